@@ -1,0 +1,98 @@
+"""The one tree of errors.
+
+It stands below everything so that every room may raise its branch; users import it
+from ``django_wxpay.exceptions``::
+
+    WXPayError
+    ├── ConfigurationError      the settings are wrong
+    │   └── UnknownMerchant     no such alias in them
+    ├── InvalidOrder            refused before any call; names the field
+    ├── OrderConflict           the same out_trade_no with other parameters
+    ├── InsideTransaction       a call on the network was asked for while a transaction is open
+    ├── Refused                 WeChat Pay said no
+    ├── OutcomeUnknown          no trustworthy answer: the order may or may not exist
+    │   └── BadAnswer           an answer came that cannot be read
+    │       └── BadSignature    an answer came that is not WeChat Pay's, or not for us
+    ├── MalformedMessage        a document the codec does not let in
+    │   └── MessageTooLarge
+    └── NotAuthentic            a notification that WeChat Pay did not send to us
+
+No message of any of them holds a key.
+"""
+
+from __future__ import annotations
+
+
+class WXPayError(Exception):
+    """Root of everything this package raises on purpose."""
+
+
+class ConfigurationError(WXPayError):
+    """The ``WXPAY`` settings are missing something or hold something wrong."""
+
+
+class UnknownMerchant(ConfigurationError):
+    """An alias that ``WXPAY["MERCHANTS"]`` does not hold."""
+
+
+class InvalidOrder(WXPayError, ValueError):
+    """A parameter breaks its rule; nothing was written and nothing was sent.
+
+    ``field`` is the parameter's wire name, ``problem`` what is wrong with the value
+    given, ``rule`` what would have been right.
+    """
+
+    def __init__(self, field: str, problem: str, rule: str = "") -> None:
+        self.field = field
+        self.problem = problem
+        self.rule = rule
+        super().__init__(f"{field}: {problem}" + (f" (rule: {rule})" if rule else ""))
+
+
+class OrderConflict(WXPayError):
+    """An order with this number exists and its parameters differ; ``fields`` says which."""
+
+    def __init__(self, out_trade_no: str, fields: tuple[str, ...] = ()) -> None:
+        self.out_trade_no = out_trade_no
+        self.fields = fields
+        differing = f": {', '.join(fields)} differ" if fields else ""
+        super().__init__(f"order {out_trade_no} exists with other parameters{differing}")
+
+
+class InsideTransaction(WXPayError, RuntimeError):
+    """The network was about to be used while a database transaction is open."""
+
+
+class Refused(WXPayError):
+    """WeChat Pay answered no. ``advice`` says what a person can do about it."""
+
+    def __init__(self, err_code: str, err_code_des: str = "", advice: str = "") -> None:
+        self.err_code = err_code
+        self.err_code_des = err_code_des
+        self.advice = advice
+        said = f"{err_code}: {err_code_des}" if err_code_des else err_code
+        super().__init__(f"WeChat Pay refused: {said}")
+
+
+class OutcomeUnknown(WXPayError):
+    """No trustworthy answer came. The order may or may not exist; calling again is safe."""
+
+
+class BadAnswer(OutcomeUnknown):
+    """An answer came that is no WeChat Pay document (HTML, truncated, empty, unknown words)."""
+
+
+class BadSignature(BadAnswer):
+    """An answer came whose signature, merchant or appid is not the one that was asked."""
+
+
+class MalformedMessage(WXPayError, ValueError):
+    """A document the codec does not let in; the text says which rule it broke."""
+
+
+class MessageTooLarge(MalformedMessage):
+    """A document larger than its protocol allows."""
+
+
+class NotAuthentic(WXPayError):
+    """A notification whose signature or identity shows that it is not from WeChat Pay to us."""

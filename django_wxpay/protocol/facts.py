@@ -1,0 +1,128 @@
+"""What WeChat Pay says about a trade, in one shape whichever way it reached us.
+
+A v2 notice, a v3 notice, a query's answer and a row of a bill all become a ``TradeFact``;
+nothing above this file knows which it was. Amounts are minor units, times are aware.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+
+class TradeType(StrEnum):
+    """How the customer pays. ``MICROPAY`` is only ever heard, never asked of unifiedorder."""
+
+    JSAPI = "JSAPI"
+    NATIVE = "NATIVE"
+    APP = "APP"
+    MWEB = "MWEB"
+    MICROPAY = "MICROPAY"
+
+
+class TradeState(StrEnum):
+    """The gateway's words (v2 section 5.3), and ``CREATED`` for an order it has not accepted."""
+
+    CREATED = "CREATED"
+    NOTPAY = "NOTPAY"
+    USERPAYING = "USERPAYING"
+    SUCCESS = "SUCCESS"
+    REFUND = "REFUND"
+    CLOSED = "CLOSED"
+    REVOKED = "REVOKED"
+    PAYERROR = "PAYERROR"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coupon:
+    """One voucher used in a payment (v2 ``coupon_*_$n``). ``coupon_type``: CASH, NO_CASH or ""."""
+
+    coupon_id: str = ""
+    coupon_type: str = ""
+    coupon_fee: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoodsLine:
+    """One goods line of a promotion; ``price`` is a unit price."""
+
+    goods_id: str
+    goods_remark: str = ""
+    quantity: int | None = None
+    price: int | None = None
+    discount_amount: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromotionFact:
+    """One discount that took part in a payment (v2 section 5.2, v3 ``promotion_detail``)."""
+
+    promotion_id: str
+    name: str = ""
+    scope: str = ""
+    type: str = ""
+    amount: int | None = None
+    currency: str = ""
+    activity_id: str = ""
+    wxpay_contribute_amount: int | None = None
+    merchant_contribute_amount: int | None = None
+    other_contribute_amount: int | None = None
+    goods_detail: tuple[GoodsLine, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payment:
+    """Who paid, and what of it was money. Absent is "" or None, never a guess."""
+
+    openid: str = ""
+    sp_openid: str = ""
+    sub_openid: str = ""
+    payer_total: int | None = None
+    payer_currency: str = ""
+    cash_fee: int | None = None
+    cash_fee_type: str = ""
+    settlement_total_fee: int | None = None
+    coupon_fee: int | None = None
+    coupons: tuple[Coupon, ...] = ()
+    exchange_rate_type: str = ""
+    exchange_rate: Decimal | None = None
+    promotions: tuple[PromotionFact, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradeFact:
+    """One statement of WeChat Pay's about one order.
+
+    ``source`` names the document it was read from (``v2.notice``, ``v2.orderquery`` ...).
+    ``total_fee`` is None and ``fee_type`` "" where the document does not speak of money;
+    a document that names an amount and no currency means CNY, and says so here.
+    """
+
+    source: str
+    mch_id: str
+    appid: str
+    out_trade_no: str
+    trade_state: TradeState
+    sub_mch_id: str = ""
+    sub_appid: str = ""
+    trade_state_desc: str = ""
+    trade_type: str = ""
+    transaction_id: str = ""
+    total_fee: int | None = None
+    fee_type: str = ""
+    success_time: datetime | None = None
+    bank_type: str = ""
+    attach: str = ""
+    payment: Payment | None = field(default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrepayGrant:
+    """An accepted unifiedorder: what the paying client is given to pay with."""
+
+    prepay_id: str
+    trade_type: str
+    code_url: str = ""
+    mweb_url: str = ""

@@ -1,0 +1,129 @@
+"""Where an order may go: the transition table as data, and the one function that reads it.
+
+A fact moves an order, leaves it as it is, or contradicts it. Money that has arrived is
+never argued away: nothing leads from a paid state back to an unpaid one, and a payment
+that comes after a close still counts (protocol-v2 sections 5.3 and 7.1). A payment told
+of after a reversal is a contradiction for a person to look at.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from django_wxpay.protocol.facts import TradeFact, TradeState
+
+
+class EventKind(StrEnum):
+    """What the shop is told about a decision; ``MOVED`` is history only."""
+
+    PAID = "PAID"
+    CLOSED = "CLOSED"
+    CONFLICTED = "CONFLICTED"
+    MOVED = "MOVED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation:
+    """What we know of an order, for a fact to be held against."""
+
+    trade_state: TradeState
+    mch_id: str
+    appid: str
+    sub_mch_id: str
+    total_fee: int
+    fee_type: str
+    transaction_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """The order goes to ``state``; ``kind`` says what that means to the shop."""
+
+    state: TradeState
+    kind: EventKind
+
+
+@dataclass(frozen=True, slots=True)
+class Same:
+    """The fact is known already, or older than what is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """The fact contradicts the order; ``differences`` name each field, expected, then told."""
+
+    differences: tuple[tuple[str, str, str], ...]
+
+
+Decision = Move | Same | Conflict
+
+_S = TradeState
+PAID: Final = frozenset({_S.SUCCESS, _S.REFUND})
+OPEN: Final = frozenset({_S.CREATED, _S.NOTPAY, _S.USERPAYING, _S.PAYERROR})
+_WAITING: Final = frozenset({_S.NOTPAY, _S.USERPAYING, _S.PAYERROR})
+_ENDED: Final = frozenset({_S.CLOSED, _S.REVOKED})
+
+# state -> the states a fact may move it to.
+MOVES: Final[dict[TradeState, frozenset[TradeState]]] = {
+    _S.CREATED: _WAITING | PAID | _ENDED,
+    _S.NOTPAY: _WAITING - {_S.NOTPAY} | PAID | _ENDED,
+    _S.USERPAYING: _WAITING - {_S.USERPAYING} | PAID | _ENDED,
+    _S.PAYERROR: _WAITING - {_S.PAYERROR} | PAID | _ENDED,
+    _S.SUCCESS: frozenset({_S.REFUND, _S.REVOKED}),
+    _S.REFUND: frozenset({_S.REVOKED}),
+    _S.CLOSED: PAID,
+    _S.REVOKED: frozenset(),
+}
+
+# state -> the states that, told of it later, are old news. What is in neither table is a conflict.
+STALE: Final[dict[TradeState, frozenset[TradeState]]] = {
+    _S.CREATED: frozenset(),
+    _S.NOTPAY: frozenset(),
+    _S.USERPAYING: frozenset(),
+    _S.PAYERROR: frozenset(),
+    _S.SUCCESS: _WAITING,
+    _S.REFUND: _WAITING | {_S.SUCCESS},
+    _S.CLOSED: _WAITING | {_S.REVOKED},
+    _S.REVOKED: _WAITING | {_S.CLOSED},
+}
+
+
+def decide(expected: Expectation, fact: TradeFact) -> Decision:
+    """Say what ``fact`` does to an order of which ``expected`` is known.
+
+    A fact about other money or another identity is a ``Conflict`` whatever its state, and
+    so is a second transaction for an order that has one.
+    """
+    differences = _differences(expected, fact)
+    if differences:
+        return Conflict(differences)
+    here, there = expected.trade_state, fact.trade_state
+    if there in MOVES[here]:
+        return Move(there, _kind(here, there))
+    if there == here or there in STALE[here]:
+        return Same()
+    return Conflict((("trade_state", here.value, there.value),))
+
+
+def _differences(expected: Expectation, fact: TradeFact) -> tuple[tuple[str, str, str], ...]:
+    pairs = [
+        ("mch_id", expected.mch_id, fact.mch_id),
+        ("appid", expected.appid, fact.appid),
+    ]
+    if fact.sub_mch_id or expected.sub_mch_id:
+        pairs.append(("sub_mch_id", expected.sub_mch_id, fact.sub_mch_id))
+    if fact.total_fee is not None:
+        pairs.append(("total_fee", str(expected.total_fee), str(fact.total_fee)))
+    if fact.fee_type:
+        pairs.append(("fee_type", expected.fee_type, fact.fee_type))
+    if fact.transaction_id and expected.transaction_id:
+        pairs.append(("transaction_id", expected.transaction_id, fact.transaction_id))
+    return tuple(pair for pair in pairs if pair[1] != pair[2])
+
+
+def _kind(here: TradeState, there: TradeState) -> EventKind:
+    if there in PAID:
+        return EventKind.MOVED if here in PAID else EventKind.PAID
+    return EventKind.CLOSED if there in _ENDED else EventKind.MOVED

@@ -1,0 +1,25 @@
+"""WeChat Pay's clock: Beijing time without a zone, on the wire as 14 digits (T14)."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta, timezone
+from typing import Final
+
+BEIJING: Final = timezone(timedelta(hours=8), "Asia/Shanghai")
+
+_T14: Final = re.compile(r"[0-9]{14}", re.ASCII)
+
+
+def to_t14(moment: datetime) -> str:
+    """Return an aware ``moment`` as ``yyyyMMddHHmmss`` in Beijing; naive ones are refused."""
+    if moment.tzinfo is None:
+        raise ValueError("a time without a zone is a guess")
+    return moment.astimezone(BEIJING).strftime("%Y%m%d%H%M%S")
+
+
+def parse_t14(text: str) -> datetime:
+    """Return the aware moment that 14 Beijing digits name; anything else is a ``ValueError``."""
+    if not _T14.fullmatch(text):
+        raise ValueError("not the 14 digits of yyyyMMddHHmmss")
+    return datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=BEIJING)

@@ -1,0 +1,150 @@
+"""What is sent: the terms of an order held against every rule, and the signed wire fields."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields as fields_of
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django_wxpay.protocol.errors import InvalidOrder
+from django_wxpay.protocol.fields import parse_object
+from django_wxpay.protocol.merchants import Mode, SignType
+from django_wxpay.protocol.money import minor_units
+from django_wxpay.protocol.references import OrderRef
+from django_wxpay.protocol.terms import OrderTerms
+from django_wxpay.protocol.times import to_t14
+from django_wxpay.protocol.v2.rules import (
+    CLOSEORDER_RULES,
+    ORDERQUERY_RULES,
+    UNIFIEDORDER_RULES,
+    Field,
+    check_closeorder,
+    check_orderquery,
+    check_unifiedorder,
+)
+from django_wxpay.protocol.v2.signing import sign
+
+__all__ = [
+    "CLOSEORDER_RULES",
+    "ORDERQUERY_RULES",
+    "SOONEST_EXPIRY",
+    "UNIFIEDORDER_RULES",
+    "Field",
+    "check_closeorder",
+    "check_orderquery",
+    "check_terms",
+    "check_unifiedorder",
+    "closeorder",
+    "json_text",
+    "orderquery",
+    "unifiedorder",
+]
+
+# The gateway wants five minutes; one more for two clocks that disagree (section 3.4).
+SOONEST_EXPIRY: Final = timedelta(minutes=6)
+
+_PER_CALL: Final = frozenset({"nonce_str", "sign", "sign_type"})
+_TIMES: Final = frozenset({"time_start", "time_expire"})
+
+
+def check_terms(terms: OrderTerms, *, mode: Mode, now: datetime) -> None:
+    """Raise ``InvalidOrder``, naming the field, unless ``terms`` keep every rule.
+
+    ``now`` is aware. Nothing the gateway is known to refuse gets past this (protocol-v2
+    sections 3.1 to 3.5).
+    """
+    _check_types(terms)
+    check_unifiedorder(_wire(terms), mode=mode, leaving_out=_PER_CALL)
+    _check_expiry(terms, now)
+
+
+def json_text(field: str, value: Mapping[str, Any] | str) -> str:
+    """Return the wire text of a JSON parameter; a text that is a JSON object stays as it is.
+
+    A mapping is written compactly. Raises ``InvalidOrder`` naming ``field`` for what is not
+    a JSON object; what the object holds is for ``check_terms``.
+    """
+    rule = "a JSON object, or the text of one"
+    if isinstance(value, str):
+        if parse_object(value) is None:
+            raise InvalidOrder(field, "not the text of a JSON object", rule)
+        return value
+    if not isinstance(value, Mapping):
+        raise InvalidOrder(field, f"{type(value).__name__} is not a JSON object", rule)
+    try:
+        return json.dumps(dict(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidOrder(field, "it holds what JSON cannot", rule) from error
+
+
+def unifiedorder(terms: OrderTerms, *, sign_type: SignType, key: str, nonce: str) -> dict[str, str]:
+    """Return the signed fields of unifiedorder for terms that ``check_terms`` let through."""
+    return _signed(_wire(terms), sign_type=sign_type, key=key, nonce=nonce)
+
+
+def orderquery(ref: OrderRef, *, sign_type: SignType, key: str, nonce: str) -> dict[str, str]:
+    """Return the signed fields of orderquery (section 5.1)."""
+    names = ("transaction_id", "out_trade_no", "version")
+    return _signed(_named(ref, *names), sign_type=sign_type, key=key, nonce=nonce)
+
+
+def closeorder(ref: OrderRef, *, sign_type: SignType, key: str, nonce: str) -> dict[str, str]:
+    """Return the signed fields of closeorder (section 6.1)."""
+    return _signed(_named(ref, "out_trade_no"), sign_type=sign_type, key=key, nonce=nonce)
+
+
+def _check_types(terms: OrderTerms) -> None:
+    for field in fields_of(terms):
+        value = getattr(terms, field.name)
+        if field.name in _TIMES:
+            _check_moment(field.name, value)
+        elif field.name != "total_fee" and not isinstance(value, str):
+            raise InvalidOrder(field.name, f"{type(value).__name__} is not text")
+    try:
+        minor_units(terms.total_fee)
+    except ValueError as error:
+        rule = UNIFIEDORDER_RULES["total_fee"].rule.text
+        raise InvalidOrder("total_fee", str(error), rule) from error
+
+
+def _check_moment(name: str, value: object) -> None:
+    if value is None:
+        return
+    rule = "a time with a zone"
+    if not isinstance(value, datetime):
+        raise InvalidOrder(name, f"{type(value).__name__} is not a time", rule)
+    try:
+        to_t14(value)
+    except (ValueError, OverflowError) as error:
+        raise InvalidOrder(name, str(error), rule) from error
+
+
+def _check_expiry(terms: OrderTerms, now: datetime) -> None:
+    if terms.time_expire is None:
+        return
+    if terms.time_expire < now + SOONEST_EXPIRY:
+        minutes = SOONEST_EXPIRY // timedelta(minutes=1)
+        raise InvalidOrder("time_expire", "too soon", f"at least {minutes} minutes from now")
+    if terms.time_start is not None and terms.time_expire <= terms.time_start:
+        raise InvalidOrder("time_expire", "before time_start", "later than time_start")
+
+
+def _wire(terms: OrderTerms) -> dict[str, str]:
+    values = ((field.name, getattr(terms, field.name)) for field in fields_of(terms))
+    return {name: _wire_text(value) for name, value in values if value not in ("", None)}
+
+
+def _wire_text(value: str | int | datetime) -> str:
+    return to_t14(value) if isinstance(value, datetime) else str(value)
+
+
+def _named(ref: OrderRef, *names: str) -> dict[str, str]:
+    every = ("appid", "mch_id", "sub_appid", "sub_mch_id", *names)
+    return {name: getattr(ref, name) for name in every if getattr(ref, name)}
+
+
+def _signed(fields: dict[str, str], *, sign_type: SignType, key: str, nonce: str) -> dict[str, str]:
+    whole = fields | {"nonce_str": nonce, "sign_type": sign_type.value}
+    return whole | {"sign": sign(whole, key, sign_type)}

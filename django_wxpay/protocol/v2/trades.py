@@ -1,0 +1,190 @@
+"""How the trade block of an answer or a notice becomes a fact (protocol-v2 sections 5.2, 7.2).
+
+Numbers and times are read strictly, because money hangs on them. ``promotion_detail`` only
+describes, so what cannot be read of it is left out and never stands in a payment's way.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from django_wxpay.protocol.errors import MalformedMessage
+from django_wxpay.protocol.facts import (
+    Coupon,
+    GoodsLine,
+    Payment,
+    PromotionFact,
+    TradeFact,
+    TradeState,
+)
+from django_wxpay.protocol.fields import parse_object
+from django_wxpay.protocol.money import LARGEST
+from django_wxpay.protocol.times import parse_t14
+
+_DIGITS: Final = re.compile("[0-9]{1,16}")
+_COUPON: Final = re.compile("coupon_(id|type|fee)_(0|[1-9][0-9]{0,2})")
+_PAID: Final = frozenset({TradeState.SUCCESS, TradeState.REFUND})
+
+
+def read_trade(fields: Mapping[str, str], *, source: str, state: TradeState) -> TradeFact:
+    """Return the fact that verified ``fields`` state.
+
+    Raises ``MalformedMessage`` for a number or a time that is none, for a missing
+    out_trade_no, and for a success that does not say which transaction or how much.
+    """
+    fact = TradeFact(
+        source=source,
+        mch_id=fields.get("mch_id", ""),
+        appid=fields.get("appid", ""),
+        sub_mch_id=fields.get("sub_mch_id", ""),
+        sub_appid=fields.get("sub_appid", ""),
+        out_trade_no=fields.get("out_trade_no", ""),
+        trade_state=state,
+        trade_state_desc=fields.get("trade_state_desc", ""),
+        trade_type=fields.get("trade_type", ""),
+        transaction_id=fields.get("transaction_id", ""),
+        total_fee=_amount(fields, "total_fee"),
+        fee_type=_fee_type(fields),
+        success_time=_moment(fields, "time_end"),
+        bank_type=fields.get("bank_type", ""),
+        attach=fields.get("attach", ""),
+        payment=_payment(fields) if state in _PAID else None,
+    )
+    _check_whole(fact)
+    return fact
+
+
+def _check_whole(fact: TradeFact) -> None:
+    if not fact.out_trade_no:
+        raise MalformedMessage("out_trade_no is missing")
+    # A success without its amount could not be held against the order's.
+    if fact.trade_state is TradeState.SUCCESS and (
+        fact.total_fee is None or not fact.transaction_id
+    ):
+        raise MalformedMessage("a success without total_fee or transaction_id")
+
+
+def _payment(fields: Mapping[str, str]) -> Payment | None:
+    openid = fields.get("openid", "")
+    institutional = bool(fields.get("sub_mch_id"))
+    cash_fee = _amount(fields, "cash_fee")
+    cash_currency = fields.get("cash_fee_type") or _fee_type(fields)
+    rate = _exchange_rate(fields)
+    payment = Payment(
+        openid="" if institutional else openid,
+        sp_openid=openid if institutional else "",
+        sub_openid=fields.get("sub_openid", ""),
+        payer_total=cash_fee,
+        payer_currency="" if cash_fee is None else cash_currency or "CNY",
+        cash_fee=cash_fee,
+        cash_fee_type=fields.get("cash_fee_type", ""),
+        settlement_total_fee=_amount(fields, "settlement_total_fee"),
+        coupon_fee=_amount(fields, "coupon_fee"),
+        coupons=_coupons(fields),
+        exchange_rate_type="" if rate is None else "SETTLEMENT_RATE",
+        exchange_rate=rate,
+        promotions=_promotions(fields.get("promotion_detail", "")),
+    )
+    return None if payment == Payment() else payment
+
+
+def _coupons(fields: Mapping[str, str]) -> tuple[Coupon, ...]:
+    matches = (_COUPON.fullmatch(name) for name, value in fields.items() if value)
+    indices = sorted({int(match[2]) for match in matches if match})
+    return tuple(
+        Coupon(
+            coupon_id=fields.get(f"coupon_id_{index}", ""),
+            coupon_type=fields.get(f"coupon_type_{index}", ""),
+            coupon_fee=_amount(fields, f"coupon_fee_{index}"),
+        )
+        for index in indices
+    )
+
+
+def _exchange_rate(fields: Mapping[str, str]) -> Decimal | None:
+    name = "rate_value" if fields.get("rate_value") else "rate"
+    number = _number(fields, name)
+    return None if number is None else Decimal(number).scaleb(-8)
+
+
+def _fee_type(fields: Mapping[str, str]) -> str:
+    return fields.get("fee_type") or ("CNY" if fields.get("total_fee") else "")
+
+
+def _amount(fields: Mapping[str, str], name: str) -> int | None:
+    number = _number(fields, name)
+    if number is not None and number > LARGEST:
+        raise MalformedMessage(f"{name} is more than {LARGEST}")
+    return number
+
+
+def _number(fields: Mapping[str, str], name: str) -> int | None:
+    text = fields.get(name)
+    if not text:
+        return None
+    if not _DIGITS.fullmatch(text):
+        raise MalformedMessage(f"{name} is not a number in plain digits")
+    return int(text)
+
+
+def _moment(fields: Mapping[str, str], name: str) -> datetime | None:
+    text = fields.get(name)
+    if not text:
+        return None
+    try:
+        return parse_t14(text)
+    except ValueError as error:
+        raise MalformedMessage(f"{name} is not a time of 14 digits") from error
+
+
+def _promotions(text: str) -> tuple[PromotionFact, ...]:
+    content = parse_object(text) or {}
+    return tuple(_promotion(item) for item in _objects(content, "promotion_detail"))
+
+
+def _promotion(item: Mapping[str, Any]) -> PromotionFact:
+    return PromotionFact(
+        promotion_id=_word(item, "promotion_id"),
+        name=_word(item, "name"),
+        scope=_word(item, "scope"),
+        type=_word(item, "type"),
+        amount=_count(item, "amount"),
+        currency=_word(item, "currency"),
+        activity_id=_word(item, "activity_id"),
+        wxpay_contribute_amount=_count(item, "wxpay_contribute"),
+        merchant_contribute_amount=_count(item, "merchant_contribute"),
+        other_contribute_amount=_count(item, "other_contribute"),
+        goods_detail=tuple(_goods_line(line) for line in _objects(item, "goods_detail")),
+    )
+
+
+def _goods_line(line: Mapping[str, Any]) -> GoodsLine:
+    return GoodsLine(
+        goods_id=_word(line, "goods_id"),
+        goods_remark=_word(line, "goods_remark"),
+        quantity=_count(line, "quantity"),
+        price=_count(line, "price"),
+        discount_amount=_count(line, "discount_amount"),
+    )
+
+
+def _objects(holder: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    items = holder.get(name)
+    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+
+
+def _word(holder: Mapping[str, Any], name: str) -> str:
+    value = holder.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _count(holder: Mapping[str, Any], name: str) -> int | None:
+    value = holder.get(name)
+    if isinstance(value, str) and _DIGITS.fullmatch(value):
+        value = int(value)
+    whole = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST
+    return value if whole else None

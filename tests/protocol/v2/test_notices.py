@@ -1,0 +1,270 @@
+"""Payment notices: which are believed, what they say, and the exact bytes of our answer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from django_wxpay.protocol.errors import (
+    MalformedMessage,
+    MessageTooLarge,
+    NotAuthentic,
+    WXPayError,
+)
+from django_wxpay.protocol.facts import Coupon, Payment, TradeFact, TradeState
+from django_wxpay.protocol.merchants import SignType
+from django_wxpay.protocol.v2 import decode_xml, encode_xml, encrypt_req_info, sign
+from django_wxpay.protocol.v2.notices import ACKNOWLEDGED, read_payment, refusal
+from tests.protocol.samples import (
+    INSTITUTION,
+    KEY,
+    MERCHANT,
+    OTHER_KEY,
+    PAID,
+    changed,
+    signed,
+)
+from tests.protocol.v2.test_xml import HOSTILE
+from tests.protocol.v2.vectors import K1, M21, M21_XML, M22
+
+SHEET_MERCHANT = replace(MERCHANT, api_key=K1)
+
+
+def read(body: bytes, merchant=MERCHANT):
+    return read_payment(body, merchant=merchant)
+
+
+def test_the_notice_of_the_sheet_is_believed_and_read_whole():
+    notice = read(M21_XML, SHEET_MERCHANT)
+
+    assert notice.fact == TradeFact(
+        source="v2.notice",
+        mch_id="10000100",
+        appid="wxd930ea5d5a258f4f",
+        out_trade_no="T20260101000001",
+        trade_state=TradeState.SUCCESS,
+        trade_type="JSAPI",
+        transaction_id="4200000000202601010000000001",
+        total_fee=100,
+        fee_type="CNY",
+        success_time=datetime(2025, 12, 31, 16, 1, 30, tzinfo=UTC),
+        bank_type="OTHERS",
+        payment=Payment(
+            openid="oUpF8uMuAJO_M2pxb1Q9zNjWeS6o",
+            payer_total=70,
+            payer_currency="CNY",
+            cash_fee=70,
+            cash_fee_type="CNY",
+            settlement_total_fee=90,
+            coupon_fee=30,
+            coupons=(
+                Coupon(coupon_id="10000", coupon_type="CASH", coupon_fee=20),
+                Coupon(coupon_id="10001", coupon_type="NO_CASH", coupon_fee=10),
+            ),
+        ),
+    )
+    assert notice.fields == decode_xml(M21_XML)
+
+
+@pytest.mark.parametrize(
+    ("fields", "signature"),
+    [
+        (
+            M21 | {"sign_type": "HMAC-SHA256"},
+            "41AD78552EA36CFBCEAFA0908432C7C7F38D20DB32E6943C768B3189F4E8ABFF",
+        ),
+        (M22, "BD5B5D7D32335501E783D26B863CF99D"),
+        (M21 | {"new_field_from_wechat": "x"}, "FEB71AD7B88BB2A64730C36AFE5E43E8"),
+    ],
+    ids=["HMAC-SHA256", "institutional", "unknown field"],
+)
+def test_the_sheets_other_notices_are_believed_under_their_own_algorithm(fields, signature):
+    notice = read(encode_xml(fields | {"sign": signature}), SHEET_MERCHANT)
+
+    assert notice.fact.total_fee == 100
+
+
+def test_an_institutions_notice_names_the_sub_merchant_and_both_openids():
+    body = encode_xml(M22 | {"sign": sign(M22, KEY)})
+
+    fact = read(body, INSTITUTION).fact
+
+    assert (fact.mch_id, fact.sub_mch_id, fact.sub_appid) == (
+        "10000100",
+        "10000200",
+        "wx1111111111111111",
+    )
+    assert (fact.payment.openid, fact.payment.sp_openid, fact.payment.sub_openid) == (
+        "",
+        "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o",
+        "oSUB8uMuAJO_M2pxb1Q9zNjWeS6o",
+    )
+
+
+def test_a_notice_for_another_appid_of_the_merchant_is_believed():
+    assert read(signed(PAID | {"appid": "wx9999999999999999"})).fact.appid == "wx9999999999999999"
+
+
+def test_a_notice_that_names_no_currency_means_cny():
+    assert "fee_type" not in PAID
+    assert read(signed(PAID)).fact.fee_type == "CNY"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        encode_xml(PAID),
+        encode_xml(PAID | {"sign": "0" * 32}),
+        encode_xml(PAID | {"sign": sign(PAID, KEY).lower()}),
+        encode_xml(PAID | {"sign": "签名"}),
+        signed(PAID, OTHER_KEY),
+        signed(PAID).replace(b"<total_fee>100<", b"<total_fee>1<"),
+        signed(PAID).replace(b"</xml>", b"<extra>1</extra></xml>"),
+        signed(PAID | {"sign_type": "SHA1"}),
+        signed(PAID | {"sign_type": "md5"}),
+        signed(PAID | {"sign_type": "HMAC-SHA256"}),
+        signed(PAID | {"sign_type": "MD5"}, sign_type=SignType.HMAC_SHA256),
+        encode_xml(
+            {
+                "return_code": "SUCCESS",
+                "appid": MERCHANT.appid,
+                "mch_id": MERCHANT.mch_id,
+                "nonce_str": "n",
+                "req_info": encrypt_req_info({"refund_status": "SUCCESS"}, KEY),
+            }
+        ),
+        b"<xml/>",
+    ],
+    ids=["no sign", "wrong sign", "lower case", "not ASCII", "other key", "amount changed",
+         "field added", "unknown algorithm", "algorithm in lower case", "MD5 said to be HMAC",
+         "HMAC said to be MD5", "a refund notice", "nothing"],
+)  # fmt: skip
+def test_a_notice_whose_signature_is_not_ours_is_not_authentic(body):
+    with pytest.raises(NotAuthentic, match="signature is missing or wrong"):
+        read(body)
+
+
+@pytest.mark.parametrize("name", ["mch_id", "appid"])
+@pytest.mark.parametrize("told", ["10000101", None])
+def test_another_identity_under_our_key_is_passed_on_for_the_order_to_contradict(name, told):
+    fact = read(signed(changed(PAID, **{name: told}))).fact
+
+    assert getattr(fact, name) == (told or "")
+
+
+@pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE.keys())
+def test_what_is_no_document_is_malformed(body):
+    with pytest.raises(MalformedMessage):
+        read(body)
+
+
+def test_a_notice_of_more_than_64_kib_is_too_large():
+    with pytest.raises(MessageTooLarge):
+        read(signed(PAID | {"attach": "x" * 65536}))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"return_code": "OK"},
+        {"return_code": None},
+        {"result_code": "OK"},
+        {"result_code": None},
+        {"out_trade_no": None},
+        {"transaction_id": None},
+        {"total_fee": None},
+        {"total_fee": "1.00"},
+        {"time_end": "2026-01-01"},
+    ],
+)
+def test_a_signed_notice_that_cannot_be_read_is_malformed(changes):
+    with pytest.raises(MalformedMessage):
+        read(signed(changed(PAID, **changes)))
+
+
+def test_a_notice_of_failed_communication_says_nothing_signed_or_not():
+    fields = {"return_code": "FAIL", "return_msg": "x"}
+
+    for body in (encode_xml(fields), signed(fields)):
+        with pytest.raises(MalformedMessage, match="says nothing"):
+            read(body)
+
+
+def test_a_signed_notice_of_failure_is_believed_and_states_no_fact():
+    notice = read(signed(changed(PAID, result_code="FAIL", total_fee=None, err_code="X")))
+
+    assert notice.fact is None
+    assert notice.fields["err_code"] == "X"
+    assert len(notice.fingerprint) == 64
+
+
+def test_a_repetition_with_another_nonce_and_algorithm_has_the_same_fingerprint():
+    first = read(signed(PAID))
+    again = read(
+        signed(
+            PAID | {"nonce_str": "another", "sign_type": "HMAC-SHA256"},
+            sign_type=SignType.HMAC_SHA256,
+        )
+    )
+    without_empty = read(signed(changed(PAID, attach=None)))
+
+    assert len(first.fingerprint) == 64
+    assert first.fingerprint == again.fingerprint == without_empty.fingerprint
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"total_fee": "101"}, {"out_trade_no": "T20260101000002"}, {"attach": "x"},
+     {"new_field": "1"}, {"time_end": "20260101000131"}],
+)  # fmt: skip
+def test_a_notice_that_says_anything_else_has_another_fingerprint(changes):
+    assert read(signed(PAID | changes)).fingerprint != read(signed(PAID)).fingerprint
+
+
+def test_the_same_words_to_another_merchant_have_another_fingerprint():
+    other = replace(MERCHANT, alias="other")
+
+    assert read(signed(PAID)).fingerprint != read(signed(PAID), other).fingerprint
+
+
+def test_two_fields_cannot_be_arranged_into_the_fingerprint_of_others():
+    one = read(signed(PAID | {"a": "1", "b": "2"}))
+    two = read(signed(PAID | {"a": '1"], ["b", "2'}))
+
+    assert one.fingerprint != two.fingerprint
+
+
+def test_personal_data_is_not_in_the_repr_of_a_failed_notice():
+    notice = read(signed(PAID | {"result_code": "FAIL", "attach": "Mr Li"}))
+
+    assert "Mr Li" not in repr(notice)
+
+
+def test_the_acknowledgement_is_word_for_word_the_documented_one():
+    assert ACKNOWLEDGED == (
+        b"<xml><return_code><![CDATA[SUCCESS]]></return_code>"
+        b"<return_msg><![CDATA[OK]]></return_msg></xml>"
+    )
+    assert encode_xml({"return_code": "SUCCESS", "return_msg": "OK"}) == ACKNOWLEDGED
+
+
+def test_a_refusal_has_the_same_form():
+    assert refusal("order unknown") == (
+        b"<xml><return_code><![CDATA[FAIL]]></return_code>"
+        b"<return_msg><![CDATA[order unknown]]></return_msg></xml>"
+    )
+
+
+@given(st.one_of(st.binary(max_size=200), st.dictionaries(
+    st.sampled_from(sorted(PAID)), st.text(st.characters(min_codepoint=32,
+    exclude_categories=["Cs", "Cn"]))).map(lambda changes: signed(PAID | changes))))  # fmt: skip
+def test_no_notice_whatever_raises_anything_outside_the_tree_of_errors(body):
+    try:
+        notice = read(body)
+    except WXPayError:
+        return
+    assert notice.fields["sign"]
