@@ -1,0 +1,12 @@
+"""What is remembered: orders, what they were granted, what was heard of them, and each call."""
+
+from __future__ import annotations
+
+from django_wxpay.models.api_report import ApiReport
+from django_wxpay.models.notification import Notification
+from django_wxpay.models.order import Order
+from django_wxpay.models.order_event import OrderEvent
+from django_wxpay.models.prepay import Prepay
+from django_wxpay.models.promotion import Promotion
+
+__all__ = ["ApiReport", "Notification", "Order", "OrderEvent", "Prepay", "Promotion"]

@@ -1,0 +1,46 @@
+"""One call on the wire, measured: where it went, how long it took and what came back."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class ApiReport(models.Model):
+    """One attempt against one host, in the words of the report API (protocol-v2 section 8)."""
+
+    merchant = models.CharField(_("merchant"), max_length=64)
+    mch_id = models.CharField("mch_id", max_length=32)
+    appid = models.CharField("appid", max_length=32, blank=True, default="")
+    sub_mch_id = models.CharField("sub_mch_id", max_length=32, blank=True, default="")
+    api = models.CharField("API", max_length=4)
+    interface_url = models.CharField("interface_url", max_length=256)
+    host = models.CharField(_("host"), max_length=128)
+    out_trade_no = models.CharField("out_trade_no", max_length=32, blank=True, default="")
+    device_info = models.CharField("device_info", max_length=32, blank=True, default="")
+    user_ip = models.CharField("user_ip", max_length=64, blank=True, default="")
+    execute_time_ms = models.PositiveIntegerField(_("milliseconds"))
+    http_status = models.PositiveSmallIntegerField(_("HTTP status"), null=True, blank=True)
+    failure = models.CharField(_("failure"), max_length=32, blank=True, default="")
+    return_code = models.CharField("return_code", max_length=16, blank=True, default="")
+    return_msg = models.CharField("return_msg", max_length=128, blank=True, default="")
+    result_code = models.CharField("result_code", max_length=16, blank=True, default="")
+    err_code = models.CharField("err_code", max_length=32, blank=True, default="")
+    err_code_des = models.CharField("err_code_des", max_length=128, blank=True, default="")
+    request_id = models.CharField("Request-ID", max_length=64, blank=True, default="")
+    created_at = models.DateTimeField(_("called"), editable=False)
+
+    class Meta:
+        verbose_name = _("API report")
+        verbose_name_plural = _("API reports")
+        ordering = ("-created_at", "-id")
+        indexes = (
+            models.Index(fields=["-created_at", "-id"], name="wxpay_report_newest"),
+            models.Index(fields=["out_trade_no"], name="wxpay_report_number"),
+            models.Index(fields=["merchant", "-created_at"], name="wxpay_report_merchant"),
+            models.Index(fields=["host", "-created_at"], name="wxpay_report_host"),
+            models.Index(fields=["failure", "-created_at"], name="wxpay_report_failure"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.interface_url} {self.execute_time_ms} ms"

@@ -1,0 +1,62 @@
+"""One notification: the bytes that WeChat Pay sent, and what became of them.
+
+Only what was verified stands here; a stranger's request costs no row.
+"""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from django_wxpay.models.choices import NotificationKinds, NotificationOutcomes
+from django_wxpay.models.order import Order
+
+# Decided notifications are acknowledged when they come again; the others are judged again.
+DECIDED = frozenset(
+    {NotificationOutcomes.APPLIED, NotificationOutcomes.CONFLICT, NotificationOutcomes.IGNORED},
+)
+
+
+class Notification(models.Model):
+    """``fingerprint`` is the same for every delivery of the same news, whatever its nonce."""
+
+    merchant = models.CharField(_("merchant"), max_length=64)
+    kind = models.CharField(_("kind"), max_length=16, choices=NotificationKinds)
+    fingerprint = models.CharField(max_length=64, unique=True, editable=False)
+    out_trade_no = models.CharField("out_trade_no", max_length=32, blank=True, default="")
+    transaction_id = models.CharField("transaction_id", max_length=32, blank=True, default="")
+    order = models.ForeignKey(
+        Order,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="notifications",
+        verbose_name=_("order"),
+    )
+    outcome = models.CharField(_("outcome"), max_length=16, choices=NotificationOutcomes)
+    reason = models.CharField(_("reason"), max_length=256, blank=True, default="")
+    attempts = models.PositiveIntegerField(_("deliveries"), default=1)
+    headers = models.JSONField(default=dict, editable=False)
+    body = models.BinaryField(editable=False)
+    created_at = models.DateTimeField(_("first received"), editable=False)
+    updated_at = models.DateTimeField(_("last received"), editable=False)
+
+    class Meta:
+        verbose_name = _("notification")
+        verbose_name_plural = _("notifications")
+        ordering = ("-created_at", "-id")
+        indexes = (
+            models.Index(fields=["-created_at", "-id"], name="wxpay_notification_newest"),
+            models.Index(fields=["merchant", "out_trade_no"], name="wxpay_notification_number"),
+            models.Index(fields=["out_trade_no"], name="wxpay_notification_out_trade"),
+            models.Index(fields=["transaction_id"], name="wxpay_notification_transact"),
+            models.Index(fields=["outcome", "-created_at"], name="wxpay_notification_outcome"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.out_trade_no}"
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether it needs no second look."""
+        return self.outcome in DECIDED

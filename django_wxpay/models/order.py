@@ -1,0 +1,170 @@
+"""One order: what was agreed, where it stands, and what WeChat Pay said of its payment.
+
+``trade_state`` and everything below it in this file is written by ``services`` alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from django_wxpay.models.choices import TradeStates, TradeTypes
+from django_wxpay.protocol.facts import TradeState
+from django_wxpay.protocol.money import format_amount
+from django_wxpay.protocol.references import OrderRef
+from django_wxpay.protocol.states import PAID, Expectation
+from django_wxpay.protocol.terms import OrderTerms
+
+
+class Order(models.Model):
+    """An order at WeChat Pay. Amounts are minor units of ``fee_type``."""
+
+    merchant = models.CharField(_("merchant"), max_length=64)
+    mch_id = models.CharField("mch_id", max_length=32)
+    appid = models.CharField("appid", max_length=32)
+    sub_appid = models.CharField("sub_appid", max_length=32, blank=True, default="")
+    sub_mch_id = models.CharField("sub_mch_id", max_length=32, blank=True, default="")
+    reference = models.CharField(
+        _("reference"),
+        max_length=128,
+        blank=True,
+        default="",
+        help_text=_("The shop's own order number."),
+    )
+    out_trade_no = models.CharField("out_trade_no", max_length=32)
+    trade_type = models.CharField("trade_type", max_length=16, choices=TradeTypes)
+    body = models.CharField(_("description"), max_length=128)
+    total_fee = models.BigIntegerField(_("amount in minor units"))
+    fee_type = models.CharField(_("currency"), max_length=16, default="CNY")
+    spbill_create_ip = models.CharField("spbill_create_ip", max_length=64, blank=True, default="")
+    notify_url = models.CharField("notify_url", max_length=256, blank=True, default="")
+    device_info = models.CharField("device_info", max_length=32, blank=True, default="")
+    version = models.CharField("version", max_length=32, blank=True, default="")
+    detail = models.TextField("detail", blank=True, default="")
+    attach = models.CharField("attach", max_length=128, blank=True, default="")
+    time_start = models.DateTimeField("time_start", null=True, blank=True)
+    time_expire = models.DateTimeField("time_expire", null=True, blank=True)
+    goods_tag = models.CharField("goods_tag", max_length=32, blank=True, default="")
+    product_id = models.CharField("product_id", max_length=32, blank=True, default="")
+    limit_pay = models.CharField("limit_pay", max_length=32, blank=True, default="")
+    openid = models.CharField("openid", max_length=128, blank=True, default="")
+    sub_openid = models.CharField("sub_openid", max_length=128, blank=True, default="")
+    receipt = models.CharField("receipt", max_length=8, blank=True, default="")
+    profit_sharing = models.CharField("profit_sharing", max_length=16, blank=True, default="")
+    scene_info = models.TextField("scene_info", blank=True, default="")
+    fingerprint = models.CharField("fingerprint", max_length=128, blank=True, default="")
+    user_type = models.CharField("user_type", max_length=32, blank=True, default="")
+    user_creid = models.CharField("user_creid", max_length=32, blank=True, default="")
+    user_truename = models.CharField("user_truename", max_length=64, blank=True, default="")
+    placing_until = models.DateTimeField(null=True, blank=True, editable=False)
+
+    trade_state = models.CharField(
+        _("state"),
+        max_length=32,
+        choices=TradeStates,
+        default=TradeStates.CREATED,
+    )
+    trade_state_desc = models.CharField(_("state in words"), max_length=256, blank=True, default="")
+    err_code = models.CharField("err_code", max_length=64, blank=True, default="")
+    err_code_des = models.CharField("err_code_des", max_length=256, blank=True, default="")
+    transaction_id = models.CharField("transaction_id", max_length=32, blank=True, default="")
+    success_time = models.DateTimeField(_("paid at"), null=True, blank=True)
+    bank_type = models.CharField("bank_type", max_length=32, blank=True, default="")
+    payer_openid = models.CharField(_("payer openid"), max_length=128, blank=True, default="")
+    payer_sp_openid = models.CharField(_("payer sp_openid"), max_length=128, blank=True, default="")
+    payer_sub_openid = models.CharField(
+        _("payer sub_openid"),
+        max_length=128,
+        blank=True,
+        default="",
+    )
+    payer_total = models.BigIntegerField("payer_total", null=True, blank=True)
+    payer_currency = models.CharField("payer_currency", max_length=16, blank=True, default="")
+    cash_fee = models.BigIntegerField("cash_fee", null=True, blank=True)
+    cash_fee_type = models.CharField("cash_fee_type", max_length=16, blank=True, default="")
+    settlement_total_fee = models.BigIntegerField("settlement_total_fee", null=True, blank=True)
+    coupon_fee = models.BigIntegerField("coupon_fee", null=True, blank=True)
+    coupons = models.JSONField("coupons", blank=True, default=list)
+    exchange_rate_type = models.CharField(
+        "exchange_rate.type",
+        max_length=32,
+        blank=True,
+        default="",
+    )
+    exchange_rate = models.DecimalField(
+        "exchange_rate.rate",
+        max_digits=20,
+        decimal_places=8,
+        null=True,
+        blank=True,
+    )
+    created_at = models.DateTimeField(_("created"), editable=False)
+    updated_at = models.DateTimeField(_("updated"), editable=False)
+
+    class Meta:
+        verbose_name = _("order")
+        verbose_name_plural = _("orders")
+        ordering = ("-created_at", "-id")
+        constraints = (
+            models.UniqueConstraint(
+                fields=["merchant", "out_trade_no"],
+                name="wxpay_order_number_once",
+            ),
+            models.CheckConstraint(condition=Q(total_fee__gte=1), name="wxpay_order_has_amount"),
+        )
+        indexes = (
+            models.Index(fields=["-created_at", "-id"], name="wxpay_order_newest"),
+            models.Index(fields=["out_trade_no"], name="wxpay_order_number"),
+            models.Index(fields=["transaction_id"], name="wxpay_order_transaction"),
+            models.Index(fields=["reference"], name="wxpay_order_reference"),
+            models.Index(fields=["trade_state", "-created_at"], name="wxpay_order_state"),
+            models.Index(fields=["trade_type", "-created_at"], name="wxpay_order_type"),
+            models.Index(fields=["merchant", "-created_at"], name="wxpay_order_merchant"),
+        )
+
+    def __str__(self) -> str:
+        return self.out_trade_no
+
+    @property
+    def amount(self) -> str:
+        """The amount for a person's eyes: ``12.50 CNY``."""
+        return format_amount(self.total_fee, self.fee_type)
+
+    @property
+    def is_paid(self) -> bool:
+        """Whether money has arrived, some of it perhaps given back since."""
+        return TradeState(self.trade_state) in PAID
+
+    def terms(self) -> OrderTerms:
+        """Return what was agreed, from which every call about this order is built."""
+        values: dict[str, Any] = {
+            field.name: getattr(self, field.name) for field in fields(OrderTerms)
+        }
+        return OrderTerms(**values)
+
+    def ref(self) -> OrderRef:
+        """Return how this order is named to the gateway."""
+        return OrderRef(
+            appid=self.appid,
+            mch_id=self.mch_id,
+            out_trade_no=self.out_trade_no,
+            sub_appid=self.sub_appid,
+            sub_mch_id=self.sub_mch_id,
+            version=self.version,
+        )
+
+    def expectation(self) -> Expectation:
+        """Return what a fact about this order is held against."""
+        return Expectation(
+            trade_state=TradeState(self.trade_state),
+            mch_id=self.mch_id,
+            appid=self.appid,
+            sub_mch_id=self.sub_mch_id,
+            total_fee=self.total_fee,
+            fee_type=self.fee_type,
+            transaction_id=self.transaction_id,
+        )

@@ -1,0 +1,63 @@
+"""The history of an order, which is also the outbox of what the shop must be told."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from django_wxpay.models.choices import EventKinds, TradeStates
+from django_wxpay.models.notification import Notification
+from django_wxpay.models.order import Order
+
+
+class OrderEvent(models.Model):
+    """One move of state, or one contradiction. Never changed but for its dispatch marks.
+
+    ``conflict_key`` keeps the same contradiction, told again and again, from filling the
+    history; it is null for moves, so that only contradictions are unique.
+    """
+
+    order = models.ForeignKey(
+        Order,
+        on_delete=models.PROTECT,
+        related_name="events",
+        verbose_name=_("order"),
+    )
+    kind = models.CharField(_("kind"), max_length=16, choices=EventKinds)
+    from_state = models.CharField(_("from"), max_length=32, choices=TradeStates)
+    to_state = models.CharField(_("to"), max_length=32, choices=TradeStates)
+    source = models.CharField(_("source"), max_length=32)
+    detail = models.JSONField(_("details"), blank=True, default=dict)
+    conflict_key = models.CharField(max_length=64, null=True, editable=False)  # noqa: DJ001
+    notification = models.ForeignKey(
+        Notification,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="events",
+        verbose_name=_("notification"),
+    )
+    created_at = models.DateTimeField(_("created"), editable=False)
+    dispatched_at = models.DateTimeField(_("told to the shop"), null=True, blank=True)
+    dispatch_attempts = models.PositiveIntegerField(_("attempts to tell"), default=0)
+    dispatch_error = models.CharField(_("last error"), max_length=512, blank=True, default="")
+    next_dispatch_at = models.DateTimeField(_("told again at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("order event")
+        verbose_name_plural = _("order events")
+        ordering = ("-created_at", "-id")
+        constraints = (
+            models.UniqueConstraint(
+                fields=["order", "conflict_key"],
+                name="wxpay_event_conflict_once",
+            ),
+        )
+        indexes = (
+            models.Index(fields=["-created_at", "-id"], name="wxpay_event_newest"),
+            models.Index(fields=["dispatched_at", "next_dispatch_at"], name="wxpay_event_outbox"),
+            models.Index(fields=["kind", "-created_at"], name="wxpay_event_kind"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.from_state} → {self.to_state}"

@@ -1,0 +1,56 @@
+"""One prepay_id: what the paying client was granted, and until when it is good."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from django_wxpay.models.choices import TradeTypes
+from django_wxpay.models.order import Order
+from django_wxpay.protocol.facts import PrepayGrant
+
+
+class Prepay(models.Model):
+    """The answer of one unifiedorder. A later one for the same order takes its place."""
+
+    order = models.ForeignKey(
+        Order,
+        on_delete=models.PROTECT,
+        related_name="prepays",
+        verbose_name=_("order"),
+    )
+    prepay_id = models.CharField("prepay_id", max_length=64)
+    trade_type = models.CharField("trade_type", max_length=16, choices=TradeTypes)
+    code_url = models.CharField("code_url", max_length=512, blank=True, default="")
+    mweb_url = models.TextField("mweb_url", blank=True, default="")
+    sign_type = models.CharField("sign_type", max_length=32, blank=True, default="")
+    created_at = models.DateTimeField(_("created"), editable=False)
+    expires_at = models.DateTimeField(_("good until"), editable=False)
+
+    class Meta:
+        verbose_name = _("prepay")
+        verbose_name_plural = _("prepays")
+        ordering = ("-created_at", "-id")
+        indexes = (
+            models.Index(fields=["order", "-expires_at"], name="wxpay_prepay_live"),
+            models.Index(fields=["prepay_id"], name="wxpay_prepay_number"),
+            models.Index(fields=["-created_at", "-id"], name="wxpay_prepay_newest"),
+        )
+
+    def __str__(self) -> str:
+        return self.prepay_id
+
+    def is_live(self, now: datetime) -> bool:
+        """Say whether the customer can still pay with it at ``now``."""
+        return now < self.expires_at
+
+    def grant(self) -> PrepayGrant:
+        """Return it as the protocol knows it."""
+        return PrepayGrant(
+            prepay_id=self.prepay_id,
+            trade_type=self.trade_type,
+            code_url=self.code_url,
+            mweb_url=self.mweb_url,
+        )

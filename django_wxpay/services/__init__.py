@@ -1,0 +1,30 @@
+"""The verbs: what a shop, a clerk, a notification or a timer can ask for.
+
+Everything here is safe to call again; what uses the network refuses to do so while a
+database transaction is open.
+"""
+
+from __future__ import annotations
+
+from django_wxpay.services.closing import close_order
+from django_wxpay.services.dispatching import dispatch_events
+from django_wxpay.services.inbox import Acknowledgement, receive_notification, replay_notification
+from django_wxpay.services.ordering import create_order, get_or_create_order
+from django_wxpay.services.paying import Checkout, checkout, payment_parameters
+from django_wxpay.services.placing import unified_order
+from django_wxpay.services.querying import query_order
+
+__all__ = [
+    "Acknowledgement",
+    "Checkout",
+    "checkout",
+    "close_order",
+    "create_order",
+    "dispatch_events",
+    "get_or_create_order",
+    "payment_parameters",
+    "query_order",
+    "receive_notification",
+    "replay_notification",
+    "unified_order",
+]

@@ -1,0 +1,47 @@
+"""Closing an order, so that nobody can pay it any more."""
+
+from __future__ import annotations
+
+from django_wxpay.models import Order
+from django_wxpay.protocol.errors import Refused
+from django_wxpay.protocol.facts import TradeFact, TradeState
+from django_wxpay.protocol.outcomes import outcome_of
+from django_wxpay.services import wire
+from django_wxpay.services.querying import query_order
+from django_wxpay.services.settling import settle
+from django_wxpay.services.transactions import refuse_open
+
+
+def close_order(order: Order) -> Order:
+    """Close it and return it up to date; an order that is closed already is returned as it is.
+
+    An order found to be paid is settled as such and the refusal (ORDERPAID) raised. Raises
+    ``InsideTransaction``, ``Refused``, ``OutcomeUnknown``, ``BadSignature``. Source:
+    protocol-v2 section 6.1.
+    """
+    refuse_open("close_order")
+    order.refresh_from_db()
+    if order.trade_state in {TradeState.CLOSED, TradeState.REVOKED}:
+        return order
+    if order.is_paid:
+        raise Refused("ORDERPAID", advice=outcome_of("ORDERPAID").advice)
+    try:
+        wire.gateway(order.merchant).close(order.ref())
+    except Refused as refused:
+        if refused.err_code == "ORDERPAID":
+            query_order(order)
+        raise
+    order.refresh_from_db()
+    settle(order, _closed(order))
+    return order
+
+
+def _closed(order: Order) -> TradeFact:
+    return TradeFact(
+        source="closeorder",
+        mch_id=order.mch_id,
+        appid=order.appid,
+        sub_mch_id=order.sub_mch_id,
+        out_trade_no=order.out_trade_no,
+        trade_state=TradeState.CLOSED,
+    )

@@ -1,0 +1,55 @@
+"""Whether a transaction is open, and what follows from that."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from django.db import OperationalError, router, transaction
+
+from django_wxpay.models import Order
+from django_wxpay.protocol.errors import InsideTransaction
+
+T = TypeVar("T")
+
+# Together about three seconds, inside the five that WeChat Pay waits for an answer.
+_PAUSES_S: Final = (0.01, 0.02, 0.04, 0.08, *(0.15,) * 19)
+
+
+def is_open() -> bool:
+    """Say whether the caller holds a transaction open, a test case's wrapping one apart."""
+    connection = transaction.get_connection(using=router.db_for_write(Order))
+    # The same question that atomic(durable=True) asks, and the same exception for tests.
+    return any(not block._from_testcase for block in connection.atomic_blocks)  # noqa: SLF001
+
+
+def refuse_open(verb: str) -> None:
+    """Raise ``InsideTransaction`` if one is open: a row lock must not wait for the network."""
+    if is_open():
+        raise InsideTransaction(
+            f"{verb} uses the network and must not run inside a transaction: commit first, "
+            "or exempt the view from ATOMIC_REQUESTS",
+        )
+
+
+def after_commit(action: Callable[[], object]) -> None:
+    """Run ``action`` once what was written is durable: at once, or when the caller commits."""
+    if is_open():
+        transaction.on_commit(action, using=router.db_for_write(Order))
+    else:
+        action()
+
+
+def patiently(action: Callable[[], T]) -> T:
+    """Run ``action``, and again when a lock or a deadlock undid it; never inside a transaction.
+
+    A database in worse trouble raises its ``OperationalError`` after a few seconds.
+    """
+    if not is_open():
+        for pause_s in _PAUSES_S:
+            try:
+                return action()
+            except OperationalError:
+                time.sleep(pause_s)
+    return action()

@@ -1,0 +1,19 @@
+"""What the shop's own code is told.
+
+Every receiver gets ``order`` (an ``Order``) and ``event`` (the ``OrderEvent`` that tells of
+it) as keyword arguments. It runs inside the transaction that marks the event as dispatched:
+its own database work and that mark commit together, or neither does and it runs again later.
+"""
+
+from __future__ import annotations
+
+from django.dispatch import Signal
+
+# The first time an order is known to be paid, by whichever way the news came.
+order_paid = Signal()
+
+# An order that can no longer be paid: closed, or reversed.
+order_closed = Signal()
+
+# WeChat Pay said something that contradicts the order: other money, identity or transaction.
+order_conflicted = Signal()

@@ -1,0 +1,18 @@
+"""Everything this app serves: include it under a prefix of your own."""
+
+from __future__ import annotations
+
+from django.urls import include, path
+
+from django_wxpay.views import NotifyView
+
+app_name = "django_wxpay"
+
+urlpatterns = [
+    path(
+        "notify/<slug:merchant>/payment/",
+        NotifyView.as_view(kind="payment"),
+        name="notify-payment",
+    ),
+    path("api/", include("django_wxpay.api.urls")),
+]

@@ -1,0 +1,55 @@
+"""A scripted gateway under every service, and an order to try them on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from django_wxpay import services
+from django_wxpay.models import Order
+from django_wxpay.services import wire
+from tests.services.gateway import API_KEY, APPID, MCH_ID, ScriptedGateway, granted
+
+HOST = "http://gateway.test"
+
+
+@pytest.fixture(autouse=True)
+def wxpay(settings: Any) -> dict[str, Any]:
+    settings.WXPAY = {
+        "NOTIFY_BASE_URL": "https://shop.example.com",
+        "MERCHANTS": {
+            "default": {"APPID": APPID, "MCH_ID": MCH_ID, "API_KEY": API_KEY, "HOSTS": [HOST]},
+            "institution": {
+                "MODE": "institutional",
+                "APPID": "wx7777777777777777",
+                "MCH_ID": "1900000100",
+                "SUB_MCH_ID": "1900000200",
+                "API_KEY": API_KEY,
+                "SIGN_TYPE": "MD5",
+                "HOSTS": [HOST],
+            },
+        },
+    }
+    return settings.WXPAY
+
+
+@pytest.fixture
+def gateway(wxpay: dict[str, Any]) -> Iterator[ScriptedGateway]:
+    scripted = ScriptedGateway()
+    scripted.answers["/pay/unifiedorder"] = granted
+    wire.mount(HOST, scripted)
+    yield scripted
+    wire.unmount(HOST)
+
+
+def new_order(**fields: Any) -> Order:
+    return services.create_order(
+        **{"trade_type": "NATIVE", "body": "Tea", "total_fee": 100, "product_id": "P1"} | fields,
+    )
+
+
+@pytest.fixture
+def order(db: None) -> Order:
+    return new_order()

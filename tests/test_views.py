@@ -1,0 +1,100 @@
+"""notify_url over HTTP: the words of HTTP where it has one, the protocol's everywhere else."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from django_wxpay.models import Notification, Order
+from tests.services.conftest import new_order
+from tests.services.gateway import payment_notice
+
+pytestmark = pytest.mark.django_db
+
+URL = "/wxpay/notify/default/payment/"
+
+
+def post(client: Client, body: bytes, url: str = URL, **headers: Any) -> Any:
+    return client.post(url, data=body, content_type="text/xml", **headers)
+
+
+def test_a_notification_is_taken_in_without_session_login_or_csrf() -> None:
+    order = new_order()
+    response = post(Client(enforce_csrf_checks=True), payment_notice(order.out_trade_no))
+
+    assert response.status_code == 200
+    assert response.content == (
+        b"<xml><return_code><![CDATA[SUCCESS]]></return_code>"
+        b"<return_msg><![CDATA[OK]]></return_msg></xml>"
+    )
+    assert response["Content-Type"].startswith("text/xml")
+    assert not response.cookies
+    assert Order.objects.get().trade_state == "SUCCESS"
+
+
+@pytest.mark.parametrize("method", ["get", "put", "delete", "patch", "head", "options"])
+def test_only_post_is_served(client: Client, method: str) -> None:
+    response = getattr(client, method)(URL)
+
+    assert response.status_code == 405
+    assert response["Allow"] == "POST"
+
+
+def test_an_unknown_merchant_is_404(client: Client) -> None:
+    assert post(client, b"<xml/>", "/wxpay/notify/nobody/payment/").status_code == 404
+
+
+@pytest.mark.parametrize("length", [65537, 70_000, 3_000_000])
+def test_a_body_over_64_kib_is_413(client: Client, length: int) -> None:
+    response = post(client, b"<xml>" + b"x" * (length - 5))
+
+    assert response.status_code == 413
+    assert Notification.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{}", b"\xff\xfe", b"<xml>", b"<!DOCTYPE xml><xml/>", b"<xml/>", b"x" * 65536],
+)
+def test_a_strangers_body_is_answered_in_the_protocols_form(client: Client, body: bytes) -> None:
+    response = post(client, body)
+
+    assert response.status_code == 200
+    assert response.content.startswith(b"<xml><return_code><![CDATA[FAIL]]></return_code>")
+    assert Notification.objects.count() == 0
+
+
+def test_a_body_that_breaks_off_is_answered_and_not_a_500(
+    client: Client,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(*args: Any) -> bytes:
+        raise OSError("connection broken")
+
+    monkeypatch.setattr("django.core.handlers.wsgi.WSGIRequest.read", broken)
+    response = post(client, payment_notice("TEST000001"))
+
+    assert response.status_code == 200
+    assert b"FAIL" in response.content
+
+
+def test_atomic_requests_do_not_wrap_a_notification(settings: Any) -> None:
+    from django_wxpay.views import NotifyView
+
+    assert NotifyView.as_view()._non_atomic_requests == {"default"}  # type: ignore[attr-defined]
+
+
+def test_no_address_is_looked_up_for_a_notification(
+    client: Client,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_network(*args: Any, **kwargs: Any) -> Any:
+        raise AssertionError("a notification went to the network")
+
+    monkeypatch.setattr(socket, "getaddrinfo", no_network)
+    order = new_order()
+
+    assert b"SUCCESS" in post(client, payment_notice(order.out_trade_no)).content
