@@ -1,0 +1,64 @@
+"""``manage.py wxpay_simulator``: a WeChat Pay gateway on this machine."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Iterable
+from types import FrameType
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from django_wxpay import conf
+from django_wxpay.protocol.errors import ConfigurationError
+from django_wxpay.protocol.merchants import Merchant
+from django_wxpay.simulator import DEMO_MERCHANTS, create_app, serve
+
+
+class Command(BaseCommand):
+    help = "Run a simulated WeChat Pay gateway that knows this project's merchants."
+    # The simulator needs no database, and a half-configured project is what it is for.
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+        parser.add_argument("--port", type=int, default=9100, help="port to listen on; 0: any")
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        """Serve until Ctrl-C or SIGTERM."""
+        host, port = options["host"], options["port"]
+        merchants = self._merchants()
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, _stop)
+        try:
+            serve(create_app(merchants), host, port, ready=self._greet)
+        except (OSError, OverflowError) as error:
+            raise CommandError(f"cannot listen on {host} port {port}: {error}") from error
+        except KeyboardInterrupt:
+            self.stdout.write("\nThe simulator has stopped and forgotten everything.")
+
+    def _merchants(self) -> Iterable[Merchant]:
+        if any(problem.code == "E001" for problem in conf.problems()):
+            self.stdout.write("settings.WXPAY is missing: using the demonstration merchants.")
+            return DEMO_MERCHANTS
+        try:
+            return conf.merchants().values()
+        except ConfigurationError as error:
+            raise CommandError(f"{error}. Run manage.py check for all of it.") from error
+
+    def _greet(self, url: str) -> None:
+        self.stdout.write(
+            f"WeChat Pay simulator at {url}\n"
+            f'  In settings.WXPAY, give a merchant "HOSTS": ["{url}"].\n'
+            f"  Pay as the customer: open {url}/ in a browser, or\n"
+            f"  curl {url}/_simulator/pay"
+            """ -d '{"mch_id": "...", "out_trade_no": "..."}'\n"""
+            "  Stop with Ctrl-C."
+        )
+        self.stdout.flush()
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> None:
+    sys.exit(0)

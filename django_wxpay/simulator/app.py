@@ -1,0 +1,152 @@
+"""The simulated gateway: a WSGI callable, and the same controls as Python methods."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any
+
+from django_wxpay.protocol.merchants import Merchant
+from django_wxpay.simulator import driving, ledger, notifying
+from django_wxpay.simulator.arguments import Arguments
+from django_wxpay.simulator.clock import Clock, system_time
+from django_wxpay.simulator.delivery import HttpDeliver
+from django_wxpay.simulator.exchanges import (
+    LINE_KEY,
+    Environ,
+    Response,
+    StartResponse,
+    read_request,
+)
+from django_wxpay.simulator.merchants import DEMO_MERCHANTS, open_accounts
+from django_wxpay.simulator.notices import Deliver
+from django_wxpay.simulator.options import Options
+from django_wxpay.simulator.routing import route
+from django_wxpay.simulator.world import World
+
+
+class Simulator:
+    """WeChat Pay's side of the table. Made by ``create_app``.
+
+    The methods do what the control plane's routes do, take the same arguments and return
+    the same JSON-like values; what cannot be done is a ``ControlError``.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one HTTP request."""
+        response = route(self._world, read_request(environ))
+        carry = environ.get(LINE_KEY)
+        if carry is None:
+            response = _suffered(response)
+        else:
+            carry(response.line)
+        return _started(response, start_response, head=environ["REQUEST_METHOD"] == "HEAD")
+
+    def now(self) -> datetime:
+        """Return the simulated time."""
+        return self._world.clock.now()
+
+    def pay(self, mch_id: str, out_trade_no: str, **how: Any) -> dict[str, Any]:
+        """Let the customer pay, and return the trade.
+
+        ``how``: ``openid``, ``bank_type``, ``coupons`` (each with ``coupon_id``,
+        ``coupon_type`` and ``coupon_fee``), ``cash_fee``, ``cash_fee_type``, ``rate_value``
+        (x 10^8), ``promotion_detail``, and ``force`` for a payment after expiry or close.
+        """
+        given = {"mch_id": mch_id, "out_trade_no": out_trade_no, **how}
+        return driving.pay(self._world, Arguments(given))
+
+    def set_state(self, mch_id: str, out_trade_no: str, trade_state: str) -> dict[str, Any]:
+        """Put a trade into any state without telling anybody, and return it."""
+        given = {"mch_id": mch_id, "out_trade_no": out_trade_no, "trade_state": trade_state}
+        return driving.set_state(self._world, Arguments(given))
+
+    def notify(self, mch_id: str, out_trade_no: str) -> dict[str, Any]:
+        """Send the notification of a paid trade again, and return the trade."""
+        given = {"mch_id": mch_id, "out_trade_no": out_trade_no}
+        return driving.notify(self._world, Arguments(given))
+
+    def advance(self, seconds: float) -> int:
+        """Move the clock forward and say how many notifications were sent on the way."""
+        sent: int = driving.move_clock(self._world, Arguments({"advance_s": seconds}))["sent"]
+        return sent
+
+    def set_speed(self, speed: float) -> None:
+        """Let ``speed`` simulated seconds pass in a real one."""
+        driving.move_clock(self._world, Arguments({"speed": speed}))
+
+    def deliver_due(self) -> int:
+        """Send what is due by the clock that was passed in, and say how many that were."""
+        return notifying.send_due(self._world)
+
+    def inject(self, fault: str, **where: Any) -> dict[str, Any]:
+        """Script a fault, and return all that are waiting.
+
+        ``where``: ``operation``, ``times``, ``seconds``, ``count``, ``executed``, ``host``.
+        """
+        return driving.inject(self._world, Arguments({"fault": fault, **where}))
+
+    def clear_faults(self) -> None:
+        """Forget every fault that is waiting."""
+        driving.clear_faults(self._world, Arguments({}))
+
+    def ledger(self) -> dict[str, Any]:
+        """Return every trade, report, request and notification attempt."""
+        return ledger.ledger(self._world)
+
+    def reset(self) -> None:
+        """Forget everything and return to real time."""
+        self._world.reset()
+
+
+def create_app(
+    merchants: Iterable[Merchant] = DEMO_MERCHANTS,
+    *,
+    clock: Callable[[], datetime] | None = None,
+    deliver: Deliver | None = None,
+    options: Options | None = None,
+) -> Simulator:
+    """Return a simulated WeChat Pay gateway for ``merchants``.
+
+    ``clock`` returns aware moments. ``deliver`` sends notifications; the default posts them
+    over HTTP. With either of them, notifications are sent inside the call that makes them
+    due, one after the other, unless ``options.live`` says otherwise. Raises
+    ``ConfigurationError`` for merchants that contradict one another.
+    """
+    options = options or Options()
+    live = options.live
+    if live is None:
+        live = clock is None and deliver is None
+    return Simulator(
+        World(
+            options=options,
+            accounts=open_accounts(merchants),
+            clock=Clock(clock or system_time),
+            deliver=deliver or HttpDeliver(options.notify_timeout_s),
+            live=live,
+        )
+    )
+
+
+def _suffered(response: Response) -> Response:
+    """Do what can be done about ``response.line`` on somebody else's WSGI server."""
+    line = response.line
+    if line.delay_s:
+        time.sleep(line.delay_s)
+    if line.reset:
+        raise ConnectionResetError("a scripted fault")
+    return response if line.cut_at is None else replace(response, body=response.body[: line.cut_at])
+
+
+def _started(response: Response, start_response: StartResponse, *, head: bool) -> Iterable[bytes]:
+    status = HTTPStatus(response.status)
+    headers = [("Content-Type", response.content_type), *response.headers]
+    headers.append(("Content-Length", str(len(response.body))))
+    start_response(f"{status.value} {status.phrase}", headers)
+    return [] if head else [response.body]

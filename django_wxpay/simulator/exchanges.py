@@ -1,0 +1,108 @@
+"""One HTTP request and one HTTP answer, and what may befall the answer on the line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+from urllib.parse import parse_qsl
+
+from django_wxpay.protocol.v2.xml import LARGEST_BODY
+
+# The largest document that is taken; one byte more is read, to show the excess.
+BODY_LIMIT: Final = LARGEST_BODY
+
+# Under this name a server or an adapter puts a function into the WSGI environment that takes
+# the answer's ``Line``, for a WSGI application alone cannot reset a connection.
+LINE_KEY: Final = "wxpay_simulator.line"
+
+Environ = dict[str, Any]
+
+
+class StartResponse(Protocol):
+    """The second argument of a WSGI call."""
+
+    def __call__(self, status: str, headers: list[tuple[str, str]], /) -> object: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """What happens to an answer on its way: it waits, is cut after ``cut_at`` bytes, or is lost.
+
+    A ``reset`` comes after the delay, instead of the answer.
+    """
+
+    delay_s: float = 0.0
+    reset: bool = False
+    cut_at: int | None = None
+
+
+CLEAR: Final = Line()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """An HTTP request, read whole; ``body`` holds at most ``BODY_LIMIT`` + 1 bytes."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    origin: str
+    host: str
+    content_type: str
+    language: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """An HTTP answer."""
+
+    body: bytes
+    status: int = 200
+    content_type: str = "text/xml"
+    headers: tuple[tuple[str, str], ...] = ()
+    line: Line = field(default=CLEAR)
+
+
+def read_request(environ: Environ) -> Request:
+    """Read a WSGI environment; what a client got wrong in it is read as empty."""
+    host = environ.get("HTTP_HOST") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
+    path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+    return Request(
+        method=environ["REQUEST_METHOD"],
+        path=path.encode("latin-1", "replace").decode("utf-8", "replace") or "/",
+        query=dict(parse_qsl(environ.get("QUERY_STRING", ""))),
+        origin=f"{environ['wsgi.url_scheme']}://{host}",
+        host=host,
+        content_type=environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower(),
+        language=environ.get("HTTP_ACCEPT_LANGUAGE", ""),
+        body=_body(environ),
+    )
+
+
+def _body(environ: Environ) -> bytes:
+    try:
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+    except ValueError:
+        return b""
+    body: bytes = environ["wsgi.input"].read(min(max(length, 0), BODY_LIMIT + 1))
+    return body
+
+
+def json_response(value: object, *, status: int = 200, allow: Iterable[str] = ()) -> Response:
+    """Return ``value`` as a JSON answer; ``allow`` fills the Allow header of a 405."""
+    return Response(
+        body=json.dumps(value, ensure_ascii=False, indent=2).encode() + b"\n",
+        status=status,
+        content_type="application/json",
+        headers=(("Allow", ", ".join(allow)),) if allow else (),
+    )
+
+
+def see_other(location: str) -> Response:
+    """Return the answer that sends a browser on after a form."""
+    return Response(
+        body=b"", status=303, content_type="text/plain", headers=(("Location", location),)
+    )

@@ -1,0 +1,165 @@
+"""How one call is answered: admitted, carried out, signed, and spoiled where a fault says so."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from django_wxpay.protocol.v2.rules import (
+    CLOSEORDER_RULES,
+    ORDERQUERY_RULES,
+    UNIFIEDORDER_RULES,
+    Field,
+)
+from django_wxpay.simulator.admission import Call, admit, read
+from django_wxpay.simulator.answers import accepted, document, refused, report_answer
+from django_wxpay.simulator.closing import closeorder
+from django_wxpay.simulator.exchanges import CLEAR, Line, Request, Response
+from django_wxpay.simulator.faults import REPORT, Fault, Stage
+from django_wxpay.simulator.notices import Notice
+from django_wxpay.simulator.notifying import send_first
+from django_wxpay.simulator.paying import settle
+from django_wxpay.simulator.payments import Manner
+from django_wxpay.simulator.placing import unifiedorder
+from django_wxpay.simulator.querying import orderquery
+from django_wxpay.simulator.refusals import BusinessError, GatewayError
+from django_wxpay.simulator.reporting import REPORT_RULES, report
+from django_wxpay.simulator.world import Heard, World
+
+logger = logging.getLogger(__name__)
+
+_PAGES: Final = {
+    "http_500": (500, "Internal Server Error"),
+    "http_502": (502, "Bad Gateway"),
+    "html": (200, "Please log in to this network"),
+}
+_SYSTEM_ERRORS: Final = frozenset({"systemerror", "systemerror_after"})
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One path of the gateway: what carries it out, and the fields it knows."""
+
+    name: str
+    carry_out: Callable[[World, Call], dict[str, str]]
+    rules: Mapping[str, Field] = field(repr=False)
+
+
+OPERATIONS: Final[dict[str, Operation]] = {
+    "/pay/unifiedorder": Operation("unifiedorder", unifiedorder, UNIFIEDORDER_RULES),
+    "/pay/orderquery": Operation("orderquery", orderquery, ORDERQUERY_RULES),
+    "/pay/closeorder": Operation("closeorder", closeorder, CLOSEORDER_RULES),
+    "/payitil/report": Operation(REPORT, report, REPORT_RULES),
+}
+
+
+@dataclass(slots=True)
+class _Exchange:
+    """One call on its way through, and what is known of it so far."""
+
+    operation: Operation
+    request: Request
+    fault: Fault | None
+    fields: Mapping[str, str] = field(default_factory=dict)
+    call: Call | None = None
+    placed: bool = False
+    err_code: str = ""
+
+    @property
+    def fault_name(self) -> str:
+        return "" if self.fault is None else self.fault.name
+
+
+def answer(world: World, operation: Operation, request: Request) -> Response:
+    """Answer one call as the gateway would, or as the scripted fault wants it."""
+    with world.lock:
+        fault = world.script.take(Stage.ANSWER, operation.name, host=request.host)
+        exchange = _Exchange(operation, request, fault)
+        fields = _answered(world, exchange)
+        early = _paid_early(world, exchange)
+        _write_down(world, exchange, fields)
+    if early is not None:
+        send_first(world, early)
+    return _response(exchange, fields)
+
+
+def _answered(world: World, exchange: _Exchange) -> dict[str, str]:
+    nonce = world.numbers.nonce()
+    try:
+        call, told = _carried_out(world, exchange)
+        fields = accepted(call, told, nonce=nonce)
+    except GatewayError as error:
+        exchange.err_code = error.code
+        documented = world.options.error_shape == "documented"
+        fields = refused(exchange.call, error, nonce=nonce, documented=documented)
+    return report_answer(fields) if exchange.operation.name == REPORT else fields
+
+
+def _carried_out(world: World, exchange: _Exchange) -> tuple[Call, dict[str, str]]:
+    exchange.fields = read(exchange.request)
+    call = exchange.call = admit(
+        exchange.fields,
+        world.accounts,
+        origin=exchange.request.origin,
+        sub_mch_ids=world.options.sub_mch_ids,
+        needs_appid=exchange.operation.name != REPORT,
+    )
+    told: dict[str, str] = {}
+    if exchange.fault is None or exchange.fault.executed:
+        told = exchange.operation.carry_out(world, call)
+    if exchange.fault_name in _SYSTEM_ERRORS:
+        raise BusinessError("SYSTEMERROR")
+    exchange.placed = "prepay_id" in told
+    return call, told
+
+
+def _paid_early(world: World, exchange: _Exchange) -> Notice | None:
+    """Let a customer with quick thumbs pay before the shop hears that the order is accepted."""
+    if not exchange.placed:
+        return None
+    if world.script.take(Stage.PLACING, exchange.operation.name) is None:
+        return None
+    trade = world.trade(exchange.fields["mch_id"], exchange.fields["out_trade_no"])
+    return settle(world, trade, Manner())
+
+
+def _write_down(world: World, exchange: _Exchange, fields: Mapping[str, str]) -> None:
+    unknown = tuple(sorted(exchange.fields.keys() - exchange.operation.rules.keys()))
+    if unknown:
+        logger.info("%s has fields nobody knows: %s", exchange.operation.name, ", ".join(unknown))
+    world.heard.append(
+        Heard(
+            at=world.clock.now(),
+            operation=exchange.operation.name,
+            host=exchange.request.host,
+            mch_id=exchange.fields.get("mch_id", ""),
+            out_trade_no=exchange.fields.get("out_trade_no", ""),
+            return_code=fields["return_code"],
+            result_code=fields.get("result_code", ""),
+            err_code=exchange.err_code,
+            fault=exchange.fault_name,
+            unknown_fields=unknown,
+        )
+    )
+
+
+def _response(exchange: _Exchange, fields: dict[str, str]) -> Response:
+    name = exchange.fault_name
+    if name in _PAGES:
+        status, title = _PAGES[name]
+        page = f"<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"
+        return Response(body=page.encode(), status=status, content_type="text/html")
+    body = b"" if name == "empty" else document(exchange.call, fields, fault=name)
+    return Response(body=body, line=_line(exchange.fault, len(body)))
+
+
+def _line(fault: Fault | None, length: int) -> Line:
+    if fault is None:
+        return CLEAR
+    return Line(
+        delay_s=fault.seconds,
+        reset=fault.name in {"reset", "reset_after", "timeout"},
+        cut_at=length // 2 if fault.name == "truncated" else None,
+    )

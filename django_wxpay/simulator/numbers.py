@@ -1,0 +1,46 @@
+"""The numbers the gateway gives out, in the shapes seen in practice (protocol-v2 section 3.6)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import string
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+from django_wxpay.protocol.times import to_t14
+
+_ALPHABET: Final = string.digits + string.ascii_letters
+
+
+class Numbers:
+    """Makes identifiers from ``entropy``, a source of random bytes."""
+
+    def __init__(self, entropy: Callable[[int], bytes]) -> None:
+        self._entropy = entropy
+
+    def nonce(self) -> str:
+        """Return a nonce_str of 32 characters."""
+        return self._entropy(16).hex().upper()
+
+    def prepay_id(self, now: datetime) -> str:
+        """Return ``wx``, 14 digits of Beijing time and 20 hexadecimal digits."""
+        return f"wx{to_t14(now)}{self._entropy(10).hex()}"
+
+    def code(self) -> str:
+        """Return the seven characters after ``pr=`` in a code_url."""
+        number = int.from_bytes(self._entropy(8))
+        return "".join(_ALPHABET[number // 62**place % 62] for place in range(7))
+
+    def transaction_id(self, now: datetime) -> str:
+        """Return 28 digits, the day among them."""
+        number = int.from_bytes(self._entropy(8)) % 10**16
+        digits = f"{number:016d}"
+        return f"4200{digits[:6]}{to_t14(now)[:8]}{digits[6:]}"
+
+
+def openid_of(appid: str, *, customer: str = "customer") -> str:
+    """Return the 28-character openid of one person under one appid: always the same."""
+    digest = hashlib.sha256(f"{appid}:{customer}".encode()).digest()
+    return "o" + base64.urlsafe_b64encode(digest).decode("ascii")[:27]

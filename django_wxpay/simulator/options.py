@@ -1,0 +1,40 @@
+"""How strict the simulated gateway is, where WeChat Pay's own documents leave room."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The switches of protocol-v2 sections 3.2, 3.4, 3.7, 6.1 and 11; the defaults are strict.
+
+    ``error_shape``: whether an unreadable, unsigned or invalid request is answered as the real
+    gateway does it (``return_code`` FAIL and a text) or as its tables say (``err_code``).
+    ``length_unit``: what the lengths of ``body`` and ``attach`` count.
+    ``minimum_expire_s``: how far ahead ``time_expire`` must lie.
+    ``close_after_s``: how old an order must be before closeorder takes it; documented as 300.
+    ``close_again``: what closing a closed order answers.
+    ``mainland_cny_only``: whether direct mainland merchants are refused every other currency.
+    ``sub_mch_ids``: the sub-merchants that institutions have; empty means any number.
+    ``live``: whether notifications leave on threads of their own. None means: unless a
+    ``clock`` or a ``deliver`` of the caller's own is used.
+    ``notify_timeout_s``: how long the receiver of a notification may take (section 7.1).
+    ``ledger_size``: how many requests, reports and notification attempts are remembered.
+    ``entropy``: where nonces and numbers come from.
+    """
+
+    error_shape: Literal["realistic", "documented"] = "realistic"
+    length_unit: Literal["bytes", "chars"] = "bytes"
+    minimum_expire_s: int = 300
+    close_after_s: int = 0
+    close_again: Literal["ORDERCLOSED", "SUCCESS"] = "ORDERCLOSED"
+    mainland_cny_only: bool = False
+    sub_mch_ids: frozenset[str] = frozenset()
+    live: bool | None = None
+    notify_timeout_s: float = 5.0
+    ledger_size: int = 10_000
+    entropy: Callable[[int], bytes] = secrets.token_bytes

@@ -1,0 +1,56 @@
+"""How the gateway says no: the codes, the texts that come with them and the two shapes.
+
+Trouble with the request itself is answered at the level of ``return_code`` by the real
+gateway, although its tables list an ``err_code`` for it (protocol-v2 section 3.7).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# What the gateway says in practice (section 3.9); the wording is no contract.
+TEXTS: Final[dict[str, str]] = {
+    "REQUIRE_POST_METHOD": "请使用post方法",
+    "POST_DATA_EMPTY": "post数据为空",
+    "NOT_UTF8": "编码格式错误",
+    "XML_FORMAT_ERROR": "XML格式错误",
+    "APPID_NOT_EXIST": "appid不存在",
+    "MCHID_NOT_EXIST": "商户号mch_id或sub_mch_id不存在",
+    "APPID_MCHID_NOT_MATCH": "appid和mch_id不匹配",
+    "SIGNERROR": "签名错误",
+    "LACK_PARAMS": "缺少参数",
+    "ORDERPAID": "该订单已支付",
+    "ORDERCLOSED": "该订单已关闭",
+    "ORDERNOTEXIST": "此交易订单号不存在",
+    "OUT_TRADE_NO_USED": "商户订单号已被其他交易使用",
+    "TRADE_STATE_ERROR": "订单状态错误",
+    "NOAUTH": "商户无此接口权限",
+    "SYSTEMERROR": "系统错误",
+}
+
+
+class GatewayError(Exception):
+    """A no of the simulated gateway: its code, and the text that a person reads."""
+
+    def __init__(self, code: str, text: str = "") -> None:
+        self.code = code
+        self.text = (text or TEXTS[code])[:128]
+        super().__init__(f"{code}: {self.text}")
+
+
+class ProtocolError(GatewayError):
+    """The request is not fit to be looked at: checks 1 to 9 of section 11."""
+
+
+class BusinessError(GatewayError):
+    """The request is well-formed and the answer is no: checks 10 and 11."""
+
+
+def lacks(field: str) -> ProtocolError:
+    """Return the error for a required field that is not there."""
+    return ProtocolError("LACK_PARAMS", f"缺少参数{field}")
+
+
+def invalid(field: str, problem: str) -> ProtocolError:
+    """Return the error for a field that breaks its rule."""
+    return ProtocolError("PARAM_ERROR", f"invalid {field}: {problem}")

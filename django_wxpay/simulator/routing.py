@@ -1,0 +1,41 @@
+"""Which path is answered by whom."""
+
+from __future__ import annotations
+
+from django_wxpay.simulator.control import complain, control, not_allowed
+from django_wxpay.simulator.control_errors import ControlError
+from django_wxpay.simulator.exchanges import Request, Response
+from django_wxpay.simulator.gateway import OPERATIONS, answer
+from django_wxpay.simulator.home import home
+from django_wxpay.simulator.phone import phone
+from django_wxpay.simulator.rendering import STATIC, static_file
+from django_wxpay.simulator.world import World
+
+_H5 = "/cgi-bin/mmpayweb-bin/checkmweb"
+
+
+def route(world: World, request: Request) -> Response:
+    """Answer any request."""
+    path = request.path
+    operation = OPERATIONS.get(path)
+    if operation is not None:
+        return answer(world, operation, request)
+    if path.startswith("/_simulator/"):
+        return control(world, request)
+    if path.startswith("/pay/"):
+        return phone(world, request, path.removeprefix("/pay/"))
+    return _page(world, request)
+
+
+def _page(world: World, request: Request) -> Response:
+    name = request.path.removeprefix("/static/")
+    known = request.path in {"/", _H5} or name in STATIC
+    if not known:
+        return complain(ControlError("not_found", "there is no such page", status=404))
+    if request.method not in {"GET", "HEAD"}:
+        return not_allowed(("GET", "HEAD"))
+    if request.path == "/":
+        return home(world, request)
+    if request.path == _H5:
+        return phone(world, request, request.query.get("prepay_id", ""))
+    return static_file(name)

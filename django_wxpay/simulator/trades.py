@@ -1,0 +1,130 @@
+"""What the gateway knows about orders, and how it finds them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from django_wxpay.protocol.times import parse_t14
+
+# Protocol-v2 section 3.4.
+PREPAY_LIFE: Final = timedelta(hours=2)
+MWEB_LIFE: Final = timedelta(minutes=5)
+ORDER_LIFE: Final = timedelta(days=7)
+
+# The gateway's words for the state of a trade (section 5.3).
+NOTPAY: Final = "NOTPAY"
+USERPAYING: Final = "USERPAYING"
+ACCEPT: Final = "ACCEPT"
+SUCCESS: Final = "SUCCESS"
+REFUND: Final = "REFUND"
+CLOSED: Final = "CLOSED"
+REVOKED: Final = "REVOKED"
+PAYERROR: Final = "PAYERROR"
+
+STATES: Final = (NOTPAY, USERPAYING, ACCEPT, SUCCESS, REFUND, CLOSED, REVOKED, PAYERROR)
+PAID_STATES: Final = frozenset({SUCCESS, REFUND})
+PAYABLE_STATES: Final = frozenset({NOTPAY, USERPAYING, PAYERROR})
+
+
+@dataclass(slots=True, kw_only=True)
+class Prepay:
+    """One answer to unifiedorder: the right to pay a trade until ``expires_at``."""
+
+    prepay_id: str
+    code: str
+    created_at: datetime
+    expires_at: datetime
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Trade:
+    """One order: the fields it was placed with, and what became of it.
+
+    ``terms`` are the wire fields of the first unifiedorder; ``sign_type`` is the text of the
+    last one, "" where it sent none. ``payment`` holds the wire fields that a payment adds,
+    ``told`` what became of its notification.
+    """
+
+    mch_id: str
+    out_trade_no: str
+    terms: dict[str, str]
+    sign_type: str
+    created_at: datetime
+    state: str = NOTPAY
+    prepays: list[Prepay] = field(default_factory=list)
+    payment: dict[str, str] = field(default_factory=dict)
+    told: str = ""
+
+    @property
+    def transaction_id(self) -> str:
+        return self.payment.get("transaction_id", "")
+
+    @property
+    def live_prepay(self) -> Prepay:
+        """The last prepay: each re-entry makes the ones before it unusable (section 3.8)."""
+        return self.prepays[-1]
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """The order's own ``time_expire``: the last moment for a payment, if it names one."""
+        text = self.terms.get("time_expire")
+        return parse_t14(text) if text else None
+
+    def lapse(self, now: datetime) -> None:
+        """Close what has stood unpaid for seven days."""
+        if self.state in {NOTPAY, PAYERROR} and now >= self.created_at + ORDER_LIFE:
+            self.state = CLOSED
+
+
+class Trades:
+    """Every trade of the simulated gateway, found by each of its names."""
+
+    def __init__(self) -> None:
+        self._by_number: dict[tuple[str, str], Trade] = {}
+        self._by_token: dict[str, tuple[Trade, Prepay]] = {}
+
+    def __iter__(self) -> Iterator[Trade]:
+        return iter(self._by_number.values())
+
+    def add(self, trade: Trade) -> None:
+        self._by_number[trade.mch_id, trade.out_trade_no] = trade
+
+    def add_prepay(self, trade: Trade, prepay: Prepay) -> None:
+        """Make ``prepay`` the one with which ``trade`` can be paid."""
+        trade.prepays.append(prepay)
+        self._by_token[prepay.prepay_id] = self._by_token[prepay.code] = (trade, prepay)
+
+    def knows(self, token: str) -> bool:
+        return token in self._by_token
+
+    def holds(self, trade: Trade) -> bool:
+        """Say whether ``trade`` is one of these: after a reset it no longer is."""
+        return self._by_number.get((trade.mch_id, trade.out_trade_no)) is trade
+
+    def find(self, mch_id: str, out_trade_no: str, *, now: datetime) -> Trade | None:
+        """Return the trade with this merchant's number, as it stands ``now``."""
+        trade = self._by_number.get((mch_id, out_trade_no))
+        if trade is not None:
+            trade.lapse(now)
+        return trade
+
+    def find_transaction(self, mch_id: str, transaction_id: str) -> Trade | None:
+        """Return the trade with the gateway's number."""
+        return next(
+            (
+                trade
+                for trade in self
+                if trade.mch_id == mch_id and trade.transaction_id == transaction_id
+            ),
+            None,
+        )
+
+    def find_prepay(self, token: str, *, now: datetime) -> tuple[Trade, Prepay] | None:
+        """Return what a prepay_id or the code of a code_url stands for, replaced ones too."""
+        found = self._by_token.get(token)
+        if found is not None:
+            found[0].lapse(now)
+        return found

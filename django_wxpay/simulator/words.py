@@ -1,0 +1,153 @@
+"""What the pages say, in English and in Chinese, and which of the two a person reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+WORDS: Final[Mapping[str, Mapping[str, str]]] = {
+    "en": {
+        "lang": "en",
+        "simulator": "WeChat Pay simulator",
+        "no_money": "Simulator: no money moves.",
+        "merchant": "Merchant",
+        "amount_to_pay": "Amount to pay",
+        "item": "Item",
+        "order_number": "Order number",
+        "pay_before": "Pay before",
+        "paid_with": "Paid with",
+        "pay_with": "Pay with",
+        "wallet": "Simulated balance",
+        "pay": "Pay",
+        "paid_title": "Payment successful",
+        "paid_text": "The shop is being told. You can close this page.",
+        "already_paid_title": "Already paid",
+        "already_paid_text": "This order has been paid. There is nothing left to do.",
+        "paid_at": "Paid at",
+        "transaction_id": "Transaction",
+        "back": "Back to the shop",
+        "expired_title": "Too late to pay",
+        "expired_text": "The time to pay for this order is over. Please order again.",
+        "prepay_expired_title": "This code has expired",
+        "prepay_expired_text": "Please ask the shop for a new one.",
+        "replaced_title": "There is a newer code",
+        "replaced_text": "This one no longer works. Please use the shop's latest code.",
+        "closed_title": "Order closed",
+        "closed_text": "This order can no longer be paid. Please order again.",
+        "unknown_title": "No such code",
+        "unknown_text": "The simulator does not know this code. Was it restarted since?",
+        "merchants": "Merchants",
+        "mode": "Mode",
+        "common": "direct",
+        "institutional": "institution",
+        "trades": "Trades",
+        "amount": "Amount",
+        "no_trades": "No orders yet. Send one to this address and it will be listed here.",
+        "time": "Time",
+        "state": "State",
+        "notification": "Notification",
+        "open_phone": "Phone page",
+        "faults": "Faults",
+        "faults_text": "Misbehaviour waiting to strike, first come first served.",
+        "no_faults": "None: everything works.",
+        "fault": "Fault",
+        "operation": "Where",
+        "any_operation": "anywhere",
+        "times": "Times",
+        "seconds": "Seconds",
+        "optional": "as usual",
+        "add_fault": "Add fault",
+        "catalogue": "What each fault does",
+        "clock": "Clock",
+        "clock_text": "Moving it forward sends every notification that becomes due on the way.",
+        "advance": "Move forward by (seconds)",
+        "move": "Move",
+        "ledger": "Ledger (JSON)",
+        "reset": "Forget everything",
+        "pending": "on its way",
+        "accepted": "heard",
+        "exhausted": "given up",
+        "lost": "lost",
+    },
+    "zh": {
+        "lang": "zh-Hans",
+        "simulator": "微信支付模拟器",
+        "no_money": "模拟环境，不会产生真实扣款。",
+        "merchant": "商户",
+        "amount_to_pay": "支付金额",
+        "item": "商品",
+        "order_number": "商户单号",
+        "pay_before": "最晚支付时间",
+        "paid_with": "支付方式",
+        "pay_with": "支付方式",
+        "wallet": "模拟零钱",
+        "pay": "立即支付",
+        "paid_title": "支付成功",
+        "paid_text": "正在通知商户，您可以关闭此页面。",
+        "already_paid_title": "订单已支付",
+        "already_paid_text": "该订单已完成支付，无需再次付款。",
+        "paid_at": "支付时间",
+        "transaction_id": "交易单号",
+        "back": "返回商户",
+        "expired_title": "已超过支付时间",
+        "expired_text": "该订单的支付时间已过，请重新下单。",
+        "prepay_expired_title": "二维码已过期",
+        "prepay_expired_text": "请在商户页面获取新的二维码。",
+        "replaced_title": "二维码已更新",
+        "replaced_text": "此码已失效，请使用商户页面上最新的二维码。",
+        "closed_title": "订单已关闭",
+        "closed_text": "该订单已无法支付，请重新下单。",
+        "unknown_title": "二维码无效",
+        "unknown_text": "模拟器不认识此码，是否重启过模拟器？",
+        "merchants": "商户",
+        "mode": "模式",
+        "common": "直连商户",
+        "institutional": "机构",
+        "trades": "交易",
+        "amount": "金额",
+        "no_trades": "暂无订单。向本地址下单后会显示在这里。",
+        "time": "时间",
+        "state": "状态",
+        "notification": "通知",
+        "open_phone": "手机页面",
+        "faults": "故障",
+        "faults_text": "等待发生的故障，先到先得。",
+        "no_faults": "没有故障，一切正常。",
+        "fault": "故障",
+        "operation": "接口",
+        "any_operation": "任意",
+        "times": "次数",
+        "seconds": "秒数",
+        "optional": "默认",
+        "add_fault": "添加故障",
+        "catalogue": "故障说明",
+        "clock": "时钟",
+        "clock_text": "向前拨动时钟，会发送其间到期的所有通知。",
+        "advance": "向前拨动（秒）",
+        "move": "拨动",
+        "ledger": "账本 (JSON)",
+        "reset": "全部清空",
+        "pending": "发送中",
+        "accepted": "已接收",
+        "exhausted": "已放弃",
+        "lost": "已丢失",
+    },
+}
+
+
+def words_for(accept_language: str) -> Mapping[str, str]:
+    """Return the words of the language a browser prefers; English when it says neither."""
+    wishes = [_wish(part) for part in accept_language.split(",")]
+    known = [(weight, name) for name, weight in wishes if name in WORDS and weight > 0]
+    # The first of several that are equally welcome.
+    return WORDS[max(known, key=lambda wish: wish[0])[1] if known else "en"]
+
+
+def _wish(part: str) -> tuple[str, float]:
+    tag, _, rest = part.strip().partition(";")
+    name = tag.strip().partition("-")[0].lower()
+    _, _, weight = rest.partition("q=")
+    try:
+        return name, float(weight) if weight else 1.0
+    except ValueError:
+        return name, 0.0

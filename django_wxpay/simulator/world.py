@@ -1,0 +1,96 @@
+"""Everything the simulated gateway remembers, under one lock.
+
+The lock is held while something is looked up or changed, and never while a notification is
+on its way or an answer is being delayed.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django_wxpay.simulator.clock import Clock
+from django_wxpay.simulator.control_errors import unknown_trade
+from django_wxpay.simulator.faults import Script
+from django_wxpay.simulator.merchants import Account
+from django_wxpay.simulator.notices import Attempt, Deliver, Outbox
+from django_wxpay.simulator.numbers import Numbers
+from django_wxpay.simulator.options import Options
+from django_wxpay.simulator.trades import Trade, Trades
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """One call as the ledger shows it: who asked what, and what was answered."""
+
+    at: datetime
+    operation: str
+    host: str
+    mch_id: str
+    out_trade_no: str
+    return_code: str
+    result_code: str
+    err_code: str
+    fault: str
+    unknown_fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """One report of a call's latency, as it came."""
+
+    at: datetime
+    fields: Mapping[str, str]
+
+
+@dataclass(slots=True, kw_only=True)
+class World:
+    """The gateway's memory and its means."""
+
+    options: Options
+    accounts: Mapping[str, Account]
+    clock: Clock
+    deliver: Deliver
+    live: bool
+    numbers: Numbers = field(init=False)
+    lock: threading.RLock = field(init=False, default_factory=threading.RLock)
+    changed: threading.Condition = field(init=False)
+    pump: threading.Thread | None = field(init=False, default=None)
+    in_flight: int = field(init=False, default=0)
+    trades: Trades = field(init=False)
+    script: Script = field(init=False)
+    outbox: Outbox = field(init=False)
+    heard: deque[Heard] = field(init=False)
+    reports: deque[Report] = field(init=False)
+    attempts: deque[Attempt] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.numbers = Numbers(self.options.entropy)
+        self.changed = threading.Condition(self.lock)
+        self._forget()
+
+    def reset(self) -> None:
+        """Forget every trade, fault and notification, and return to real time."""
+        with self.lock:
+            self.clock.reset()
+            self._forget()
+            self.changed.notify_all()
+
+    def trade(self, mch_id: str, out_trade_no: str) -> Trade:
+        """Return a trade for the control plane; ``ControlError`` when it was never placed."""
+        trade = self.trades.find(mch_id, out_trade_no, now=self.clock.now())
+        if trade is None:
+            raise unknown_trade(mch_id, out_trade_no)
+        return trade
+
+    def _forget(self) -> None:
+        size = self.options.ledger_size
+        self.trades = Trades()
+        self.script = Script()
+        self.outbox = Outbox()
+        self.heard = deque(maxlen=size)
+        self.reports = deque(maxlen=size)
+        self.attempts = deque(maxlen=size)

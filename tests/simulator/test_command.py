@@ -1,0 +1,117 @@
+"""``manage.py wxpay_simulator``, run as a person runs it."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+
+import pytest
+import requests
+from django.core.management import CommandError, call_command
+from django.test import override_settings
+
+from django_wxpay.management.commands import wxpay_simulator
+from django_wxpay.simulator import DEMO_MERCHANTS, Simulator
+from tests.simulator.calling import Merchant
+
+COMMAND = [sys.executable, "-m", "django", "wxpay_simulator", "--port", "0"]
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_it_serves_the_projects_merchants_until_it_is_stopped(stop: signal.Signals) -> None:
+    settings = os.environ.get("DJANGO_SETTINGS_MODULE", "tests.settings")
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": settings, "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(COMMAND, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        url = re.findall(r"http://127\.0\.0\.1:\d+", first)[0]
+        ledger = requests.get(f"{url}/_simulator/ledger", timeout=5).json()
+        process.send_signal(stop)
+        rest = process.stdout.read()
+        assert process.wait(timeout=10) == 0
+    assert [merchant["mch_id"] for merchant in ledger["merchants"]] == ["1900000109"]
+    assert f'"HOSTS": ["{url}"]' in rest
+    assert f"curl {url}/_simulator/pay" in rest
+    assert "TESTKEY" not in first + rest
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Simulator, str, int]]:
+    calls: list[tuple[Simulator, str, int]] = []
+
+    def serve(app: Simulator, host: str, port: int, *, ready: Callable[[str], None]) -> None:
+        calls.append((app, host, port))
+        ready(f"http://{host}:{port}")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(wxpay_simulator, "serve", serve)
+    return calls
+
+
+def run(**options: object) -> str:
+    out = io.StringIO()
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        call_command("wxpay_simulator", stdout=out, **options)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    return out.getvalue()
+
+
+def test_it_listens_where_it_is_told(served: list[tuple[Simulator, str, int]]) -> None:
+    said = run(host="0.0.0.0", port=9200)  # noqa: S104
+    run()
+    assert [call[1:] for call in served] == [("0.0.0.0", 9200), ("127.0.0.1", 9100)]  # noqa: S104
+    assert "WeChat Pay simulator at http://0.0.0.0:9200" in said
+    assert "stopped" in said
+
+
+def test_without_settings_it_has_merchants_of_its_own(
+    served: list[tuple[Simulator, str, int]], settings: object
+) -> None:
+    with override_settings():
+        del settings.WXPAY  # type: ignore[attr-defined]
+        said = run()
+    assert "demonstration merchants" in said
+    [(app, _, _)] = served
+    known = [merchant["mch_id"] for merchant in app.ledger()["merchants"]]
+    assert known == [merchant.mch_id for merchant in DEMO_MERCHANTS]
+    assert Merchant(app).place()["result_code"] == "SUCCESS"
+
+
+def test_settings_that_are_wrong_are_named(
+    served: list[tuple[Simulator, str, int]], settings: object
+) -> None:
+    settings.WXPAY = {"MERCHANTS": {}}  # type: ignore[attr-defined]
+    with pytest.raises(CommandError, match=r"manage\.py check"):
+        run()
+    assert served == []
+
+
+def test_a_port_that_is_taken_is_named() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(CommandError, match=f"cannot listen on 127.0.0.1 port {port}"):
+            run(port=port)
+
+
+def test_it_may_run_beside_the_main_thread(served: list[tuple[Simulator, str, int]]) -> None:
+    thread = threading.Thread(target=call_command, args=("wxpay_simulator",))
+    thread.start()
+    thread.join(10)
+    assert len(served) == 1
+
+
+def test_a_termination_is_a_clean_exit() -> None:
+    with pytest.raises(SystemExit) as stopped:
+        wxpay_simulator._stop(signal.SIGTERM, None)
+    assert stopped.value.code == 0
