@@ -1,0 +1,19 @@
+"""The admin door: everything to be seen, nothing to be edited, a few things to be asked for."""
+
+from __future__ import annotations
+
+from django_wxpay.admin.api_reports import ApiReportAdmin
+from django_wxpay.admin.notifications import NotificationAdmin
+from django_wxpay.admin.order_events import OrderEventAdmin
+from django_wxpay.admin.orders import OrderAdmin
+from django_wxpay.admin.prepays import PrepayAdmin
+from django_wxpay.admin.promotions import PromotionAdmin
+
+__all__ = [
+    "ApiReportAdmin",
+    "NotificationAdmin",
+    "OrderAdmin",
+    "OrderEventAdmin",
+    "PrepayAdmin",
+    "PromotionAdmin",
+]

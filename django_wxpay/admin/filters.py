@@ -1,0 +1,95 @@
+"""Filters beside our lists. None of them asks the table which values there are."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.contrib.admin import SimpleListFilter
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from django_wxpay import conf
+from django_wxpay.exceptions import ConfigurationError
+from django_wxpay.gateway.records import Failure
+
+
+class MerchantFilter(SimpleListFilter):
+    """The merchants of the settings, where there are several."""
+
+    title = _("merchant")
+    parameter_name = "merchant"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
+        """Return them by alias; settings that are wrong do not take the page down."""
+        try:
+            aliases = sorted(conf.merchants())
+        except ConfigurationError:
+            return []
+        return [(alias, alias) for alias in aliases] if len(aliases) > 1 else []
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
+        """Return the rows of the one chosen."""
+        return queryset.filter(merchant=self.value()) if self.value() else queryset
+
+
+class HostFilter(SimpleListFilter):
+    """The hosts of all merchants."""
+
+    title = _("host")
+    parameter_name = "host"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
+        """Return them as they stand in a report: name and port."""
+        try:
+            merchants = conf.merchants().values()
+        except ConfigurationError:
+            return []
+        names = sorted({urlsplit(host).netloc for account in merchants for host in account.hosts})
+        return [(name, name) for name in names]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
+        """Return the calls to the one chosen."""
+        return queryset.filter(host=self.value()) if self.value() else queryset
+
+
+class FailureFilter(SimpleListFilter):
+    """Whether a call brought an answer to believe, and what kept it from doing so."""
+
+    title = _("failure")
+    parameter_name = "failed"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:  # noqa: ARG002
+        """Return yes, no, and each kind of failure."""
+        kinds = [(failure.value, failure.value) for failure in Failure]
+        return [("no", _("Answered")), ("yes", _("Any failure")), *kinds]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
+        """Return the calls that went so."""
+        match self.value():
+            case None:
+                return queryset
+            case "no":
+                return queryset.filter(failure="")
+            case "yes":
+                return queryset.exclude(failure="")
+            case kind:
+                return queryset.filter(failure=kind)
+
+
+class ToldFilter(SimpleListFilter):
+    """Whether the shop's own code has been told of an event."""
+
+    title = _("the shop")
+    parameter_name = "told"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:  # noqa: ARG002
+        """Return told and not told."""
+        return [("no", _("Not told yet")), ("yes", _("Told"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
+        """Return the events of that kind."""
+        if self.value() is None:
+            return queryset
+        return queryset.filter(dispatched_at__isnull=self.value() == "no")

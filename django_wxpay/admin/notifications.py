@@ -1,0 +1,129 @@
+"""Notifications: what WeChat Pay sent, what became of it, and judging it again."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from django.contrib import admin
+from django.contrib.admin import DateFieldListFilter
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import URLPattern
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from django_wxpay import services
+from django_wxpay.admin import badges
+from django_wxpay.admin.asking import ask, too_many
+from django_wxpay.admin.filters import MerchantFilter
+from django_wxpay.admin.ledger import MOST_AT_ONCE, Ledger
+from django_wxpay.admin.links import page_link
+from django_wxpay.admin.sections import Button, Section
+from django_wxpay.exceptions import WXPayError
+from django_wxpay.models import Notification, Order, OrderEvent
+from django_wxpay.protocol.redaction import redact_text
+
+_ELEMENT_END: Final = re.compile(r"(^<xml>|</[^>]+>)(?=<)")
+
+
+@admin.register(Notification)
+class NotificationAdmin(Ledger):
+    """Found by its numbers; its body is shown with everything private masked."""
+
+    list_display = (
+        "created_at",
+        "kind",
+        "order_link",
+        "outcome_shown",
+        "attempts",
+        "reason",
+        "merchant",
+    )
+    list_filter = ("outcome", "kind", MerchantFilter, ("created_at", DateFieldListFilter))
+    list_select_related = ("order",)
+    search_fields = ("out_trade_no__exact", "transaction_id__exact")
+    search_help_text = _("A whole out_trade_no or transaction_id.")
+    actions = ("replay",)
+    fields = (
+        "outcome_shown",
+        "reason",
+        "order",
+        "out_trade_no",
+        "transaction_id",
+        "kind",
+        "merchant",
+        "attempts",
+        "created_at",
+        "updated_at",
+        "body_shown",
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Leave the bodies in the database until one is looked at."""
+        return super().get_queryset(request).defer("body", "headers")
+
+    def buttons(self, row: Notification) -> list[Button]:
+        """Offer to judge it again."""
+        return [Button(label=_("Replay"), url=self.address(row, "replay"))]
+
+    def sections(self, request: HttpRequest, row: Notification) -> list[Section]:
+        """Return what it moved."""
+        if not request.user.has_perm("django_wxpay.view_orderevent"):
+            return []
+        rows = [(event.created_at, page_link(OrderEvent, event.pk, event)) for event in _of(row)]
+        columns = (_("created"), _("event"))
+        return [Section(title=_("What it did"), columns=columns, rows=rows)]
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the address of the button."""
+        return [self.posted("replay", self._replay), *super().get_urls()]
+
+    @admin.action(description=_("Replay"), permissions=["operate"])
+    def replay(self, request: HttpRequest, queryset: QuerySet[Notification]) -> None:
+        """Judge each of them again, the oldest first, as they came."""
+        if not too_many(request, queryset.count(), MOST_AT_ONCE):
+            for notification in queryset.order_by("created_at", "id"):
+                self._replay(request, notification)
+
+    def _replay(self, request: HttpRequest, notification: Notification) -> None:
+        def verb() -> str:
+            answer = services.replay_notification(notification)
+            notification.refresh_from_db()
+            if not answer.accepted:
+                raise WXPayError(_why_not(notification))
+            outcome = notification.get_outcome_display()
+            return gettext("judged again: %(outcome)s") % {"outcome": outcome}
+
+        self.log_change(request, notification, ask(request, str(notification), verb))
+
+    @admin.display(description="out_trade_no")
+    def order_link(self, notification: Notification) -> SafeString | str:
+        """Return the way to its order, if that is known."""
+        if notification.order_id is None:
+            return notification.out_trade_no
+        return page_link(Order, notification.order_id, notification.out_trade_no)
+
+    @admin.display(description=_("outcome"))
+    def outcome_shown(self, notification: Notification) -> SafeString:
+        """Return what became of it, at a glance."""
+        return badges.word(notification.outcome, notification.get_outcome_display())
+
+    @admin.display(description=_("what was sent"))
+    def body_shown(self, notification: Notification) -> SafeString:
+        """Return the body, masked, an element a line."""
+        text = redact_text(bytes(notification.body))
+        lines = _ELEMENT_END.sub(r"\1\n", text)
+        return format_html('<pre class="wxpay-body">{}</pre>', lines)
+
+
+def _why_not(notification: Notification) -> str:
+    if notification.is_decided:
+        return gettext("with the present settings it does not count as WeChat Pay's")
+    return gettext("not settled: %(reason)s") % {"reason": notification.reason}
+
+
+def _of(notification: Notification) -> QuerySet[OrderEvent]:
+    return notification.events.all()[:20]

@@ -1,0 +1,132 @@
+"""What an error looks like over HTTP: ``{"code", "detail", ...}``, decided by its class.
+
+This is the exception handler of our views alone; the site's own ``EXCEPTION_HANDLER`` is
+neither asked nor replaced.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any, Final
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.settings import api_settings
+
+from django_wxpay.exceptions import (
+    BadAnswer,
+    ConfigurationError,
+    InvalidOrder,
+    OrderConflict,
+    OutcomeUnknown,
+    Refused,
+    WXPayError,
+)
+from django_wxpay.models import Order
+
+logger = logging.getLogger("django_wxpay.api")
+
+# The most particular class first; what is not here is a fault and stays a 500.
+ANSWERS: Final[tuple[tuple[type[WXPayError], int, str, Any], ...]] = (
+    (OrderConflict, 409, "order_conflict", None),
+    (Refused, 422, "refused", None),
+    (
+        BadAnswer,
+        502,
+        "bad_answer",
+        _("An answer came that cannot be trusted. The order may or may not exist; ask again."),
+    ),
+    (
+        OutcomeUnknown,
+        504,
+        "outcome_unknown",
+        _("No answer came from WeChat Pay. The order may or may not exist; ask again."),
+    ),
+    (
+        ConfigurationError,
+        503,
+        "misconfigured",
+        _("The WeChat Pay settings of this site are wrong; `manage.py check` says how."),
+    ),
+)
+
+
+def answer_error(exc: Exception, context: dict[str, Any]) -> Response | None:
+    """Return the answer to ``exc``, or None for a fault of ours, which Django then reports."""
+    if isinstance(exc, InvalidOrder):
+        exc = exceptions.ValidationError({exc.field: [_sentence(exc)]})
+    if isinstance(exc, exceptions.ValidationError | exceptions.ParseError):
+        return Response(_invalid(exc.detail), status=400)
+    if isinstance(exc, Http404):
+        exc = exceptions.NotFound()
+    if isinstance(exc, PermissionDenied):
+        exc = exceptions.PermissionDenied()
+    if isinstance(exc, exceptions.APIException):
+        return _of_the_framework(exc)
+    return _of_ours(exc, context)
+
+
+def _sentence(invalid: InvalidOrder) -> str:
+    rule = f" ({invalid.rule})" if invalid.rule else ""
+    return f"{invalid.problem}{rule}"
+
+
+def _invalid(detail: Any) -> dict[str, Any]:
+    """Key every problem by its field; ``code`` stays ours even where a field is called so."""
+    if not isinstance(detail, Mapping):
+        said = detail if isinstance(detail, str) else " ".join(str(line) for line in detail)
+        return {"code": "invalid", "detail": said}
+    names = ", ".join(name for name in detail if name != api_settings.NON_FIELD_ERRORS_KEY)
+    summary = gettext("Refused because of: %(names)s.") % {"names": names}
+    if not names:
+        summary = gettext("The request is not of the form that is asked for.")
+    return {"detail": summary, **detail, "code": "invalid"}
+
+
+def _of_the_framework(exc: exceptions.APIException) -> Response:
+    headers = {}
+    if challenge := getattr(exc, "auth_header", None):
+        headers["WWW-Authenticate"] = challenge
+    if (wait := getattr(exc, "wait", None)) is not None:
+        headers["Retry-After"] = str(int(wait))
+    codes = exc.get_codes()
+    code = codes if isinstance(codes, str) else exc.default_code
+    return Response({"code": code, "detail": exc.detail}, status=exc.status_code, headers=headers)
+
+
+def _of_ours(exc: Exception, context: dict[str, Any]) -> Response | None:
+    for kind, status, code, detail in ANSWERS:
+        if isinstance(exc, kind):
+            logger.log(
+                logging.ERROR if status >= 500 else logging.INFO,
+                "answered %d %s: %s",
+                status,
+                code,
+                exc,
+            )
+            body = {"code": code, "detail": detail or str(exc), **_particulars(exc)}
+            return Response(body | _order_of(context), status=status)
+    return None
+
+
+def _particulars(exc: WXPayError) -> dict[str, Any]:
+    if isinstance(exc, Refused):
+        return {
+            "err_code": exc.err_code,
+            "err_code_des": exc.err_code_des,
+            "advice": gettext(exc.advice) if exc.advice else "",
+        }
+    if isinstance(exc, OrderConflict):
+        return {"out_trade_no": exc.out_trade_no, "fields": list(exc.fields)}
+    return {}
+
+
+def _order_of(context: dict[str, Any]) -> dict[str, Any]:
+    """Return which order it was about, so that the caller can ask again."""
+    order: Order | None = getattr(context.get("view"), "order", None)
+    return {} if order is None else {"id": order.pk, "out_trade_no": order.out_trade_no}

@@ -1,0 +1,71 @@
+"""The OpenAPI document of these routes, and of nothing else of the site.
+
+Our views carry their own ``AutoSchema``, so that neither this document nor the site's own
+one needs a setting.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import include, path
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.renderers import (
+    OpenApiJsonRenderer,
+    OpenApiJsonRenderer2,
+    OpenApiYamlRenderer,
+    OpenApiYamlRenderer2,
+)
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+import django_wxpay
+
+
+class RouteSchema(AutoSchema):
+    """Names each operation so that every generator of clients can spell it."""
+
+    def get_operation_id(self) -> str:
+        """Return the name made from the path, without its dots."""
+        return str(super().get_operation_id()).replace(".", "_")
+
+
+class Unlisted(AutoSchema):
+    """Keeps the document's own route out of every document."""
+
+    def is_excluded(self) -> bool:
+        """Say yes."""
+        return True
+
+
+class SchemaView(APIView):
+    """The routes below this prefix as OpenAPI 3, in JSON or YAML. It tells of no data."""
+
+    schema = Unlisted()
+    permission_classes = (AllowAny,)
+    versioning_class = None
+    renderer_classes = (
+        OpenApiYamlRenderer,
+        OpenApiYamlRenderer2,
+        OpenApiJsonRenderer,
+        OpenApiJsonRenderer2,
+    )
+
+    def get(self, request: Request) -> Response:
+        """Return the document, with the paths under which this site serves them."""
+        prefix = request.path.removeprefix("/").removesuffix("schema/")
+        patterns = [path(prefix, include("django_wxpay.api.urls"))]
+        generator = SchemaGenerator(patterns=patterns)  # type: ignore[no-untyped-call]
+        document = generator.get_schema(request=request, public=True)  # type: ignore[no-untyped-call]
+        return Response(document | {"info": _info()})
+
+
+def _info() -> dict[str, Any]:
+    return {
+        "title": "WeChat Pay",
+        "version": django_wxpay.__version__,
+        "description": django_wxpay.__doc__,
+    }

@@ -1,0 +1,1 @@
+"""How rows look as JSON, and what JSON may become an order."""

@@ -1,0 +1,54 @@
+"""Staff with a permission each, and a scripted gateway."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from django_wxpay.services import wire
+from tests.factories import UserFactory
+from tests.services.gateway import API_KEY, APPID, MCH_ID, ScriptedGateway
+
+HOST = "http://gateway.test"
+ADMIN = "/admin/django_wxpay"
+MODELS = ["order", "prepay", "notification", "orderevent", "apireport", "promotion"]
+
+
+@pytest.fixture(autouse=True)
+def wxpay(settings: Any) -> dict[str, Any]:
+    account = {"APPID": APPID, "MCH_ID": MCH_ID, "API_KEY": API_KEY, "HOSTS": [HOST]}
+    settings.WXPAY = {
+        "NOTIFY_BASE_URL": "https://shop.example.com",
+        "MERCHANTS": {"default": account, "other": account},
+    }
+    return settings.WXPAY
+
+
+@pytest.fixture
+def gateway(wxpay: dict[str, Any]) -> Iterator[ScriptedGateway]:
+    scripted = ScriptedGateway()
+    wire.mount(HOST, scripted)
+    yield scripted
+    wire.unmount(HOST)
+
+
+@pytest.fixture
+def as_holder(db: None) -> Callable[..., Client]:
+    """Return a browser whose person is staff and holds the permissions named, no others."""
+
+    def client(*permissions: str) -> Client:
+        browser = Client()
+        browser.force_login(UserFactory(permissions=permissions, is_staff=True))
+        return browser
+
+    return client
+
+
+@pytest.fixture
+def boss(db: None) -> Client:
+    browser = Client()
+    browser.force_login(UserFactory(is_staff=True, is_superuser=True))
+    return browser

@@ -1,0 +1,243 @@
+"""Every page of the admin: to be seen by those who may, to be edited by nobody."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.test import Client
+
+from django_wxpay.admin.paging import FARTHEST, NewestPaginator
+from django_wxpay.models import ApiReport, Notification, Order, OrderEvent, Prepay, Promotion
+from tests.admin.conftest import ADMIN, MODELS
+from tests.factories import (
+    OPENID,
+    ApiReportFactory,
+    NotificationFactory,
+    OrderEventFactory,
+    OrderFactory,
+    PrepayFactory,
+    PromotionFactory,
+)
+
+pytestmark = pytest.mark.django_db
+CLASSES = {
+    "order": Order,
+    "prepay": Prepay,
+    "notification": Notification,
+    "orderevent": OrderEvent,
+    "apireport": ApiReport,
+    "promotion": Promotion,
+}
+
+
+def one_of_each(**fields: Any) -> Order:
+    order: Order = OrderFactory(paid=True, **fields)
+    PrepayFactory(order=order)
+    OrderEventFactory(order=order, notification=NotificationFactory(order=order))
+    OrderEventFactory(order=order, conflict=True)
+    PromotionFactory(order=order)
+    ApiReportFactory(out_trade_no=order.out_trade_no)
+    return order
+
+
+def page(client: Client, model: str) -> str:
+    row = CLASSES[model].objects.order_by("-pk")[0]
+    answer = client.get(f"{ADMIN}/{model}/{row.pk}/change/")
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def test_every_model_has_its_page() -> None:
+    assert admin.site._registry.keys() >= set(CLASSES.values())
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_list_and_the_page_can_be_seen_with_the_view_permission_alone(
+    as_holder: Callable[..., Client],
+    model: str,
+) -> None:
+    one_of_each()
+    viewer = as_holder(f"view_{model}")
+    assert viewer.get(f"{ADMIN}/{model}/").status_code == 200
+    assert "<form" in page(viewer, model)
+    nobody = as_holder()
+    assert nobody.get(f"{ADMIN}/{model}/").status_code == 403
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_not_even_a_superuser_adds_edits_or_deletes(boss: Client, model: str) -> None:
+    one_of_each()
+    row = CLASSES[model].objects.order_by("-pk")[0]
+    count = CLASSES[model].objects.count()
+    assert boss.get(f"{ADMIN}/{model}/add/").status_code == 403
+    assert boss.post(f"{ADMIN}/{model}/{row.pk}/change/", {"total_fee": 1}).status_code == 403
+    assert boss.post(f"{ADMIN}/{model}/{row.pk}/delete/", {"post": "yes"}).status_code == 403
+    boss.post(
+        f"{ADMIN}/{model}/",
+        {"action": "delete_selected", "_selected_action": [row.pk], "post": "yes"},
+    )
+    assert CLASSES[model].objects.count() == count
+    assert "delete_selected" not in boss.get(f"{ADMIN}/{model}/").content.decode()
+    assert 'name="_save"' not in page(boss, model)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_twenty_rows_cost_as_many_queries_as_one(
+    boss: Client,
+    django_assert_max_num_queries: Any,
+    model: str,
+) -> None:
+    one_of_each()
+    with django_assert_max_num_queries(6) as one:
+        boss.get(f"{ADMIN}/{model}/")
+    for _ in range(19):
+        one_of_each()
+    with django_assert_max_num_queries(len(one)):
+        answer = boss.get(f"{ADMIN}/{model}/")
+    assert answer.content.decode().count('class="action-select"') in {0, 20, 40}
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_page_says_nothing_that_is_private(boss: Client, model: str) -> None:
+    one_of_each(openid=OPENID, sub_openid="oSubSubSubSub", user_creid="11010119900307000X")
+    for text in (page(boss, model), boss.get(f"{ADMIN}/{model}/").content.decode()):
+        assert OPENID not in text
+        assert "oSubSubSubSub" not in text
+        assert "11010119900307000X" not in text
+        assert "5EC2E7" not in text
+
+
+@pytest.mark.parametrize(
+    ("model", "by"),
+    [
+        ("order", "out_trade_no"),
+        ("order", "transaction_id"),
+        ("order", "reference"),
+        ("prepay", "prepay_id"),
+        ("prepay", "order.out_trade_no"),
+        ("notification", "out_trade_no"),
+        ("notification", "transaction_id"),
+        ("orderevent", "order.out_trade_no"),
+        ("apireport", "out_trade_no"),
+        ("promotion", "order.out_trade_no"),
+    ],
+)
+def test_a_row_is_found_by_its_numbers(boss: Client, model: str, by: str) -> None:
+    one_of_each()
+    wanted = one_of_each()
+    row: Any = CLASSES[model].objects.order_by("-pk")[0]
+    value = row
+    for name in by.split("."):
+        value = getattr(value, name)
+    found = boss.get(f"{ADMIN}/{model}/", {"q": value}).context["cl"].queryset
+    assert set(found) <= set(CLASSES[model].objects.order_by("-pk")[:2])
+    assert row in found
+    assert str(wanted) in str([getattr(one, "out_trade_no", wanted) for one in found])
+
+
+@pytest.mark.parametrize(
+    ("model", "query", "count"),
+    [
+        ("order", "trade_state__exact=SUCCESS", 1),
+        ("order", "trade_type__exact=JSAPI", 1),
+        ("order", "merchant=other", 1),
+        ("order", "merchant=default", 1),
+        ("apireport", "failed=yes", 1),
+        ("apireport", "failed=no", 1),
+        ("apireport", "failed=TIMEOUT", 1),
+        ("apireport", "failed=DNS", 0),
+        ("apireport", "host=gateway.test", 0),
+        ("orderevent", "told=no", 1),
+        ("orderevent", "told=yes", 1),
+        ("orderevent", "kind__exact=PAID", 2),
+        ("notification", "outcome__exact=FAILED", 1),
+    ],
+)
+def test_lists_are_filtered(boss: Client, model: str, query: str, count: int) -> None:
+    paid = OrderFactory(paid=True)
+    OrderFactory(jsapi=True, merchant="other")
+    ApiReportFactory()
+    ApiReportFactory(failed=True)
+    OrderEventFactory(order=paid)
+    OrderEventFactory(order=paid, untold=True)
+    NotificationFactory(order=paid)
+    NotificationFactory(unknown=True)
+    answer = boss.get(f"{ADMIN}/{model}/?{query}")
+    assert answer.status_code == 200
+    assert answer.context["cl"].queryset.count() == count
+
+
+def test_one_merchant_needs_no_filter(boss: Client, settings: Any) -> None:
+    account = settings.WXPAY["MERCHANTS"]["default"]
+    settings.WXPAY = settings.WXPAY | {"MERCHANTS": {"default": account}}
+    assert "?merchant=" not in boss.get(f"{ADMIN}/order/").content.decode()
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_settings_that_are_wrong_do_not_take_the_pages_down(
+    boss: Client,
+    settings: Any,
+    model: str,
+) -> None:
+    settings.WXPAY = {}
+    one_of_each()
+    assert boss.get(f"{ADMIN}/{model}/").status_code == 200
+    page(boss, model)
+
+
+def test_a_list_counts_no_further_than_anybody_turns_pages() -> None:
+    class Ten:
+        asked: slice | None = None
+
+        def __getitem__(self, part: slice) -> Ten:
+            self.asked = part
+            return self
+
+        def count(self) -> int:
+            return 10
+
+    rows = Ten()
+    assert NewestPaginator(rows, 5).num_pages == 2
+    assert rows.asked == slice(None, FARTHEST)
+
+
+def test_pages_lead_to_one_another_in_both_directions(boss: Client) -> None:
+    order = one_of_each()
+    belonging = [Prepay, Notification, OrderEvent, Promotion, ApiReport]
+    links = {
+        model: f"/{model.__name__.lower()}/{model.objects.order_by('-pk')[0].pk}/change/"
+        for model in belonging
+    }
+    shown = page(boss, "order")
+    for model, link in links.items():
+        if model is OrderEvent:
+            link = f"/orderevent/?order__id__exact={order.pk}"  # noqa: PLW2901
+        assert link in shown, model
+        assert f"/order/{order.pk}/change/" in page(boss, model.__name__.lower())
+    event = page(boss, "notification")
+    assert re.search(r"/orderevent/\d+/change/", event)
+    for model_name in ("prepay", "notification", "orderevent", "promotion"):
+        listed = boss.get(f"{ADMIN}/{model_name}/").content.decode()
+        assert f"/order/{order.pk}/change/" in listed
+    calls = boss.get(f"{ADMIN}/apireport/").content.decode()
+    assert f"/order/?out_trade_no={order.out_trade_no}" in calls
+    assert boss.get(f"{ADMIN}/order/?out_trade_no={order.out_trade_no}").status_code == 200
+    assert boss.get(f"{ADMIN}/orderevent/?order__id__exact={order.pk}").status_code == 200
+    assert boss.get(f"{ADMIN}/apireport/?out_trade_no={order.out_trade_no}").status_code == 200
+
+
+def test_what_belongs_to_a_row_is_shown_to_those_who_may_see_it(
+    as_holder: Callable[..., Client],
+) -> None:
+    one_of_each()
+    order = page(as_holder("view_order"), "order")
+    for other in ("prepay", "notification", "orderevent", "apireport", "promotion"):
+        assert f"{ADMIN}/{other}/" not in order
+    assert "told by a notification" in order
+    assert "Query now" not in order
+    assert f"{ADMIN}/orderevent/" not in page(as_holder("view_notification"), "notification")
+    assert "The order" not in page(as_holder("view_apireport"), "apireport")

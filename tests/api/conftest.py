@@ -1,0 +1,62 @@
+"""People with a permission each, and a scripted gateway that nobody needs to leave."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from rest_framework.test import APIClient
+
+from django_wxpay.services import wire
+from tests.factories import UserFactory
+from tests.services.gateway import API_KEY, APPID, MCH_ID, ScriptedGateway, granted
+
+HOST = "http://gateway.test"
+API = "/wxpay/api"
+NATIVE = {"trade_type": "NATIVE", "body": "Tea", "total_fee": 100, "product_id": "P1"}
+
+
+@pytest.fixture(autouse=True)
+def wxpay(settings: Any) -> dict[str, Any]:
+    settings.WXPAY = {
+        "NOTIFY_BASE_URL": "https://shop.example.com",
+        "MERCHANTS": {
+            "default": {
+                "APPID": APPID,
+                "APPIDS": ["wx9999999999999999"],
+                "MCH_ID": MCH_ID,
+                "API_KEY": API_KEY,
+                "HOSTS": [HOST],
+            },
+        },
+    }
+    return settings.WXPAY
+
+
+@pytest.fixture
+def gateway(wxpay: dict[str, Any]) -> Iterator[ScriptedGateway]:
+    scripted = ScriptedGateway()
+    scripted.answers["/pay/unifiedorder"] = granted
+    wire.mount(HOST, scripted)
+    yield scripted
+    wire.unmount(HOST)
+
+
+@pytest.fixture
+def as_holder(db: None) -> Callable[..., APIClient]:
+    """Return a client whose person holds the permissions named, and no others."""
+
+    def client(*permissions: str) -> APIClient:
+        holder = APIClient(enforce_csrf_checks=False)
+        holder.default_format = "json"
+        holder.force_authenticate(UserFactory(permissions=permissions))
+        return holder
+
+    return client
+
+
+@pytest.fixture
+def clerk(as_holder: Callable[..., APIClient]) -> APIClient:
+    """Return the client of somebody who may do everything with orders."""
+    return as_holder("add_order", "view_order", "change_order")

@@ -1,0 +1,170 @@
+"""Who may ask what: the table of routes and permissions, and that it comes before all else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from rest_framework.permissions import AllowAny, BasePermission
+from rest_framework.test import APIClient
+
+from django_wxpay.models import Order
+from tests.api.conftest import API, NATIVE
+from tests.factories import NotificationFactory, OrderFactory, PrepayFactory, UserFactory
+from tests.services.gateway import ScriptedGateway, standing
+
+pytestmark = pytest.mark.django_db
+
+ROUTES = [
+    ("post", "orders/", "add_order"),
+    ("get", "orders/", "view_order"),
+    ("get", "orders/{order}/", "view_order"),
+    ("get", "orders/{order}/parameters/", "view_order"),
+    ("get", "orders/{order}/qr.svg", "view_order"),
+    ("post", "orders/{order}/query/", "change_order"),
+    ("post", "orders/{order}/close/", "change_order"),
+    ("get", "notifications/", "view_notification"),
+    ("get", "notifications/{notification}/", "view_notification"),
+    ("post", "notifications/{notification}/replay/", "change_notification"),
+    ("get", "api-reports/", "view_apireport"),
+    ("get", "api-reports/summary/", "view_apireport"),
+]
+PERMISSIONS = sorted({permission for *_, permission in ROUTES})
+
+
+class NeverOnSundays(BasePermission):
+    """A permission of a site's own."""
+
+    def has_permission(self, request: Any, view: Any) -> bool:
+        return False
+
+
+class Everybody(AllowAny):
+    """The other one."""
+
+
+def _address(route: str) -> str:
+    prepay = PrepayFactory(live=True)
+    notification = NotificationFactory()
+    return f"{API}/" + route.format(order=prepay.order_id, notification=notification.pk)
+
+
+@pytest.mark.parametrize(("method", "route", "permission"), ROUTES)
+def test_without_a_login_nothing_is_told_or_sent(
+    gateway: ScriptedGateway,
+    method: str,
+    route: str,
+    permission: str,
+) -> None:
+    answer = getattr(APIClient(), method)(_address(route), {}, format="json")
+    assert answer.status_code in {401, 403}
+    assert answer.json()["code"] == "not_authenticated"
+    assert gateway.calls == []
+
+
+@pytest.mark.parametrize(("method", "route", "permission"), ROUTES)
+def test_all_other_permissions_together_do_not_suffice(
+    as_holder: Callable[..., APIClient],
+    gateway: ScriptedGateway,
+    method: str,
+    route: str,
+    permission: str,
+) -> None:
+    others = [name for name in PERMISSIONS if name != permission]
+    count = Order.objects.count()
+    answer = getattr(as_holder(*others), method)(_address(route), NATIVE, format="json")
+    assert answer.status_code == 403
+    assert answer.json() == {
+        "code": "permission_denied",
+        "detail": "You do not have permission to perform this action.",
+    }
+    assert gateway.calls == []
+    assert Order.objects.filter(body="Tea").count() == count
+
+
+@pytest.mark.parametrize(("method", "route", "permission"), ROUTES)
+def test_the_named_permission_alone_suffices(
+    as_holder: Callable[..., APIClient],
+    gateway: ScriptedGateway,
+    method: str,
+    route: str,
+    permission: str,
+) -> None:
+    gateway.answers["/pay/orderquery"] = standing("NOTPAY")
+    gateway.answers["/pay/closeorder"] = {}
+    data = NATIVE if method == "post" else {}
+    answer = getattr(as_holder(permission), method)(_address(route), data)
+    created = (method, route) == ("post", "orders/")
+    assert answer.status_code == (201 if created else 200)
+
+
+@pytest.mark.parametrize(("method", "route", "permission"), ROUTES)
+def test_what_does_not_exist_is_403_before_it_is_404(
+    as_holder: Callable[..., APIClient],
+    method: str,
+    route: str,
+    permission: str,
+) -> None:
+    if "{" not in route:
+        return
+    address = f"{API}/" + route.format(order=10**30, notification=999_999)
+    assert getattr(as_holder(), method)(address).status_code == 403
+    found = getattr(as_holder(permission), method)(address)
+    assert (found.status_code, found.json()["code"]) == (404, "not_found")
+
+
+def test_a_method_that_is_not_answered_is_a_405(clerk: APIClient) -> None:
+    order = OrderFactory()
+    for method, route in [
+        ("delete", "orders/"),
+        ("put", f"orders/{order.pk}/"),
+        ("get", f"orders/{order.pk}/query/"),
+        ("post", f"orders/{order.pk}/"),
+    ]:
+        answer = getattr(clerk, method)(f"{API}/{route}")
+        assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
+    assert Order.objects.count() == 1
+
+
+def test_options_and_head_ask_for_a_permission_too(as_holder: Callable[..., APIClient]) -> None:
+    nobody, viewer = as_holder(), as_holder("view_order")
+    assert nobody.options(f"{API}/orders/").status_code == 403
+    assert nobody.head(f"{API}/orders/").status_code == 403
+    assert viewer.options(f"{API}/orders/").status_code == 200
+    assert viewer.head(f"{API}/orders/").status_code == 200
+
+
+def test_a_sites_own_permission_classes_take_the_place_of_ours(
+    as_holder: Callable[..., APIClient],
+    settings: Any,
+) -> None:
+    here = "tests.api.test_access"
+    settings.WXPAY = settings.WXPAY | {"API_PERMISSION_CLASSES": [f"{here}.NeverOnSundays"]}
+    assert as_holder("view_order").get(f"{API}/orders/").status_code == 403
+    settings.WXPAY = settings.WXPAY | {"API_PERMISSION_CLASSES": [f"{here}.Everybody"]}
+    assert APIClient().get(f"{API}/orders/").status_code == 200
+
+
+def test_djangos_own_model_permissions_fit_as_well(
+    as_holder: Callable[..., APIClient],
+    settings: Any,
+) -> None:
+    path = "rest_framework.permissions.DjangoModelPermissions"
+    settings.WXPAY = settings.WXPAY | {"API_PERMISSION_CLASSES": [path]}
+    assert as_holder().post(f"{API}/orders/", NATIVE).status_code == 403
+    assert as_holder("add_order").get(f"{API}/orders/").status_code == 200
+
+
+def test_a_session_that_posts_without_its_token_is_refused(gateway: ScriptedGateway) -> None:
+    browser = Client(enforce_csrf_checks=True)
+    browser.force_login(UserFactory(permissions=["add_order"]))
+    answer = browser.post(f"{API}/orders/", NATIVE, content_type="application/json")
+    assert answer.status_code == 403
+    assert "CSRF" in answer.json()["detail"]
+    assert gateway.calls == []
+
+
+def test_answers_are_not_for_any_cache(clerk: APIClient) -> None:
+    assert "no-store" in clerk.get(f"{API}/orders/").headers["Cache-Control"]

@@ -1,0 +1,214 @@
+"""Lists: newest first by key, exact filters, nonsense refused, and no query per row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from rest_framework.test import APIClient
+
+from django_wxpay.api.pagination import Key
+from django_wxpay.models import Order
+from tests.api.conftest import API
+from tests.factories import (
+    ApiReportFactory,
+    NotificationFactory,
+    OrderFactory,
+    PrepayFactory,
+    PromotionFactory,
+)
+
+pytestmark = pytest.mark.django_db
+
+ORDERS = f"{API}/orders/"
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def _walk(client: APIClient, address: str | None, way: str) -> list[list[int]]:
+    pages = []
+    while address:
+        page = client.get(address).json()
+        pages.append([row["id"] for row in page["results"]])
+        address = page[way]
+    return pages
+
+
+def test_pages_are_newest_first_and_end(clerk: APIClient) -> None:
+    made = [OrderFactory().pk for _ in range(5)]
+    pages = _walk(clerk, f"{ORDERS}?page_size=2", "next")
+    assert pages == [made[:2:-1], made[2:0:-1], made[:1]]
+
+
+def test_rows_of_one_moment_are_neither_lost_nor_repeated(clerk: APIClient) -> None:
+    made = [OrderFactory(created_at=NOON).pk for _ in range(7)]
+    pages = _walk(clerk, f"{ORDERS}?page_size=2", "next")
+    assert [row for page in pages for row in page] == made[::-1]
+
+
+def test_the_way_back_shows_the_same_pages(clerk: APIClient) -> None:
+    made = [OrderFactory(created_at=NOON + timedelta(minutes=n // 3)).pk for n in range(6)][::-1]
+    last = clerk.get(f"{ORDERS}?page_size=2").json()
+    assert last["previous"] is None
+    while last["next"]:
+        last = clerk.get(last["next"]).json()
+    assert last["results"][-1]["id"] == made[-1]
+    pages = _walk(clerk, last["previous"], "previous")
+    assert pages == [made[2:4], made[:2]]
+    assert clerk.get(last["previous"]).json()["next"] is not None
+
+
+def test_rows_that_arrive_meanwhile_shift_nothing(clerk: APIClient) -> None:
+    made = [OrderFactory().pk for _ in range(4)][::-1]
+    first = clerk.get(f"{ORDERS}?page_size=2").json()
+    OrderFactory()
+    second = clerk.get(first["next"]).json()
+    assert [row["id"] for row in second["results"]] == made[2:]
+
+
+def test_a_page_back_from_nowhere_is_the_first_one(clerk: APIClient) -> None:
+    made = OrderFactory(created_at=NOON)
+    ahead = Key(NOON + timedelta(days=1), made.pk, backwards=True)
+    page = clerk.get(f"{ORDERS}?cursor={ahead.encode()}").json()
+    assert [row["id"] for row in page["results"]] == [made.pk]
+    assert (page["next"], page["previous"]) == (None, None)
+
+
+def test_a_page_beyond_the_end_is_empty(clerk: APIClient) -> None:
+    made = OrderFactory(created_at=NOON)
+    beyond = Key(NOON, made.pk, backwards=False)
+    page = clerk.get(f"{ORDERS}?cursor={beyond.encode()}").json()
+    assert page == {"next": None, "previous": None, "results": []}
+
+
+def test_links_keep_the_filters(clerk: APIClient) -> None:
+    wanted = [OrderFactory(reference="S").pk for _ in range(2)]
+    OrderFactory(reference="T")
+    pages = _walk(clerk, f"{ORDERS}?page_size=1&reference=S", "next")
+    assert pages == [[wanted[1]], [wanted[0]]]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("cursor", ""),
+        ("cursor", "!!!"),
+        ("cursor", "é"),
+        ("cursor", "AAAA"),
+        ("cursor", "bnVsbA"),  # null
+        ("cursor", "WzEsMiwzXQ"),  # [1,2,3]
+        ("cursor", "WyIyMDI2LTAxLTAxIiwxLDBd"),  # a time without a zone
+        ("cursor", "WyIyMDI2LTAxLTAxVDAwOjAwWiIsLTEsMF0"),  # a negative id
+        ("cursor", "WyIyMDI2LTAxLTAxVDAwOjAwWiIsSW5maW5pdHksMF0"),  # an endless id
+        ("cursor", "WyIwMDAxLTAxLTAxVDAwOjAwOjAwKzA4OjAwIiwxLDBd"),  # before the first year
+        ("page_size", "0"),
+        ("page_size", "201"),
+        ("page_size", "-5"),
+        ("page_size", "ten"),
+        ("page_size", "1" * 5000),
+        ("page_size", "²"),
+        ("trade_state", "PAID"),
+        ("trade_state", ""),
+        ("trade_type", "CASH"),
+        ("created_after", "yesterday"),
+        ("created_after", "2026-13-01"),
+        ("created_after", "0001-01-01T00:00:00+08:00"),
+        ("created_before", "9999-12-31T23:59:59-08:00"),
+        ("created_before", ""),
+        ("out_trade_no", ""),
+        ("out_trade_no", "\x00"),
+        ("merchant", ""),
+        ("state", "SUCCESS"),
+        ("ordering", "total_fee"),
+    ],
+)
+def test_nonsense_is_a_400_keyed_by_its_name(clerk: APIClient, name: str, value: str) -> None:
+    OrderFactory()
+    answer = clerk.get(ORDERS, {name: value})
+    assert answer.status_code == 400
+    assert answer.json()["code"] == "invalid"
+    assert name in answer.json()
+
+
+def test_a_filter_asked_for_twice_is_a_400(clerk: APIClient) -> None:
+    answer = clerk.get(f"{ORDERS}?merchant=a&merchant=b")
+    assert answer.status_code == 400
+    assert answer.json()["merchant"] == ["This is asked for more than once."]
+
+
+def test_each_filter_is_exact(clerk: APIClient) -> None:
+    other = OrderFactory(merchant="other", trade_type="JSAPI", out_trade_no="shop-000001")
+    paid = OrderFactory(paid=True, out_trade_no="shop-000002", reference="S")
+    for name, value, expected in [
+        ("merchant", "other", other),
+        ("merchant", "default", paid),
+        ("out_trade_no", "shop-000001", other),
+        ("transaction_id", paid.transaction_id, paid),
+        ("reference", "S", paid),
+        ("trade_state", "SUCCESS", paid),
+        ("trade_state", "NOTPAY", other),
+        ("trade_type", "JSAPI", other),
+    ]:
+        results = clerk.get(ORDERS, {name: value}).json()["results"]
+        assert [row["id"] for row in results] == [expected.pk], (name, value)
+    assert clerk.get(ORDERS, {"out_trade_no": "shop-00000"}).json()["results"] == []
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("created_after=2026-03-01T12:00:00Z", {"noon", "later"}),
+        ("created_before=2026-03-01T12:00:00Z", {"before"}),
+        ("created_after=2026-03-01T20:00:01+08:00", {"later"}),
+        ("created_after=2026-03-01T20:00:01%2B08:00", {"later"}),
+        ("created_after=2026-03-01T20:00:01", {"later"}),
+        ("created_after=2026-03-02", {"later"}),
+        ("created_after=2026-03-01&created_before=2026-03-02", {"before", "noon"}),
+    ],
+)
+def test_a_period_begins_with_its_first_moment_and_ends_before_its_last(
+    clerk: APIClient,
+    query: str,
+    found: set[str],
+) -> None:
+    OrderFactory(reference="before", created_at=NOON - timedelta(seconds=1))
+    OrderFactory(reference="noon", created_at=NOON)
+    OrderFactory(reference="later", created_at=NOON + timedelta(days=1))
+    results = clerk.get(f"{ORDERS}?{query}").json()["results"]
+    assert {row["reference"] for row in results} == found
+
+
+@pytest.mark.parametrize(
+    ("route", "permission", "queries"),
+    [
+        ("orders", "view_order", 5),
+        ("notifications", "view_notification", 3),
+        ("api-reports", "view_apireport", 3),
+    ],
+)
+def test_twenty_rows_cost_as_many_queries_as_one(
+    as_holder: Callable[..., APIClient],
+    django_assert_num_queries: Any,
+    route: str,
+    permission: str,
+    queries: int,
+) -> None:
+    client = as_holder(permission)
+    _one_of_each()
+    with django_assert_num_queries(queries):
+        assert len(client.get(f"{API}/{route}/").json()["results"]) == 1
+    for _ in range(19):
+        _one_of_each()
+    client = as_holder(permission)
+    with django_assert_num_queries(queries):
+        assert len(client.get(f"{API}/{route}/").json()["results"]) == 20
+
+
+def _one_of_each() -> Order:
+    order: Order = OrderFactory(paid=True)
+    PrepayFactory(order=order)
+    PromotionFactory(order=order)
+    NotificationFactory(order=order)
+    ApiReportFactory(out_trade_no=order.out_trade_no)
+    return order

@@ -1,0 +1,238 @@
+"""Rows for tests, as the services would have written them.
+
+``trade_state`` is set here directly, because a factory makes a past, not a move.
+"""
+
+from __future__ import annotations
+
+import itertools
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import factory
+from django.contrib.auth.models import Permission, User
+from factory.django import DjangoModelFactory
+
+from django_wxpay.models import ApiReport, Notification, Order, OrderEvent, Prepay, Promotion
+
+START = datetime(2026, 1, 1, 8, 0, tzinfo=UTC)
+OPENID = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"
+CODE_URL = "weixin://wxpay/bizpayurl?pr=TEST123"
+
+_minutes = itertools.count()
+
+
+def _tick() -> datetime:
+    """Return a moment later than any before, so that order of making is order of time."""
+    return START + timedelta(minutes=next(_minutes))
+
+
+class OrderFactory(DjangoModelFactory[Order]):
+    """An order that is accepted and waits for its customer; traits for what came later."""
+
+    class Meta:
+        model = Order
+
+    class Params:
+        created = factory.Trait(trade_state="CREATED")
+        refused = factory.Trait(
+            trade_state="CREATED",
+            err_code="NOTENOUGH",
+            err_code_des="the balance does not suffice",
+        )
+        paid = factory.Trait(
+            trade_state="SUCCESS",
+            trade_state_desc="支付成功",
+            transaction_id=factory.Sequence(lambda n: f"42000000022026010{n:011d}"),
+            success_time=factory.LazyAttribute(lambda o: o.created_at + timedelta(seconds=90)),
+            bank_type="CMB_CREDIT",
+            payer_openid=OPENID,
+            payer_total=factory.SelfAttribute("total_fee"),
+            payer_currency="CNY",
+            cash_fee=factory.SelfAttribute("total_fee"),
+            cash_fee_type="CNY",
+        )
+        foreign = factory.Trait(
+            fee_type="HKD",
+            exchange_rate_type="SETTLEMENT_RATE",
+            exchange_rate=Decimal("0.80000000"),
+            settlement_total_fee=1000,
+        )
+        closed = factory.Trait(trade_state="CLOSED")
+        jsapi = factory.Trait(trade_type="JSAPI", product_id="", openid=OPENID)
+
+    merchant = "default"
+    mch_id = "1900000109"
+    appid = "wx8888888888888888"
+    reference = factory.Sequence(lambda n: f"S-{n:06d}")
+    out_trade_no = factory.Sequence(lambda n: f"20260101160000{n:018d}")
+    trade_type = "NATIVE"
+    body = "Longjing tea, 100 g"
+    total_fee = 1250
+    fee_type = "CNY"
+    product_id = "TEA-100"
+    spbill_create_ip = "203.0.113.7"
+    notify_url = "https://shop.example.com/wxpay/notify/default/payment/"
+    trade_state = "NOTPAY"
+    created_at = factory.LazyFunction(_tick)
+    updated_at = factory.SelfAttribute("created_at")
+
+
+class PrepayFactory(DjangoModelFactory[Prepay]):
+    """A prepay that is long over, unless ``live``."""
+
+    class Meta:
+        model = Prepay
+
+    class Params:
+        live = factory.Trait(
+            created_at=factory.LazyFunction(lambda: datetime.now(UTC)),
+        )
+
+    order = factory.SubFactory(OrderFactory)
+    prepay_id = factory.Sequence(lambda n: f"wx0116{n:030d}")
+    trade_type = factory.SelfAttribute("order.trade_type")
+    code_url = factory.LazyAttribute(lambda o: CODE_URL if o.trade_type == "NATIVE" else "")
+    mweb_url = ""
+    sign_type = "HMAC-SHA256"
+    created_at = factory.LazyFunction(_tick)
+    expires_at = factory.LazyAttribute(lambda o: o.created_at + timedelta(hours=2))
+
+
+class NotificationFactory(DjangoModelFactory[Notification]):
+    """A payment notification that was applied to its order."""
+
+    class Meta:
+        model = Notification
+
+    class Params:
+        unknown = factory.Trait(order=None, outcome="FAILED", reason="no such order")
+
+    order = factory.SubFactory(OrderFactory, paid=True)
+    merchant = "default"
+    kind = "payment"
+    fingerprint = factory.Sequence(lambda n: f"{n:064x}")
+    out_trade_no = factory.LazyAttribute(
+        lambda o: o.order.out_trade_no if o.order else "20260101169999nobody00000000000",
+    )
+    transaction_id = factory.LazyAttribute(lambda o: o.order.transaction_id if o.order else "")
+    outcome = "APPLIED"
+    body = factory.LazyAttribute(
+        lambda o: (
+            "<xml><return_code><![CDATA[SUCCESS]]></return_code>"
+            f"<openid><![CDATA[{OPENID}]]></openid>"
+            f"<out_trade_no><![CDATA[{o.out_trade_no}]]></out_trade_no>"
+            "<total_fee>1250</total_fee><sign><![CDATA[5EC2E7]]></sign></xml>"
+        ).encode(),
+    )
+    created_at = factory.LazyFunction(_tick)
+    updated_at = factory.SelfAttribute("created_at")
+
+
+class OrderEventFactory(DjangoModelFactory[OrderEvent]):
+    """The news of a payment, told; ``untold`` where a receiver raised."""
+
+    class Meta:
+        model = OrderEvent
+
+    class Params:
+        untold = factory.Trait(
+            dispatched_at=None,
+            dispatch_attempts=2,
+            dispatch_error="ValueError: the stock is gone",
+            next_dispatch_at=factory.LazyFunction(lambda: datetime.now(UTC) + timedelta(hours=1)),
+        )
+        conflict = factory.Trait(
+            kind="CONFLICTED",
+            from_state="NOTPAY",
+            to_state="NOTPAY",
+            detail={"differences": [["total_fee", "1250", "1"]]},
+            conflict_key=factory.Sequence(lambda n: f"{n:064x}"),
+        )
+
+    order = factory.SubFactory(OrderFactory, paid=True)
+    kind = "PAID"
+    from_state = "NOTPAY"
+    to_state = "SUCCESS"
+    source = "v2.notice"
+    created_at = factory.LazyFunction(_tick)
+    dispatched_at = factory.SelfAttribute("created_at")
+    dispatch_attempts = 1
+
+
+class ApiReportFactory(DjangoModelFactory[ApiReport]):
+    """A call that was answered in 87 ms."""
+
+    class Meta:
+        model = ApiReport
+
+    class Params:
+        failed = factory.Trait(
+            failure="TIMEOUT",
+            http_status=None,
+            return_code="",
+            return_msg="",
+            result_code="",
+        )
+
+    merchant = "default"
+    mch_id = "1900000109"
+    appid = "wx8888888888888888"
+    api = "v2"
+    interface_url = "https://api.mch.weixin.qq.com/pay/unifiedorder"
+    host = "api.mch.weixin.qq.com"
+    out_trade_no = factory.Sequence(lambda n: f"20260101160000{n:018d}")
+    execute_time_ms = 87
+    http_status = 200
+    return_code = "SUCCESS"
+    return_msg = "OK"
+    result_code = "SUCCESS"
+    created_at = factory.LazyFunction(_tick)
+
+
+class PromotionFactory(DjangoModelFactory[Promotion]):
+    """Two yuan off, one of them WeChat Pay's, on one kind of goods."""
+
+    class Meta:
+        model = Promotion
+
+    order = factory.SubFactory(OrderFactory, paid=True)
+    promotion_id = factory.Sequence(lambda n: f"109{n:06d}")
+    name = "Spring tea"
+    scope = "SINGLE"
+    type = "DISCOUNT"
+    amount = 200
+    currency = "CNY"
+    activity_id = "931386"
+    wxpay_contribute_amount = 100
+    merchant_contribute_amount = 100
+    other_contribute_amount = 0
+    goods_detail = factory.LazyFunction(
+        lambda: [
+            {
+                "goods_id": "TEA-100",
+                "goods_remark": "first harvest",
+                "quantity": 1,
+                "price": 1450,
+                "discount_amount": 200,
+            },
+        ],
+    )
+
+
+class UserFactory(DjangoModelFactory[User]):
+    """A person with nothing but the permissions given by name: ``("view_order", ...)``."""
+
+    class Meta:
+        model = User
+        skip_postgeneration_save = True
+
+    username = factory.Sequence(lambda n: f"person{n}")
+
+    @factory.post_generation
+    def permissions(self: Any, create: bool, names: Any, **kwargs: Any) -> None:
+        for name in names or ():
+            self.user_permissions.add(
+                Permission.objects.get(content_type__app_label="django_wxpay", codename=name),
+            )
