@@ -35,6 +35,15 @@ class TradeState(StrEnum):
     PAYERROR = "PAYERROR"
 
 
+class RefundStatus(StrEnum):
+    """How a refund stands. CLOSE and REFUNDCLOSE on the wire are ``CLOSED`` here."""
+
+    PROCESSING = "PROCESSING"
+    SUCCESS = "SUCCESS"
+    CLOSED = "CLOSED"
+    ABNORMAL = "ABNORMAL"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coupon:
     """One voucher used in a payment (v2 ``coupon_*_$n``). ``coupon_type``: CASH, NO_CASH or ""."""
@@ -116,6 +125,29 @@ class TradeFact:
     bank_type: str = ""
     attach: str = ""
     payment: Payment | None = field(default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundFact:
+    """One statement of WeChat Pay's about one refund (v3 sections 3.6, 4.4 and 6.3).
+
+    ``refund_fee`` and ``total_fee`` are minor units of ``fee_type``; ``total_fee`` is None
+    and ``fee_type`` "" where the document does not name them.
+    """
+
+    source: str
+    mch_id: str
+    out_refund_no: str
+    refund_id: str
+    refund_status: RefundStatus
+    refund_fee: int
+    sub_mch_id: str = ""
+    out_trade_no: str = ""
+    transaction_id: str = ""
+    total_fee: int | None = None
+    fee_type: str = ""
+    success_time: datetime | None = None
+    user_received_account: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

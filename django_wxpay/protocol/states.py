@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from django_wxpay.protocol.facts import TradeFact, TradeState
+from django_wxpay.protocol.facts import RefundFact, RefundStatus, TradeFact, TradeState
 
 
 class EventKind(StrEnum):
@@ -22,6 +22,7 @@ class EventKind(StrEnum):
     CLOSED = "CLOSED"
     CONFLICTED = "CONFLICTED"
     MOVED = "MOVED"
+    REFUND_SETTLED = "REFUND_SETTLED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,8 +111,10 @@ def decide(expected: Expectation, fact: TradeFact) -> Decision:
 def _differences(expected: Expectation, fact: TradeFact) -> tuple[tuple[str, str, str], ...]:
     pairs = [
         ("mch_id", expected.mch_id, fact.mch_id),
-        ("appid", expected.appid, fact.appid),
     ]
+    # A v3 answer need not repeat the appid (protocol-v3 section 3.3).
+    if fact.appid:
+        pairs.append(("appid", expected.appid, fact.appid))
     if fact.sub_mch_id or expected.sub_mch_id:
         pairs.append(("sub_mch_id", expected.sub_mch_id, fact.sub_mch_id))
     if fact.total_fee is not None:
@@ -127,3 +130,69 @@ def _kind(here: TradeState, there: TradeState) -> EventKind:
     if there in PAID:
         return EventKind.MOVED if here in PAID else EventKind.PAID
     return EventKind.CLOSED if there in _ENDED else EventKind.MOVED
+
+
+_R = RefundStatus
+
+# status of a refund -> the statuses that a fact may move it to (protocol-v3 section 8.2).
+REFUND_MOVES: Final[dict[RefundStatus, frozenset[RefundStatus]]] = {
+    _R.PROCESSING: frozenset({_R.SUCCESS, _R.CLOSED, _R.ABNORMAL}),
+    _R.ABNORMAL: frozenset({_R.PROCESSING, _R.SUCCESS, _R.CLOSED}),
+    _R.SUCCESS: frozenset(),
+    _R.CLOSED: frozenset(),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundExpectation:
+    """What we know of a refund; ``status`` is None for one that is heard of for the first time."""
+
+    order: Expectation
+    status: RefundStatus | None
+    refund_fee: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RefundMove:
+    """The refund goes to ``status``; ``is_settled`` says whether the shop is to be told."""
+
+    status: RefundStatus
+    is_settled: bool
+
+
+def decide_refund(expected: RefundExpectation, fact: RefundFact) -> RefundMove | Same | Conflict:
+    """Say what ``fact`` does to a refund of which ``expected`` is known.
+
+    Other money or another identity is a ``Conflict``, and so is a refund of more than was
+    paid, or one that was final and is said to be something else.
+    """
+    differences = _refund_differences(expected, fact)
+    if differences:
+        return Conflict(differences)
+    here, there = expected.status, fact.refund_status
+    if here is None or there in REFUND_MOVES[here]:
+        return RefundMove(there, is_settled=there is not RefundStatus.PROCESSING)
+    if there in {here, RefundStatus.PROCESSING}:
+        return Same()
+    return Conflict((("refund_status", here.value, there.value),))
+
+
+def _refund_differences(
+    expected: RefundExpectation,
+    fact: RefundFact,
+) -> tuple[tuple[str, str, str], ...]:
+    order = expected.order
+    pairs = [("mch_id", order.mch_id, fact.mch_id)]
+    if fact.sub_mch_id:
+        pairs.append(("sub_mch_id", order.sub_mch_id, fact.sub_mch_id))
+    if fact.total_fee is not None:
+        pairs.append(("total_fee", str(order.total_fee), str(fact.total_fee)))
+    if fact.fee_type:
+        pairs.append(("fee_type", order.fee_type, fact.fee_type))
+    if fact.transaction_id and order.transaction_id:
+        pairs.append(("transaction_id", order.transaction_id, fact.transaction_id))
+    if expected.refund_fee is not None:
+        pairs.append(("refund_fee", str(expected.refund_fee), str(fact.refund_fee)))
+    elif fact.refund_fee > order.total_fee:
+        pairs.append(("refund_fee", f"at most {order.total_fee}", str(fact.refund_fee)))
+    return tuple(pair for pair in pairs if pair[1] != pair[2])

@@ -170,3 +170,8 @@ def test_whatever_is_told_in_whatever_order_paid_never_becomes_unpaid(here, stor
             state = decision.state
 
     assert payments <= 1
+
+
+def test_a_fact_that_names_no_appid_contradicts_none():
+    assert isinstance(decide(EXPECTED, replace(FACT, appid="")), Move)
+    assert isinstance(decide(EXPECTED, replace(FACT, appid="wx0")), Conflict)

@@ -1,0 +1,118 @@
+"""Which platform certificates there are, by their serials (protocol-v3 section 2.6).
+
+A serial is 40 hexadecimal digits with its leading zeros. Every certificate in a list has to
+be the one its entry names, or the list is not believed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from django_wxpay.protocol.errors import (
+    BadAnswer,
+    BadSignature,
+    ConfigurationError,
+    MalformedMessage,
+)
+from django_wxpay.protocol.v3.aead import TagMismatch, unseal
+from django_wxpay.protocol.v3.documents import read_object
+from django_wxpay.protocol.v3.keys import (
+    PrivateKey,
+    certified_key,
+    load_certificate,
+    load_private_key,
+)
+from django_wxpay.protocol.v3.members import inner, moment, text
+from django_wxpay.protocol.v3.signing import key_name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlatformCertificate:
+    """One certificate of WeChat Pay's, with the dates between which it is used."""
+
+    serial_no: str
+    not_before: datetime
+    not_after: datetime
+    pem: str = field(repr=False)
+    public_key: RSAPublicKey = field(repr=False, compare=False)
+
+
+def read_certificate(pem: str | bytes) -> PlatformCertificate:
+    """Return the certificate in ``pem``; ``ConfigurationError`` if there is none with an RSA key.
+
+    Its dates are the certificate's own.
+    """
+    certificate = load_certificate(pem)
+    return PlatformCertificate(
+        serial_no=f"{certificate.serial_number:040X}",
+        not_before=certificate.not_valid_before_utc,
+        not_after=certificate.not_valid_after_utc,
+        pem=certificate.public_bytes(Encoding.PEM).decode(),
+        public_key=certified_key(certificate),
+    )
+
+
+def read_certificate_list(body: bytes, api_v3_key: str) -> tuple[PlatformCertificate, ...]:
+    """Return the certificates in the answer of ``GET .../certificates``.
+
+    Their dates are the list's, which brings an end forward before a switch, and the
+    certificate's own where the list has none. Raises ``BadAnswer`` for what is no such list
+    or an empty one, ``BadSignature`` if ``api_v3_key`` does not open it, and
+    ``ConfigurationError`` for a key that is not 32 bytes. The answer's own signature is
+    another question.
+    """
+    try:
+        return tuple(_certificate(entry, api_v3_key) for entry in _entries(body))
+    except TagMismatch as error:
+        raise BadSignature("API_V3_KEY does not open the certificates") from error
+    except MalformedMessage as error:
+        raise BadAnswer(str(error)) from error
+
+
+def certificate_matches_key(certificate_pem: str | bytes, private_key: PrivateKey) -> bool:
+    """Say whether the certificate certifies ``private_key``; neither may be unreadable."""
+    certified = certified_key(load_certificate(certificate_pem))
+    own = load_private_key(private_key).public_key()
+    return certified.public_numbers() == own.public_numbers()
+
+
+def _entries(body: bytes) -> list[object]:
+    entries = _stripped(read_object(body)).get("data")
+    if not isinstance(entries, list) or not entries:
+        raise MalformedMessage("there is no certificate in the answer")
+    return entries
+
+
+def _certificate(entry: object, api_v3_key: str) -> PlatformCertificate:
+    if not isinstance(entry, dict):
+        raise MalformedMessage("an entry of the list is not an object")
+    pem = unseal(inner(entry, "encrypt_certificate"), api_v3_key)
+    certificate = _read_sealed(pem)
+    if key_name(text(entry, "serial_no")) != certificate.serial_no:
+        raise MalformedMessage("a certificate is not the one its entry names")
+    return PlatformCertificate(
+        serial_no=certificate.serial_no,
+        not_before=moment(entry, "effective_time") or certificate.not_before,
+        not_after=moment(entry, "expire_time") or certificate.not_after,
+        pem=certificate.pem,
+        public_key=certificate.public_key,
+    )
+
+
+def _read_sealed(pem: bytes) -> PlatformCertificate:
+    try:
+        return read_certificate(pem)
+    except ConfigurationError as error:
+        raise MalformedMessage("what is sealed is not a certificate") from error
+
+
+def _stripped(value: Any) -> Any:
+    # A published example has "effective_time " with a blank behind it (section 2.6).
+    if isinstance(value, dict):
+        return {name.strip(): _stripped(held) for name, held in value.items()}
+    return [_stripped(held) for held in value] if isinstance(value, list) else value

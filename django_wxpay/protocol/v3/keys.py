@@ -1,0 +1,88 @@
+"""What counts as an RSA key, and that a PEM is read only once.
+
+Reading a private key takes as long as a hundred signatures, because its numbers are
+checked. So a key is read when it is first used and kept under the PEM's own content.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Final
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+
+from django_wxpay.protocol.errors import ConfigurationError
+
+PrivateKey = str | bytes | RSAPrivateKey
+PublicKey = str | bytes | RSAPublicKey
+
+# A process has a few merchants, each with a key of its own and a few of WeChat Pay's.
+_KEPT: Final = 256
+_UNREADABLE: Final = (ValueError, TypeError, UnsupportedAlgorithm)
+
+
+def load_private_key(key: PrivateKey) -> RSAPrivateKey:
+    """Return the private key that ``key`` is, or is the PEM of (PKCS#8 or PKCS#1).
+
+    Raises ``ConfigurationError``, which repeats nothing of the key, if it is no such thing.
+    """
+    return key if isinstance(key, RSAPrivateKey) else _private_key(key)
+
+
+def load_public_key(key: PublicKey) -> RSAPublicKey:
+    """Return the public key that ``key`` is, or is the PEM of (SPKI, PKCS#1 or a certificate).
+
+    Raises ``ConfigurationError`` if it is no such thing.
+    """
+    return key if isinstance(key, RSAPublicKey) else _public_key(key)
+
+
+def certified_key(certificate: x509.Certificate) -> RSAPublicKey:
+    """Return the RSA key of ``certificate``; ``ConfigurationError`` if it has another kind."""
+    try:
+        key = certificate.public_key()
+    except _UNREADABLE:
+        raise ConfigurationError("the certificate's key cannot be read") from None
+    if not isinstance(key, RSAPublicKey):
+        raise ConfigurationError("the certificate's key is not an RSA key")
+    return key
+
+
+def load_certificate(pem: str | bytes) -> x509.Certificate:
+    """Return the certificate in ``pem``; ``ConfigurationError`` if there is none."""
+    try:
+        return x509.load_pem_x509_certificate(_octets(pem))
+    except _UNREADABLE:
+        raise ConfigurationError("not the PEM of an X.509 certificate") from None
+
+
+@lru_cache(maxsize=_KEPT)
+def _private_key(pem: str | bytes) -> RSAPrivateKey:
+    try:
+        key = load_pem_private_key(_octets(pem), password=None)
+    except _UNREADABLE:
+        raise ConfigurationError("not the PEM of an unencrypted private key") from None
+    if not isinstance(key, RSAPrivateKey):
+        raise ConfigurationError("the private key is not an RSA key")
+    return key
+
+
+@lru_cache(maxsize=_KEPT)
+def _public_key(pem: str | bytes) -> RSAPublicKey:
+    octets = _octets(pem)
+    if b"-----BEGIN CERTIFICATE-----" in octets:
+        return certified_key(load_certificate(octets))
+    try:
+        key = load_pem_public_key(octets)
+    except _UNREADABLE:
+        raise ConfigurationError("not the PEM of a public key or a certificate") from None
+    if not isinstance(key, RSAPublicKey):
+        raise ConfigurationError("the public key is not an RSA key")
+    return key
+
+
+def _octets(pem: str | bytes) -> bytes:
+    return pem.encode(errors="replace") if isinstance(pem, str) else pem

@@ -1,0 +1,56 @@
+"""How a refund object becomes a fact, from a callback or an answer, of either family.
+
+A callback says ``refund_id`` and ``refund_status`` where an answer says ``id`` (global) and
+``status``; closed has three spellings (protocol-v3 sections 3.6, 4.4 and 6.3).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from django_wxpay.protocol.errors import MalformedMessage
+from django_wxpay.protocol.facts import RefundFact, RefundStatus
+from django_wxpay.protocol.v3.members import Members, inner, moment, text, whole
+
+_STATUSES: Final = {
+    "PROCESSING": RefundStatus.PROCESSING,
+    "SUCCESS": RefundStatus.SUCCESS,
+    "CLOSED": RefundStatus.CLOSED,
+    "CLOSE": RefundStatus.CLOSED,
+    "REFUNDCLOSE": RefundStatus.CLOSED,
+    "ABNORMAL": RefundStatus.ABNORMAL,
+}
+
+
+def refund_fact(refund: Members, *, source: str) -> RefundFact:
+    """Return the fact that a verified refund object states.
+
+    Raises ``MalformedMessage`` for an unknown status, a number or a time that is none, and
+    a refund that does not say which it is or how much.
+    """
+    status = _STATUSES.get(text(refund, "refund_status", "status"))
+    if status is None:
+        raise MalformedMessage("there is no refund_status that we know")
+    amount = inner(refund, "amount")
+    refund_fee = whole(amount, "refund")
+    if not refund_fee:
+        raise MalformedMessage("a refund without its amount")
+    fact = RefundFact(
+        source=source,
+        mch_id=text(refund, "mchid", "sp_mchid"),
+        sub_mch_id=text(refund, "sub_mchid"),
+        out_trade_no=text(refund, "out_trade_no"),
+        transaction_id=text(refund, "transaction_id"),
+        out_refund_no=text(refund, "out_refund_no"),
+        refund_id=text(refund, "refund_id", "id"),
+        refund_status=status,
+        refund_fee=refund_fee,
+        total_fee=whole(amount, "total"),
+        # Domestic callbacks name no currency; that family has one (section 6.3).
+        fee_type=text(amount, "currency") or "CNY",
+        success_time=moment(refund, "success_time"),
+        user_received_account=text(refund, "user_received_account", "recv_account"),
+    )
+    if not fact.out_refund_no or not fact.refund_id:
+        raise MalformedMessage("a refund without its numbers")
+    return fact

@@ -1,0 +1,79 @@
+"""What a verified answer of the v3 gateway says (protocol-v3 sections 3.2, 3.3, 4.2 and 4.3).
+
+The signature over the octets has been checked before anything here looks at them. What
+cannot be read is a ``BadAnswer``, and an answer about another order a ``BadSignature``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from django_wxpay.protocol.errors import BadAnswer, BadSignature, MalformedMessage
+from django_wxpay.protocol.facts import PrepayGrant, TradeFact, TradeType
+from django_wxpay.protocol.merchants import Merchant
+from django_wxpay.protocol.references import OrderRef
+from django_wxpay.protocol.terms import OrderTerms
+from django_wxpay.protocol.v3.documents import read_object
+from django_wxpay.protocol.v3.members import text
+from django_wxpay.protocol.v3.refusals import V3Error, read_error
+from django_wxpay.protocol.v3.trades import trade_fact
+
+__all__ = ["V3Error", "read_error", "read_grant", "read_query", "read_trade"]
+
+# What the paying client needs of each trade type; nothing else has to be there.
+_NEEDED: Final = {
+    TradeType.JSAPI: "prepay_id",
+    TradeType.APP: "prepay_id",
+    TradeType.NATIVE: "code_url",
+    TradeType.MWEB: "mweb_url",
+}
+
+
+def read_grant(body: bytes, terms: OrderTerms) -> PrepayGrant:
+    """Return what the answer to a placed order grants for ``terms``.
+
+    NATIVE and MWEB are granted without a ``prepay_id``. Raises ``BadAnswer`` if there is not
+    what the trade type needs.
+    """
+    try:
+        said = read_object(body)
+        grant = PrepayGrant(
+            prepay_id=text(said, "prepay_id"),
+            trade_type=terms.trade_type,
+            code_url=text(said, "code_url"),
+            mweb_url=text(said, "h5_url", "mweb_url"),
+        )
+    except MalformedMessage as error:
+        raise BadAnswer(str(error)) from error
+    needed = _NEEDED[TradeType(terms.trade_type)]
+    if not getattr(grant, needed):
+        raise BadAnswer(f"the answer has no {needed}")
+    return grant
+
+
+def read_trade(body: bytes | Mapping[str, Any], *, source: str) -> TradeFact:
+    """Return the fact in an order object of either family; ``BadAnswer`` if it cannot be read."""
+    try:
+        trade = read_object(body) if isinstance(body, bytes) else body
+        return trade_fact(trade, source=source)
+    except MalformedMessage as error:
+        raise BadAnswer(str(error)) from error
+
+
+def read_query(body: bytes, ref: OrderRef, *, merchant: Merchant) -> TradeFact:
+    """Return the fact in the answer to a query about ``ref``.
+
+    Raises ``BadSignature`` if it is about another order, merchant or appid, ``BadAnswer`` if
+    it cannot be read.
+    """
+    fact = read_trade(body, source="v3.query")
+    if (fact.out_trade_no, fact.mch_id) != (ref.out_trade_no, merchant.mch_id):
+        raise BadSignature("the answer is about another order")
+    if fact.sub_mch_id != ref.sub_mch_id:
+        raise BadSignature("the answer is for another sub_mchid")
+    # Absent where the order named none; the question has named it then.
+    if (fact.appid or ref.appid) != ref.appid:
+        raise BadSignature("the answer is for another appid")
+    return replace(fact, appid=ref.appid)

@@ -1,0 +1,149 @@
+"""What is sent: the terms of an order as the body of a v3 request, and the three other calls.
+
+One identity group a body, our names mapped to the family's own (protocol-v3 sections 3.2,
+4.2 and 4.7). The bytes returned are the bytes to sign and to send.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django_wxpay.protocol.errors import InvalidOrder
+from django_wxpay.protocol.facts import TradeType
+from django_wxpay.protocol.fields import parse_object
+from django_wxpay.protocol.merchants import Merchant, Mode, Region
+from django_wxpay.protocol.references import OrderRef
+from django_wxpay.protocol.terms import OrderTerms
+from django_wxpay.protocol.v3.documents import write_object
+from django_wxpay.protocol.v3.endpoints import (
+    GLOBAL_PREFIX,
+    certificates_target,
+    close_target,
+    create_path,
+    identity,
+    query_target,
+)
+from django_wxpay.protocol.v3.moments import to_rfc3339
+from django_wxpay.protocol.v3.rules import SOONEST_EXPIRY, check_terms_v3
+from django_wxpay.protocol.v3.shapes import detail_of, scene_of
+
+__all__ = [
+    "GLOBAL_PREFIX",
+    "SOONEST_EXPIRY",
+    "V3Request",
+    "certificates_request",
+    "check_terms_v3",
+    "close_request",
+    "place_request",
+    "query_request",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class V3Request:
+    """One request: ``target`` is path and query, ``body`` the octets, both exactly as sent."""
+
+    method: str
+    target: str
+    body: bytes = b""
+
+
+def place_request(
+    terms: OrderTerms, *, merchant: Merchant, prefix: str = GLOBAL_PREFIX
+) -> V3Request:
+    """Return the request that places an order whose terms ``check_terms_v3`` let through."""
+    target = create_path(terms.trade_type, merchant.region, merchant.mode, prefix=prefix)
+    return V3Request("POST", target, write_object(_create_body(terms, merchant)))
+
+
+def query_request(ref: OrderRef, *, merchant: Merchant, prefix: str = GLOBAL_PREFIX) -> V3Request:
+    """Return the request that asks how an order stands (sections 3.3 and 4.3)."""
+    return V3Request("GET", query_target(ref, merchant, prefix=prefix))
+
+
+def close_request(ref: OrderRef, *, merchant: Merchant, prefix: str = GLOBAL_PREFIX) -> V3Request:
+    """Return the request that closes an unpaid order (sections 3.4 and 4.1)."""
+    body = write_object(identity(merchant, ref.sub_mch_id))
+    return V3Request("POST", close_target(ref, merchant, prefix=prefix), body)
+
+
+def certificates_request(merchant: Merchant, *, prefix: str = GLOBAL_PREFIX) -> V3Request:
+    """Return the request that fetches the platform certificates (section 2.6)."""
+    return V3Request("GET", certificates_target(merchant.region, prefix=prefix))
+
+
+def _create_body(terms: OrderTerms, merchant: Merchant) -> dict[str, Any]:
+    body = {
+        **_identity(terms, merchant),
+        "description": terms.body,
+        "out_trade_no": terms.out_trade_no,
+        "notify_url": terms.notify_url,
+        **(_overseas if merchant.region is Region.GLOBAL else _mainland)(terms, merchant),
+        "attach": terms.attach,
+        "goods_tag": terms.goods_tag,
+        "time_expire": to_rfc3339(terms.time_expire) if terms.time_expire else "",
+        "amount": {"total": terms.total_fee, "currency": terms.fee_type},
+        "payer": _payer(terms, merchant.mode),
+        "detail": _detail(terms, merchant.region),
+        "scene_info": _scene(terms, merchant.region),
+    }
+    return {name: value for name, value in body.items() if value not in _NOTHING}
+
+
+# Null and empty members are not sent (section 1.4); false says something.
+_NOTHING: Final[tuple[Any, ...]] = ("", None, {}, [])
+
+
+def _identity(terms: OrderTerms, merchant: Merchant) -> dict[str, Any]:
+    whose = identity(merchant, terms.sub_mch_id)
+    if merchant.mode is Mode.INSTITUTIONAL:
+        return {"sp_appid": terms.appid, **whose, "sub_appid": terms.sub_appid}
+    return {"appid": terms.appid, **whose}
+
+
+def _overseas(terms: OrderTerms, merchant: Merchant) -> dict[str, Any]:
+    return {
+        "trade_type": terms.trade_type,
+        "merchant_category_code": merchant.merchant_category_code,
+        "limit_pay": terms.limit_pay,
+        "time_start": to_rfc3339(terms.time_start) if terms.time_start else "",
+    }
+
+
+def _mainland(terms: OrderTerms, _merchant: Merchant) -> dict[str, Any]:
+    sharing = {"profit_sharing": terms.profit_sharing == "Y"} if terms.profit_sharing else {}
+    return {
+        "limit_pay": [terms.limit_pay] if terms.limit_pay else [],
+        "support_fapiao": True if terms.receipt else None,
+        "settle_info": sharing,
+    }
+
+
+def _payer(terms: OrderTerms, mode: Mode) -> dict[str, str]:
+    if terms.trade_type != TradeType.JSAPI:
+        return {}
+    if mode is Mode.COMMON:
+        return {"openid": terms.openid}
+    both = {"sp_openid": terms.openid, "sub_openid": terms.sub_openid}
+    return {name: openid for name, openid in both.items() if openid}
+
+
+def _detail(terms: OrderTerms, region: Region) -> dict[str, Any]:
+    if not terms.detail:
+        return {}
+    try:
+        return detail_of(parse_object(terms.detail) or {}, region)
+    except ValueError as error:
+        raise InvalidOrder("detail", str(error)) from error
+
+
+def _scene(terms: OrderTerms, region: Region) -> dict[str, Any]:
+    scene = {"payer_client_ip": terms.spbill_create_ip, "device_id": terms.device_info}
+    said = {name: value for name, value in scene.items() if value}
+    if not terms.scene_info:
+        return said
+    try:
+        return {**said, **scene_of(parse_object(terms.scene_info) or {}, region)}
+    except ValueError as error:
+        raise InvalidOrder("scene_info", str(error)) from error

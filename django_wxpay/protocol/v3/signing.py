@@ -1,0 +1,119 @@
+"""Which answers and callbacks carry a signature of WeChat Pay's at all, and over what.
+
+Four headers say who signed, when and how; the message is the time, the nonce and the body
+as received (protocol-v3 section 2.3). Whose key it is has to be found by the exact name in
+``Wechatpay-Serial``, never by trying the keys there are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from django_wxpay.protocol.v3.authorization import SCHEME, build_authorization, request_message
+from django_wxpay.protocol.v3.keys import PrivateKey, PublicKey
+from django_wxpay.protocol.v3.rsa import lines, sign, verify
+
+__all__ = [
+    "SCHEME",
+    "WINDOW_S",
+    "SignatureHeaders",
+    "build_authorization",
+    "is_fresh",
+    "is_signed_by",
+    "key_name",
+    "read_signature_headers",
+    "request_message",
+    "sign",
+    "signed_headers",
+    "verify",
+    "verify_message",
+]
+
+# A message this old, or this far ahead, is refused (section 2.3, rule 3).
+WINDOW_S: Final = 300
+
+PUBLIC_KEY_ID: Final = "PUB_KEY_ID_"
+PROBE: Final = "WECHATPAY/SIGNTEST/"
+
+_TYPE: Final = "wechatpay-signature-type"
+_READ: Final = {
+    "timestamp": "wechatpay-timestamp",
+    "nonce": "wechatpay-nonce",
+    "serial": "wechatpay-serial",
+    "signature": "wechatpay-signature",
+}
+_VALUE: Final = re.compile("[!-~]{1,1024}")
+_SECONDS: Final = re.compile("[0-9]{1,12}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignatureHeaders:
+    """Who signed a message, when and how. ``serial`` names the key: see ``key_name``."""
+
+    timestamp: str
+    nonce: str
+    serial: str
+    signature: str
+
+    @property
+    def is_probe(self) -> bool:
+        """Whether WeChat Pay is testing that we do verify; the genuine message follows."""
+        return self.signature.startswith(PROBE)
+
+
+def read_signature_headers(headers: Mapping[str, str]) -> SignatureHeaders | None:
+    """Return what the ``Wechatpay-*`` headers say, whatever the case of their names.
+
+    None for a message that carries no signature we could check: a header is missing or no
+    plain text, or the algorithm is not ours (SM2). No ``Wechatpay-Signature-Type`` means RSA.
+    """
+    known = {name.lower(): value for name, value in headers.items()}
+    if known.get(_TYPE, SCHEME) != SCHEME:
+        return None
+    values = {field: known.get(name, "") for field, name in _READ.items()}
+    if not all(_VALUE.fullmatch(value) for value in values.values()):
+        return None
+    return SignatureHeaders(**values)
+
+
+def verify_message(timestamp: str, nonce: str, body: bytes) -> bytes:
+    """Return what an answer or a callback signs; ``body`` as received, empty for a 204."""
+    return lines(timestamp, nonce, body)
+
+
+def is_signed_by(headers: SignatureHeaders, body: bytes, *, public_key: PublicKey) -> bool:
+    """Say whether the signature in ``headers`` is that of ``body`` under ``public_key``.
+
+    Never raises. Freshness is another question: ``is_fresh``.
+    """
+    message = verify_message(headers.timestamp, headers.nonce, body)
+    return verify(message, headers.signature, public_key)
+
+
+def is_fresh(timestamp: str, now: int) -> bool:
+    """Say whether ``timestamp`` lies less than 300 s from ``now``, in seconds since 1970."""
+    return bool(_SECONDS.fullmatch(timestamp)) and abs(now - int(timestamp)) < WINDOW_S
+
+
+def key_name(serial: str) -> str:
+    """Return ``serial`` as keys are filed: certificate serials in upper case, ids untouched.
+
+    Leading zeros stay; a ``PUB_KEY_ID_...`` is a name, not a number (section 2.3, rule 6).
+    """
+    return serial if serial.startswith(PUBLIC_KEY_ID) else serial.upper()
+
+
+def signed_headers(
+    body: bytes, *, serial: str, private_key: PrivateKey, timestamp: int | str, nonce: str
+) -> dict[str, str]:
+    """Return the five headers with which WeChat Pay's side signs ``body``."""
+    return {
+        "Wechatpay-Timestamp": str(timestamp),
+        "Wechatpay-Nonce": nonce,
+        "Wechatpay-Serial": serial,
+        "Wechatpay-Signature": sign(verify_message(str(timestamp), nonce, body), private_key),
+        "Wechatpay-Signature-Type": SCHEME,
+    }
