@@ -194,11 +194,10 @@ def _check_scene(terms: OrderTerms, region: Region) -> None:
     is_mweb = terms.trade_type == TradeType.MWEB
     if is_mweb and region is Region.MAINLAND and "h5_info" not in scene:
         raise InvalidOrder("scene_info", "no h5_info", "MWEB needs scene_info with h5_info")
-    if is_mweb and region is Region.GLOBAL:
-        store = scene.get("store_info", {})
-        if not {"name", "address"} <= store.keys():
-            rule = "a global MWEB order needs store_info with id, name and address"
-            raise InvalidOrder("scene_info", "no full store_info", rule)
+    # The official examples name the store's id alone, and no browser (section 3.2).
+    if is_mweb and region is Region.GLOBAL and "store_info" not in scene:
+        rule = "a global MWEB order needs scene_info with store_info"
+        raise InvalidOrder("scene_info", "no store_info", rule)
     # Mainland wants the payer's address in every scene_info there is (section 4.2).
     has_scene = bool(scene or terms.device_info) and region is Region.MAINLAND
     if (is_mweb or has_scene) and not terms.spbill_create_ip:
