@@ -1,0 +1,1 @@
+"""A small shop that takes WeChat Pay payments."""

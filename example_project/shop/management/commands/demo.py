@@ -1,0 +1,154 @@
+"""The whole demonstration in one process: database, simulated WeChat Pay, shop."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import os
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import requests
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.staticfiles.handlers import StaticFilesHandler
+from django.core.handlers.wsgi import WSGIHandler
+from django.core.management import BaseCommand, CommandError, CommandParser, call_command
+from django.db import connections
+from django.test.utils import override_settings
+
+from django_wxpay import conf
+from django_wxpay.exceptions import WXPayError
+from django_wxpay.simulator import create_app, running
+from example_project.shop.rehearsal import DidNotHappen, rehearse
+from example_project.shop.serving import HOST, serving
+
+
+class Command(BaseCommand):
+    help = "Start the tea shop together with a simulated WeChat Pay, everything on this machine."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--once", action="store_true", help="pay one order headless and exit")
+        parser.add_argument("--shop-port", type=int, default=8000)
+        parser.add_argument("--simulator-port", type=int, default=9100)
+
+    def handle(
+        self, *_args: Any, once: bool, shop_port: int, simulator_port: int, **_: Any
+    ) -> None:
+        logging.getLogger("django.server").setLevel(logging.ERROR)
+        _reach_this_machine_without_a_proxy()
+        if once:
+            with _throwaway_database(), self._demonstration(0, 0) as (shop, simulator):
+                self._rehearse(shop, simulator)
+        else:
+            with self._demonstration(shop_port, simulator_port) as (shop, simulator):
+                self._introduce(shop, simulator)
+                self.stdout.flush()
+                _wait_for_the_person()
+                self.stdout.write("\nStopped.")
+
+    @contextmanager
+    def _demonstration(self, shop_port: int, simulator_port: int) -> Iterator[tuple[str, str]]:
+        """Listen on both ports, point the settings at them, and serve."""
+        wxpay = create_app(conf.merchants().values())
+        shop = serving(StaticFilesHandler(WSGIHandler()), port=shop_port)
+        simulator = running(wxpay, host=HOST, port=simulator_port)
+        with (
+            _port(simulator, simulator_port, "--simulator-port") as simulator_url,
+            _port(shop, shop_port, "--shop-port") as shop_url,
+            _settings_pointing_at(shop_url, simulator_url),
+        ):
+            call_command("migrate", verbosity=0)
+            yield shop_url, simulator_url
+
+    def _rehearse(self, shop: str, simulator: str) -> None:
+        started_at = time.monotonic()
+        try:
+            for step, outcome in rehearse(shop=shop, simulator=simulator):
+                self.stdout.write(f"{step:<14}{outcome}")
+        except (DidNotHappen, WXPayError, requests.RequestException) as error:
+            raise CommandError(f"The demonstration stopped: {error}") from error
+        self.stdout.write(f"{'done':<14}{time.monotonic() - started_at:.1f} s")
+
+    def _introduce(self, shop: str, simulator: str) -> None:
+        login = _shop_keeper()
+        self.stdout.write(
+            f"\nA tea shop that takes WeChat Pay, and a WeChat Pay that takes no money.\n\n"
+            f"  shop    {shop}/\n"
+            f"  phone   {simulator}/   the simulated WeChat Pay and its phone\n"
+            f"  admin   {shop}/admin/   {login}\n\n"
+            f"Buy a tea, open the simulated phone, pay, and watch the shop's page.\n"
+            f"Ctrl-C stops everything.",
+        )
+
+
+@contextmanager
+def _port(server: AbstractContextManager[str], port: int, option: str) -> Iterator[str]:
+    """Start ``server``, or say in one sentence why its port cannot be had."""
+    with ExitStack() as stack:
+        try:
+            url = stack.enter_context(server)
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or "no such port"
+            raise CommandError(
+                f"Cannot listen on port {port} ({reason}): choose another one with {option}.",
+            ) from error
+        yield url
+
+
+def _shop_keeper() -> str:
+    """Make sure that somebody can open the admin, and say how."""
+    users = get_user_model()._default_manager  # noqa: SLF001 - the documented way in
+    if not users.filter(username="admin").exists():
+        users.create_superuser("admin", password="admin")  # noqa: S106
+        return "log in as admin, password admin (made for this demonstration; never elsewhere)"
+    return "log in as admin (password admin, unless you have changed it)"
+
+
+def _wait_for_the_person() -> None:
+    """Return on Ctrl-C, or when asked to terminate."""
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    stopped.wait()
+
+
+@contextmanager
+def _settings_pointing_at(shop: str, simulator: str) -> Iterator[None]:
+    wxpay: dict[str, Any] = copy.deepcopy(settings.WXPAY)
+    wxpay["NOTIFY_BASE_URL"] = shop
+    for merchant in wxpay["MERCHANTS"].values():
+        merchant["HOSTS"] = [simulator]
+    with override_settings(WXPAY=wxpay, SHOP_URL=shop, SIMULATOR_URL=simulator):
+        yield
+
+
+@contextmanager
+def _throwaway_database() -> Iterator[None]:
+    """Use a database that is gone afterwards.
+
+    The dict is the one from which every thread opens its connection, so it is enough to
+    change it here, before there is any.
+    """
+    database = settings.DATABASES["default"]
+    usual = database["NAME"]
+    connections.close_all()
+    with tempfile.TemporaryDirectory(prefix="wxpay-demo-", ignore_cleanup_errors=True) as folder:
+        database["NAME"] = Path(folder) / "demo.sqlite3"
+        try:
+            yield
+        finally:
+            connections.close_all()
+            database["NAME"] = usual
+
+
+def _reach_this_machine_without_a_proxy() -> None:
+    known = os.environ.get("no_proxy") or os.environ.get("NO_PROXY", "")
+    os.environ["no_proxy"] = ",".join(filter(None, (known, HOST)))

@@ -1,0 +1,47 @@
+"""Law 9 and two house rules: no attics, and no ``assert`` that ``python -O`` would remove."""
+
+from __future__ import annotations
+
+import ast
+
+from tests.laws.source import EXAMPLE, PACKAGE, ROOT, modules
+
+# Where a stranger's code or message may fail in any way, and what it did is written down.
+EDGES = {"django_wxpay/services/inbox.py", "django_wxpay/services/dispatching.py"}
+ATTICS = {"utils.py", "helpers.py", "common.py", "mixins.py", "misc.py"}
+
+
+def test_no_file_is_an_attic() -> None:
+    folders = (PACKAGE, EXAMPLE, ROOT / "tests")
+    found = [path for folder in folders for path in folder.rglob("*.py") if path.name in ATTICS]
+    assert found == []
+
+
+def test_the_package_asserts_nothing() -> None:
+    found = [
+        f"{module.path}:{node.lineno}"
+        for module in modules(PACKAGE, EXAMPLE)
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Assert)
+    ]
+    assert found == []
+
+
+def test_every_module_says_what_it_decides() -> None:
+    found = [
+        module.path
+        for module in modules(PACKAGE, EXAMPLE)
+        if module.tree.body and ast.get_docstring(module.tree) is None
+    ]
+    assert found == []
+
+
+def test_everything_is_caught_only_at_the_edges() -> None:
+    found = {
+        module.path
+        for module in modules(PACKAGE)
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.ExceptHandler)
+        if node.type is None or ast.unparse(node.type) in {"Exception", "BaseException"}
+    }
+    assert found <= EDGES

@@ -1,0 +1,16 @@
+"""Settings of the test suite: the example shop's, made quick, on the database that is asked for."""
+
+from __future__ import annotations
+
+import os
+
+from example_project.settings import *  # noqa: F403
+from example_project.settings import DATABASES
+from tests import neighbours
+
+# Nothing is hashed here that anybody would want to steal.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+WXPAY_TEST_DATABASE = os.environ.get("WXPAY_TEST_DATABASE", "sqlite")
+if (_entry := neighbours.database(WXPAY_TEST_DATABASE)) is not None:
+    DATABASES["default"] = _entry
