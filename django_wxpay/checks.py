@@ -34,7 +34,14 @@ HINTS: Final[dict[str, str]] = {
     "E012": "Copy the 32-character API key (v2) from the merchant platform's API security page.",
     "E013": "Give scheme and host only, primary first; leave HOSTS out for the official ones.",
     "E014": "Give the PEM's text, or the path of a file that this process may read.",
-    "E015": 'This release places orders through "v2"; set API to "v2".',
+    "E015": "APIv3 needs API_V3_KEY, PRIVATE_KEY and CERT_SERIAL_NO, all three.",
+    "E016": "Copy the 32-character APIv3 key as it was set on the merchant platform.",
+    "E017": "Give apiclient_key.pem of this merchant, unencrypted.",
+    "E018": "CERT_SERIAL_NO, CLIENT_CERT and PRIVATE_KEY come from one certificate: take all three "
+    "from the same download.",
+    "E019": "Copy pub_key.pem and its PUB_KEY_ID_... from the merchant platform, both of them; or "
+    "leave both out, and platform certificates are downloaded.",
+    "E020": "Give the four digits of the merchant category code, with leading zeros.",
     "W001": "Correct the spelling or remove it: nothing reads it.",
     "W002": "WeChat Pay calls public https addresses on port 443 only; fine for trying out.",
     "W003": 'Set OPTIONS["transaction_mode"] to "IMMEDIATE", or notifications that arrive '

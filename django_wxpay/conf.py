@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from django.conf import settings as django_settings
 from django.core.signals import setting_changed
 
+from django_wxpay import credentials
 from django_wxpay.protocol.errors import ConfigurationError, UnknownMerchant
 from django_wxpay.protocol.merchants import DEFAULT_HOSTS, Api, Merchant, Mode, Region, SignType
 
@@ -159,7 +160,7 @@ MERCHANT_SETTINGS: Final = (
     Setting("MCH_ID", None, "E010", _wrong_text, "The merchant number."),
     Setting("MODE", "common", "E011", _not_one_of(Mode), '"common" or "institutional".'),
     Setting("REGION", "mainland", "E011", _not_one_of(Region), '"mainland" or "global".'),
-    Setting("API", "v2", "E011", _not_one_of(Api), 'The protocol that places orders: "v2".'),
+    Setting("API", "v2", "E011", _not_one_of(Api), 'The protocol of new orders: "v2" or "v3".'),
     Setting("SUB_APPID", "", "E010", _wrong_optional_text, "Default appid of the sub-merchant."),
     Setting("SUB_MCH_ID", "", "E010", _wrong_optional_text, "Default sub-merchant number."),
     Setting("MERCHANT_CATEGORY_CODE", "", "E010", _wrong_optional_text, "For global v3 orders."),
@@ -177,7 +178,7 @@ MERCHANT_SETTINGS: Final = (
 )
 
 _PEM_SETTINGS: Final = frozenset(
-    {"CLIENT_CERT", "CLIENT_KEY", "PRIVATE_KEY", "WECHATPAY_PUBLIC_KEY"},
+    {"CLIENT_CERT", "CLIENT_KEY", "PRIVATE_KEY", "WECHATPAY_PUBLIC_KEY", "PLATFORM_CERTIFICATES"},
 )
 _ALIAS: Final = re.compile(r"[-a-zA-Z0-9_]+", re.ASCII)
 
@@ -233,7 +234,8 @@ def _problems(raw: object) -> Iterator[Problem]:
         yield Problem("E002", 'WXPAY["MERCHANTS"] is missing, empty or not a dict')
         return
     for alias, entry in entries.items():
-        yield from _merchant_problems(alias, entry)
+        found = list(_merchant_problems(alias, entry))
+        yield from found or _key_problems(alias, entry)
     for name in raw.keys() - known:
         yield Problem("W001", f'WXPAY["{name}"] is not a setting')
 
@@ -250,19 +252,23 @@ def _merchant_problems(alias: object, entry: object) -> Iterator[Problem]:
             continue
         if problem := row.problem(entry.get(row.name, row.default)):
             yield Problem(row.code, f'{where}["{row.name}"] {problem}')
-        elif row.name in _PEM_SETTINGS and _unreadable(entry.get(row.name, "")):
+        elif row.name in _PEM_SETTINGS and _unreadable(entry.get(row.name, row.default)):
             yield Problem("E014", f'{where}["{row.name}"] is neither a PEM nor a readable file')
     if entry.get("API", "v2") == "v2" and not entry.get("API_KEY"):
         yield Problem("E012", f'{where}["API_KEY"] is missing')
-    if entry.get("API", "v2") == "v3":
-        yield Problem("E015", f'{where}["API"] is "v3"')
     for name in entry.keys() - {row.name for row in MERCHANT_SETTINGS}:
         yield Problem("W001", f'{where}["{name}"] is not a setting')
 
 
-def _unreadable(pem: str) -> bool:
+def _key_problems(alias: str, entry: Mapping[str, Any]) -> Iterator[Problem]:
+    for code, name, problem in credentials.problems(_merchant(alias, entry)):
+        yield Problem(code, f'WXPAY["MERCHANTS"]["{alias}"]["{name}"] {problem}')
+
+
+def _unreadable(value: str | Sequence[str]) -> bool:
     try:
-        _pem(pem)
+        for pem in [value] if isinstance(value, str) else value:
+            _pem(pem)
     except (OSError, ValueError):
         return True
     return False

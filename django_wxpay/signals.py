@@ -15,5 +15,9 @@ order_paid = Signal()
 # An order that can no longer be paid: closed, or reversed.
 order_closed = Signal()
 
+# A refund has come to an end, or needs a person: paid back, closed or stuck. Its receivers
+# are given ``refund`` as well.
+refund_settled = Signal()
+
 # WeChat Pay said something that contradicts the order: other money, identity or transaction.
 order_conflicted = Signal()

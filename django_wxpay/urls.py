@@ -14,5 +14,10 @@ urlpatterns = [
         NotifyView.as_view(kind="payment"),
         name="notify-payment",
     ),
+    path(
+        "notify/<slug:merchant>/refund/",
+        NotifyView.as_view(kind="refund"),
+        name="notify-refund",
+    ),
     path("api/", include("django_wxpay.api.urls")),
 ]

@@ -13,6 +13,7 @@ from django.db import connection
 from django_wxpay import checks, conf
 from django_wxpay.exceptions import ConfigurationError, UnknownMerchant
 from django_wxpay.protocol.merchants import Api, Mode, Region, SignType
+from tests.protocol_v3 import keys
 
 KEY = "TESTKEYtestkeyTESTKEYtestkey0000"
 GOOD: dict[str, Any] = {
@@ -30,13 +31,41 @@ def merchant(**changes: Any) -> dict[str, Any]:
     return changed(MERCHANTS={"default": {**GOOD["MERCHANTS"]["default"], **changes}})
 
 
+V3: dict[str, Any] = {
+    "API": "v3",
+    "API_V3_KEY": keys.API_V3_KEY,
+    "PRIVATE_KEY": keys.MERCHANT_KEY,
+    "CLIENT_CERT": keys.MERCHANT_CERTIFICATE,
+    "CERT_SERIAL_NO": keys.MERCHANT_SERIAL,
+    "WECHATPAY_PUBLIC_KEY": keys.WECHATPAY_PUBLIC_KEY,
+    "WECHATPAY_PUBLIC_KEY_ID": keys.PUBLIC_KEY_ID,
+    "PLATFORM_CERTIFICATES": [keys.PLATFORM_CERTIFICATE],
+}
+
+
+def v3(**changes: Any) -> dict[str, Any]:
+    return merchant(**{**V3, **changes})
+
+
 def found(value: Any, settings: Any) -> list[CheckMessage]:
     settings.WXPAY = value
     return [m for m in run_checks() if str(m.id).startswith("django_wxpay.")]
 
 
-def test_good_settings_are_found_good(settings: Any) -> None:
-    assert found(GOOD, settings) == []
+@pytest.mark.parametrize(
+    "good",
+    [
+        GOOD,
+        v3(),
+        v3(API="v2"),
+        v3(CLIENT_CERT=""),
+        v3(WECHATPAY_PUBLIC_KEY="", WECHATPAY_PUBLIC_KEY_ID=""),
+        v3(REGION="global", MERCHANT_CATEGORY_CODE="0742"),
+        v3(API_KEY=""),
+    ],
+)
+def test_good_settings_are_found_good(good: dict[str, Any], settings: Any) -> None:
+    assert found(good, settings) == []
 
 
 # Whether a class can be imported is for the check to say and not for conf.
@@ -74,8 +103,21 @@ CASES: list[tuple[str, Any]] = [
     ("E012", merchant(API_KEY=None)),
     ("E013", merchant(HOSTS=[])),
     ("E013", merchant(HOSTS=["api.mch.weixin.qq.com"])),
+    ("E014", merchant(PLATFORM_CERTIFICATES=["/nowhere/certificate.pem"])),
     ("E014", merchant(CLIENT_CERT="/nowhere/apiclient_cert.pem")),
     ("E015", merchant(API="v3")),
+    ("E015", merchant(API_V3_KEY=V3["API_V3_KEY"])),
+    ("E016", v3(API_V3_KEY="short")),
+    ("E017", v3(PRIVATE_KEY=PEM)),
+    ("E018", v3(CERT_SERIAL_NO="12")),
+    ("E018", v3(CERT_SERIAL_NO="0" * 40)),
+    ("E018", v3(CLIENT_CERT=PEM)),
+    ("E018", v3(CLIENT_CERT=keys.PLATFORM_CERTIFICATE, CERT_SERIAL_NO=keys.PLATFORM_SERIAL)),
+    ("E019", v3(WECHATPAY_PUBLIC_KEY="")),
+    ("E019", v3(WECHATPAY_PUBLIC_KEY_ID="12")),
+    ("E019", v3(WECHATPAY_PUBLIC_KEY=PEM)),
+    ("E019", v3(PLATFORM_CERTIFICATES=[PEM])),
+    ("E020", v3(REGION="global")),
     ("W001", changed(NOTIFY_URL="https://shop.example.com")),
     ("W001", merchant(KEY="x")),
     ("W002", changed(NOTIFY_BASE_URL="http://127.0.0.1:8000")),

@@ -9,9 +9,9 @@ What may have happened decides::
     a signature or an identity that is wrong                nobody else is asked: an alarm
     a certificate that cannot be verified                   nobody else is asked: an alarm
 
-Every call made through here may be repeated with the same bytes: unifiedorder, orderquery
-and closeorder. Each host is asked at most once a call. A document under HTTP 4xx is read
-like any other, since v2 itself always answers 200 and the status would be a proxy's.
+Every call made through here may be repeated with the same bytes: placing, querying and
+closing an order, and fetching certificates. Each host is asked at most once a call. What a
+document is, and what it says under HTTP 4xx, is for the protocol's reader to know.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Generic, Literal, TypeVar, cast
 
-from django_wxpay.gateway.exchanges import Answer, Exchange, NoAnswer, UntrustedHost
+from django_wxpay.gateway.exchanges import Answer, Exchange, NoAnswer, Probed, UntrustedHost
 from django_wxpay.gateway.records import Failure, elapsed_ms
 from django_wxpay.gateway.transport import Transport
 from django_wxpay.protocol.errors import (
@@ -31,7 +31,6 @@ from django_wxpay.protocol.errors import (
     ConfigurationError,
     MalformedMessage,
     OutcomeUnknown,
-    Refused,
     WXPayError,
 )
 
@@ -64,6 +63,8 @@ class Attempt(Generic[T]):
             return Failure.HTTP_5XX
         if isinstance(self.error, NoAnswer):
             return self.error.failure
+        if isinstance(self.error, Probed):
+            return Failure.PROBE
         if isinstance(self.error, BadSignature):
             return Failure.BAD_SIGNATURE
         return Failure.BAD_ANSWER if isinstance(self.error, BadAnswer) else ""
@@ -139,19 +140,19 @@ def _read(answer: Answer, read: Callable[[Answer], T]) -> T:
             return read(answer)
         except MalformedMessage:
             pass
-    raise NoAnswer(Failure.NOT_XML, http_status=answer.status)
+    raise NoAnswer(Failure.UNREADABLE, http_status=answer.status)
 
 
 def _remember(attempt: Attempt[T], transport: Transport) -> None:
     host, name = attempt.exchange.host, attempt.exchange.host_name
     if attempt.is_for_the_next_host:
         transport.health.failed(host)
-    elif attempt.error is None or isinstance(attempt.error, Refused):
-        transport.health.healed(host)
     elif isinstance(attempt.error, UntrustedHost):
         logger.error("The certificate of %s cannot be verified; nothing was sent.", name)
-    else:
+    elif isinstance(attempt.error, BadAnswer) and not isinstance(attempt.error, Probed):
         logger.error("%s sent an answer that cannot be believed: %s", name, attempt.failure)
+    else:
+        transport.health.healed(host)
 
 
 def _decided(attempt: Attempt[T]) -> T:
@@ -168,6 +169,13 @@ def _decided(attempt: Attempt[T]) -> T:
 def _given_up(missed: Sequence[Attempt[T]]) -> WXPayError:
     if not missed:
         return ConfigurationError("the merchant has no HOSTS")
-    tried = ", ".join(f"{attempt.exchange.host_name} ({attempt.failure})" for attempt in missed)
-    kind = BadAnswer if missed[-1].failure is Failure.NOT_XML else OutcomeUnknown
+    tried = ", ".join(map(_shown, missed))
+    kind = BadAnswer if missed[-1].failure is Failure.UNREADABLE else OutcomeUnknown
     return kind(f"no trustworthy answer from {tried}; calling again is safe")
+
+
+def _shown(attempt: Attempt[T]) -> str:
+    # Two hosts that know no such address are settings to mend, and the status tells.
+    is_told = attempt.failure is Failure.UNREADABLE and attempt.http_status
+    status = f", HTTP {attempt.http_status}" if is_told else ""
+    return f"{attempt.exchange.host_name} ({attempt.failure}{status})"

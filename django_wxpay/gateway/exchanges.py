@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from django_wxpay.gateway.records import Failure
-from django_wxpay.protocol.errors import OutcomeUnknown
+from django_wxpay.protocol.errors import BadSignature, OutcomeUnknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,3 +59,7 @@ class NoAnswer(OutcomeUnknown):
 
 class UntrustedHost(NoAnswer):
     """The host's certificate is not to be trusted: nothing was sent, nobody else is asked."""
+
+
+class Probed(BadSignature):
+    """WeChat Pay tried out whether we verify; asked again, it answers genuinely."""

@@ -28,8 +28,11 @@ _TABLE: Final[tuple[tuple[tuple[type[BaseException], ...], Failure], ...]] = (
     ((TimeoutError, requests.Timeout, urllib3.exceptions.TimeoutError), Failure.TIMEOUT),
     ((ConnectionError,), Failure.RESET),
     # What is left of these is an answer that is no HTTP, or that ends too early.
-    ((http.client.HTTPException, requests.exceptions.ChunkedEncodingError), Failure.NOT_XML),
-    ((requests.exceptions.ContentDecodingError, urllib3.exceptions.DecodeError), Failure.NOT_XML),
+    ((http.client.HTTPException, requests.exceptions.ChunkedEncodingError), Failure.UNREADABLE),
+    (
+        (requests.exceptions.ContentDecodingError, urllib3.exceptions.DecodeError),
+        Failure.UNREADABLE,
+    ),
 )
 
 

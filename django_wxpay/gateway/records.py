@@ -24,17 +24,19 @@ class Failure(StrEnum):
     TIMEOUT = "TIMEOUT"  # connected, but the whole answer did not come in time
     RESET = "RESET"  # the connection broke
     HTTP_5XX = "HTTP_5XX"
-    NOT_XML = "NOT_XML"  # an answer that is no document: HTML, empty, cut short, a redirect
+    UNREADABLE = "UNREADABLE"  # no document: HTML, empty, cut short, a redirect
     BAD_ANSWER = "BAD_ANSWER"  # a document that says what no WeChat Pay document says
     BAD_SIGNATURE = "BAD_SIGNATURE"  # a document that is not WeChat Pay's, or not for us
+    PROBE = "PROBE"  # WeChat Pay signed wrongly on purpose (protocol-v3 section 2.3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallRecord:
     """One attempt against one host.
 
-    ``api`` is "v2" or "v3", ``method`` the HTTP method, ``interface_url`` the whole address,
-    ``host`` its host name and port. ``failure`` is "" where a trustworthy answer came, a
+    ``api`` is "v2" or "v3", ``method`` the HTTP method, ``host`` the host's name and port.
+    ``interface_url`` is the address without what names one order, so that the calls of one
+    interface can be counted together. ``failure`` is "" where a trustworthy answer came, a
     refusal included. The five words of the answer are what it said, believed or not.
     """
 

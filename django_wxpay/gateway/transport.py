@@ -126,7 +126,7 @@ def _answer(response: requests.Response) -> Answer:
     for chunk in response.iter_content(_CHUNK):
         body += chunk
         if len(body) > LONGEST_ANSWER:
-            raise NoAnswer(Failure.NOT_XML, http_status=response.status_code)
+            raise NoAnswer(Failure.UNREADABLE, http_status=response.status_code)
     return Answer(
         status=response.status_code,
         body=bytes(body),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypeVar
 
 from django_wxpay.gateway.attempts import Attempt, call
 from django_wxpay.gateway.exchanges import Answer, Exchange
+from django_wxpay.gateway.placed import Placed
 from django_wxpay.gateway.records import CallRecord
 from django_wxpay.gateway.transport import Transport
 from django_wxpay.protocol.errors import Refused
@@ -23,20 +23,12 @@ from django_wxpay.protocol.v2.replies import (
     read_unifiedorder,
     summarise,
 )
-from django_wxpay.protocol.v2.requests import closeorder, orderquery, unifiedorder
+from django_wxpay.protocol.v2.requests import check_terms, closeorder, orderquery, unifiedorder
 from django_wxpay.protocol.v2.xml import decode_xml, encode_xml
 
 T = TypeVar("T")
 
 _HEADERS: Final = {"Content-Type": "text/xml"}  # protocol-v2 section 1.5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placed:
-    """An order the gateway has accepted, and the algorithm the paying client must sign with."""
-
-    grant: PrepayGrant
-    sign_type: SignType
 
 
 class V2Gateway:
@@ -64,6 +56,10 @@ class V2Gateway:
         self._nonce = nonce
         self._record = record
 
+    def check(self, terms: OrderTerms) -> None:
+        """Raise ``InvalidOrder`` for what breaks a rule of protocol-v2 section 3; no call."""
+        check_terms(terms, mode=self._merchant.mode, now=self._now())
+
     def place(self, terms: OrderTerms, sign_type: SignType | None = None) -> Placed:
         """Place an order (unifiedorder, protocol-v2 section 3) and return what was granted."""
         chosen = sign_type or self._merchant.sign_type
@@ -77,7 +73,7 @@ class V2Gateway:
             sign_type=chosen,
             read=lambda answered: read_unifiedorder(answered, terms),
         )
-        return Placed(grant=grant, sign_type=chosen)
+        return Placed(grant=grant, sign_type=chosen.value)
 
     def query(self, ref: OrderRef) -> TradeFact:
         """Ask what became of an order (orderquery, protocol-v2 section 5)."""

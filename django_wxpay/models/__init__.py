@@ -6,7 +6,19 @@ from django_wxpay.models.api_report import ApiReport
 from django_wxpay.models.notification import Notification
 from django_wxpay.models.order import Order
 from django_wxpay.models.order_event import OrderEvent
+from django_wxpay.models.platform_certificate import CertificateDownload, PlatformCertificate
 from django_wxpay.models.prepay import Prepay
 from django_wxpay.models.promotion import Promotion
+from django_wxpay.models.refund import Refund
 
-__all__ = ["ApiReport", "Notification", "Order", "OrderEvent", "Prepay", "Promotion"]
+__all__ = [
+    "ApiReport",
+    "CertificateDownload",
+    "Notification",
+    "Order",
+    "OrderEvent",
+    "PlatformCertificate",
+    "Prepay",
+    "Promotion",
+    "Refund",
+]

@@ -30,6 +30,14 @@ class EventKinds(TextChoices):
     CLOSED = "CLOSED", _("Closed")
     CONFLICTED = "CONFLICTED", _("Conflict")
     MOVED = "MOVED", _("Moved")
+    REFUND_SETTLED = "REFUND_SETTLED", _("Refund settled")
+
+
+class RefundStatuses(TextChoices):
+    PROCESSING = "PROCESSING", _("In progress")
+    SUCCESS = "SUCCESS", _("Paid back")
+    CLOSED = "CLOSED", _("Closed, nothing paid back")
+    ABNORMAL = "ABNORMAL", _("Stuck, needs a person")
 
 
 class NotificationKinds(TextChoices):

@@ -22,6 +22,9 @@ class Notification(models.Model):
 
     merchant = models.CharField(_("merchant"), max_length=64)
     kind = models.CharField(_("kind"), max_length=16, choices=NotificationKinds)
+    api = models.CharField("API", max_length=4, default="v2")
+    event_id = models.CharField(_("event"), max_length=64, blank=True, default="")
+    event_type = models.CharField(_("event type"), max_length=64, blank=True, default="")
     fingerprint = models.CharField(max_length=64, unique=True, editable=False)
     out_trade_no = models.CharField("out_trade_no", max_length=32, blank=True, default="")
     transaction_id = models.CharField("transaction_id", max_length=32, blank=True, default="")
@@ -54,7 +57,7 @@ class Notification(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.out_trade_no}"
+        return f"{self.kind} {self.out_trade_no or self.event_type}"
 
     @property
     def is_decided(self) -> bool:

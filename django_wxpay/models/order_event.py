@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from django_wxpay.models.choices import EventKinds, TradeStates
 from django_wxpay.models.notification import Notification
 from django_wxpay.models.order import Order
+from django_wxpay.models.refund import Refund
 
 
 class OrderEvent(models.Model):
@@ -36,6 +37,14 @@ class OrderEvent(models.Model):
         blank=True,
         related_name="events",
         verbose_name=_("notification"),
+    )
+    refund = models.ForeignKey(
+        Refund,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="events",
+        verbose_name=_("refund"),
     )
     created_at = models.DateTimeField(_("created"), editable=False)
     dispatched_at = models.DateTimeField(_("told to the shop"), null=True, blank=True)

@@ -40,7 +40,8 @@ class Prepay(models.Model):
         )
 
     def __str__(self) -> str:
-        return self.prepay_id
+        # v3 grants NATIVE and MWEB without a prepay_id.
+        return self.prepay_id or self.trade_type
 
     def is_live(self, now: datetime) -> bool:
         """Say whether the customer can still pay with it at ``now``."""

@@ -6,9 +6,10 @@ database transaction is open.
 
 from __future__ import annotations
 
+from django_wxpay.services.acknowledging import Acknowledgement
 from django_wxpay.services.closing import close_order
 from django_wxpay.services.dispatching import dispatch_events
-from django_wxpay.services.inbox import Acknowledgement, receive_notification, replay_notification
+from django_wxpay.services.inbox import receive_notification, replay_notification
 from django_wxpay.services.ordering import create_order, get_or_create_order
 from django_wxpay.services.paying import Checkout, checkout, payment_parameters
 from django_wxpay.services.placing import unified_order

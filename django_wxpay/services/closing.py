@@ -6,10 +6,11 @@ from django_wxpay.models import Order
 from django_wxpay.protocol.errors import Refused
 from django_wxpay.protocol.facts import TradeFact, TradeState
 from django_wxpay.protocol.outcomes import outcome_of
+from django_wxpay.protocol.states import OPEN
 from django_wxpay.services import wire
 from django_wxpay.services.querying import query_order
 from django_wxpay.services.settling import settle
-from django_wxpay.services.transactions import refuse_open
+from django_wxpay.services.transactions import patiently, refuse_open
 
 
 def close_order(order: Order) -> Order:
@@ -31,9 +32,14 @@ def close_order(order: Order) -> Order:
         if refused.err_code == "ORDERPAID":
             query_order(order)
         raise
-    order.refresh_from_db()
-    settle(order, _closed(order))
+    patiently(lambda: _settle(order))
     return order
+
+
+def _settle(order: Order) -> None:
+    order.refresh_from_db()
+    # A customer who was typing the password may have paid behind the close: money counts.
+    settle(order, _closed(order), only_while=OPEN)
 
 
 def _closed(order: Order) -> TradeFact:

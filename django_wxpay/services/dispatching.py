@@ -18,7 +18,7 @@ from django_wxpay.models import Order, OrderEvent
 from django_wxpay.models.choices import EventKinds
 from django_wxpay.services import clock
 from django_wxpay.services.transactions import patiently
-from django_wxpay.signals import order_closed, order_conflicted, order_paid
+from django_wxpay.signals import order_closed, order_conflicted, order_paid, refund_settled
 
 logger = logging.getLogger("django_wxpay.dispatch")
 
@@ -26,6 +26,7 @@ _SIGNALS: Final[dict[str, Signal]] = {
     EventKinds.PAID: order_paid,
     EventKinds.CLOSED: order_closed,
     EventKinds.CONFLICTED: order_conflicted,
+    EventKinds.REFUND_SETTLED: refund_settled,
 }
 _LONGEST_PAUSE: Final = timedelta(hours=6)
 
@@ -36,7 +37,7 @@ def dispatch_events(*, limit: int = 100) -> int:
         Q(next_dispatch_at__isnull=True) | Q(next_dispatch_at__lte=clock.now()),
         dispatched_at__isnull=True,
     )
-    events = due.select_related("order").order_by("id")[:limit]
+    events = due.select_related("order", "refund").order_by("id")[:limit]
     return sum(dispatch_event(event, event.order) for event in events)
 
 
@@ -56,7 +57,8 @@ def _tell(signal: Signal, event: OrderEvent, order: Order) -> bool:
     with transaction.atomic():
         if not _claim(event):
             return False
-        signal.send(sender=Order, order=order, event=event)
+        more = {} if event.refund_id is None else {"refund": event.refund}
+        signal.send(sender=Order, order=order, event=event, **more)
     return True
 
 

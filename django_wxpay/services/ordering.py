@@ -18,10 +18,10 @@ from django_wxpay.protocol.merchants import Merchant, Mode
 from django_wxpay.protocol.money import minor_units
 from django_wxpay.protocol.terms import OrderTerms
 from django_wxpay.protocol.times import parse_t14
-from django_wxpay.protocol.v2.requests import check_terms, json_text
-from django_wxpay.services import clock
+from django_wxpay.protocol.v2.requests import json_text
+from django_wxpay.services import clock, wire
 from django_wxpay.services.inbox import settle_waiting
-from django_wxpay.services.transactions import after_commit
+from django_wxpay.services.transactions import after_commit, patiently
 
 _REFERENCE_LENGTH = 128
 
@@ -74,7 +74,7 @@ def get_or_create_order(
         raise InvalidOrder("reference", "is too long", f"at most {_REFERENCE_LENGTH} characters")
     if out_trade_no is not None and (existing := _find(merchant, terms)):
         return _same(existing, terms, reference), False
-    check_terms(terms, mode=account.mode, now=clock.now())
+    wire.gateway(merchant).check(terms)
     return _insert(merchant, terms, reference)
 
 
@@ -156,9 +156,7 @@ def _insert(merchant: str, terms: OrderTerms, reference: str) -> tuple[Order, bo
         **asdict(terms),
     )
     try:
-        # A savepoint, so that a taken number does not spoil the caller's transaction.
-        with transaction.atomic():
-            order.save(force_insert=True)
+        patiently(lambda: _save(order))
     except IntegrityError:
         if existing := _find(merchant, terms):
             return _same(existing, terms, reference), False
@@ -166,3 +164,9 @@ def _insert(merchant: str, terms: OrderTerms, reference: str) -> tuple[Order, bo
     # WeChat Pay may know the order before we do: its notification has been waiting.
     after_commit(partial(settle_waiting, order))
     return order, True
+
+
+def _save(order: Order) -> None:
+    # A savepoint, so that a taken number does not spoil the caller's transaction.
+    with transaction.atomic():
+        order.save(force_insert=True)

@@ -7,6 +7,8 @@ from typing import Any
 
 from django_wxpay.models import Order, Prepay
 from django_wxpay.protocol.errors import InvalidOrder
+from django_wxpay.protocol.merchants import Api
+from django_wxpay.protocol.v3.client_parameters import SIGN_TYPE
 from django_wxpay.services import clock, wire
 from django_wxpay.services.ordering import create_order
 from django_wxpay.services.placing import unified_order
@@ -44,7 +46,9 @@ def payment_parameters(prepay: Prepay) -> dict[str, str]:
     """
     if not prepay.is_live(clock.now()):
         raise InvalidOrder("prepay_id", "has expired", "call unified_order for a new one")
-    return wire.gateway(prepay.order.merchant).parameters(
+    # A prepay is paid under the protocol that granted it, whatever the settings say today.
+    api = Api.V3 if prepay.sign_type == SIGN_TYPE else Api.V2
+    return wire.gateway(prepay.order.merchant, api=api).parameters(
         prepay.order.terms(),
         prepay.grant(),
         sign_type=prepay.sign_type,

@@ -17,12 +17,13 @@ from django_wxpay import conf
 from django_wxpay.models import Order, Prepay
 from django_wxpay.protocol.errors import OutcomeUnknown, Refused
 from django_wxpay.protocol.facts import TradeState, TradeType
+from django_wxpay.protocol.merchants import Api
 from django_wxpay.protocol.outcomes import outcome_of
 from django_wxpay.protocol.states import OPEN, PAID
 from django_wxpay.services import clock, wire
 from django_wxpay.services.querying import query_order
 from django_wxpay.services.settling import accept
-from django_wxpay.services.transactions import refuse_open
+from django_wxpay.services.transactions import patiently, refuse_open
 
 # Counted from before the call, so that ours end first (protocol-v2 section 3.4).
 _LIFE: Final = timedelta(hours=2)
@@ -46,7 +47,7 @@ def unified_order(order: Order) -> Prepay:
         _refuse_ended(order)
         if prepay := live_prepay(order):
             return prepay
-        if lease := _lease(order, patience_s):
+        if lease := patiently(lambda: _lease(order, patience_s)):
             return _place_under(lease, order)
         time.sleep(_POLL_S)
     raise OutcomeUnknown(f"order {order.out_trade_no} is being placed by somebody else; ask again")
@@ -66,8 +67,10 @@ def _refuse_ended(order: Order) -> None:
 
 
 def _longest_call_s(order: Order) -> float:
-    hosts = conf.merchant(order.merchant).hosts
-    return len(hosts) * sum(conf.current().timeout) + _MARGIN_S
+    merchant = conf.merchant(order.merchant)
+    # Over v3 a placing may fetch certificates, and is repeated after a signature probe.
+    rounds = 1 if merchant.api is Api.V2 else 3
+    return rounds * len(merchant.hosts) * sum(conf.current().timeout) + _MARGIN_S
 
 
 def _lease(order: Order, length_s: float) -> datetime | None:
@@ -84,7 +87,8 @@ def _place_under(lease: datetime, order: Order) -> Prepay:
         # Whoever held the order a moment ago may have got one.
         return live_prepay(order) or _place(order)
     finally:
-        Order.objects.filter(pk=order.pk, placing_until=lease).update(placing_until=None)
+        held = Order.objects.filter(pk=order.pk, placing_until=lease)
+        patiently(lambda: held.update(placing_until=None))
 
 
 def _place(order: Order) -> Prepay:
@@ -101,11 +105,11 @@ def _place(order: Order) -> Prepay:
         trade_type=placed.grant.trade_type,
         code_url=placed.grant.code_url,
         mweb_url=placed.grant.mweb_url,
-        sign_type=placed.sign_type.value,
+        sign_type=placed.sign_type,
         created_at=asked_at,
         expires_at=_expiry(order, asked_at),
     )
-    accept(order, prepay)
+    patiently(lambda: accept(order, prepay))
     return prepay
 
 

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from django_wxpay.models import Order
+from django_wxpay.protocol.facts import TradeFact
+from django_wxpay.protocol.merchants import Api
 from django_wxpay.services import wire
 from django_wxpay.services.settling import settle
-from django_wxpay.services.transactions import refuse_open
+from django_wxpay.services.transactions import patiently, refuse_open
 
 
-def query_order(order: Order) -> Order:
+def query_order(order: Order, *, api: str | None = None) -> Order:
     """Ask, settle, and return ``order`` up to date; a contradiction becomes a conflict event.
 
+    ``api`` asks over another protocol than the merchant's own, if it has the keys for both.
     Raises ``InsideTransaction``, ``Refused`` (ORDERNOTEXIST among others),
-    ``OutcomeUnknown``, ``BadSignature``. Source: protocol-v2 section 5.
+    ``OutcomeUnknown``, ``BadSignature``. Sources: protocol-v2 section 5,
+    protocol-v3 sections 3.3 and 4.3.
     """
     refuse_open("query_order")
-    fact = wire.gateway(order.merchant).query(order.ref())
+    fact = wire.gateway(order.merchant, api=Api(api) if api else None).query(order.ref())
+    patiently(lambda: _settle(order, fact))
+    return order
+
+
+def _settle(order: Order, fact: TradeFact) -> None:
     order.refresh_from_db()
     settle(order, fact)
-    return order

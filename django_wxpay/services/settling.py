@@ -7,8 +7,7 @@ without row locks. The move, its event and the verdict on its notification commi
 
 from __future__ import annotations
 
-import hashlib
-import json
+from collections.abc import Container
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -16,13 +15,13 @@ from typing import Any
 from django.db import transaction
 
 from django_wxpay.models import Notification, Order, OrderEvent, Prepay, Promotion
-from django_wxpay.models.choices import EventKinds, NotificationOutcomes
 from django_wxpay.protocol.errors import OutcomeUnknown
 from django_wxpay.protocol.facts import Payment, TradeFact, TradeState
-from django_wxpay.protocol.states import Conflict, Decision, EventKind, Move, decide
+from django_wxpay.protocol.states import Conflict, Decision, EventKind, Move, Same, decide
 from django_wxpay.services import clock
 from django_wxpay.services.dispatching import dispatch_event
 from django_wxpay.services.transactions import after_commit
+from django_wxpay.services.verdicts import conflict_event, judge
 
 # Each lost race means that another writer got on; more than a few in a row means a fault.
 _ROUNDS = 8
@@ -36,14 +35,22 @@ class Settled:
     event: OrderEvent | None
 
 
-def settle(order: Order, fact: TradeFact, *, notification: Notification | None = None) -> Settled:
+def settle(
+    order: Order,
+    fact: TradeFact,
+    *,
+    notification: Notification | None = None,
+    only_while: Container[str] = frozenset(TradeState),
+) -> Settled:
     """Bring ``fact`` to ``order``, which is up to date afterwards.
 
     A ``notification``, new or known, is saved with its verdict in the same transaction; if
-    it is new and another delivery of it was quicker, that is an ``IntegrityError``.
+    it is new and another delivery of it was quicker, that is an ``IntegrityError``. In a
+    state outside ``only_while`` the fact is old news, overtaken by what moved the order.
     """
     for _ in range(_ROUNDS):
-        decision = decide(order.expectation(), fact)
+        is_news = order.trade_state in only_while
+        decision = decide(order.expectation(), fact) if is_news else Same()
         with transaction.atomic():
             written, event = _write(order, fact, decision, notification)
         if written:
@@ -57,7 +64,7 @@ def settle(order: Order, fact: TradeFact, *, notification: Notification | None =
 def accept(order: Order, prepay: Prepay) -> None:
     """Save the ``prepay`` the gateway granted; an order it had not accepted before is NOTPAY."""
     with transaction.atomic():
-        prepay.save(force_insert=True)
+        # The order first: a prepay that refers to it would take a lock that two can hold.
         values = {"err_code": "", "err_code_des": "", "updated_at": prepay.created_at}
         moved = Order.objects.filter(pk=order.pk, trade_state=TradeState.CREATED).update(
             trade_state=TradeState.NOTPAY,
@@ -68,6 +75,7 @@ def accept(order: Order, prepay: Prepay) -> None:
             _event(order, move, source="unifiedorder").save(force_insert=True)
         else:
             Order.objects.filter(pk=order.pk).update(**values)
+        prepay.save(force_insert=True)
     order.refresh_from_db()
 
 
@@ -83,7 +91,7 @@ def _write(
         if not seen.update(**values):
             return False, None
     if notification is not None:
-        _judge(notification, order, decision)
+        judge(notification, order, decision)
     event = _new_event(order, decision, fact, notification)
     if not isinstance(decision, Conflict):
         _save_promotions(order, fact.payment)
@@ -134,15 +142,6 @@ def _told(fact: TradeFact) -> dict[str, Any]:
     return told
 
 
-def _judge(notification: Notification, order: Order, decision: Decision) -> None:
-    conflict = isinstance(decision, Conflict)
-    outcome = NotificationOutcomes.CONFLICT if conflict else NotificationOutcomes.APPLIED
-    notification.order = order
-    notification.outcome = outcome
-    notification.reason = _sentence(decision) if isinstance(decision, Conflict) else ""
-    notification.save(force_insert=notification.pk is None)
-
-
 def _new_event(
     order: Order,
     decision: Decision,
@@ -154,23 +153,9 @@ def _new_event(
         event.notification = notification
         event.save(force_insert=True)
         return event
-    if not isinstance(decision, Conflict):
-        return None
-    key = hashlib.sha256(json.dumps(decision.differences).encode()).hexdigest()
-    event, new = OrderEvent.objects.get_or_create(
-        order=order,
-        conflict_key=key,
-        defaults={
-            "kind": EventKinds.CONFLICTED,
-            "from_state": order.trade_state,
-            "to_state": order.trade_state,
-            "source": fact.source,
-            "detail": {"differences": [list(row) for row in decision.differences]},
-            "notification": notification,
-            "created_at": clock.now(),
-        },
-    )
-    return event if new else None
+    if isinstance(decision, Conflict):
+        return conflict_event(order, decision, source=fact.source, notification=notification)
+    return None
 
 
 def _event(order: Order, move: Move, *, source: str) -> OrderEvent:
@@ -197,10 +182,3 @@ def _save_promotions(order: Order, payment: Payment | None) -> None:
             Promotion(order=order, **{**values, "goods_detail": list(values["goods_detail"])})
         )
     Promotion.objects.bulk_create(rows, ignore_conflicts=True)
-
-
-def _sentence(conflict: Conflict) -> str:
-    parts = (
-        f"{name}: expected {ours}, told {theirs}" for name, ours, theirs in conflict.differences
-    )
-    return "; ".join(parts)[:256]

@@ -14,6 +14,7 @@ from django_wxpay.protocol.errors import InsideTransaction
 T = TypeVar("T")
 
 # Together about three seconds, inside the five that WeChat Pay waits for an answer.
+_PATIENCE_S: Final = 3.0
 _PAUSES_S: Final = (0.01, 0.02, 0.04, 0.08, *(0.15,) * 19)
 
 
@@ -47,9 +48,13 @@ def patiently(action: Callable[[], T]) -> T:
     A database in worse trouble raises its ``OperationalError`` after a few seconds.
     """
     if not is_open():
+        give_up_at = time.monotonic() + _PATIENCE_S
         for pause_s in _PAUSES_S:
             try:
                 return action()
             except OperationalError:
+                # The database may have waited for the lock itself, and for longer than this.
+                if time.monotonic() > give_up_at:
+                    raise
                 time.sleep(pause_s)
     return action()

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache, partial
 
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from django.core.signals import setting_changed
 from requests.adapters import BaseAdapter
 
 from django_wxpay import conf
-from django_wxpay.gateway import PaymentGateway, Transport, open_gateway
+from django_wxpay.gateway import (
+    PaymentGateway,
+    PlatformKeys,
+    Transport,
+    V2Gateway,
+    V3Gateway,
+)
+from django_wxpay.protocol.errors import ConfigurationError
+from django_wxpay.protocol.merchants import Api
+from django_wxpay.protocol.v3.certificates import PlatformCertificate
 from django_wxpay.services import clock
 from django_wxpay.services.recording import record_call
+from django_wxpay.services.transactions import refuse_open
+from django_wxpay.services.trusting import CertificateVault
 
 _mounted: list[tuple[str, BaseAdapter]] = []
 
@@ -25,14 +38,55 @@ def transport() -> Transport:
     return made
 
 
-def gateway(alias: str) -> PaymentGateway:
-    """Return the gateway of one merchant; ``ConfigurationError`` for an unknown alias."""
-    return open_gateway(
-        conf.merchant(alias),
+@cache
+def platform_keys(alias: str) -> PlatformKeys:
+    """Return the keys of WeChat Pay's that one v3 merchant believes, as this process knows them."""
+    account = conf.merchant(alias)
+    return PlatformKeys(account, vault=CertificateVault(account.mch_id), now=clock.now)
+
+
+def platform_key(alias: str, serial: str) -> RSAPublicKey | None:
+    """Return WeChat Pay's key of this name, or None.
+
+    One that is not known is looked for in the database and then, once a minute over all
+    processes, at WeChat Pay.
+    """
+
+    def download() -> Sequence[PlatformCertificate]:
+        refuse_open("certificates")
+        return _v3(alias).certificates()
+
+    return platform_keys(alias).find(serial, download)
+
+
+def gateway(alias: str, *, api: Api | None = None) -> PaymentGateway:
+    """Return the gateway of one merchant, for its own protocol or for ``api``.
+
+    ``UnknownMerchant`` for an alias that is not in the settings.
+    """
+    account = conf.merchant(alias)
+    if (api or account.api) is Api.V3:
+        return _v3(alias)
+    return V2Gateway(
+        account,
         transport=transport(),
         now=clock.now,
         nonce=clock.nonce,
         record=partial(record_call, alias),
+    )
+
+
+def _v3(alias: str) -> V3Gateway:
+    account = conf.merchant(alias)
+    if not account.api_v3_key:
+        raise ConfigurationError(f'merchant "{alias}" has no keys for v3')
+    return V3Gateway(
+        account,
+        transport=transport(),
+        now=clock.now,
+        nonce=clock.nonce,
+        record=partial(record_call, alias),
+        keys=platform_keys(alias),
     )
 
 
@@ -56,6 +110,7 @@ def unmount(prefix: str) -> None:
 def _forget(*, setting: str, **_: object) -> None:
     if setting == "WXPAY":
         transport.cache_clear()
+        platform_keys.cache_clear()
 
 
 setting_changed.connect(_forget, dispatch_uid="django_wxpay.services.wire")

@@ -153,9 +153,12 @@ def drips(data: bytes, *, head: bytes = b"", every_s: float = 0.03) -> Behaviour
 
 
 class Fake(BaseAdapter):
-    """An adapter that answers from a list: (status, body), or an exception to raise."""
+    """An adapter that answers from a list: (status, body), perhaps with headers, or an exception.
 
-    def __init__(self, *script: tuple[int, bytes] | Exception) -> None:
+    The last answer is given for all that follow.
+    """
+
+    def __init__(self, *script: tuple[Any, ...] | Exception) -> None:
         super().__init__()
         self.script = list(script)
         self.requests: list[requests.PreparedRequest] = []
@@ -167,6 +170,7 @@ class Fake(BaseAdapter):
             raise told
         response = requests.Response()
         response.status_code, response.raw = told[0], BytesIO(told[1])
+        response.headers.update(told[2] if len(told) > 2 else {})
         response.request = request
         return response
 

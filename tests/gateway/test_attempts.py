@@ -9,7 +9,7 @@ import requests
 import urllib3.exceptions as u3
 
 from django_wxpay.gateway.attempts import Attempt, call
-from django_wxpay.gateway.exchanges import Answer, Exchange
+from django_wxpay.gateway.exchanges import Answer, Exchange, Probed
 from django_wxpay.gateway.transport import Transport
 from django_wxpay.protocol.errors import (
     BadAnswer,
@@ -90,12 +90,12 @@ ELSEWHERE: list[tuple[Behaviour, str, int | None, type[OutcomeUnknown]]] = [
     (says(HTML, 502), "HTTP_5XX", 502, OutcomeUnknown),
     (says(b"", 503, Retry_After="0"), "HTTP_5XX", 503, OutcomeUnknown),
     (sends(b"HTTP/1.1 502 No\r\nContent-Length: 9\r\n\r\n<x"), "HTTP_5XX", 502, OutcomeUnknown),
-    (says(HTML), "NOT_XML", 200, BadAnswer),
-    (says(b""), "NOT_XML", 200, BadAnswer),
-    (says(HTML, 404), "NOT_XML", 404, BadAnswer),
-    (says(DOCUMENT, 302, Location="http://a.test/"), "NOT_XML", 302, BadAnswer),
-    (sends(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n<xml>"), "NOT_XML", 200, BadAnswer),
-    (says(b"<xml>" + b"x" * 1024 * 1024), "NOT_XML", 200, BadAnswer),
+    (says(HTML), "UNREADABLE", 200, BadAnswer),
+    (says(b""), "UNREADABLE", 200, BadAnswer),
+    (says(HTML, 404), "UNREADABLE", 404, BadAnswer),
+    (says(DOCUMENT, 302, Location="http://a.test/"), "UNREADABLE", 302, BadAnswer),
+    (sends(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n<xml>"), "UNREADABLE", 200, BadAnswer),
+    (says(b"<xml>" + b"x" * 1024 * 1024), "UNREADABLE", 200, BadAnswer),
 ]
 
 
@@ -194,6 +194,8 @@ def test_a_document_is_the_answer_under_any_status_below_500_but_a_redirect(
         (Refused("ORDERPAID"), ""),
         (BadSignature("wrong"), "BAD_SIGNATURE"),
         (BadAnswer("no prepay_id"), "BAD_ANSWER"),
+        (Probed("a probe"), "PROBE"),
+        (OutcomeUnknown("taken, not done"), ""),
     ],
 )
 def test_a_document_is_final_whatever_it_says(
@@ -231,6 +233,14 @@ def test_a_certificate_that_cannot_be_verified_is_an_alarm_and_no_reason_to_ask_
     assert caller.transport.health.order((primary.url, standby.url)) == (primary.url, standby.url)
 
 
+def test_hosts_that_know_no_such_address_are_told_with_their_status(caller: Caller) -> None:
+    fakes(caller, [(502, HTML)], [(404, b"")])
+    with pytest.raises(BadAnswer) as caught:
+        caller(PRIMARY, STANDBY)
+    told = "primary.test (HTTP_5XX), standby.test (UNREADABLE, HTTP 404)"
+    assert told in str(caught.value)
+
+
 def test_a_handshake_that_fails_otherwise_is_asked_of_the_next_host(caller: Caller) -> None:
     trouble = requests.exceptions.SSLError(u3.SSLError("wrong version number"))
     fakes(caller, [trouble], [(200, DOCUMENT)])
@@ -265,16 +275,22 @@ def test_a_primary_that_failed_is_passed_over_until_it_has_rested() -> None:
     assert (len(primary.requests), len(standby.requests)) == (2, 3)
 
 
-def test_a_refusal_heals_a_host_as_any_answer_does() -> None:
+@pytest.mark.parametrize(
+    "error", [Refused("ORDERPAID"), OutcomeUnknown("taken, not done"), Probed("a probe")]
+)
+def test_a_genuine_host_heals_whatever_it_says(
+    error: WXPayError, caplog: pytest.LogCaptureFixture
+) -> None:
     caller = Caller(Transport(clock=lambda: 0.0))
     fakes(caller, [(200, DOCUMENT)])
     caller.transport.health.failed(PRIMARY)
 
     def read(_: Answer) -> bytes:
-        raise Refused("ORDERPAID")
+        raise error
 
-    with pytest.raises(Refused):
+    with caplog.at_level(logging.DEBUG), pytest.raises(type(error)):
         caller(PRIMARY, read=read)
+    assert caplog.records == []
     assert caller.transport.health.order((PRIMARY, STANDBY)) == (PRIMARY, STANDBY)
 
 

@@ -46,10 +46,10 @@ CASES = [
         requests.exceptions.ChunkedEncodingError(
             u3.ProtocolError("cut", u3.IncompleteRead(3, 5)),
         ),
-        "NOT_XML",
+        "UNREADABLE",
     ),
-    (u3.ProtocolError("aborted", http.client.BadStatusLine("SSH-2.0")), "NOT_XML"),
-    (requests.exceptions.ContentDecodingError(), "NOT_XML"),
+    (u3.ProtocolError("aborted", http.client.BadStatusLine("SSH-2.0")), "UNREADABLE"),
+    (requests.exceptions.ContentDecodingError(), "UNREADABLE"),
 ]
 
 

@@ -138,23 +138,23 @@ def test_a_redirect_is_not_followed(transport: Transport, host: Start, status: i
         (sends(b""), Failure.RESET, None),
         (sends(b"", reset=True), Failure.RESET, None),
         (sends(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n<x", reset=True), "RESET", 200),
-        (sends(b"SSH-2.0-nonsense\r\n"), Failure.NOT_XML, None),
-        (sends(b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n<xml>"), Failure.NOT_XML, 200),
+        (sends(b"SSH-2.0-nonsense\r\n"), Failure.UNREADABLE, None),
+        (sends(b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n<xml>"), Failure.UNREADABLE, 200),
         (
             sends(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n<xml>\r\n"),
-            Failure.NOT_XML,
+            Failure.UNREADABLE,
             200,
         ),
         (
             sends(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"),
-            Failure.NOT_XML,
+            Failure.UNREADABLE,
             200,
         ),
-        (says(b"no gzip", Content_Encoding="gzip"), Failure.NOT_XML, 200),
-        (says(b"x" * (LONGEST_ANSWER + 1)), Failure.NOT_XML, 200),
+        (says(b"no gzip", Content_Encoding="gzip"), Failure.UNREADABLE, 200),
+        (says(b"x" * (LONGEST_ANSWER + 1)), Failure.UNREADABLE, 200),
         (
             says(gzip.compress(b"x" * (8 * LONGEST_ANSWER)), Content_Encoding="gzip"),
-            Failure.NOT_XML,
+            Failure.UNREADABLE,
             200,
         ),
         (stays_silent, Failure.TIMEOUT, None),
@@ -382,7 +382,7 @@ def test_a_connection_that_the_host_has_closed_is_not_used_again(
 
 def test_an_oversized_answer_costs_its_connection(transport: Transport, host: Start) -> None:
     there = host(says(b"x" * (2 * LONGEST_ANSWER)), says(DOCUMENT))
-    assert missed(transport, there.url).failure is Failure.NOT_XML
+    assert missed(transport, there.url).failure is Failure.UNREADABLE
     assert ask(transport, there.url).body == DOCUMENT
     assert there.connections == 2
 

@@ -240,6 +240,13 @@ def test_a_global_h5_order_says_what_store_it_is_from(scene):
     assert (error.field, error.problem) == ("scene_info", "no store_info")
 
 
+def test_h5_info_has_no_place_in_an_order_that_no_browser_pays():
+    terms = payable(MAINLAND, "JSAPI", spbill_create_ip="203.0.113.7", scene_info=text(H5))
+    error = refused(terms)
+
+    assert (error.field, error.problem) == ("scene_info", "h5_info has no place here")
+
+
 def test_h5_info_has_no_place_in_a_global_order():
     error = refused(payable(OVERSEAS, "MWEB", scene_info=text(STORE | H5)), OVERSEAS)
 

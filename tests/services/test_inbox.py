@@ -16,7 +16,7 @@ from django_wxpay.exceptions import UnknownMerchant
 from django_wxpay.models import Notification, Order, OrderEvent
 from django_wxpay.protocol import v2
 from django_wxpay.services import inbox, transactions
-from django_wxpay.services.inbox import Acknowledgement
+from django_wxpay.services.acknowledging import Acknowledgement
 from django_wxpay.signals import order_paid
 from tests.services.conftest import new_order
 from tests.services.gateway import API_KEY, ScriptedGateway, payment_notice
@@ -276,13 +276,17 @@ def test_a_delivery_that_was_not_quick_enough_is_acknowledged(
     look = inbox._orders
     notify(body)
     # As if the first delivery had been decided between this one's look and its insert.
+    looks = iter(["none"])
     monkeypatch.setattr(
         inbox,
         "_orders",
-        lambda draft: look(
+        lambda draft, news: look(
             Notification(
-                fingerprint="none", merchant=draft.merchant, out_trade_no=draft.out_trade_no
-            )
+                fingerprint=next(looks, draft.fingerprint),
+                merchant=draft.merchant,
+                out_trade_no=draft.out_trade_no,
+            ),
+            news,
         ),
     )
     monkeypatch.setattr(inbox, "_settle_known", _raise(AssertionError("not looked up")))

@@ -194,6 +194,8 @@ def _check_scene(terms: OrderTerms, region: Region) -> None:
     is_mweb = terms.trade_type == TradeType.MWEB
     if is_mweb and region is Region.MAINLAND and "h5_info" not in scene:
         raise InvalidOrder("scene_info", "no h5_info", "MWEB needs scene_info with h5_info")
+    if not is_mweb and "h5_info" in scene:
+        raise InvalidOrder("scene_info", "h5_info has no place here", "h5_info is for MWEB alone")
     # The official examples name the store's id alone, and no browser (section 3.2).
     if is_mweb and region is Region.GLOBAL and "store_info" not in scene:
         rule = "a global MWEB order needs scene_info with store_info"

@@ -1,0 +1,80 @@
+"""Whether the v3 keys of a merchant are keys, and belong to one another.
+
+Found when the settings are checked, because the first to find it otherwise is a customer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from django_wxpay.protocol.errors import ConfigurationError
+from django_wxpay.protocol.merchants import Api, Merchant, Region
+from django_wxpay.protocol.v3.certificates import certificate_matches_key, read_certificate
+from django_wxpay.protocol.v3.keys import load_private_key, load_public_key
+from django_wxpay.protocol.v3.signing import PUBLIC_KEY_ID
+
+_SERIAL: Final = re.compile("[0-9A-Fa-f]{40}")
+_CATEGORY: Final = re.compile("[0-9]{4}")
+_NEEDED: Final = ("api_v3_key", "private_key", "cert_serial_no")
+
+
+def problems(merchant: Merchant) -> Iterator[tuple[str, str, str]]:
+    """Yield what is wrong as (code, setting, a few words); v2 merchants without v3 keys pass."""
+    if merchant.api is not Api.V3 and not any(getattr(merchant, name) for name in _NEEDED):
+        return
+    missing = [name for name in _NEEDED if not getattr(merchant, name)]
+    for name in missing:
+        yield "E015", name.upper(), "is missing"
+    if missing:
+        return
+    if len(merchant.api_v3_key.encode()) != 32:
+        yield "E016", "API_V3_KEY", "is not 32 bytes long"
+    yield from _own_problems(merchant)
+    yield from _platform_problems(merchant)
+    code = merchant.merchant_category_code
+    if merchant.region is Region.GLOBAL and not _CATEGORY.fullmatch(code):
+        yield "E020", "MERCHANT_CATEGORY_CODE", "is not four digits"
+
+
+def _own_problems(merchant: Merchant) -> Iterator[tuple[str, str, str]]:
+    if not _SERIAL.fullmatch(merchant.cert_serial_no):
+        yield "E018", "CERT_SERIAL_NO", "is not 40 hexadecimal digits"
+    try:
+        load_private_key(merchant.private_key)
+    except ConfigurationError as problem:
+        yield "E017", "PRIVATE_KEY", f"is {problem}"
+        return
+    if merchant.client_cert:
+        yield from _certificate_problems(merchant)
+
+
+def _certificate_problems(merchant: Merchant) -> Iterator[tuple[str, str, str]]:
+    try:
+        certificate = read_certificate(merchant.client_cert)
+    except ConfigurationError as problem:
+        yield "E018", "CLIENT_CERT", f"is {problem}"
+        return
+    if certificate.serial_no != merchant.cert_serial_no.upper():
+        yield "E018", "CERT_SERIAL_NO", "is not the serial of CLIENT_CERT"
+    if not certificate_matches_key(merchant.client_cert, merchant.private_key):
+        yield "E018", "PRIVATE_KEY", "is not the key that CLIENT_CERT certifies"
+
+
+def _platform_problems(merchant: Merchant) -> Iterator[tuple[str, str, str]]:
+    key, key_id = merchant.wechatpay_public_key, merchant.wechatpay_public_key_id
+    if bool(key) != bool(key_id):
+        yield "E019", "WECHATPAY_PUBLIC_KEY", "and WECHATPAY_PUBLIC_KEY_ID go together"
+    if key_id and not key_id.startswith(PUBLIC_KEY_ID):
+        yield "E019", "WECHATPAY_PUBLIC_KEY_ID", f"does not begin with {PUBLIC_KEY_ID}"
+    try:
+        if key:
+            load_public_key(key)
+    except ConfigurationError as problem:
+        yield "E019", "WECHATPAY_PUBLIC_KEY", f"is {problem}"
+    for pem in merchant.platform_certificates:
+        try:
+            read_certificate(pem)
+        except ConfigurationError as problem:
+            yield "E019", "PLATFORM_CERTIFICATES", f"holds what is {problem}"

@@ -1,0 +1,63 @@
+"""One refund: what was asked to be given back, and what WeChat Pay said became of it."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from django_wxpay.models.choices import RefundStatuses
+from django_wxpay.models.order import Order
+from django_wxpay.protocol.money import format_amount
+
+
+class Refund(models.Model):
+    """A refund of one order. ``refund_fee`` is in minor units of the order's ``fee_type``."""
+
+    order = models.ForeignKey(
+        Order,
+        on_delete=models.PROTECT,
+        related_name="refunds",
+        verbose_name=_("order"),
+    )
+    merchant = models.CharField(_("merchant"), max_length=64)
+    out_refund_no = models.CharField("out_refund_no", max_length=64)
+    refund_id = models.CharField("refund_id", max_length=32, blank=True, default="")
+    refund_fee = models.BigIntegerField(_("amount in minor units"))
+    refund_desc = models.CharField(_("reason"), max_length=80, blank=True, default="")
+    refund_status = models.CharField(_("status"), max_length=16, choices=RefundStatuses)
+    user_received_account = models.CharField(
+        _("paid back to"),
+        max_length=64,
+        blank=True,
+        default="",
+    )
+    success_time = models.DateTimeField(_("paid back at"), null=True, blank=True)
+    created_at = models.DateTimeField(_("created"), editable=False)
+    updated_at = models.DateTimeField(_("updated"), editable=False)
+
+    class Meta:
+        verbose_name = _("refund")
+        verbose_name_plural = _("refunds")
+        ordering = ("-created_at", "-id")
+        constraints = (
+            models.UniqueConstraint(
+                fields=["merchant", "out_refund_no"],
+                name="wxpay_refund_number_once",
+            ),
+            models.CheckConstraint(condition=Q(refund_fee__gte=1), name="wxpay_refund_has_amount"),
+        )
+        indexes = (
+            models.Index(fields=["-created_at", "-id"], name="wxpay_refund_newest"),
+            models.Index(fields=["refund_id"], name="wxpay_refund_id"),
+            models.Index(fields=["out_refund_no"], name="wxpay_refund_number"),
+            models.Index(fields=["refund_status", "-created_at"], name="wxpay_refund_status"),
+        )
+
+    def __str__(self) -> str:
+        return self.out_refund_no
+
+    @property
+    def amount(self) -> str:
+        """The amount for a person's eyes: ``12.50 CNY``."""
+        return format_amount(self.refund_fee, self.order.fee_type)

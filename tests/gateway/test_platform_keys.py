@@ -1,0 +1,629 @@
+"""Which keys are believed, how new ones are learnt, and how seldom anybody is asked for them."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, Self
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from django_wxpay.gateway import PlatformKeys, platform_keys
+from django_wxpay.gateway.platform_keys import LOOK_AFTER, REFRESH_AFTER, STRANGERS_PAUSE
+from django_wxpay.protocol.errors import (
+    BadSignature,
+    ConfigurationError,
+    OutcomeUnknown,
+    Refused,
+    WXPayError,
+)
+from django_wxpay.protocol.merchants import Merchant
+from django_wxpay.protocol.v3 import certificates as v3_certificates
+from django_wxpay.protocol.v3 import keys as v3_keys
+from django_wxpay.protocol.v3.certificates import PlatformCertificate, read_certificate
+from django_wxpay.protocol.v3.keys import load_public_key
+from tests.gateway.scripted import HTML
+from tests.gateway.wechat_pay import (
+    OLD,
+    PRIMARY,
+    STANDBY,
+    YOUNG,
+    YOUNG_KEY,
+    YOUNG_SERIAL,
+    Till,
+    Vault,
+    certificate,
+    listing,
+    refusal,
+    signed,
+)
+from tests.protocol_v3 import keys
+from tests.protocol_v3.samples import MAINLAND, NOW, REF
+
+OLD_SERIAL = keys.PLATFORM_SERIAL
+STRANGE_SERIAL = "F" * 40
+MERCHANT = replace(MAINLAND, hosts=(PRIMARY, STANDBY))
+MODERN = replace(
+    MERCHANT,
+    wechatpay_public_key=keys.WECHATPAY_PUBLIC_KEY,
+    wechatpay_public_key_id=keys.PUBLIC_KEY_ID,
+)
+PINNED = replace(MERCHANT, platform_certificates=(OLD,))
+BOTH = read_certificate(OLD), read_certificate(YOUNG)
+UNPAID = {
+    "mchid": MAINLAND.mch_id,
+    "appid": REF.appid,
+    "out_trade_no": REF.out_trade_no,
+    "trade_state": "NOTPAY",
+}
+
+
+class Source:
+    """Where certificates are downloaded from: it counts, and does what it is told."""
+
+    def __init__(self, *listed: PlatformCertificate, error: Exception | None = None) -> None:
+        self.listed = listed
+        self.error = error
+        self.downloads = 0
+        self.behave: Callable[[], object] = lambda: None
+
+    def __call__(self) -> Sequence[PlatformCertificate]:
+        self.downloads += 1
+        self.behave()
+        if self.error is not None:
+            raise self.error
+        return self.listed
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.time = NOW
+
+    def __call__(self) -> Any:
+        return self.time
+
+    def advance(self, span: timedelta) -> None:
+        self.time += span
+
+
+class Ring:
+    """The keys of a merchant with everything around them."""
+
+    def __init__(self, merchant: Merchant = MERCHANT, *, vault: Vault | None = None) -> None:
+        self.clock = Clock()
+        self.vault = vault or Vault()
+        self.vault.now = self.clock  # type: ignore[method-assign]
+        self.source = Source(*BOTH)
+        self.keys = PlatformKeys(merchant, vault=self.vault, now=self.clock, patience_s=0.2)
+
+    def find(self, serial: str) -> object:
+        return self.keys.find(serial, self.source)
+
+    def refresh(self) -> None:
+        self.keys.refresh_if_due(self.source)
+
+
+def public(key: str) -> object:
+    return v3_keys.load_private_key(key).public_key()
+
+
+# What the settings hold
+
+
+def test_keys_of_the_settings_are_believed_and_nobody_is_asked() -> None:
+    ring = Ring(replace(MODERN, platform_certificates=(OLD, YOUNG)))
+    assert ring.keys.known(keys.PUBLIC_KEY_ID) == load_public_key(keys.WECHATPAY_PUBLIC_KEY)
+    assert ring.find(OLD_SERIAL) == public(keys.PLATFORM_KEY)
+    assert ring.find(YOUNG_SERIAL) == public(YOUNG_KEY)
+    assert (ring.vault.looks, ring.vault.asked, ring.source.downloads) == (0, [], 0)
+
+
+def test_a_serial_has_no_case_but_its_leading_zeros() -> None:
+    ring = Ring(PINNED)
+    assert ring.find(OLD_SERIAL.lower()) == public(keys.PLATFORM_KEY)
+    assert ring.keys.known(OLD_SERIAL.lower()) == public(keys.PLATFORM_KEY)
+    assert OLD_SERIAL.startswith("0")
+    assert ring.find(OLD_SERIAL[1:]) is None
+    assert ring.keys.known(OLD_SERIAL[1:]) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"wechatpay_public_key": "nonsense"},
+        {"wechatpay_public_key": ""},
+        {"platform_certificates": ("nonsense",)},
+    ],
+)
+def test_a_key_in_the_settings_that_is_none_is_their_fault(change: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError):
+        Ring(replace(MODERN, **change))
+
+
+def test_no_key_is_in_the_repr() -> None:
+    shown = f"{Ring(replace(MODERN, platform_certificates=(OLD,))).keys!r}"
+    assert "BEGIN" not in shown
+    assert keys.API_V3_KEY not in shown
+
+
+# What is looked for
+
+
+def test_a_certificate_in_the_vault_is_believed_without_a_download() -> None:
+    ring = Ring(vault=Vault(OLD, YOUNG))
+    assert ring.find(YOUNG_SERIAL) == public(YOUNG_KEY)
+    assert ring.find(OLD_SERIAL) == public(keys.PLATFORM_KEY)
+    assert (ring.vault.looks, ring.source.downloads) == (1, 0)
+
+
+def test_a_certificate_another_process_downloaded_is_found_in_the_vault() -> None:
+    ring = Ring(vault=Vault(OLD))
+    assert ring.find(OLD_SERIAL) is not None
+    ring.vault.pems.append(YOUNG)
+    assert ring.find(YOUNG_SERIAL) == public(YOUNG_KEY)
+    assert ring.source.downloads == 0
+
+
+def test_an_unknown_certificate_is_downloaded_once_believed_and_kept() -> None:
+    ring = Ring(vault=Vault(OLD))
+    assert ring.find(YOUNG_SERIAL) == public(YOUNG_KEY)
+    assert ring.find(YOUNG_SERIAL) == public(YOUNG_KEY)
+    assert ring.find(OLD_SERIAL) == public(keys.PLATFORM_KEY)
+    assert ring.source.downloads == 1
+    assert ring.vault.pems == [OLD, YOUNG]
+    assert ring.vault.asked == [STRANGERS_PAUSE]
+
+
+def test_a_stranger_may_cause_one_download_a_minute() -> None:
+    ring = Ring()
+    asked = []
+    for seconds in (0, 1, 58, 1, 1):
+        ring.clock.advance(timedelta(seconds=seconds))
+        assert ring.find(STRANGE_SERIAL) is None
+        asked.append((ring.source.downloads, len(ring.vault.asked)))
+    assert asked == [(1, 1), (1, 1), (1, 1), (2, 2), (2, 2)]
+
+
+def test_the_minute_is_that_of_all_processes() -> None:
+    vault = Vault()
+    first, second = Ring(vault=vault), Ring(vault=vault)
+    assert first.find(STRANGE_SERIAL) is None
+    assert second.find("E" * 40) is None
+    assert (first.source.downloads, second.source.downloads) == (1, 0)
+    assert len(vault.asked) == 2
+
+
+def test_what_the_first_of_two_processes_learnt_the_second_knows() -> None:
+    vault = Vault()
+    first, second = Ring(vault=vault), Ring(vault=vault)
+    assert first.find(YOUNG_SERIAL) == second.find(YOUNG_SERIAL) == public(YOUNG_KEY)
+    assert (first.source.downloads, second.source.downloads) == (1, 0)
+
+
+def test_a_clock_that_goes_back_does_not_stop_the_search() -> None:
+    ring = Ring()
+    assert ring.find(STRANGE_SERIAL) is None
+    ring.clock.advance(timedelta(days=-1))
+    ring.vault.claimed_at = None
+    assert ring.find(STRANGE_SERIAL) is None
+    assert ring.source.downloads == 2
+
+
+@pytest.mark.parametrize("merchant", [MERCHANT, MODERN])
+@pytest.mark.parametrize(
+    "serial",
+    [
+        "PUB_KEY_ID_0000000000000000000000000000000001",
+        "PUB_KEY_ID_",
+        "pub_key_id_" + "0" * 29,
+        "",
+        "0",
+        "G" * 40,
+        "A" * 39,
+        "A" * 41,
+        "A" * 39 + "\n",
+        "٠" * 40,
+    ],
+)
+def test_what_names_no_certificate_is_looked_for_nowhere(merchant: Merchant, serial: str) -> None:
+    ring = Ring(merchant)
+    assert ring.find(serial) is None
+    assert (ring.vault.looks, ring.vault.asked, ring.source.downloads) == (0, [], 0)
+
+
+@given(st.text(max_size=60))
+def test_no_name_breaks_the_search_or_finds_another_key(serial: str) -> None:
+    ring = Ring(PINNED)
+    found = ring.find(serial)
+    assert (found is None) is (serial.upper() != OLD_SERIAL)
+
+
+# Downloads that fail
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OutcomeUnknown("no trustworthy answer"),
+        BadSignature("API_V3_KEY does not open the certificates"),
+        Refused("RESOURCE_NOT_EXISTS"),
+        ConfigurationError("API_V3_KEY is not 32 bytes long"),
+    ],
+)
+def test_a_download_that_fails_costs_no_key_and_raises_nothing(
+    error: WXPayError, caplog: pytest.LogCaptureFixture
+) -> None:
+    ring = Ring(MODERN, vault=Vault(OLD))
+    ring.source.error = error
+    assert ring.find(STRANGE_SERIAL) is None
+    assert ring.find(OLD_SERIAL) == public(keys.PLATFORM_KEY)
+    assert ring.find(keys.PUBLIC_KEY_ID) is not None
+    assert ring.vault.pems == [OLD]
+    assert [record.getMessage() for record in caplog.records] == [
+        f"certificates of mainland not refreshed: {error}"
+    ]
+
+
+def test_what_is_no_error_of_ours_is_not_swallowed_and_locks_nobody_out() -> None:
+    ring = Ring(vault=Vault(OLD))
+    ring.source.error = RuntimeError("a bug")
+    with pytest.raises(RuntimeError):
+        ring.find(STRANGE_SERIAL)
+    with pytest.raises(RuntimeError):
+        ring.clock.advance(REFRESH_AFTER)
+        ring.refresh()
+    ring.source.error = None
+    ring.clock.advance(STRANGERS_PAUSE)
+    assert ring.find(YOUNG_SERIAL) == public(YOUNG_KEY)
+
+
+def test_what_cannot_be_kept_is_known_all_the_same_and_fetched_again_soon(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ring = Ring(vault=Vault(OLD))
+
+    def keep(_: object) -> None:
+        raise RuntimeError("the database is down")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ring.vault, "keep", keep)
+        with pytest.raises(RuntimeError):
+            ring.find(YOUNG_SERIAL)
+    assert ring.find(YOUNG_SERIAL) == public(YOUNG_KEY)
+    ring.clock.advance(LOOK_AFTER)
+    ring.refresh()
+    assert ring.source.downloads == 2
+    assert ring.vault.pems == [OLD, YOUNG]
+
+
+def test_a_kept_certificate_that_cannot_be_read_is_passed_over(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    ring = Ring(vault=Vault("a broken row", OLD))
+    assert ring.find(OLD_SERIAL) == public(keys.PLATFORM_KEY)
+    assert ring.find(STRANGE_SERIAL) is None
+    assert "a certificate kept for mainland is unreadable" in caplog.text
+    assert "a broken row" not in caplog.text
+    assert len(caplog.records) == 1
+
+
+def test_a_list_never_puts_another_key_in_the_place_of_one_that_is_believed() -> None:
+    ring = Ring(PINNED)
+    ring.source.listed = (read_certificate(certificate(OLD_SERIAL, YOUNG_KEY)),)
+    assert ring.find(STRANGE_SERIAL) is None
+    assert ring.source.downloads == 1
+    assert ring.find(OLD_SERIAL) == public(keys.PLATFORM_KEY)
+
+
+# Refreshing
+
+
+def test_certificates_in_use_are_downloaded_twice_a_day() -> None:
+    ring = Ring(vault=Vault(OLD))
+    at = []
+    for minutes in range(48 * 60):
+        before = ring.source.downloads
+        ring.refresh()
+        at += [minutes] * (ring.source.downloads - before)
+        ring.clock.advance(timedelta(minutes=1))
+    assert at == [0, 660, 1320, 1980, 2640]
+    assert max(after - before for before, after in itertools.pairwise(at)) < 12 * 60
+    assert ring.vault.looks == 48 * 2
+
+
+def test_processes_take_turns_and_none_stays_behind() -> None:
+    vault = Vault(OLD)
+    rings = [Ring(vault=vault) for _ in range(3)]
+    for _ in range(48):
+        for ring in rings:
+            ring.refresh()
+            ring.clock.advance(timedelta(minutes=30))
+            vault.now = ring.clock  # type: ignore[method-assign]
+    assert sum(ring.source.downloads for ring in rings) == 3
+    assert all(ring.keys.known(YOUNG_SERIAL) for ring in rings)
+
+
+@pytest.mark.parametrize("merchant", [MERCHANT, MODERN])
+def test_where_no_certificate_is_used_none_is_downloaded(merchant: Merchant) -> None:
+    ring = Ring(merchant)
+    for _ in range(50):
+        ring.refresh()
+        ring.clock.advance(LOOK_AFTER)
+    assert ring.source.downloads == 0
+    assert ring.vault.asked == []
+
+
+def test_a_certificate_in_the_settings_is_refreshed_too() -> None:
+    ring = Ring(PINNED)
+    ring.refresh()
+    assert ring.source.downloads == 1
+    assert ring.keys.known(YOUNG_SERIAL) == public(YOUNG_KEY)
+    assert ring.vault.pems == [OLD, YOUNG]
+
+
+def test_after_a_refresh_that_failed_the_next_look_tries_again() -> None:
+    ring = Ring(vault=Vault(OLD))
+    ring.source.error = OutcomeUnknown("no trustworthy answer")
+    ring.refresh()
+    ring.clock.advance(LOOK_AFTER - timedelta(seconds=1))
+    ring.refresh()
+    assert ring.source.downloads == 1
+    ring.clock.advance(timedelta(seconds=1))
+    ring.source.error = None
+    ring.refresh()
+    assert ring.source.downloads == 2
+    assert ring.keys.known(YOUNG_SERIAL) is not None
+    ring.clock.advance(LOOK_AFTER)
+    ring.refresh()
+    assert ring.source.downloads == 2
+    assert ring.vault.asked == [REFRESH_AFTER, LOOK_AFTER, REFRESH_AFTER]
+
+
+def test_a_clock_that_goes_back_does_not_stop_the_refreshing() -> None:
+    ring = Ring(vault=Vault(OLD))
+    ring.clock.advance(timedelta(days=365))
+    ring.refresh()
+    ring.clock.advance(timedelta(days=-365))
+    ring.refresh()
+    assert ring.vault.looks == 2
+
+
+# Many at once
+
+
+def together(count: int, work: Callable[[], object]) -> list[object]:
+    """Run ``work`` in many threads at the same moment and return what each brought."""
+    start = threading.Barrier(count)
+    brought: list[object] = []
+
+    def run() -> None:
+        start.wait(5)
+        brought.append(work())
+
+    threads = [threading.Thread(target=run) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    return brought
+
+
+def test_twenty_threads_with_one_unknown_serial_make_one_download() -> None:
+    ring = Ring(vault=Vault(OLD))
+    ring.source.behave = lambda: time.sleep(0.05)
+    assert together(20, lambda: ring.find(YOUNG_SERIAL)) == [public(YOUNG_KEY)] * 20
+    assert ring.source.downloads == 1
+    assert ring.vault.looks == 1
+
+
+def test_twenty_threads_with_strange_serials_make_one_download() -> None:
+    ring = Ring(vault=Vault(OLD))
+    assert together(20, lambda: ring.find(STRANGE_SERIAL)) == [None] * 20
+    assert ring.source.downloads == 1
+    assert len(ring.vault.asked) == 1
+
+
+class Slow:
+    """A download that has begun and is let go by the test."""
+
+    def __init__(self, ring: Ring) -> None:
+        self.begun, self.over = threading.Event(), threading.Event()
+
+        def behave() -> None:
+            self.begun.set()
+            assert self.over.wait(10)
+
+        ring.source.behave = behave
+        self.found: list[object] = []
+        self.thread = threading.Thread(target=lambda: self.found.append(ring.find(YOUNG_SERIAL)))
+
+    def __enter__(self) -> Self:
+        self.thread.start()
+        assert self.begun.wait(10)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.over.set()
+        self.thread.join(10)
+
+
+def test_while_a_download_runs_nobody_waits_for_what_is_known() -> None:
+    ring = Ring(MODERN, vault=Vault(OLD))
+    assert ring.find(OLD_SERIAL) is not None
+    with Slow(ring) as slow:
+        assert ring.find(OLD_SERIAL) == public(keys.PLATFORM_KEY)
+        assert ring.find(keys.PUBLIC_KEY_ID) is not None
+        assert ring.find("PUB_KEY_ID_0") is None
+        ring.refresh()
+        assert slow.found == []
+    assert slow.found == [public(YOUNG_KEY)]
+    assert ring.source.downloads == 1
+
+
+def test_while_a_download_runs_nobody_waits_longer_than_a_callback_may_take() -> None:
+    ring = Ring(vault=Vault(OLD))
+    with Slow(ring) as slow:
+        began = time.monotonic()
+        assert ring.find(STRANGE_SERIAL) is None
+        assert 0.1 < time.monotonic() - began < 5
+        assert slow.found == []
+    assert ring.find(OLD_SERIAL) is not None
+    assert ring.source.downloads == 1
+
+
+# With a gateway at hand
+
+
+def young(content: object = UNPAID) -> tuple[int, bytes, dict[str, str]]:
+    return signed(content, serial=YOUNG_SERIAL, key=YOUNG_KEY)
+
+
+NEW_LIST = listing({OLD_SERIAL: OLD, YOUNG_SERIAL: YOUNG})
+
+
+def test_a_new_installation_learns_its_first_certificate_with_its_first_call() -> None:
+    first = listing({OLD_SERIAL: OLD})
+    till = Till([signed(UNPAID), signed(first), signed(UNPAID)], merchant=MERCHANT, vault=Vault())
+    till.gateway.query(REF)
+    till.gateway.query(REF)
+    assert [path.partition("?")[0] for path in till.paths] == [
+        "/v3/pay/transactions/out-trade-no/ORDER20240501A",
+        "/v3/certificates",
+        "/v3/pay/transactions/out-trade-no/ORDER20240501A",
+    ]
+    assert till.failures == ["", "", ""]
+    named = ["", REF.out_trade_no, REF.out_trade_no]
+    assert [record.out_trade_no for record in till.records] == named
+    assert till.vault.pems == [OLD]
+
+
+@pytest.mark.parametrize(
+    "told", [signed(NEW_LIST), signed(NEW_LIST, serial=YOUNG_SERIAL, key=YOUNG_KEY)]
+)
+def test_a_rotation_costs_one_download_whichever_key_signs_the_list(told: Any) -> None:
+    till = Till([young(), told, young(), signed(UNPAID)], merchant=MERCHANT)
+    till.vault.claimed_at = NOW - STRANGERS_PAUSE
+    for _ in range(3):
+        till.gateway.query(REF)
+    assert till.asked == [4]
+    assert till.paths.count("/v3/certificates") == 1
+    assert till.failures == [""] * 4
+    assert till.vault.pems == [OLD, YOUNG]
+
+
+def test_a_serial_that_is_in_no_list_is_not_believed() -> None:
+    till = Till([young(), signed(listing({OLD_SERIAL: OLD}))], merchant=MERCHANT)
+    till.vault.claimed_at = NOW - STRANGERS_PAUSE
+    with pytest.raises(BadSignature, match=YOUNG_SERIAL):
+        till.gateway.query(REF)
+    assert till.paths.count("/v3/certificates") == 1
+    assert sorted(till.failures) == ["", "BAD_SIGNATURE"]
+
+
+@pytest.mark.parametrize(
+    "told", [(502, HTML), refusal(404, "RESOURCE_NOT_EXISTS"), (200, HTML), young({"data": []})]
+)
+def test_a_rotation_whose_download_fails_leaves_the_old_key_in_use(told: Any) -> None:
+    merchant = replace(MERCHANT, hosts=(PRIMARY,))
+    till = Till([young(), told, signed(UNPAID)], merchant=merchant)
+    till.vault.claimed_at = NOW - STRANGERS_PAUSE
+    with pytest.raises(BadSignature):
+        till.gateway.query(REF)
+    assert till.gateway.query(REF).out_trade_no == REF.out_trade_no
+    assert till.vault.pems == [OLD]
+
+
+def test_a_list_that_is_signed_with_a_key_nobody_knows_asks_for_no_further_list() -> None:
+    nested = signed(listing({OLD_SERIAL: OLD}), serial=STRANGE_SERIAL, key=keys.PUBLIC_MODE_KEY)
+    till = Till([young(), nested], merchant=MERCHANT, vault=Vault())
+    with pytest.raises(BadSignature):
+        till.gateway.query(REF)
+    assert till.asked == [2]
+    assert till.vault.pems == []
+
+
+def test_a_refresh_comes_before_the_call_and_never_in_its_way() -> None:
+    till = Till([(502, HTML), signed(UNPAID)], merchant=replace(MERCHANT, hosts=(PRIMARY,)))
+    till.vault.claimed_at = NOW - REFRESH_AFTER
+    assert till.gateway.query(REF).out_trade_no == REF.out_trade_no
+    assert till.paths[0] == "/v3/certificates"
+    assert till.failures == ["HTTP_5XX", ""]
+
+
+def test_a_merchant_in_public_key_mode_downloads_nothing() -> None:
+    yes = signed(UNPAID, serial=keys.PUBLIC_KEY_ID, key=keys.PUBLIC_MODE_KEY)
+    till = Till([yes, signed(UNPAID, serial="PUB_KEY_ID_42")], merchant=MODERN, vault=Vault())
+    for _ in range(2):
+        with_key = till.keys.known(keys.PUBLIC_KEY_ID)
+        assert with_key is not None
+        till.now += timedelta(seconds=60)
+    till.gateway.query(REF)
+    with pytest.raises(BadSignature, match="PUB_KEY_ID_42"):
+        till.gateway.query(REF)
+    assert till.asked == [2]
+    assert till.vault.asked == []
+
+
+def test_what_was_downloaded_is_not_read_again_from_the_vault(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[str] = []
+
+    def reading(pem: str) -> PlatformCertificate:
+        read.append(pem)
+        return read_certificate(pem)
+
+    monkeypatch.setattr(platform_keys, "read_certificate", reading)
+    ring = Ring(vault=Vault(OLD))
+    for _ in range(5):
+        assert ring.find(STRANGE_SERIAL) is None
+        ring.clock.advance(STRANGERS_PAUSE)
+    assert (ring.source.downloads, ring.vault.looks) == (5, 5)
+    assert ring.vault.pems == [OLD, YOUNG]
+    assert read == [OLD]
+
+
+def test_every_key_is_read_once_however_many_calls_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[str] = []
+
+    def counting(module: Any, name: str) -> None:
+        original = getattr(module, name)
+
+        def load(*args: Any, **kwargs: Any) -> Any:
+            read.append(name)
+            return original(*args, **kwargs)
+
+        monkeypatch.setattr(module, name, load)
+
+    yes = signed(UNPAID)
+    modern = signed(UNPAID, serial=keys.PUBLIC_KEY_ID, key=keys.PUBLIC_MODE_KEY)
+    script = [yes, modern, young(), signed(UNPAID, serial=STRANGE_SERIAL)] * 10
+    counting(v3_keys, "load_pem_private_key")
+    counting(v3_keys, "load_pem_public_key")
+    counting(v3_certificates, "load_certificate")
+    v3_keys._private_key.cache_clear()
+    v3_keys._public_key.cache_clear()
+    till = Till(script, merchant=replace(MODERN, platform_certificates=(YOUNG,)))
+    till.vault.claimed_at = NOW + timedelta(days=1)
+    refused = 0
+    for _ in script:
+        try:
+            till.gateway.query(REF)
+        except BadSignature:
+            refused += 1
+            till.now += timedelta(seconds=9)
+    assert (till.asked, refused, till.vault.looks) == ([40], 10, 11)
+    assert sorted(read) == [
+        "load_certificate",
+        "load_certificate",
+        "load_pem_private_key",
+        "load_pem_public_key",
+    ]

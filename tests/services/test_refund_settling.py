@@ -1,0 +1,225 @@
+"""Refunds through the one door: proved by v3, hinted at by v2, contradicted by neither unseen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from django_wxpay import services
+from django_wxpay.exceptions import OutcomeUnknown
+from django_wxpay.models import Notification, Order, OrderEvent, Refund
+from django_wxpay.protocol.facts import RefundStatus
+from django_wxpay.services import refund_settling
+from django_wxpay.services.acknowledging import Acknowledgement
+from django_wxpay.signals import refund_settled
+from tests.protocol.v2.test_refund_notices import notice as v2_notice
+from tests.services.conftest import new_order
+from tests.services.gateway import API_KEY
+from tests.services.platform import (
+    PUBLIC_KEY_MODE,
+    TRANSACTION_ID,
+    V3_MERCHANT,
+    refund_notice,
+    signature,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def both(wxpay: dict[str, Any], settings: Any) -> None:
+    keys = V3_MERCHANT | PUBLIC_KEY_MODE | {"API_KEY": API_KEY}
+    settings.WXPAY = wxpay | {"MERCHANTS": {"default": keys}}
+
+
+@pytest.fixture
+def paid() -> Order:
+    order = new_order(out_trade_no="T20260101000001")
+    Order.objects.update(trade_state="SUCCESS", transaction_id=TRANSACTION_ID)
+    order.refresh_from_db()
+    return order
+
+
+@pytest.fixture
+def told() -> Iterator[list[tuple[str, str]]]:
+    heard: list[tuple[str, str]] = []
+
+    def receiver(sender: Any, order: Order, event: OrderEvent, refund: Refund, **more: Any) -> None:
+        heard.append((order.out_trade_no, refund.refund_status))
+
+    refund_settled.connect(receiver)
+    yield heard
+    refund_settled.disconnect(receiver)
+
+
+def notify(body: bytes) -> Acknowledgement:
+    return services.receive_notification("default", "refund", signature(body), body)
+
+
+def notify_v2(body: bytes) -> Acknowledgement:
+    return services.receive_notification("default", "refund", {}, body)
+
+
+def test_a_refund_that_v3_tells_of_is_a_row_an_event_and_a_signal(
+    paid: Order,
+    told: list[tuple[str, str]],
+) -> None:
+    assert notify(refund_notice(paid.out_trade_no)).accepted
+    assert notify(refund_notice(paid.out_trade_no)).accepted
+
+    refund = Refund.objects.get()
+    assert (refund.order, refund.out_refund_no, refund.refund_fee) == (paid, "R20260101000001", 88)
+    assert (refund.refund_status, refund.user_received_account) == ("SUCCESS", "零钱")
+    assert refund.success_time is not None
+    assert refund.amount == "0.88 CNY"
+    event = OrderEvent.objects.get()
+    assert (event.kind, event.refund, event.from_state) == ("REFUND_SETTLED", refund, "SUCCESS")
+    assert told == [(paid.out_trade_no, "SUCCESS")]
+    assert Notification.objects.get().attempts == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_refund_callback_costs_at_most_six_queries(paid: Order) -> None:
+    with CaptureQueriesContext(connection) as counted:
+        assert notify(refund_notice(paid.out_trade_no)).accepted
+    told = [row["sql"] for row in counted.captured_queries]
+    begins = [number for number, sql in enumerate(told) if sql.startswith("BEGIN")]
+
+    assert len(begins) == 2
+    assert begins[1] <= 6
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "stands", "signals"),
+    [
+        ("PROCESSING", "SUCCESS", "SUCCESS", ["SUCCESS"]),
+        ("ABNORMAL", "SUCCESS", "SUCCESS", ["ABNORMAL", "SUCCESS"]),
+        ("SUCCESS", "PROCESSING", "SUCCESS", ["SUCCESS"]),
+        ("CLOSED", "CLOSED", "CLOSED", ["CLOSED"]),
+    ],
+)
+def test_a_refund_moves_along_its_table(
+    paid: Order,
+    told: list[tuple[str, str]],
+    first: str,
+    then: str,
+    stands: str,
+    signals: list[str],
+) -> None:
+    for status in (first, then):
+        assert notify(refund_notice(paid.out_trade_no, refund_status=status)).accepted
+
+    assert Refund.objects.get().refund_status == stands
+    assert [status for _, status in told] == signals
+
+
+def test_a_final_refund_told_otherwise_is_a_conflict(paid: Order) -> None:
+    notify(refund_notice(paid.out_trade_no))
+    assert notify(refund_notice(paid.out_trade_no, refund_status="CLOSED")).accepted
+
+    assert Refund.objects.get().refund_status == "SUCCESS"
+    kinds = [event.kind for event in OrderEvent.objects.order_by("id")]
+    assert kinds == ["REFUND_SETTLED", "CONFLICTED"]
+    assert Notification.objects.order_by("id").last().outcome == "CONFLICT"  # type: ignore[union-attr]
+
+
+def test_other_money_is_a_conflict_and_no_row(paid: Order) -> None:
+    amount = {"total": 100, "refund": 101, "payer_total": 100, "payer_refund": 101}
+    assert notify(refund_notice(paid.out_trade_no, amount=amount)).accepted
+
+    assert Refund.objects.count() == 0
+    assert OrderEvent.objects.get().kind == "CONFLICTED"
+
+
+def test_a_refund_of_no_order_is_kept_and_settled_when_the_order_appears() -> None:
+    answer = notify(refund_notice("T20260101000001"))
+    assert answer.status == 404
+
+    order = new_order(out_trade_no="T20260101000001")
+    assert Refund.objects.get().order == order
+
+
+def test_v2_only_hints_so_the_refund_is_known_and_not_yet_settled(
+    paid: Order,
+    told: list[tuple[str, str]],
+) -> None:
+    """The seal has no MAC: what it says of the outcome has to be asked before it counts."""
+    assert notify_v2(v2_notice()).accepted
+
+    refund = Refund.objects.get()
+    assert (refund.refund_status, refund.success_time) == ("PROCESSING", None)
+    assert told == []
+    assert notify(refund_notice(paid.out_trade_no)).accepted
+    assert told == [(paid.out_trade_no, "SUCCESS")]
+    assert notify_v2(v2_notice(refund_status="CHANGE")).accepted
+    refund.refresh_from_db()
+    assert refund.refund_status == "SUCCESS"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<xml/>",
+        v2_notice(key="WRONGKEYwrongkeyWRONGKEYwrongkey"),
+        v2_notice(outer={"mch_id": "1900000999"}),
+    ],
+)
+def test_a_strangers_refund_notice_costs_no_row(paid: Order, body: bytes) -> None:
+    assert not notify_v2(body).accepted
+    assert Notification.objects.count() == 0
+    assert Refund.objects.count() == 0
+
+
+def test_a_refund_told_of_where_payments_are_is_a_refund(paid: Order) -> None:
+    body = refund_notice(paid.out_trade_no)
+    answer = services.receive_notification("default", "payment", signature(body), body)
+
+    assert answer.accepted
+    assert Notification.objects.get().kind == "refund"
+    assert Refund.objects.count() == 1
+
+
+def test_a_refund_that_names_no_order_is_malformed() -> None:
+    assert notify(refund_notice("")).status == 400
+    assert Notification.objects.count() == 0
+
+
+def test_a_refund_that_lost_a_race_is_decided_again(
+    paid: Order,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    notify(refund_notice(paid.out_trade_no, refund_status="PROCESSING"))
+    move = refund_settling._move
+
+    def quicker(refund: Refund, fact: Any) -> Refund | None:
+        monkeypatch.setattr(refund_settling, "_move", move)
+        Refund.objects.update(refund_status=RefundStatus.SUCCESS)
+        return move(refund, fact)
+
+    monkeypatch.setattr(refund_settling, "_move", quicker)
+    assert notify(refund_notice(paid.out_trade_no)).accepted
+
+    assert Refund.objects.get().refund_status == "SUCCESS"
+    assert OrderEvent.objects.count() == 0, "whoever was quicker has told the shop"
+
+
+def test_a_refund_that_never_holds_still_is_left_for_later(
+    paid: Order,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(refund_settling, "_write", lambda *args: (False, None))
+
+    assert notify(refund_notice(paid.out_trade_no)).status == 503
+    assert "OutcomeUnknown" in Notification.objects.get().reason
+    assert issubclass(OutcomeUnknown, Exception)
+
+
+def test_a_refund_is_named_by_its_number(paid: Order) -> None:
+    notify(refund_notice(paid.out_trade_no))
+
+    assert str(Refund.objects.get()) == "R20260101000001"
