@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,7 +15,17 @@ import factory
 from django.contrib.auth.models import Permission, User
 from factory.django import DjangoModelFactory
 
-from django_wxpay.models import ApiReport, Notification, Order, OrderEvent, Prepay, Promotion
+from django_wxpay.models import (
+    ApiReport,
+    CertificateDownload,
+    Notification,
+    Order,
+    OrderEvent,
+    PlatformCertificate,
+    Prepay,
+    Promotion,
+    Refund,
+)
 
 START = datetime(2026, 1, 1, 8, 0, tzinfo=UTC)
 OPENID = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"
@@ -108,6 +119,13 @@ class NotificationFactory(DjangoModelFactory[Notification]):
 
     class Params:
         unknown = factory.Trait(order=None, outcome="FAILED", reason="no such order")
+        v3 = factory.Trait(
+            api="v3",
+            event_id=factory.Sequence(lambda n: f"0d7c4a52-5a3e-5b6f-9d0e-{n:012x}"),
+            event_type="TRANSACTION.SUCCESS",
+            body=factory.LazyAttribute(lambda o: _envelope(o.event_id, o.event_type)),
+        )
+        refund = factory.Trait(v3=True, kind="refund", event_type="REFUND.SUCCESS")
 
     order = factory.SubFactory(OrderFactory, paid=True)
     merchant = "default"
@@ -126,6 +144,50 @@ class NotificationFactory(DjangoModelFactory[Notification]):
             "<total_fee>1250</total_fee><sign><![CDATA[5EC2E7]]></sign></xml>"
         ).encode(),
     )
+    created_at = factory.LazyFunction(_tick)
+    updated_at = factory.SelfAttribute("created_at")
+
+
+def _envelope(event_id: str, event_type: str) -> bytes:
+    """Return a v3 notice that is sealed, which is all that is kept of it."""
+    resource = {
+        "original_type": "transaction",
+        "algorithm": "AEAD_AES_256_GCM",
+        "ciphertext": "5EC2E7" * 100,
+        "associated_data": "transaction",
+        "nonce": "5EC2E7000000",
+    }
+    members = {
+        "id": event_id,
+        "create_time": "2026-01-01T16:01:30+08:00",
+        "resource_type": "encrypt-resource",
+        "event_type": event_type,
+        "summary": "支付成功",
+        "resource": resource,
+    }
+    return json.dumps(members, ensure_ascii=False).encode()
+
+
+class RefundFactory(DjangoModelFactory[Refund]):
+    """Half of the money, on its way back; ``paid_back`` where it has arrived."""
+
+    class Meta:
+        model = Refund
+
+    class Params:
+        paid_back = factory.Trait(
+            refund_status="SUCCESS",
+            user_received_account="支付用户零钱",
+            success_time=factory.LazyAttribute(lambda o: o.created_at + timedelta(hours=1)),
+        )
+
+    order = factory.SubFactory(OrderFactory, paid=True)
+    merchant = factory.SelfAttribute("order.merchant")
+    out_refund_no = factory.Sequence(lambda n: f"R20260101{n:010d}")
+    refund_id = factory.Sequence(lambda n: f"503000000020260101{n:011d}")
+    refund_fee = 625
+    refund_desc = "one cup too many"
+    refund_status = "PROCESSING"
     created_at = factory.LazyFunction(_tick)
     updated_at = factory.SelfAttribute("created_at")
 
@@ -149,6 +211,22 @@ class OrderEventFactory(DjangoModelFactory[OrderEvent]):
             to_state="NOTPAY",
             detail={"differences": [["total_fee", "1250", "1"]]},
             conflict_key=factory.Sequence(lambda n: f"{n:064x}"),
+        )
+        refunded = factory.Trait(
+            kind="REFUND_SETTLED",
+            from_state="SUCCESS",
+            refund=factory.SubFactory(
+                RefundFactory,
+                order=factory.SelfAttribute("..order"),
+                paid_back=True,
+            ),
+            source="v3.notice",
+            detail=factory.LazyAttribute(
+                lambda o: {
+                    "out_refund_no": o.refund.out_refund_no,
+                    "refund_status": o.refund.refund_status,
+                },
+            ),
         )
 
     order = factory.SubFactory(OrderFactory, paid=True)
@@ -219,6 +297,31 @@ class PromotionFactory(DjangoModelFactory[Promotion]):
             },
         ],
     )
+
+
+class PlatformCertificateFactory(DjangoModelFactory[PlatformCertificate]):
+    """A certificate that is used for years to come; no key belongs to it."""
+
+    class Meta:
+        model = PlatformCertificate
+
+    mch_id = "1900000109"
+    serial_no = factory.Sequence(lambda n: f"{n:040X}")
+    pem = "-----BEGIN CERTIFICATE-----\nTEST\n-----END CERTIFICATE-----\n"
+    effective_time = START - timedelta(days=1)
+    expire_time = factory.LazyFunction(lambda: datetime.now(UTC) + timedelta(days=1000))
+    created_at = factory.LazyFunction(_tick)
+
+
+class CertificateDownloadFactory(DjangoModelFactory[CertificateDownload]):
+    """When certificates of a merchant were last asked for."""
+
+    class Meta:
+        model = CertificateDownload
+        django_get_or_create = ("mch_id",)
+
+    mch_id = "1900000109"
+    claimed_at = factory.LazyFunction(_tick)
 
 
 class UserFactory(DjangoModelFactory[User]):

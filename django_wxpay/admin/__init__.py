@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from django_wxpay.admin.api_reports import ApiReportAdmin
+from django_wxpay.admin.certificates import CertificateDownloadAdmin, PlatformCertificateAdmin
 from django_wxpay.admin.notifications import NotificationAdmin
 from django_wxpay.admin.order_events import OrderEventAdmin
 from django_wxpay.admin.orders import OrderAdmin
 from django_wxpay.admin.prepays import PrepayAdmin
 from django_wxpay.admin.promotions import PromotionAdmin
+from django_wxpay.admin.refunds import RefundAdmin
 
 __all__ = [
     "ApiReportAdmin",
+    "CertificateDownloadAdmin",
     "NotificationAdmin",
     "OrderAdmin",
     "OrderEventAdmin",
+    "PlatformCertificateAdmin",
     "PrepayAdmin",
     "PromotionAdmin",
+    "RefundAdmin",
 ]

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django_wxpay.admin import badges
 from django_wxpay.admin.filters import FailureFilter, HostFilter, MerchantFilter
 from django_wxpay.admin.ledger import Ledger
-from django_wxpay.admin.links import list_link, page_link
+from django_wxpay.admin.links import list_link, may_see, page_link
 from django_wxpay.admin.sections import Section
 from django_wxpay.models import ApiReport, Order
 
@@ -38,6 +38,7 @@ class ApiReportAdmin(Ledger):
         "created_at",
         "answer",
         "took",
+        "api",
         "interface_url",
         "host",
         "http_status",
@@ -58,7 +59,7 @@ class ApiReportAdmin(Ledger):
 
     def sections(self, request: HttpRequest, row: ApiReport) -> list[Section]:
         """Return the order that the call was about."""
-        if not request.user.has_perm("django_wxpay.view_order"):
+        if not may_see(request, Order):
             return []
         orders = Order.objects.filter(merchant=row.merchant, out_trade_no=row.out_trade_no)
         rows = [

@@ -12,7 +12,12 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from django_wxpay.models import ApiReport, Order
-from django_wxpay.models.choices import EventKinds, NotificationOutcomes, TradeStates
+from django_wxpay.models.choices import (
+    EventKinds,
+    NotificationOutcomes,
+    RefundStatuses,
+    TradeStates,
+)
 
 GOOD, WAITING, BAD, QUIET = "good", "waiting", "bad", "quiet"
 
@@ -28,10 +33,19 @@ TONES: Final[dict[str, str]] = {
     EventKinds.PAID: GOOD,
     EventKinds.CONFLICTED: BAD,
     EventKinds.MOVED: QUIET,
+    EventKinds.REFUND_SETTLED: QUIET,
     NotificationOutcomes.APPLIED: GOOD,
     NotificationOutcomes.CONFLICT: BAD,
     NotificationOutcomes.IGNORED: QUIET,
     NotificationOutcomes.FAILED: WAITING,
+}
+
+# Apart from the others, because a refund that is closed is money the customer did not get.
+REFUND_TONES: Final[dict[str, str]] = {
+    RefundStatuses.PROCESSING: QUIET,
+    RefundStatuses.SUCCESS: GOOD,
+    RefundStatuses.CLOSED: WAITING,
+    RefundStatuses.ABNORMAL: BAD,
 }
 
 
@@ -43,6 +57,11 @@ def badge(text: Any, tone: str) -> SafeString:
 def word(value: str, label: Any) -> SafeString:
     """Return one of WeChat Pay's words or of ours as a badge."""
     return badge(label, TONES[value])
+
+
+def refund_status(value: str) -> SafeString:
+    """Return where a refund stands."""
+    return badge(RefundStatuses(value).label, REFUND_TONES[value])
 
 
 def state_of(order: Order) -> SafeString:

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.db.models import Model
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -22,6 +23,12 @@ def list_link(model: type[Model], text: Any, **lookups: str) -> SafeString:
     """Return a link to the rows that have these values."""
     address = f"{reverse(_name(model, 'changelist'))}?{urlencode(lookups)}"
     return format_html('<a href="{}">{}</a>', address, text)
+
+
+def may_see(request: HttpRequest, model: type[Model]) -> bool:
+    """Say whether a way to pages of ``model`` is open to this person."""
+    opts = model._meta  # noqa: SLF001 - Django's documented model API
+    return request.user.has_perm(f"{opts.app_label}.view_{opts.model_name}")
 
 
 def masked(openid: str) -> str:

@@ -10,8 +10,10 @@ from django.contrib.admin import DateFieldListFilter
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import URLPattern
+from django.utils.formats import localize
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.timezone import localtime
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -20,8 +22,9 @@ from django_wxpay.admin import badges
 from django_wxpay.admin.asking import ask, too_many
 from django_wxpay.admin.filters import MerchantFilter
 from django_wxpay.admin.ledger import MOST_AT_ONCE, Ledger
-from django_wxpay.admin.links import page_link
-from django_wxpay.admin.sections import Button, Section
+from django_wxpay.admin.links import may_see, page_link
+from django_wxpay.admin.order_history import move
+from django_wxpay.admin.sections import NEWEST, Button, Section
 from django_wxpay.exceptions import WXPayError
 from django_wxpay.models import Notification, Order, OrderEvent
 from django_wxpay.protocol.redaction import redact_text
@@ -36,8 +39,10 @@ class NotificationAdmin(Ledger):
     list_display = (
         "created_at",
         "kind",
-        "order_link",
+        "api",
         "outcome_shown",
+        "order_link",
+        "event_type",
         "attempts",
         "reason",
         "merchant",
@@ -54,6 +59,9 @@ class NotificationAdmin(Ledger):
         "out_trade_no",
         "transaction_id",
         "kind",
+        "api",
+        "event_type",
+        "event_id",
         "merchant",
         "attempts",
         "created_at",
@@ -71,10 +79,17 @@ class NotificationAdmin(Ledger):
 
     def sections(self, request: HttpRequest, row: Notification) -> list[Section]:
         """Return what it moved."""
-        if not request.user.has_perm("django_wxpay.view_orderevent"):
+        if not may_see(request, OrderEvent):
             return []
-        rows = [(event.created_at, page_link(OrderEvent, event.pk, event)) for event in _of(row)]
-        columns = (_("created"), _("event"))
+        rows = [
+            (
+                page_link(OrderEvent, event.pk, localize(localtime(event.created_at))),
+                badges.word(event.kind, event.get_kind_display()),
+                move(event),
+            )
+            for event in row.events.all()[:NEWEST]
+        ]
+        columns = (_("created"), _("kind"), _("move"))
         return [Section(title=_("What it did"), columns=columns, rows=rows)]
 
     def get_urls(self) -> list[URLPattern]:
@@ -103,7 +118,7 @@ class NotificationAdmin(Ledger):
     def order_link(self, notification: Notification) -> SafeString | str:
         """Return the way to its order, if that is known."""
         if notification.order_id is None:
-            return notification.out_trade_no
+            return notification.out_trade_no or "-"
         return page_link(Order, notification.order_id, notification.out_trade_no)
 
     @admin.display(description=_("outcome"))
@@ -123,7 +138,3 @@ def _why_not(notification: Notification) -> str:
     if notification.is_decided:
         return gettext("with the present settings it does not count as WeChat Pay's")
     return gettext("not settled: %(reason)s") % {"reason": notification.reason}
-
-
-def _of(notification: Notification) -> QuerySet[OrderEvent]:
-    return notification.events.all()[:20]

@@ -17,7 +17,7 @@ from django_wxpay.admin.asking import ask, too_many
 from django_wxpay.admin.filters import ToldFilter
 from django_wxpay.admin.ledger import MOST_AT_ONCE, Ledger
 from django_wxpay.admin.links import page_link
-from django_wxpay.admin.order_history import SOURCES, differences, told
+from django_wxpay.admin.order_history import SOURCES, differences, move, told
 from django_wxpay.admin.sections import Button
 from django_wxpay.exceptions import WXPayError
 from django_wxpay.models import Order, OrderEvent
@@ -29,7 +29,14 @@ from django_wxpay.services.dispatching import dispatch_event
 class OrderEventAdmin(Ledger):
     """What the shop's own code raised when it was told is shown, and it can be told again."""
 
-    list_display = ("created_at", "order_link", "kind_shown", "told_shown", "move", "source_shown")
+    list_display = (
+        "created_at",
+        "order_link",
+        "kind_shown",
+        "told_shown",
+        "move_shown",
+        "source_shown",
+    )
     list_filter = ("kind", ToldFilter, ("created_at", DateFieldListFilter))
     list_select_related = ("order",)
     search_fields = ("order__out_trade_no__exact",)
@@ -38,7 +45,8 @@ class OrderEventAdmin(Ledger):
     fields = (
         "kind_shown",
         "order",
-        "move",
+        "refund",
+        "move_shown",
         "source_shown",
         "differences_shown",
         "notification",
@@ -88,10 +96,9 @@ class OrderEventAdmin(Ledger):
         return badges.word(event.kind, event.get_kind_display())
 
     @admin.display(description=_("move"))
-    def move(self, event: OrderEvent) -> str:
-        """Return from where to where; a contradiction moves nothing."""
-        here, there = event.get_from_state_display(), event.get_to_state_display()
-        return here if here == there else f"{here} → {there}"
+    def move_shown(self, event: OrderEvent) -> str:
+        """Return from where to where."""
+        return move(event)
 
     @admin.display(description=_("source"))
     def source_shown(self, event: OrderEvent) -> str:

@@ -10,12 +10,11 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_wxpay.admin import badges
+from django_wxpay.admin import amounts, badges
+from django_wxpay.admin.advising import advice_on
 from django_wxpay.admin.ledger import Ledger
 from django_wxpay.admin.links import masked
 from django_wxpay.models import Order
-from django_wxpay.protocol.money import format_amount
-from django_wxpay.protocol.outcomes import outcome_of
 
 
 class OrderFacts(Ledger):
@@ -99,13 +98,17 @@ class OrderFacts(Ledger):
     @admin.display(description=_("what to do"))
     def advice(self, order: Order) -> str:
         """Return the advice that belongs to the last refusal."""
-        return gettext(outcome_of(order.err_code).advice)
+        return gettext(advice_on(order.err_code, merchant=order.merchant))
 
     @admin.display(description=_("payer"))
     def payer(self, order: Order) -> str:
         """Return who paid, recognisable and no more."""
-        ids = (order.payer_openid, order.payer_sp_openid, order.payer_sub_openid)
-        return ", ".join(masked(openid) for openid in ids if openid) or "-"
+        ids = {
+            "openid": order.payer_openid,
+            "sp_openid": order.payer_sp_openid,
+            "sub_openid": order.payer_sub_openid,
+        }
+        return ", ".join(f"{name} {masked(ids[name])}" for name in ids if ids[name]) or "-"
 
     @admin.display(description="openid")
     def openid_shown(self, order: Order) -> str:
@@ -120,22 +123,22 @@ class OrderFacts(Ledger):
     @admin.display(description=_("paid by the customer"))
     def payer_total_shown(self, order: Order) -> str:
         """Return ``payer_total`` in the payer's currency."""
-        return _money(order.payer_total, order.payer_currency or order.fee_type)
+        return amounts.shown(order.payer_total, order.payer_currency or order.fee_type)
 
     @admin.display(description=_("of it in cash"))
     def cash_fee_shown(self, order: Order) -> str:
         """Return ``cash_fee`` in its own currency."""
-        return _money(order.cash_fee, order.cash_fee_type or order.fee_type)
+        return amounts.shown(order.cash_fee, order.cash_fee_type or order.fee_type)
 
     @admin.display(description=_("of it in coupons"))
     def coupon_fee_shown(self, order: Order) -> str:
         """Return ``coupon_fee``, with the number of coupons."""
-        return _money(order.coupon_fee, order.fee_type)
+        return amounts.shown(order.coupon_fee, order.fee_type)
 
     @admin.display(description=_("settled"))
     def settlement_total_fee_shown(self, order: Order) -> str:
         """Return ``settlement_total_fee``."""
-        return _money(order.settlement_total_fee, order.fee_type)
+        return amounts.shown(order.settlement_total_fee, order.fee_type)
 
     @admin.display(description=_("exchange rate"))
     def exchange_rate_shown(self, order: Order) -> str:
@@ -143,7 +146,3 @@ class OrderFacts(Ledger):
         if order.exchange_rate is None:
             return "-"
         return f"{order.exchange_rate.normalize():f} {order.exchange_rate_type}"
-
-
-def _money(amount: int | None, currency: str) -> str:
-    return "-" if amount is None else format_amount(amount, currency)

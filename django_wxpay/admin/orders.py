@@ -20,8 +20,8 @@ from django_wxpay.admin import badges
 from django_wxpay.admin.asking import ask, too_many
 from django_wxpay.admin.filters import MerchantFilter
 from django_wxpay.admin.ledger import MOST_AT_ONCE
+from django_wxpay.admin.order_belongings import belongings
 from django_wxpay.admin.order_facts import OrderFacts
-from django_wxpay.admin.order_history import belongings
 from django_wxpay.admin.sections import Button, Section
 from django_wxpay.models import Order
 from django_wxpay.protocol.facts import TradeState

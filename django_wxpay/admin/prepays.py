@@ -18,7 +18,8 @@ from django_wxpay.models import Order, Prepay
 class PrepayAdmin(Ledger):
     """Found by its prepay_id or by its order."""
 
-    list_display = ("prepay_id", "order_link", "trade_type", "live", "created_at", "expires_at")
+    # The first leads to the page, and v3 grants NATIVE and MWEB without a prepay_id.
+    list_display = ("created_at", "order_link", "prepay_id", "trade_type", "live", "expires_at")
     list_select_related = ("order",)
     search_fields = ("prepay_id__exact", "order__out_trade_no__exact")
     search_help_text = _("A whole prepay_id or out_trade_no.")

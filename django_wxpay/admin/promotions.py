@@ -7,11 +7,11 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from django_wxpay.admin import amounts
 from django_wxpay.admin.ledger import Ledger
 from django_wxpay.admin.links import page_link
 from django_wxpay.admin.sections import Section
 from django_wxpay.models import Order, Promotion
-from django_wxpay.protocol.money import format_amount
 
 
 @admin.register(Promotion)
@@ -70,7 +70,7 @@ class PromotionAdmin(Ledger):
 
 
 def _money(promotion: Promotion, amount: int | None) -> str:
-    return "-" if amount is None else format_amount(amount, promotion.currency or "CNY")
+    return amounts.shown(amount, promotion.currency or "CNY")
 
 
 def _lines(promotion: Promotion) -> list[dict[str, object]]:
@@ -78,6 +78,9 @@ def _lines(promotion: Promotion) -> list[dict[str, object]]:
 
 
 def _cell(promotion: Promotion, name: str, value: object) -> object:
-    if name in {"price", "discount_amount"} and isinstance(value, int):
+    if name == "discount_amount" and isinstance(value, int):
         return _money(promotion, value)
+    if name == "price" and isinstance(value, int):
+        # A price is the shop's own, so it is in the currency of the order.
+        return amounts.shown(value, promotion.order.fee_type)
     return "-" if value in (None, "") else value

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
+
+# The rest of a long list is one click away.
+NEWEST: Final = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from rest_framework.filters import BaseFilterBackend
 from rest_framework.generics import GenericAPIView
+from rest_framework.parsers import BaseParser
 
 from django_wxpay.api.errors import answer_error
 from django_wxpay.api.pagination import NewestFirst
@@ -27,7 +28,7 @@ class WXPayView(GenericAPIView[Any]):
     ``order`` is what an error is about, once it is known.
     """
 
-    parser_classes = (SafeJSONParser,)
+    parser_classes: Sequence[type[BaseParser]] = (SafeJSONParser,)
     pagination_class = NewestFirst
     filter_backends: Sequence[type[BaseFilterBackend]] = ()
     versioning_class = None

@@ -6,7 +6,7 @@ would look like an answer.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
@@ -18,7 +18,15 @@ from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 
 from django_wxpay.api.fields import MomentAsked
-from django_wxpay.models.choices import NotificationOutcomes, TradeStates, TradeTypes
+from django_wxpay.models.choices import (
+    NotificationOutcomes,
+    RefundStatuses,
+    TradeStates,
+    TradeTypes,
+)
+
+# What a key column holds; a larger number would break in the database.
+_LARGEST_KEY: Final = 2**63 - 1
 
 
 class Period(serializers.Serializer[Any]):
@@ -42,6 +50,14 @@ class NotificationFilter(Period):
     out_trade_no = serializers.CharField(required=False)
     transaction_id = serializers.CharField(required=False)
     outcome = serializers.ChoiceField(NotificationOutcomes.choices, required=False)
+
+
+class RefundFilter(Period):
+    merchant = serializers.CharField(required=False)
+    order = serializers.IntegerField(required=False, min_value=1, max_value=_LARGEST_KEY)
+    out_refund_no = serializers.CharField(required=False)
+    refund_id = serializers.CharField(required=False)
+    refund_status = serializers.ChoiceField(RefundStatuses.choices, required=False)
 
 
 class ApiReportFilter(Period):

@@ -13,6 +13,7 @@ from django_wxpay.api.views.notifications import (
 )
 from django_wxpay.api.views.orders import OrderClose, OrderDetail, OrderList, OrderQuery
 from django_wxpay.api.views.paying import OrderParameters, OrderQRCode
+from django_wxpay.api.views.refunds import RefundDetail, RefundList
 
 urlpatterns = [
     path("orders/", OrderList.as_view(), name="api-orders"),
@@ -21,6 +22,8 @@ urlpatterns = [
     path("orders/<int:pk>/qr.svg", OrderQRCode.as_view(), name="api-order-qr"),
     path("orders/<int:pk>/query/", OrderQuery.as_view(), name="api-order-query"),
     path("orders/<int:pk>/close/", OrderClose.as_view(), name="api-order-close"),
+    path("refunds/", RefundList.as_view(), name="api-refunds"),
+    path("refunds/<int:pk>/", RefundDetail.as_view(), name="api-refund"),
     path("notifications/", NotificationList.as_view(), name="api-notifications"),
     path("notifications/<int:pk>/", NotificationDetail.as_view(), name="api-notification"),
     path(

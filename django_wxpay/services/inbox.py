@@ -273,15 +273,21 @@ def _count_delivery(notification: Notification) -> None:
 
 
 def _keep_trouble(notification: Notification, exc: Exception) -> Acknowledgement:
-    """Save a notification that we could not settle; even that may fail, and is then logged."""
+    """Save a notification that we could not settle; even that may fail, and is then logged.
+
+    One that another delivery has settled meanwhile is decided, whatever our own trouble was.
+    """
     logger.error("notification for %s not settled", notification.out_trade_no, exc_info=exc)
     reason = f"{_reason(Refusal.OUR_TROUBLE)} ({type(exc).__name__})"
     undecided = Notification.objects.filter(fingerprint=notification.fingerprint).exclude(
         outcome__in=DECIDED,
     )
     try:
-        if not undecided.update(outcome=NotificationOutcomes.FAILED, reason=reason):
-            _keep(notification, NotificationOutcomes.FAILED, reason)
+        if undecided.update(outcome=NotificationOutcomes.FAILED, reason=reason):
+            return refused(Api(notification.api), Refusal.OUR_TROUBLE)
+        if Notification.objects.filter(fingerprint=notification.fingerprint).exists():
+            return _acknowledge_again(notification)
+        _keep(notification, NotificationOutcomes.FAILED, reason)
     except DatabaseError:
         logger.exception("notification for %s was not kept", notification.out_trade_no)
     return refused(Api(notification.api), Refusal.OUR_TROUBLE)

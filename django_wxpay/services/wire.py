@@ -67,6 +67,8 @@ def gateway(alias: str, *, api: Api | None = None) -> PaymentGateway:
     account = conf.merchant(alias)
     if (api or account.api) is Api.V3:
         return _v3(alias)
+    if not account.api_key:
+        raise ConfigurationError(f'merchant "{alias}" has no key for v2')
     return V2Gateway(
         account,
         transport=transport(),

@@ -11,10 +11,21 @@ from django.test import Client
 from django_wxpay.services import wire
 from tests.factories import UserFactory
 from tests.services.gateway import API_KEY, APPID, MCH_ID, ScriptedGateway
+from tests.services.platform import ScriptedPlatform
 
 HOST = "http://gateway.test"
 ADMIN = "/admin/django_wxpay"
-MODELS = ["order", "prepay", "notification", "orderevent", "apireport", "promotion"]
+MODELS = [
+    "order",
+    "prepay",
+    "notification",
+    "orderevent",
+    "apireport",
+    "promotion",
+    "refund",
+    "platformcertificate",
+    "certificatedownload",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -33,6 +44,15 @@ def gateway(wxpay: dict[str, Any]) -> Iterator[ScriptedGateway]:
     wire.mount(HOST, scripted)
     yield scripted
     wire.unmount(HOST)
+
+
+@pytest.fixture
+def platform(wxpay: dict[str, Any]) -> Iterator[ScriptedPlatform]:
+    """Stand in for WeChat Pay's v3 side, for whichever merchants a test sets up."""
+    scripted = ScriptedPlatform()
+    wire.mount("http://v3.test", scripted)
+    yield scripted
+    wire.unmount("http://v3.test")
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from django.utils.translation import gettext, override
 
 import django_wxpay
 from django_wxpay.protocol.outcomes import TABLE, outcome_of
+from django_wxpay.protocol.v3.outcomes import V3_OUTCOMES, outcome_of_v3
 from tests.admin.conftest import ADMIN, MODELS
 from tests.admin.test_ledgers import one_of_each, page
 
@@ -19,7 +20,20 @@ CATALOG = Path(django_wxpay.__path__[0]) / "locale/zh_Hans/LC_MESSAGES/django.po
 
 @pytest.mark.parametrize("code", [*TABLE, "A_CODE_OF_TOMORROW"])
 def test_the_advice_for_every_code_is_translated(code: str) -> None:
-    advice = outcome_of(code).advice
+    _is_chinese(outcome_of(code).advice)
+
+
+@pytest.mark.parametrize("code", V3_OUTCOMES)
+def test_the_advice_for_every_code_of_v3_is_translated(code: str) -> None:
+    _is_chinese(V3_OUTCOMES[code].advice)
+
+
+@pytest.mark.parametrize("status", [401, 404, 405, 418, 429, 500, 502, 503])
+def test_the_advice_for_a_refusal_of_v3_without_a_code_is_translated(status: int) -> None:
+    _is_chinese(outcome_of_v3(status, "").advice)
+
+
+def _is_chinese(advice: str) -> None:
     with override("zh-hans"):
         assert re.search("[一-鿿]", gettext(advice)), advice
 
@@ -40,6 +54,23 @@ def test_the_pages_can_be_read_in_chinese(boss: Client, model: str) -> None:
     assert "微信支付" in listed
     for english in ("Merchant:", "State:", "Created:", "History", "the shop", "See all", "Query"):
         assert english not in shown, english
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        ("refund", ["已退款", "退款时间", "退回账户", "此订单的退款通知"]),
+        ("platformcertificate", ["使用中", "启用时间", "失效时间", "最近一次请求"]),
+        ("certificatedownload", ["使用中", "平台证书"]),
+        ("order", ["退款：已退款"]),
+    ],
+)
+def test_what_v3_brought_can_be_read_in_chinese(boss: Client, model: str, words: list[str]) -> None:
+    one_of_each()
+    boss.defaults["HTTP_ACCEPT_LANGUAGE"] = "zh-hans"
+    shown = page(boss, model)
+    assert [each for each in words if each not in shown] == []
 
 
 @pytest.mark.django_db

@@ -11,6 +11,7 @@ from rest_framework.test import APIClient
 from django_wxpay.services import wire
 from tests.factories import UserFactory
 from tests.services.gateway import API_KEY, APPID, MCH_ID, ScriptedGateway, granted
+from tests.services.platform import ScriptedPlatform
 
 HOST = "http://gateway.test"
 API = "/wxpay/api"
@@ -41,6 +42,15 @@ def gateway(wxpay: dict[str, Any]) -> Iterator[ScriptedGateway]:
     wire.mount(HOST, scripted)
     yield scripted
     wire.unmount(HOST)
+
+
+@pytest.fixture
+def platform(wxpay: dict[str, Any]) -> Iterator[ScriptedPlatform]:
+    """Stand in for WeChat Pay's v3 side, for whichever merchants a test sets up."""
+    scripted = ScriptedPlatform()
+    wire.mount("http://v3.test", scripted)
+    yield scripted
+    wire.unmount("http://v3.test")
 
 
 @pytest.fixture

@@ -12,7 +12,13 @@ from rest_framework.test import APIClient
 
 from django_wxpay.models import Order
 from tests.api.conftest import API, NATIVE
-from tests.factories import NotificationFactory, OrderFactory, PrepayFactory, UserFactory
+from tests.factories import (
+    NotificationFactory,
+    OrderFactory,
+    PrepayFactory,
+    RefundFactory,
+    UserFactory,
+)
 from tests.services.gateway import ScriptedGateway, standing
 
 pytestmark = pytest.mark.django_db
@@ -25,6 +31,8 @@ ROUTES = [
     ("get", "orders/{order}/qr.svg", "view_order"),
     ("post", "orders/{order}/query/", "change_order"),
     ("post", "orders/{order}/close/", "change_order"),
+    ("get", "refunds/", "view_refund"),
+    ("get", "refunds/{refund}/", "view_refund"),
     ("get", "notifications/", "view_notification"),
     ("get", "notifications/{notification}/", "view_notification"),
     ("post", "notifications/{notification}/replay/", "change_notification"),
@@ -47,8 +55,11 @@ class Everybody(AllowAny):
 
 def _address(route: str) -> str:
     prepay = PrepayFactory(live=True)
-    notification = NotificationFactory()
-    return f"{API}/" + route.format(order=prepay.order_id, notification=notification.pk)
+    return f"{API}/" + route.format(
+        order=prepay.order_id,
+        notification=NotificationFactory().pk,
+        refund=RefundFactory().pk,
+    )
 
 
 @pytest.mark.parametrize(("method", "route", "permission"), ROUTES)
@@ -94,9 +105,9 @@ def test_the_named_permission_alone_suffices(
 ) -> None:
     gateway.answers["/pay/orderquery"] = standing("NOTPAY")
     gateway.answers["/pay/closeorder"] = {}
-    data = NATIVE if method == "post" else {}
-    answer = getattr(as_holder(permission), method)(_address(route), data)
     created = (method, route) == ("post", "orders/")
+    data = NATIVE if created else {}
+    answer = getattr(as_holder(permission), method)(_address(route), data)
     assert answer.status_code == (201 if created else 200)
 
 
@@ -109,7 +120,7 @@ def test_what_does_not_exist_is_403_before_it_is_404(
 ) -> None:
     if "{" not in route:
         return
-    address = f"{API}/" + route.format(order=10**30, notification=999_999)
+    address = f"{API}/" + route.format(order=10**30, notification=999_999, refund=10**30)
     assert getattr(as_holder(), method)(address).status_code == 403
     found = getattr(as_holder(permission), method)(address)
     assert (found.status_code, found.json()["code"]) == (404, "not_found")

@@ -18,6 +18,7 @@ from tests.factories import (
     OrderFactory,
     PrepayFactory,
     PromotionFactory,
+    RefundFactory,
 )
 
 pytestmark = pytest.mark.django_db
@@ -183,6 +184,7 @@ def test_a_period_begins_with_its_first_moment_and_ends_before_its_last(
     ("route", "permission", "queries"),
     [
         ("orders", "view_order", 5),
+        ("refunds", "view_refund", 3),
         ("notifications", "view_notification", 3),
         ("api-reports", "view_apireport", 3),
     ],
@@ -210,5 +212,6 @@ def _one_of_each() -> Order:
     PrepayFactory(order=order)
     PromotionFactory(order=order)
     NotificationFactory(order=order)
+    RefundFactory(order=order)
     ApiReportFactory(out_trade_no=order.out_trade_no)
     return order

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -19,6 +20,9 @@ KEYS = [
     "id",
     "merchant",
     "kind",
+    "api",
+    "event_id",
+    "event_type",
     "out_trade_no",
     "transaction_id",
     "order",
@@ -43,6 +47,23 @@ def test_a_notification_is_listed_without_and_shown_with_its_redacted_body(
     assert shown["attempts"] == 1
     assert made.out_trade_no in shown["body"]
     assert OPENID not in shown["body"]
+    assert "5EC2E7" not in shown["body"]
+
+
+def test_a_v3_notice_is_shown_as_its_envelope_without_what_is_sealed(
+    as_holder: Callable[..., APIClient],
+) -> None:
+    clerk = as_holder("view_notification")
+    made = NotificationFactory(v3=True)
+    shown = clerk.get(f"{API}/notifications/{made.pk}/").json()
+    assert (shown["api"], shown["event_type"]) == ("v3", "TRANSACTION.SUCCESS")
+    assert shown["event_id"] == made.event_id
+    envelope = json.loads(shown["body"])
+    assert envelope["id"] == made.event_id
+    assert envelope["event_type"] == "TRANSACTION.SUCCESS"
+    assert envelope["create_time"] == "2026-01-01T16:01:30+08:00"
+    assert envelope["resource"]["algorithm"] == "AEAD_AES_256_GCM"
+    assert envelope["resource"]["ciphertext"] == "…"
     assert "5EC2E7" not in shown["body"]
 
 

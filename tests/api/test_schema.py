@@ -32,6 +32,8 @@ def test_every_route_is_in_it_where_this_site_serves_it(document: dict[str, Any]
         ("get", f"{API}/orders/{{id}}/qr.svg"),
         ("post", f"{API}/orders/{{id}}/query/"),
         ("post", f"{API}/orders/{{id}}/close/"),
+        ("get", f"{API}/refunds/"),
+        ("get", f"{API}/refunds/{{id}}/"),
         ("get", f"{API}/notifications/"),
         ("get", f"{API}/notifications/{{id}}/"),
         ("post", f"{API}/notifications/{{id}}/replay/"),
@@ -57,6 +59,18 @@ def test_it_says_what_may_be_posted_and_what_comes_back(document: dict[str, Any]
     assert "notify_url" not in posted["properties"]
     filters = {row["name"] for row in document["paths"][f"{API}/orders/"]["get"]["parameters"]}
     assert filters >= {"trade_state", "created_after", "cursor", "page_size", "reference"}
+
+
+def test_it_says_over_what_a_query_may_be_asked_and_that_nothing_need_be(
+    document: dict[str, Any],
+) -> None:
+    query = document["paths"][f"{API}/orders/{{id}}/query/"]["post"]
+    asked = document["components"]["schemas"]["WXPayQueryInput"]
+    assert list(query["requestBody"]["content"]) == ["application/json"]
+    assert "required" not in query["requestBody"]
+    assert "required" not in asked
+    assert list(asked["properties"]) == ["api"]
+    assert set(query["responses"]) == {"200", "400", "404", "422", "502", "504"}
 
 
 def test_it_comes_as_yaml_too() -> None:

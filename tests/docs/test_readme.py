@@ -118,7 +118,7 @@ def test_every_route_of_the_simulator_is_served() -> None:
     session = requests.Session()
     session.mount("http://simulator", SimulatorAdapter(create_app(conf.merchants().values())))
     named = re.findall(r"`(GET|POST) (/_simulator/\w+)`", section(README, "The simulator"))
-    assert len(named) == 4
+    assert len(named) == 5
     for method, path in named:
         assert session.request(method, f"http://simulator{path}", json={}).status_code not in {
             404,

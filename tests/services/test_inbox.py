@@ -246,6 +246,19 @@ def test_our_own_trouble_is_kept_answered_failure_and_mended_by_the_next_deliver
     assert Notification.objects.get().outcome == "APPLIED"
 
 
+def test_our_own_trouble_with_what_another_delivery_settled_is_a_success(
+    order: Order,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    body = payment_notice(order.out_trade_no)
+    notify(body)
+    monkeypatch.setattr(inbox, "_take_in", _raise(RuntimeError("too slow to see it settled")))
+
+    assert notify(body).accepted
+    assert Notification.objects.get().attempts == 2
+    assert Notification.objects.get().outcome == "APPLIED"
+
+
 def test_when_even_keeping_it_fails_the_answer_is_still_failure(
     order: Order,
     monkeypatch: pytest.MonkeyPatch,

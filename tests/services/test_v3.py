@@ -160,6 +160,11 @@ def test_a_v2_merchant_with_v3_keys_may_ask_over_v3(
     assert platform.paths() == [path]
 
 
+def test_asking_over_v2_without_its_key_is_a_configuration_error() -> None:
+    with pytest.raises(ConfigurationError, match="v2"):
+        services.query_order(new_order(), api="v2")
+
+
 def test_asking_over_v3_without_its_keys_is_a_configuration_error(
     v3: dict[str, Any],
     settings: Any,

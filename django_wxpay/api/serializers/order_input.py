@@ -1,12 +1,11 @@
 """What may be posted to place an order: unifiedorder's own fields, and no others.
 
 Here a value's JSON type is judged, and whether there is such a field at all. What the
-value may be is decided once, by ``protocol.v2.requests``, for every door.
+value may be is decided once, by the protocol the merchant speaks, for every door.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -14,18 +13,14 @@ from rest_framework import serializers
 
 from django_wxpay import conf
 from django_wxpay.api.fields import JSONDocument, MomentIn, Text, WholeNumber
+from django_wxpay.api.serializers.known_fields import KnownFieldsSerializer
 
 
 def _optional(**kwargs: Any) -> Text:
     return Text(required=False, allow_blank=True, **kwargs)
 
 
-def _writable(name: str) -> str:
-    """Return a stranger's name for a field in a form that any answer can hold."""
-    return name[:64].encode(errors="replace").decode()
-
-
-class WXPayOrderInputSerializer(serializers.Serializer[Any]):
+class WXPayOrderInputSerializer(KnownFieldsSerializer):
     merchant = Text(
         default="default",
         initial="default",
@@ -42,7 +37,7 @@ class WXPayOrderInputSerializer(serializers.Serializer[Any]):
     sub_mch_id = _optional()
     openid = _optional(help_text=_("Who pays; JSAPI asks for it."))
     sub_openid = _optional()
-    product_id = _optional(help_text=_("NATIVE asks for it."))
+    product_id = _optional(help_text=_("NATIVE asks for it on v2."))
     spbill_create_ip = _optional(help_text=_("The caller's address if absent."))
     device_info = _optional()
     version = _optional()
@@ -61,18 +56,8 @@ class WXPayOrderInputSerializer(serializers.Serializer[Any]):
     user_truename = _optional()
 
     def to_internal_value(self, data: Any) -> Any:
-        """Return the fields given; unknown ones are named together with the wrong ones."""
-        known = self.fields
-        unknown: dict[str, Any] = {}
-        if isinstance(data, Mapping):
-            said = [_("There is no such field.")]
-            unknown = {_writable(name): said for name in data if name not in known}
-        try:
-            values = super().to_internal_value(data)
-        except serializers.ValidationError as exc:
-            raise serializers.ValidationError({**unknown, **exc.detail}) from None  # type: ignore[dict-item]
-        if unknown:
-            raise serializers.ValidationError(unknown)
+        """Return the fields given; null for what may be absent is absent."""
+        values = super().to_internal_value(data)
         return {name: value for name, value in values.items() if value is not None}
 
     def validate_merchant(self, alias: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework.generics import ListAPIView, RetrieveAPIView
+from rest_framework.parsers import FormParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
@@ -14,9 +15,11 @@ from rest_framework.serializers import BaseSerializer
 from django_wxpay import services
 from django_wxpay.api.base import WXPayView
 from django_wxpay.api.filters import ExactFilters, OrderFilter
+from django_wxpay.api.parsers import SafeJSONParser
 from django_wxpay.api.serializers.errors import WXPayCallErrorSerializer, WXPayErrorSerializer
 from django_wxpay.api.serializers.order_input import WXPayOrderInputSerializer
 from django_wxpay.api.serializers.orders import WXPayOrderSerializer, WXPayPlacedOrderSerializer
+from django_wxpay.api.serializers.query_input import WXPayQueryInputSerializer
 from django_wxpay.models import Order
 
 CALL_ERRORS = {
@@ -87,19 +90,29 @@ class OrderDetail(OrderView, RetrieveAPIView[Order]):
 
 
 @extend_schema(
-    request=None,
-    responses={200: WXPayOrderSerializer, 404: WXPayErrorSerializer, **CALL_ERRORS},
+    request={"application/json": WXPayQueryInputSerializer},
+    responses={
+        200: WXPayOrderSerializer,
+        400: WXPayErrorSerializer,
+        404: WXPayErrorSerializer,
+        **CALL_ERRORS,
+    },
 )
 class OrderQuery(OrderView):
     """WeChat Pay's present word on one order."""
 
     permission_to_read = ""
     permission_to_write = "change_order"
+    # A POST without a body often comes as an empty form, and a form can say this much.
+    parser_classes = (SafeJSONParser, FormParser, MultiPartParser)
 
-    def post(self, _request: Request, **_kwargs: int) -> Response:
+    def post(self, request: Request, **_kwargs: int) -> Response:
         """Ask WeChat Pay how the order stands, and settle what it answers."""
         self.order = self.get_object()
-        return Response(self.shown(services.query_order(self.order)))
+        context = {"merchant": self.order.merchant}
+        asked = WXPayQueryInputSerializer(data=request.data, context=context)
+        asked.is_valid(raise_exception=True)
+        return Response(self.shown(services.query_order(self.order, **asked.validated_data)))
 
 
 @extend_schema(
