@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from example_project.accounts import ACCOUNTS
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 SECRET_KEY = os.environ.get("SECRET_KEY", "example-project-only-do-not-use-in-production")
@@ -78,15 +80,7 @@ STATIC_URL = "static/"
 SHOP_URL = os.environ.get("SHOP_URL", "http://127.0.0.1:8000")
 SIMULATOR_URL = os.environ.get("SIMULATOR_URL", "http://127.0.0.1:9100")
 
-# The simulator's demonstration account. These are test keys and open nothing anywhere.
 WXPAY = {
     "NOTIFY_BASE_URL": SHOP_URL,
-    "MERCHANTS": {
-        "default": {
-            "APPID": "wx8888888888888888",
-            "MCH_ID": "1900000109",
-            "API_KEY": "TESTKEYtestkeyTESTKEYtestkey0000",
-            "HOSTS": [SIMULATOR_URL],
-        },
-    },
+    "MERCHANTS": {"default": {**ACCOUNTS["v2", "mainland"], "HOSTS": [SIMULATOR_URL]}},
 }

@@ -13,11 +13,13 @@ from django_wxpay.simulator.merchants import DEMO_MERCHANTS
 from django_wxpay.simulator.notices import Deliver, Reply
 from django_wxpay.simulator.options import Options
 from django_wxpay.simulator.server import running, serve
+from django_wxpay.simulator.v3.material import KeyMaterial
 
 __all__ = [
     "DEMO_MERCHANTS",
     "ControlError",
     "Deliver",
+    "KeyMaterial",
     "Options",
     "Reply",
     "Simulator",

@@ -53,7 +53,7 @@ def _environment(request: requests.PreparedRequest) -> Environ:
     return environment(
         method=request.method or "GET",
         scheme=parts.scheme,
-        target=f"{parts.path}?{parts.query}",
+        target=request.path_url,
         server=(parts.hostname or "", parts.port or _PORTS[parts.scheme]),
         headers={"Host": parts.netloc, **request.headers},
         body=body.encode() if isinstance(body, str) else bytes(body),

@@ -10,7 +10,8 @@ from http import HTTPStatus
 from typing import Any
 
 from django_wxpay.protocol.merchants import Merchant
-from django_wxpay.simulator import driving, ledger, notifying
+from django_wxpay.simulator import driving, ledger, notifying, refunding
+from django_wxpay.simulator.accounts import open_accounts
 from django_wxpay.simulator.arguments import Arguments
 from django_wxpay.simulator.clock import Clock, system_time
 from django_wxpay.simulator.delivery import HttpDeliver
@@ -21,10 +22,11 @@ from django_wxpay.simulator.exchanges import (
     StartResponse,
     read_request,
 )
-from django_wxpay.simulator.merchants import DEMO_MERCHANTS, open_accounts
+from django_wxpay.simulator.merchants import DEMO_MERCHANTS
 from django_wxpay.simulator.notices import Deliver
 from django_wxpay.simulator.options import Options
 from django_wxpay.simulator.routing import route
+from django_wxpay.simulator.v3 import key_control
 from django_wxpay.simulator.world import World
 
 
@@ -55,9 +57,11 @@ class Simulator:
     def pay(self, mch_id: str, out_trade_no: str, **how: Any) -> dict[str, Any]:
         """Let the customer pay, and return the trade.
 
-        ``how``: ``openid``, ``bank_type``, ``coupons`` (each with ``coupon_id``,
-        ``coupon_type`` and ``coupon_fee``), ``cash_fee``, ``cash_fee_type``, ``rate_value``
-        (x 10^8), ``promotion_detail``, and ``force`` for a payment after expiry or close.
+        ``how``: ``openid``, ``sub_openid``, ``bank_type``, ``coupons`` (each with
+        ``coupon_id``, ``coupon_type`` and ``coupon_fee``), ``cash_fee``, ``cash_fee_type``,
+        ``rate_value`` (x 10^8), ``promotion_detail``, and ``force`` for a payment after expiry
+        or close. ``payer_total``, ``payer_currency`` and ``exchange_rate`` (x 10^8, or the
+        object of v3) are v3's words for three of them.
         """
         given = {"mch_id": mch_id, "out_trade_no": out_trade_no, **how}
         return driving.pay(self._world, Arguments(given))
@@ -71,6 +75,50 @@ class Simulator:
         """Send the notification of a paid trade again, and return the trade."""
         given = {"mch_id": mch_id, "out_trade_no": out_trade_no}
         return driving.notify(self._world, Arguments(given))
+
+    def refund_notice(
+        self, mch_id: str, out_trade_no: str, out_refund_no: str, **how: Any
+    ) -> dict[str, Any]:
+        """Tell the shop how a refund of a paid trade ended, and return the refund.
+
+        ``how``: ``refund_fee`` (the whole amount), ``status`` (SUCCESS, ABNORMAL or CLOSED),
+        ``notify_url`` (the order's own).
+        """
+        given = {"mch_id": mch_id, "out_trade_no": out_trade_no, "out_refund_no": out_refund_no}
+        return refunding.refund_notice(self._world, Arguments(given | how))
+
+    @property
+    def public_key(self) -> tuple[str, str]:
+        """The id of WeChat Pay's public key, and its PEM."""
+        return self._world.keychain.public_key
+
+    def keys(self) -> dict[str, Any]:
+        """Return the platform certificates, the public key and the merchants' key modes."""
+        return key_control.keys(self._world)
+
+    def rotate_certificate(self) -> dict[str, Any]:
+        """List a new platform certificate beside the one that signs; return the keys."""
+        return self._change_keys(action="rotate")
+
+    def switch_certificate(self, share: float = 1.0) -> dict[str, Any]:
+        """Let the new certificate sign ``share`` of all messages; return the keys."""
+        return self._change_keys(action="switch", share=share)
+
+    def drop_certificate(self) -> dict[str, Any]:
+        """Take the old certificate off the list; return the keys."""
+        return self._change_keys(action="drop")
+
+    def migrate(self, share: float | None = None, *, mch_id: str = "") -> dict[str, Any]:
+        """Put one merchant or all on the way to the public key; return the keys.
+
+        ``share`` of their callbacks is signed with it, by default a share that grows with the
+        clock in seven days; of answers, those to requests that name it.
+        """
+        return self._change_keys(action="migrate", callback_share=share, mch_id=mch_id)
+
+    def set_key_mode(self, mode: str, *, mch_id: str = "") -> dict[str, Any]:
+        """Let one merchant or all be in ``mode``: certificate, public_key or migration."""
+        return self._change_keys(action="mode", mode=mode, mch_id=mch_id)
 
     def advance(self, seconds: float) -> int:
         """Move the clock forward and say how many notifications were sent on the way."""
@@ -104,6 +152,9 @@ class Simulator:
         """Forget everything and return to real time."""
         self._world.reset()
 
+    def _change_keys(self, **given: Any) -> dict[str, Any]:
+        return key_control.change_keys(self._world, Arguments(given))
+
 
 def create_app(
     merchants: Iterable[Merchant] = DEMO_MERCHANTS,
@@ -117,7 +168,8 @@ def create_app(
     ``clock`` returns aware moments. ``deliver`` sends notifications; the default posts them
     over HTTP. With either of them, notifications are sent inside the call that makes them
     due, one after the other, unless ``options.live`` says otherwise. Raises
-    ``ConfigurationError`` for merchants that contradict one another.
+    ``ConfigurationError`` for merchants that contradict one another, and for v3 keys that
+    cannot be or that belong to another WeChat Pay than this one.
     """
     options = options or Options()
     live = options.live
@@ -126,7 +178,7 @@ def create_app(
     return Simulator(
         World(
             options=options,
-            accounts=open_accounts(merchants),
+            accounts=open_accounts(merchants, options.material),
             clock=Clock(clock or system_time),
             deliver=deliver or HttpDeliver(options.notify_timeout_s),
             live=live,
@@ -146,7 +198,9 @@ def _suffered(response: Response) -> Response:
 
 def _started(response: Response, start_response: StartResponse, *, head: bool) -> Iterable[bytes]:
     status = HTTPStatus(response.status)
-    headers = [("Content-Type", response.content_type), *response.headers]
-    headers.append(("Content-Length", str(len(response.body))))
+    headers = list(response.headers)
+    if status is not HTTPStatus.NO_CONTENT:
+        headers.insert(0, ("Content-Type", response.content_type))
+        headers.append(("Content-Length", str(len(response.body))))
     start_response(f"{status.value} {status.phrase}", headers)
     return [] if head else [response.body]

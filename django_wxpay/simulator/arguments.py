@@ -27,7 +27,7 @@ class Arguments:
     def text(self, name: str, default: str | None = None) -> str:
         """Take a text; without a default it must be there."""
         value = self._take(name, default)
-        if not isinstance(value, str):
+        if not isinstance(value, str) or not value.isprintable():
             raise _wrong(name, "is not a text")
         return value
 
@@ -64,6 +64,13 @@ class Arguments:
         if not isinstance(value, list | tuple) or not all(isinstance(v, Mapping) for v in value):
             raise _wrong(name, "is not a list of objects")
         return [dict(item) for item in value]
+
+    def inner(self, name: str) -> Arguments | None:
+        """Take an object, None when it is not there or is no object."""
+        value = self._values.get(name)
+        if not isinstance(value, Mapping):
+            return None
+        return Arguments(self._values.pop(name))
 
     def finish(self) -> None:
         """Refuse whatever nobody asked for."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from django_wxpay.simulator import driving, ledger
+from django_wxpay.simulator import driving, ledger, refunding
 from django_wxpay.simulator.arguments import Arguments, is_form, read_arguments
 from django_wxpay.simulator.control_errors import ControlError
 from django_wxpay.simulator.exchanges import Request, Response, json_response, see_other
+from django_wxpay.simulator.v3 import key_control
 from django_wxpay.simulator.world import World
 
 Show = Callable[[World], Any]
@@ -19,6 +20,7 @@ _SHOWS: Final[Mapping[str, Show]] = {
     "/_simulator/merchants": ledger.merchants,
     "/_simulator/faults": ledger.faults,
     "/_simulator/clock": ledger.clock,
+    "/_simulator/keys": key_control.keys,
 }
 _VERBS: Final[Mapping[str, Mapping[str, Verb]]] = {
     "/_simulator/pay": {"POST": driving.pay},
@@ -26,6 +28,8 @@ _VERBS: Final[Mapping[str, Mapping[str, Verb]]] = {
     "/_simulator/notify": {"POST": driving.notify},
     "/_simulator/clock": {"POST": driving.move_clock},
     "/_simulator/faults": {"POST": driving.inject, "DELETE": driving.clear_faults},
+    "/_simulator/refund-notice": {"POST": refunding.refund_notice},
+    "/_simulator/keys": {"POST": key_control.change_keys},
     "/_simulator/reset": {"POST": driving.reset},
 }
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from django_wxpay.protocol.facts import Coupon
 from django_wxpay.protocol.money import LARGEST
+from django_wxpay.protocol.v3.documents import write_object
 from django_wxpay.simulator import ledger, notifying, paying
 from django_wxpay.simulator.arguments import Arguments
 from django_wxpay.simulator.control_errors import ControlError
@@ -19,6 +20,8 @@ _DAY_S: Final = 86_400
 _LONGEST_S: Final = 366 * _DAY_S
 _MOST_TIMES: Final = 1_000_000
 _MOST_COPIES: Final = 200
+_LARGEST_RATE: Final = 10**16
+_RATE_TYPE: Final = "SETTLEMENT_RATE"
 
 
 def pay(world: World, given: Arguments) -> dict[str, Any]:
@@ -129,13 +132,37 @@ def _told(world: World, trade: Trade) -> dict[str, Any]:
 def _manner(given: Arguments) -> Manner:
     return Manner(
         openid=given.text("openid", ""),
+        sub_openid=given.text("sub_openid", ""),
         bank_type=given.text("bank_type", "OTHERS"),
         coupons=tuple(_coupon(Arguments(item)) for item in given.objects("coupons")),
-        cash_fee=given.whole("cash_fee", most=LARGEST),
-        cash_fee_type=given.text("cash_fee_type", ""),
-        rate_value=given.whole("rate_value", most=10**16),
-        promotion_detail=tuple(given.objects("promotion_detail")),
+        # v3's words for the same; where both are given, v3's count.
+        cash_fee=given.whole("payer_total", given.whole("cash_fee", most=LARGEST), most=LARGEST),
+        cash_fee_type=given.text("payer_currency", given.text("cash_fee_type", "")),
+        rate_value=_rate(given),
+        promotion_detail=_promotions(given),
     )
+
+
+def _promotions(given: Arguments) -> tuple[dict[str, Any], ...]:
+    promotions = given.objects("promotion_detail")
+    try:
+        write_object({"promotion_detail": promotions})
+    except (TypeError, ValueError):
+        raise ControlError("invalid", "promotion_detail cannot be written as JSON") from None
+    return tuple(promotions)
+
+
+def _rate(given: Arguments) -> int | None:
+    """Take an exchange rate x 10^8: v2's ``rate_value``, or v3's number or object."""
+    rate_value = given.whole("rate_value", most=_LARGEST_RATE)
+    rate = given.inner("exchange_rate")
+    if rate is None:
+        return given.whole("exchange_rate", rate_value, most=_LARGEST_RATE)
+    if rate.text("type", _RATE_TYPE) != _RATE_TYPE:
+        raise ControlError("invalid", f"a payment's exchange_rate has the type {_RATE_TYPE}")
+    value = rate.whole("rate", most=_LARGEST_RATE)
+    rate.finish()
+    return value
 
 
 def _coupon(given: Arguments) -> Coupon:

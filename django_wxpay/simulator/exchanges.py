@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 from django_wxpay.protocol.v2.xml import LARGEST_BODY
 
@@ -16,6 +16,9 @@ BODY_LIMIT: Final = LARGEST_BODY
 # Under this name a server or an adapter puts a function into the WSGI environment that takes
 # the answer's ``Line``, for a WSGI application alone cannot reset a connection.
 LINE_KEY: Final = "wxpay_simulator.line"
+
+# What most clients leave as it is in a path.
+_UNQUOTED: Final = "/!$&'()*+,;=:@~"
 
 Environ = dict[str, Any]
 
@@ -43,16 +46,21 @@ CLEAR: Final = Line()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """An HTTP request, read whole; ``body`` holds at most ``BODY_LIMIT`` + 1 bytes."""
+    """An HTTP request, read whole; ``body`` holds at most ``BODY_LIMIT`` + 1 bytes.
+
+    ``target`` is path and query as they were sent, ``headers`` are filed in lower case.
+    """
 
     method: str
+    target: str
     path: str
     query: Mapping[str, str]
     origin: str
     host: str
     content_type: str
     language: str
-    body: bytes
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,14 +80,31 @@ def read_request(environ: Environ) -> Request:
     path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
     return Request(
         method=environ["REQUEST_METHOD"],
+        target=_target(environ),
         path=path.encode("latin-1", "replace").decode("utf-8", "replace") or "/",
         query=dict(parse_qsl(environ.get("QUERY_STRING", ""))),
         origin=f"{environ['wsgi.url_scheme']}://{host}",
         host=host,
         content_type=environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower(),
         language=environ.get("HTTP_ACCEPT_LANGUAGE", ""),
+        headers={
+            name[5:].replace("_", "-").lower(): text
+            for name, text in environ.items()
+            if name.startswith("HTTP_")
+        },
         body=_body(environ),
     )
+
+
+def _target(environ: Environ) -> str:
+    """Return the target as it was sent, where the server tells it; else as it must have been."""
+    for name in ("RAW_URI", "REQUEST_URI"):
+        if environ.get(name, "").startswith("/"):
+            sent: str = environ[name]
+            return sent
+    path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+    query = environ.get("QUERY_STRING", "")
+    return quote(path.encode("latin-1", "replace"), safe=_UNQUOTED) + (f"?{query}" if query else "")
 
 
 def _body(environ: Environ) -> bytes:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from django_wxpay.protocol.merchants import Api
 from django_wxpay.protocol.v2.rules import (
     CLOSEORDER_RULES,
     ORDERQUERY_RULES,
@@ -15,9 +16,11 @@ from django_wxpay.protocol.v2.rules import (
 )
 from django_wxpay.simulator.admission import Call, admit, read
 from django_wxpay.simulator.answers import accepted, document, refused, report_answer
+from django_wxpay.simulator.catalogue import Stage
 from django_wxpay.simulator.closing import closeorder
-from django_wxpay.simulator.exchanges import CLEAR, Line, Request, Response
-from django_wxpay.simulator.faults import REPORT, Fault, Stage
+from django_wxpay.simulator.exchanges import Request, Response
+from django_wxpay.simulator.faults import REPORT, Fault
+from django_wxpay.simulator.misbehaving import line_of, page_instead
 from django_wxpay.simulator.notices import Notice
 from django_wxpay.simulator.notifying import send_first
 from django_wxpay.simulator.paying import settle
@@ -30,11 +33,6 @@ from django_wxpay.simulator.world import Heard, World
 
 logger = logging.getLogger(__name__)
 
-_PAGES: Final = {
-    "http_500": (500, "Internal Server Error"),
-    "http_502": (502, "Bad Gateway"),
-    "html": (200, "Please log in to this network"),
-}
 _SYSTEM_ERRORS: Final = frozenset({"systemerror", "systemerror_after"})
 
 
@@ -75,7 +73,7 @@ class _Exchange:
 def answer(world: World, operation: Operation, request: Request) -> Response:
     """Answer one call as the gateway would, or as the scripted fault wants it."""
     with world.lock:
-        fault = world.script.take(Stage.ANSWER, operation.name, host=request.host)
+        fault = world.script.take(Stage.ANSWER, operation.name, api=Api.V2, host=request.host)
         exchange = _Exchange(operation, request, fault)
         fields = _answered(world, exchange)
         early = _paid_early(world, exchange)
@@ -119,7 +117,7 @@ def _paid_early(world: World, exchange: _Exchange) -> Notice | None:
     """Let a customer with quick thumbs pay before the shop hears that the order is accepted."""
     if not exchange.placed:
         return None
-    if world.script.take(Stage.PLACING, exchange.operation.name) is None:
+    if world.script.take(Stage.PLACING, exchange.operation.name, api=Api.V2) is None:
         return None
     trade = world.trade(exchange.fields["mch_id"], exchange.fields["out_trade_no"])
     return settle(world, trade, Manner())
@@ -129,17 +127,21 @@ def _write_down(world: World, exchange: _Exchange, fields: Mapping[str, str]) ->
     unknown = tuple(sorted(exchange.fields.keys() - exchange.operation.rules.keys()))
     if unknown:
         logger.info("%s has fields nobody knows: %s", exchange.operation.name, ", ".join(unknown))
+    page = page_instead(exchange.fault_name)
     world.heard.append(
         Heard(
             at=world.clock.now(),
+            api=Api.V2,
             operation=exchange.operation.name,
             host=exchange.request.host,
             mch_id=exchange.fields.get("mch_id", ""),
             out_trade_no=exchange.fields.get("out_trade_no", ""),
+            http_status=200 if page is None else page.status,
             return_code=fields["return_code"],
             result_code=fields.get("result_code", ""),
             err_code=exchange.err_code,
             fault=exchange.fault_name,
+            signed_by="",
             unknown_fields=unknown,
         )
     )
@@ -147,19 +149,8 @@ def _write_down(world: World, exchange: _Exchange, fields: Mapping[str, str]) ->
 
 def _response(exchange: _Exchange, fields: dict[str, str]) -> Response:
     name = exchange.fault_name
-    if name in _PAGES:
-        status, title = _PAGES[name]
-        page = f"<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"
-        return Response(body=page.encode(), status=status, content_type="text/html")
+    page = page_instead(name)
+    if page is not None:
+        return page
     body = b"" if name == "empty" else document(exchange.call, fields, fault=name)
-    return Response(body=body, line=_line(exchange.fault, len(body)))
-
-
-def _line(fault: Fault | None, length: int) -> Line:
-    if fault is None:
-        return CLEAR
-    return Line(
-        delay_s=fault.seconds,
-        reset=fault.name in {"reset", "reset_after", "timeout"},
-        cut_at=length // 2 if fault.name == "truncated" else None,
-    )
+    return Response(body=body, line=line_of(exchange.fault, len(body)))

@@ -7,12 +7,15 @@ from itertools import islice
 from typing import Final
 
 from django_wxpay.protocol.times import BEIJING
+from django_wxpay.simulator.accounts import KeyMode
+from django_wxpay.simulator.catalogue import CATALOGUE
 from django_wxpay.simulator.exchanges import Request, Response
-from django_wxpay.simulator.faults import ANY, CATALOGUE, OPERATIONS
+from django_wxpay.simulator.faults import ANY, OPERATIONS
 from django_wxpay.simulator.ledger import page_path
 from django_wxpay.simulator.phone import amount_text
 from django_wxpay.simulator.rendering import Markup, joined, page, render
 from django_wxpay.simulator.trades import Trade
+from django_wxpay.simulator.v3.key_control import ACTIONS, keys
 from django_wxpay.simulator.words import words_for
 from django_wxpay.simulator.world import World
 
@@ -31,12 +34,16 @@ def home(world: World, request: Request) -> Response:
             "trade_table": _trade_table(world, words),
             "merchant_rows": _merchant_rows(world, words),
             "fault_list": _fault_list(world, words),
+            "certificate_rows": _certificate_rows(world),
+            "public_key_id": world.keychain.public_key[0],
         }
     values = {
         **words,
         **parts,
         "now": f"{now:%Y-%m-%d %H:%M:%S} UTC+8",
         "fault_options": joined([_option(name) for name in CATALOGUE]),
+        "action_options": joined([_option(name) for name in ACTIONS]),
+        "mode_options": joined([_option(""), *(_option(mode.value) for mode in KeyMode)]),
         "operation_options": joined([_option(name, words) for name in OPERATIONS]),
         "fault_notes": joined(
             [
@@ -82,11 +89,28 @@ def _merchant_rows(world: World, words: Words) -> Markup:
                 "merchant_row.html",
                 {
                     "mch_id": account.mch_id,
+                    "region": words[account.region.value],
                     "mode": words[account.mode.value],
                     "appids": ", ".join(account.appids),
                 },
             )
             for account in world.accounts.values()
+        ]
+    )
+
+
+def _certificate_rows(world: World) -> Markup:
+    return joined(
+        [
+            render(
+                "certificate_row.html",
+                {
+                    "serial_no": one["serial_no"],
+                    "signs": f"{one['signs']:.0%}",
+                    "expire_time": one["expire_time"][:10],
+                },
+            )
+            for one in keys(world)["certificates"]
         ]
     )
 

@@ -7,11 +7,13 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from django_wxpay.simulator.faults import CATALOGUE, Fault
-from django_wxpay.simulator.merchants import Account
+from django_wxpay.simulator.accounts import Account
+from django_wxpay.simulator.catalogue import CATALOGUE
+from django_wxpay.simulator.faults import Fault
 from django_wxpay.simulator.notices import Attempt, Notice
 from django_wxpay.simulator.paying import obstacle
 from django_wxpay.simulator.placing import code_url
+from django_wxpay.simulator.refunds import Refund
 from django_wxpay.simulator.trades import Prepay, Trade
 from django_wxpay.simulator.world import World
 
@@ -25,11 +27,17 @@ def ledger(world: World) -> dict[str, Any]:
             "speed": world.clock.speed,
             "merchants": merchants(world),
             "trades": [trade_view(world, trade) for trade in world.trades],
-            "refunds": [],
+            "refunds": [refund_view(refund) for refund in world.refunds],
             "reports": [{"at": _time(r.at), **r.fields} for r in world.reports],
             "notifications": [_attempt_view(attempt) for attempt in world.attempts],
+            "client_failures": [
+                _attempt_view(attempt) for attempt in world.attempts if attempt.client_failure
+            ],
             "waiting": [_notice_view(notice) for notice in world.outbox],
-            "requests": [asdict(heard) | {"at": _time(heard.at)} for heard in world.heard],
+            "requests": [
+                asdict(heard) | {"at": _time(heard.at), "api": heard.api.value}
+                for heard in world.heard
+            ],
         }
 
 
@@ -48,6 +56,7 @@ def faults(world: World) -> dict[str, Any]:
                     "fault": kind.name,
                     "description": kind.description,
                     "strikes": sorted(stage.value for stage in kind.stages),
+                    "apis": sorted(api.value for api in kind.apis),
                     "executed": kind.executed,
                     "seconds": kind.seconds,
                     "count": kind.count,
@@ -70,6 +79,7 @@ def trade_view(world: World, trade: Trade) -> dict[str, Any]:
     return {
         "mch_id": trade.mch_id,
         "out_trade_no": trade.out_trade_no,
+        "api": trade.api.value,
         "trade_state": trade.state,
         "trade_type": terms["trade_type"],
         "total_fee": int(terms["total_fee"]),
@@ -83,6 +93,20 @@ def trade_view(world: World, trade: Trade) -> dict[str, Any]:
         "payment": dict(trade.payment),
         "page": page_path(trade.live_prepay, trade),
         "prepays": [_prepay_view(world, trade, prepay) for prepay in trade.prepays],
+    }
+
+
+def refund_view(refund: Refund) -> dict[str, Any]:
+    """Return one refund; call with the lock held."""
+    return {
+        "mch_id": refund.trade.mch_id,
+        "out_trade_no": refund.trade.out_trade_no,
+        "out_refund_no": refund.out_refund_no,
+        "refund_id": refund.refund_id,
+        "refund_fee": refund.refund_fee,
+        "refund_status": refund.status,
+        "updated_at": _time(refund.updated_at),
+        "notification": refund.told,
     }
 
 
@@ -109,23 +133,30 @@ def _account_view(account: Account) -> dict[str, Any]:
         "mch_id": account.mch_id,
         "name": account.name,
         "mode": account.mode.value,
+        "region": account.region.value,
         "appids": list(account.appids),
     }
 
 
 def _attempt_view(attempt: Attempt) -> Mapping[str, Any]:
-    trade = attempt.notice.trade
+    notice = attempt.notice
     return {
         "at": _time(attempt.at),
-        "mch_id": trade.mch_id,
-        "out_trade_no": trade.out_trade_no,
-        "url": trade.terms["notify_url"],
+        "mch_id": notice.trade.mch_id,
+        "out_trade_no": notice.trade.out_trade_no,
+        "out_refund_no": notice.refund.out_refund_no if notice.refund else "",
+        "api": notice.api.value,
+        "event_type": notice.event_type,
+        "event_id": notice.event_id,
+        "signed_by": attempt.signed_by,
+        "url": notice.url,
         "attempt": attempt.number,
         "status": attempt.status,
         "body": attempt.body,
         "error": attempt.error,
         "accepted": attempt.accepted,
         "fault": attempt.fault,
+        "client_failure": attempt.client_failure,
     }
 
 
@@ -133,6 +164,7 @@ def _notice_view(notice: Notice) -> Mapping[str, Any]:
     return {
         "mch_id": notice.trade.mch_id,
         "out_trade_no": notice.trade.out_trade_no,
+        "event_type": notice.event_type,
         "attempt": notice.attempts + 1,
         "due_at": _time(notice.due_at),
     }

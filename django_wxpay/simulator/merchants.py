@@ -1,15 +1,33 @@
-"""Which merchants the simulated gateway knows, and the accounts they have there."""
+"""Which merchants the simulated gateway knows where it is told of none."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
-from django_wxpay.protocol.errors import ConfigurationError
-from django_wxpay.protocol.merchants import Merchant, Mode, Region
+from django_wxpay.protocol.merchants import DEFAULT_HOSTS, Api, Merchant, Mode, Region
+from django_wxpay.simulator.v3.demo_keys import (
+    TEST_API_V3_KEY,
+    TEST_MERCHANT_PRIVATE_KEY,
+    TEST_MERCHANT_SERIAL_NO,
+    TEST_PUBLIC_KEY,
+    TEST_PUBLIC_KEY_ID,
+)
 
 # Test keys: they open nothing anywhere.
+_V3: Final[dict[str, Any]] = {
+    "appid": "wx8888888888888888",
+    "api": Api.V3,
+    "api_v3_key": TEST_API_V3_KEY,
+    "private_key": TEST_MERCHANT_PRIVATE_KEY,
+    "cert_serial_no": TEST_MERCHANT_SERIAL_NO,
+}
+_GLOBAL: Final[dict[str, Any]] = {
+    **_V3,
+    "region": Region.GLOBAL,
+    "merchant_category_code": "0742",
+    "hosts": DEFAULT_HOSTS[Region.GLOBAL],
+}
+
 DEMO_MERCHANTS: Final = (
     Merchant(
         alias="default",
@@ -25,56 +43,21 @@ DEMO_MERCHANTS: Final = (
         sub_mch_id="1900000109",
         api_key="TESTKEYtestkeyTESTKEYtestkey0001",
     ),
+    # As new mainland merchants are: believes WeChat Pay's public key, has no certificates.
+    Merchant(
+        alias="mainland-v3",
+        mch_id="1900000110",
+        wechatpay_public_key_id=TEST_PUBLIC_KEY_ID,
+        wechatpay_public_key=TEST_PUBLIC_KEY,
+        **_V3,
+    ),
+    # As the global documentation has it: downloads platform certificates.
+    Merchant(alias="global-v3", mch_id="1900000111", **_GLOBAL),
+    Merchant(
+        alias="global-v3-institution",
+        mch_id="1900000112",
+        mode=Mode.INSTITUTIONAL,
+        sub_mch_id="1900000113",
+        **_GLOBAL,
+    ),
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
-    """What the gateway knows of one ``mch_id``, whatever aliases the shop has for it."""
-
-    mch_id: str
-    name: str
-    appids: tuple[str, ...]
-    mode: Mode
-    mainland: bool
-    api_key: str = field(repr=False)
-
-
-def open_accounts(merchants: Iterable[Merchant]) -> Mapping[str, Account]:
-    """Return the accounts of ``merchants`` by mch_id.
-
-    Entries that share a mch_id are one account with all their appids; two keys for one
-    mch_id, or two modes, are a ``ConfigurationError``, for the gateway knows only one.
-    """
-    accounts: dict[str, Account] = {}
-    for merchant in merchants:
-        here = _account(merchant)
-        there = accounts.get(here.mch_id)
-        accounts[here.mch_id] = here if there is None else _joined(there, here)
-    return accounts
-
-
-def _account(merchant: Merchant) -> Account:
-    return Account(
-        mch_id=merchant.mch_id,
-        name=merchant.alias,
-        appids=(merchant.appid, *merchant.appids),
-        mode=merchant.mode,
-        mainland=merchant.region is Region.MAINLAND,
-        api_key=merchant.api_key,
-    )
-
-
-def _joined(first: Account, second: Account) -> Account:
-    if first.api_key and second.api_key and first.api_key != second.api_key:
-        raise ConfigurationError(f"mch_id {first.mch_id} has two different API keys")
-    if first.mode is not second.mode:
-        raise ConfigurationError(f"mch_id {first.mch_id} cannot be direct and an institution")
-    return Account(
-        mch_id=first.mch_id,
-        name=first.name,
-        appids=tuple(dict.fromkeys(first.appids + second.appids)),
-        mode=first.mode,
-        mainland=first.mainland and second.mainland,
-        api_key=first.api_key or second.api_key,
-    )

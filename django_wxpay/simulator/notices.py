@@ -1,4 +1,4 @@
-"""What a payment notification says, when it is sent again and when it counts as heard."""
+"""What is on its way to a shop, when it is sent again, and what came of each attempt."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-from django_wxpay.protocol.errors import MalformedMessage
-from django_wxpay.protocol.v2 import decode_xml
+from django_wxpay.protocol.merchants import Api
+from django_wxpay.simulator.refunds import Refund
 from django_wxpay.simulator.trades import Trade
 
 # Gaps between one attempt and the next, in seconds (protocol-v2 section 7.1).
@@ -16,7 +16,7 @@ RHYTHM_S: Final = (
     *(15, 15, 30, 180, 600, 1200, 1800, 1800, 1800, 3600),
     *(10800, 10800, 10800, 21600, 21600),
 )
-HEADERS: Final = {"Content-Type": "text/xml", "User-Agent": "Mozilla/4.0", "Accept": "*/*"}
+PAYMENT: Final = "TRANSACTION.SUCCESS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,24 +35,55 @@ class Deliver(Protocol):
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Notice:
-    """The notification of one payment, on its way: ``attempts`` were made so far.
+    """One notification on its way to ``url``: ``attempts`` were made so far.
 
-    ``state`` is ``pending``, ``accepted``, ``exhausted`` or ``lost``. ``held`` means that it
-    waits for another one to be sent first.
+    It tells of a payment, or of ``refund`` where there is one; ``event_type`` is v3's word for
+    it. ``state`` is ``pending``, ``accepted``, ``exhausted`` or ``lost``. ``held`` means that
+    it waits for another one to be sent first. ``event_id`` and ``seal_nonce`` are those of a
+    v3 envelope, the same for each attempt.
     """
 
     trade: Trade
+    url: str
     due_at: datetime
+    created_at: datetime
+    event_id: str
+    seal_nonce: str
+    event_type: str = PAYMENT
+    refund: Refund | None = None
     copies: int = 1
     at_once: bool = False
     held: bool = False
     attempts: int = 0
     state: str = "pending"
 
+    @property
+    def api(self) -> Api:
+        """The protocol it speaks: that in which the order was placed."""
+        return self.trade.api
+
+    def write_down(self) -> None:
+        """Let the payment or the refund know what became of its notification."""
+        subject = self.refund or self.trade
+        subject.told = self.state
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """The octets and headers of one attempt, the fault they suffer from, and who signed them."""
+
+    body: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    fault: str
+    signed_by: str = ""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One try at delivering: what was answered, and whether that ends the retries."""
+    """One try at delivering: what was answered, and whether that ends the retries.
+
+    ``client_failure`` says what the shop did that a shop must never do.
+    """
 
     notice: Notice = field(repr=False)
     number: int
@@ -62,6 +93,8 @@ class Attempt:
     body: str
     error: str
     accepted: bool
+    signed_by: str = ""
+    client_failure: str = ""
 
 
 class Outbox:
@@ -111,32 +144,3 @@ def next_attempt_at(notice: Notice) -> datetime | None:
     if notice.attempts > len(RHYTHM_S):
         return None
     return notice.due_at + timedelta(seconds=RHYTHM_S[notice.attempts - 1])
-
-
-def is_accepted(reply: Reply) -> bool:
-    """Say whether an answer stops the retries: HTTP 200 and an XML ``return_code`` SUCCESS."""
-    try:
-        return reply.status == 200 and decode_xml(reply.body).get("return_code") == "SUCCESS"
-    except MalformedMessage:
-        return False
-
-
-def notice_fields(trade: Trade, *, nonce: str) -> dict[str, str]:
-    """Return the unsigned fields of the notification (section 7.2)."""
-    terms = trade.terms
-    kept = ("appid", "mch_id", "sub_appid", "sub_mch_id", "device_info", "version", "attach")
-    fields = {name: terms[name] for name in kept if name in terms}
-    if trade.sign_type:
-        fields["sign_type"] = trade.sign_type
-    payment = dict(trade.payment)
-    if terms.get("version") != "1.0":
-        payment.pop("promotion_detail", None)
-    return {
-        "return_code": "SUCCESS",
-        "return_msg": "OK",
-        "result_code": "SUCCESS",
-        "nonce_str": nonce,
-        "out_trade_no": trade.out_trade_no,
-        **fields,
-        **payment,
-    }

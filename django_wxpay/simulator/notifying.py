@@ -12,18 +12,19 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Final
 
-from django_wxpay.protocol.merchants import SignType
-from django_wxpay.simulator.faults import NOTIFY, Fault, Stage
+from django_wxpay.protocol.merchants import Api
+from django_wxpay.simulator.catalogue import Stage
+from django_wxpay.simulator.faults import NOTIFY, PROBE, Fault
+from django_wxpay.simulator.letters import client_failure, is_heard, letters
 from django_wxpay.simulator.notices import (
-    HEADERS,
+    PAYMENT,
     Attempt,
+    Letter,
     Notice,
     Reply,
-    is_accepted,
     next_attempt_at,
-    notice_fields,
 )
-from django_wxpay.simulator.tampering import write
+from django_wxpay.simulator.refunds import Refund
 from django_wxpay.simulator.trades import Trade
 from django_wxpay.simulator.world import World
 
@@ -35,12 +36,36 @@ _PATIENCE_S: Final = 10.0
 
 def post(world: World, trade: Trade) -> Notice:
     """Put the notification of a payment on its way; call with the lock held."""
+    return _post(world, trade, url=trade.terms["notify_url"], event_type=PAYMENT)
+
+
+def post_refund(world: World, refund: Refund, *, url: str) -> Notice:
+    """Put the notification of how a refund ended on its way; call with the lock held."""
+    event_type = f"REFUND.{refund.status}"
+    return _post(world, refund.trade, url=url, event_type=event_type, refund=refund)
+
+
+def _post(
+    world: World, trade: Trade, *, url: str, event_type: str, refund: Refund | None = None
+) -> Notice:
     now = world.clock.now()
-    notice = Notice(trade=trade, due_at=now)
-    fault = world.script.take(Stage.PAYMENT, NOTIFY)
+    notice = Notice(
+        trade=trade,
+        url=url,
+        due_at=now,
+        created_at=now,
+        event_id=world.numbers.event_id(),
+        seal_nonce=world.numbers.seal_nonce(),
+        event_type=event_type,
+        refund=refund,
+    )
+    fault = world.script.take(Stage.PAYMENT, NOTIFY, api=notice.api)
     if fault is not None:
         _bend(notice, fault)
-    trade.told = notice.state
+    if notice.api is Api.V3 and not world.accounts[trade.mch_id].api_v3_key:
+        # Without an APIv3 key set, no v3 callback is ever sent (protocol-v3 section 2.6).
+        notice.state = "lost"
+    notice.write_down()
     if notice.state == "pending":
         world.outbox.add(notice)
         _wake(world)
@@ -84,28 +109,33 @@ def send_first(world: World, notice: Notice) -> None:
 
 def send(world: World, notice: Notice) -> None:
     """Make one attempt at delivering ``notice`` and write down what came of it."""
-    with world.lock:
-        url = notice.trade.terms["notify_url"]
-        fault = world.script.take(Stage.ATTEMPT, NOTIFY)
-        bodies = _bodies(world, notice, "" if fault is None else fault.name)
-        number, at, attempts = notice.attempts + 1, world.clock.now(), []
+    attempts: list[Attempt] = []
     try:
-        for reply, error in _deliver(world, url, bodies, at_once=notice.at_once):
-            attempts.append(
-                Attempt(
-                    notice=notice,
-                    number=number,
-                    at=at,
-                    fault="" if fault is None else fault.name,
-                    status=None if reply is None else reply.status,
-                    body="" if reply is None else reply.body[:2000].decode("utf-8", "replace"),
-                    error=error,
-                    accepted=reply is not None and is_accepted(reply),
-                )
-            )
+        with world.lock:
+            written = letters(world, notice, _spoiling(world, notice))
+            number, at = notice.attempts + 1, world.clock.now()
+        for letter, reply, error in _deliver(world, notice, written):
+            attempts.append(_attempt(notice, number, at, letter, reply, error))
     finally:
         with world.lock:
             _settle(world, notice, attempts)
+
+
+def _attempt(
+    notice: Notice, number: int, at: datetime, letter: Letter, reply: Reply | None, error: str
+) -> Attempt:
+    return Attempt(
+        notice=notice,
+        number=number,
+        at=at,
+        fault=letter.fault,
+        status=None if reply is None else reply.status,
+        body="" if reply is None else reply.body[:2000].decode("utf-8", "replace"),
+        error=error,
+        accepted=reply is not None and is_heard(notice, letter, reply),
+        signed_by=letter.signed_by,
+        client_failure="" if reply is None else client_failure(notice, letter, reply),
+    )
 
 
 def _bend(notice: Notice, fault: Fault) -> None:
@@ -119,33 +149,28 @@ def _bend(notice: Notice, fault: Fault) -> None:
             notice.held = fault.name == "reordered"
 
 
-def _bodies(world: World, notice: Notice, fault: str) -> list[bytes]:
-    """Write the copies to send: duplicates differ in their nonce, concurrent ones in nothing."""
-    trade = notice.trade
-    key = world.accounts[trade.mch_id].api_key
-    sign_type = SignType(trade.sign_type or SignType.MD5)
-
-    def one() -> bytes:
-        fields = notice_fields(trade, nonce=world.numbers.nonce())
-        return write(fields, key=key, sign_type=sign_type, fault=fault)
-
-    copies, notice.copies = notice.copies, 1
-    return [one()] * copies if notice.at_once else [one() for _ in range(copies)]
+def _spoiling(world: World, notice: Notice) -> str:
+    """Return the name of the fault that befalls the next attempt, "" for none."""
+    fault = world.script.take(Stage.ATTEMPT, NOTIFY, api=notice.api)
+    if fault is not None:
+        return fault.name
+    is_probed = notice.api is Api.V3 and world.numbers.happens(world.options.probe_share)
+    return PROBE if is_probed else ""
 
 
 def _deliver(
-    world: World, url: str, bodies: list[bytes], *, at_once: bool
-) -> Iterable[tuple[Reply | None, str]]:
-    def one(body: bytes) -> tuple[Reply | None, str]:
+    world: World, notice: Notice, written: list[Letter]
+) -> Iterable[tuple[Letter, Reply | None, str]]:
+    def one(letter: Letter) -> tuple[Letter, Reply | None, str]:
         try:
-            return world.deliver(url, body, HEADERS), ""
+            return letter, world.deliver(notice.url, letter.body, letter.headers), ""
         except OSError as error:
-            return None, f"{type(error).__name__}: {error}"[:500]
+            return letter, None, f"{type(error).__name__}: {error}"[:500]
 
-    if not (at_once and world.live and len(bodies) > 1):
-        return map(one, bodies)
-    with ThreadPoolExecutor(max_workers=len(bodies)) as threads:
-        return list(threads.map(one, bodies))
+    if not (notice.at_once and world.live and len(written) > 1):
+        return map(one, written)
+    with ThreadPoolExecutor(max_workers=len(written)) as threads:
+        return list(threads.map(one, written))
 
 
 def _take(world: World) -> Notice | None:
@@ -171,7 +196,7 @@ def _settle(world: World, notice: Notice, attempts: list[Attempt]) -> None:
     else:
         notice.due_at = again_at
         world.outbox.add(notice)
-    notice.trade.told = notice.state
+    notice.write_down()
     world.outbox.release(now)
     _wake(world)
 

@@ -1,4 +1,4 @@
-"""The numbers the gateway gives out, in the shapes seen in practice (protocol-v2 section 3.6)."""
+"""The numbers the gateway gives out, in the shapes seen in practice (protocol-v2 3.6, v3 12)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import string
 from collections.abc import Callable
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from django_wxpay.protocol.times import to_t14
 
@@ -24,6 +25,26 @@ class Numbers:
         """Return a nonce_str of 32 characters."""
         return self._entropy(16).hex().upper()
 
+    def bytes(self, count: int) -> bytes:
+        """Return ``count`` random bytes."""
+        return self._entropy(count)
+
+    def happens(self, share: float) -> bool:
+        """Say whether something happens that does so in this ``share`` of all cases, 0 to 1."""
+        return int.from_bytes(self._entropy(8)) < share * 2**64
+
+    def event_id(self) -> str:
+        """Return the id of a v3 callback: a UUID."""
+        return str(UUID(bytes=self._entropy(16), version=4))
+
+    def seal_nonce(self) -> str:
+        """Return the 12 characters of a nonce for AES-GCM."""
+        return self._entropy(6).hex()
+
+    def request_id(self, result: int) -> str:
+        """Return a v3 ``Request-ID``; ``result`` is the gateway's internal number, 0 for a yes."""
+        return f"08{self._entropy(16).hex().upper()}-{result}"
+
     def prepay_id(self, now: datetime) -> str:
         """Return ``wx``, 14 digits of Beijing time and 20 hexadecimal digits."""
         return f"wx{to_t14(now)}{self._entropy(10).hex()}"
@@ -38,6 +59,11 @@ class Numbers:
         number = int.from_bytes(self._entropy(8)) % 10**16
         digits = f"{number:016d}"
         return f"4200{digits[:6]}{to_t14(now)[:8]}{digits[6:]}"
+
+    def refund_id(self, now: datetime) -> str:
+        """Return 29 digits, the day among them."""
+        number = int.from_bytes(self._entropy(8)) % 10**18
+        return f"503{to_t14(now)[:8]}{number:018d}"
 
 
 def openid_of(appid: str, *, customer: str = "customer") -> str:

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from django_wxpay.protocol.facts import Coupon
-from django_wxpay.protocol.money import major_units
+from django_wxpay.protocol.money import EXPONENTS, major_units
 from django_wxpay.protocol.times import to_t14
 from django_wxpay.simulator.control_errors import ControlError
 from django_wxpay.simulator.numbers import openid_of
@@ -21,10 +21,12 @@ from django_wxpay.simulator.trades import Trade
 class Manner:
     """How the customer pays; what is left out is chosen as a plain payment would have it.
 
-    ``rate_value`` is the exchange rate x 10^8: with it, ``cash_fee`` is in CNY unless given.
+    ``rate_value`` is the exchange rate x 10^8: with it, ``cash_fee`` is converted, to CNY
+    unless ``cash_fee_type`` names another currency.
     """
 
     openid: str = ""
+    sub_openid: str = ""
     bank_type: str = "OTHERS"
     coupons: tuple[Coupon, ...] = ()
     cash_fee: int | None = None
@@ -63,7 +65,9 @@ def _payer(terms: Mapping[str, str], manner: Manner) -> dict[str, str]:
         "is_subscribe": "N",
     }
     if "sub_appid" in terms:
-        payer["sub_openid"] = terms.get("sub_openid") or openid_of(terms["sub_appid"])
+        payer["sub_openid"] = (
+            manner.sub_openid or terms.get("sub_openid") or openid_of(terms["sub_appid"])
+        )
         payer["sub_is_subscribe"] = "N"
     return payer
 
@@ -77,8 +81,8 @@ def _money(terms: Mapping[str, str], manner: Manner) -> dict[str, str]:
     cash_fee, cash_fee_type = rest, fee_type
     fields = {}
     if manner.rate_value is not None:
-        cash_fee = _in_fen(rest, fee_type, manner.rate_value)
-        cash_fee_type = "CNY"
+        cash_fee_type = manner.cash_fee_type or "CNY"
+        cash_fee = _converted(rest, fee_type, manner.rate_value, to=cash_fee_type)
         fields["rate_value"] = str(manner.rate_value)
     fields["cash_fee"] = str(cash_fee if manner.cash_fee is None else manner.cash_fee)
     fields["cash_fee_type"] = manner.cash_fee_type or cash_fee_type
@@ -88,9 +92,9 @@ def _money(terms: Mapping[str, str], manner: Manner) -> dict[str, str]:
     return fields
 
 
-def _in_fen(amount: int, fee_type: str, rate_value: int) -> int:
-    yuan = major_units(amount, fee_type) * Decimal(rate_value).scaleb(-8)
-    return int(yuan.scaleb(2).to_integral_value())
+def _converted(amount: int, fee_type: str, rate_value: int, *, to: str) -> int:
+    major = major_units(amount, fee_type) * Decimal(rate_value).scaleb(-8)
+    return int(major.scaleb(EXPONENTS.get(to, 2)).to_integral_value())
 
 
 def _coupon_fields(coupons: tuple[Coupon, ...]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 from django_wxpay.protocol.fields import Text
-from django_wxpay.protocol.merchants import Mode
+from django_wxpay.protocol.merchants import Api, Mode
 from django_wxpay.protocol.times import parse_t14
 from django_wxpay.protocol.v2.rules import UNIFIEDORDER_RULES, check_unifiedorder
 from django_wxpay.simulator.admission import Call
@@ -62,12 +62,32 @@ def unifiedorder(world: World, call: Call) -> dict[str, str]:
     trade.sign_type = call.fields.get("sign_type", "")
     if trade.state == PAYERROR:
         trade.state = NOTPAY
-    return _granted(call, trade, _new_prepay(world, trade))
+    return _granted(call, trade, new_prepay(world, trade))
 
 
 def code_url(prepay: Prepay) -> str:
     """Return what stands in the QR code."""
     return f"weixin://wxpay/bizpayurl?pr={prepay.code}"
+
+
+def mweb_url(prepay: Prepay, *, origin: str) -> str:
+    """Return where an H5 customer's browser is sent."""
+    query = urlencode({"prepay_id": prepay.prepay_id, "package": prepay.code})
+    return f"{origin}/cgi-bin/mmpayweb-bin/checkmweb?{query}"
+
+
+def new_prepay(world: World, trade: Trade) -> Prepay:
+    """Give ``trade`` a new prepay, with which alone it can be paid from now on; lock held."""
+    now = world.clock.now()
+    code = world.numbers.code()
+    while world.trades.knows(code):
+        code = world.numbers.code()
+    life = MWEB_LIFE if trade.terms["trade_type"] == "MWEB" else PREPAY_LIFE
+    prepay = Prepay(
+        prepay_id=world.numbers.prepay_id(now), code=code, created_at=now, expires_at=now + life
+    )
+    world.trades.add_prepay(trade, prepay)
+    return prepay
 
 
 def _check(world: World, call: Call) -> None:
@@ -103,7 +123,7 @@ def _check_re_entry(world: World, call: Call, trade: Trade) -> None:
     if trade.state == CLOSED:
         raise BusinessError("ORDERCLOSED")
     sub_merchants = {trade.terms.get("sub_mch_id"), call.fields.get("sub_mch_id")}
-    if trade.state == REVOKED or len(sub_merchants) > 1:
+    if trade.state == REVOKED or len(sub_merchants) > 1 or trade.api is not Api.V2:
         raise BusinessError("OUT_TRADE_NO_USED")
     differing = [
         name for name in FINGERPRINT if _term(trade.terms, name) != _term(call.fields, name)
@@ -118,25 +138,11 @@ def _term(terms: Mapping[str, str], name: str) -> str:
     return terms.get(name, "CNY" if name == "fee_type" else "")
 
 
-def _new_prepay(world: World, trade: Trade) -> Prepay:
-    now = world.clock.now()
-    code = world.numbers.code()
-    while world.trades.knows(code):
-        code = world.numbers.code()
-    life = MWEB_LIFE if trade.terms["trade_type"] == "MWEB" else PREPAY_LIFE
-    prepay = Prepay(
-        prepay_id=world.numbers.prepay_id(now), code=code, created_at=now, expires_at=now + life
-    )
-    world.trades.add_prepay(trade, prepay)
-    return prepay
-
-
 def _granted(call: Call, trade: Trade, prepay: Prepay) -> dict[str, str]:
     trade_type = trade.terms["trade_type"]
     granted = {"trade_type": trade_type, "prepay_id": prepay.prepay_id}
     if trade_type == "NATIVE":
         granted["code_url"] = code_url(prepay)
     if trade_type == "MWEB":
-        query = urlencode({"prepay_id": prepay.prepay_id, "package": prepay.code})
-        granted["mweb_url"] = f"{call.origin}/cgi-bin/mmpayweb-bin/checkmweb?{query}"
+        granted["mweb_url"] = mweb_url(prepay, origin=call.origin)
     return granted

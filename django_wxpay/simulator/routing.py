@@ -9,6 +9,7 @@ from django_wxpay.simulator.gateway import OPERATIONS, answer
 from django_wxpay.simulator.home import home
 from django_wxpay.simulator.phone import phone
 from django_wxpay.simulator.rendering import STATIC, static_file
+from django_wxpay.simulator.v3.gateway import answer_v3
 from django_wxpay.simulator.world import World
 
 _H5 = "/cgi-bin/mmpayweb-bin/checkmweb"
@@ -17,6 +18,8 @@ _H5 = "/cgi-bin/mmpayweb-bin/checkmweb"
 def route(world: World, request: Request) -> Response:
     """Answer any request."""
     path = request.path
+    if path.startswith("/v3/"):
+        return answer_v3(world, request)
     operation = OPERATIONS.get(path)
     if operation is not None:
         return answer(world, operation, request)

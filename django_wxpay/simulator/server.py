@@ -15,7 +15,7 @@ from socketserver import TCPServer, ThreadingMixIn
 from typing import Any, Final
 
 from django_wxpay.simulator.exchanges import BODY_LIMIT, Environ
-from django_wxpay.simulator.wsgi import Application, call, environment
+from django_wxpay.simulator.wsgi import Application, Called, call, environment
 
 logger = logging.getLogger(__name__)
 
@@ -116,13 +116,22 @@ class _Handler(BaseHTTPRequestHandler):
         if self.server.closing.wait(called.line.delay_s) or called.line.reset:
             self._reset()
             return
-        self.send_response(called.status, called.reason)
-        for name, value in called.headers:
+        self.send_response_only(called.status, called.reason)
+        for name, value in (*self._own_headers(called), *called.headers):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(called.body[: called.line.cut_at])
         if called.line.cut_at is not None:
             self.close_connection = True
+
+    def _own_headers(self, called: Called) -> list[tuple[str, str]]:
+        headers = [("Date", self.date_time_string())]
+        if not any(name == "Server" for name, _ in called.headers):
+            headers.append(("Server", self.server_version))
+        if not self.close_connection:
+            keep = f"timeout={self.timeout}"
+            headers += [("Connection", "keep-alive"), ("Keep-Alive", keep)]
+        return headers
 
     def _reset(self) -> None:
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)

@@ -8,7 +8,7 @@ from typing import Final
 from django_wxpay.protocol.merchants import SignType
 from django_wxpay.protocol.v2 import encode_xml, sign
 
-_ANOTHER_KEY: Final = "ANOTHER-KEYS-SIGNATURE-0000000000"
+ANOTHER_KEY: Final = "ANOTHER-KEYS-SIGNATURE-0000000000"
 _DOCTYPE: Final = b'<!DOCTYPE xml [<!ENTITY who "nobody">]>'
 
 _CHANGES: Final[dict[str, tuple[str, str]]] = {
@@ -24,6 +24,11 @@ def write(fields: dict[str, str], *, key: str, sign_type: SignType, fault: str =
     if fault != "unsigned":
         told["sign"] = _sign(told, key, sign_type, fault)
     return spoil(encode_xml(told), fault)
+
+
+def enclose(fields: dict[str, str], fault: str) -> bytes:
+    """Return ``fields`` as a document that nobody signs, spoiled in the way ``fault`` names."""
+    return spoil(encode_xml(_changed(fields, fault)), fault)
 
 
 def spoil(body: bytes, fault: str) -> bytes:
@@ -44,16 +49,16 @@ def _changed(fields: dict[str, str], fault: str) -> dict[str, str]:
     if fault in _CHANGES:
         name, value = _CHANGES[fault]
         told[name] = value
-    elif fault == "wrong_amount":
+    elif fault == "wrong_amount" and "total_fee" in told:
         told["total_fee"] = str(int(told["total_fee"]) + 1)
-    elif fault == "wrong_currency":
+    elif fault == "wrong_currency" and "total_fee" in told:
         told["fee_type"] = "USD" if told.get("fee_type") != "USD" else "EUR"
     return told
 
 
 def _sign(told: dict[str, str], key: str, sign_type: SignType, fault: str) -> str:
     if fault == "bad_signature":
-        return sign(told, _ANOTHER_KEY, sign_type)
+        return sign(told, ANOTHER_KEY, sign_type)
     if fault == "hmac_answer":
         return sign(told, key, _other(sign_type))
     return sign(told, key, sign_type)

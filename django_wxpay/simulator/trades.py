@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
+from django_wxpay.protocol.merchants import Api
 from django_wxpay.protocol.times import parse_t14
 
 # Protocol-v2 section 3.4.
@@ -43,9 +44,10 @@ class Prepay:
 class Trade:
     """One order: the fields it was placed with, and what became of it.
 
-    ``terms`` are the wire fields of the first unifiedorder; ``sign_type`` is the text of the
-    last one, "" where it sent none. ``payment`` holds the wire fields that a payment adds,
-    ``told`` what became of its notification.
+    ``api`` is the protocol that placed it. ``terms`` are the wire fields of the first
+    unifiedorder, in v2's words whatever placed it, and ``document`` is the body of a v3 one;
+    ``sign_type`` is the text of the last one, "" where it sent none. ``payment`` holds the v2
+    wire fields that a payment adds, ``told`` what became of its notification.
     """
 
     mch_id: str
@@ -53,6 +55,8 @@ class Trade:
     terms: dict[str, str]
     sign_type: str
     created_at: datetime
+    api: Api = Api.V2
+    document: dict[str, Any] = field(default_factory=dict)
     state: str = NOTPAY
     prepays: list[Prepay] = field(default_factory=list)
     payment: dict[str, str] = field(default_factory=dict)

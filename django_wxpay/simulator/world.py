@@ -12,29 +12,39 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from django_wxpay.protocol.merchants import Api
+from django_wxpay.simulator.accounts import Account
 from django_wxpay.simulator.clock import Clock
 from django_wxpay.simulator.control_errors import unknown_trade
 from django_wxpay.simulator.faults import Script
-from django_wxpay.simulator.merchants import Account
 from django_wxpay.simulator.notices import Attempt, Deliver, Outbox
 from django_wxpay.simulator.numbers import Numbers
 from django_wxpay.simulator.options import Options
+from django_wxpay.simulator.refunds import Refunds
 from django_wxpay.simulator.trades import Trade, Trades
+from django_wxpay.simulator.v3.keychain import Keychain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
-    """One call as the ledger shows it: who asked what, and what was answered."""
+    """One call as the ledger shows it: who asked what, and what was answered.
+
+    ``err_code`` is spelled as it was answered. ``signed_by`` is the serial or id of the key
+    that signed a v3 answer.
+    """
 
     at: datetime
+    api: Api
     operation: str
     host: str
     mch_id: str
     out_trade_no: str
+    http_status: int
     return_code: str
     result_code: str
     err_code: str
     fault: str
+    signed_by: str
     unknown_fields: tuple[str, ...]
 
 
@@ -56,11 +66,13 @@ class World:
     deliver: Deliver
     live: bool
     numbers: Numbers = field(init=False)
+    keychain: Keychain = field(init=False)
     lock: threading.RLock = field(init=False, default_factory=threading.RLock)
     changed: threading.Condition = field(init=False)
     pump: threading.Thread | None = field(init=False, default=None)
     in_flight: int = field(init=False, default=0)
     trades: Trades = field(init=False)
+    refunds: Refunds = field(init=False)
     script: Script = field(init=False)
     outbox: Outbox = field(init=False)
     heard: deque[Heard] = field(init=False)
@@ -69,13 +81,17 @@ class World:
 
     def __post_init__(self) -> None:
         self.numbers = Numbers(self.options.entropy)
+        self.keychain = Keychain(
+            self.options.material, self.accounts, clock=self.clock, numbers=self.numbers
+        )
         self.changed = threading.Condition(self.lock)
         self._forget()
 
     def reset(self) -> None:
-        """Forget every trade, fault and notification, and return to real time."""
+        """Forget every trade, fault and notification; return to real time and the first keys."""
         with self.lock:
             self.clock.reset()
+            self.keychain.reset()
             self._forget()
             self.changed.notify_all()
 
@@ -89,6 +105,7 @@ class World:
     def _forget(self) -> None:
         size = self.options.ledger_size
         self.trades = Trades()
+        self.refunds = Refunds()
         self.script = Script()
         self.outbox = Outbox()
         self.heard = deque(maxlen=size)

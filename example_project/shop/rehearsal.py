@@ -12,7 +12,7 @@ from typing import Final
 
 import requests
 
-from django_wxpay import services
+from django_wxpay import conf, services
 from django_wxpay.models import Notification, Order
 from example_project.shop.catalogue import TEAS
 from example_project.shop.models import Purchase
@@ -34,6 +34,8 @@ def rehearse(*, shop: str, simulator: str, patience_s: float = 20.0) -> Iterator
     order = Order.objects.filter(out_trade_no=purchase.reference).first()
     if order is None:
         raise DidNotHappen("The shop opened its pay page without an order behind it.")
+    merchant = conf.merchant(order.merchant)
+    yield "merchant", f"{order.mch_id}, {merchant.api}, {merchant.region}"
     yield "order", f"{order.out_trade_no}, {order.body}, {order.amount}, {order.trade_state}"
 
     prepay = order.prepays.first()

@@ -51,6 +51,7 @@ def test_once_pays_one_order_and_says_each_step(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert [line[:14].strip() for line in lines] == [
+        "merchant",
         "order",
         "QR link",
         "payment",
@@ -59,11 +60,29 @@ def test_once_pays_one_order_and_says_each_step(tmp_path: Path) -> None:
         "receipt",
         "done",
     ]
-    assert re.search(r"order +[0-9A-Z]{20}, Dragon Well, 68\.00 CNY, NOTPAY$", lines[0])
-    assert re.search(r"weixin://wxpay/bizpayurl\?pr=\w+$", lines[1])
-    assert "APPLIED" in lines[3]
-    assert re.search(r"query +SUCCESS, transaction \d{28}$", lines[4])
+    assert re.search(r"order +[0-9A-Z]{20}, Dragon Well, 68\.00 CNY, NOTPAY$", lines[1])
+    assert re.search(r"weixin://wxpay/bizpayurl\?pr=\w+$", lines[2])
+    assert "APPLIED" in lines[4]
+    assert re.search(r"query +SUCCESS, transaction \d{28}$", lines[5])
     assert not usual.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "api", "mch_id"),
+    [
+        (["--api", "v3"], "v3", "1900000110"),
+        (["--region", "global"], "v3", "1900000111"),
+        (["--api", "v2", "--region", "global"], "v2", "1900000109"),
+    ],
+)
+def test_once_does_the_same_over_every_protocol_and_in_every_region(
+    arguments: list[str], api: str, mch_id: str
+) -> None:
+    done = manage("demo", "--once", *arguments)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "APPLIED" in done.stdout
+    assert (f"{api}," in done.stdout, mch_id in done.stdout) == (True, True)
 
 
 def test_once_reaches_this_machine_although_a_proxy_is_set() -> None:
@@ -170,7 +189,15 @@ def test_a_rehearsal_ends_on_the_receipt(
     simulator: tuple[str, Simulator],
 ) -> None:
     steps = dict(rehearse(shop=live_server.url, simulator=simulator[0]))
-    assert list(steps) == ["order", "QR link", "payment", "notification", "query", "receipt"]
+    assert list(steps) == [
+        "merchant",
+        "order",
+        "QR link",
+        "payment",
+        "notification",
+        "query",
+        "receipt",
+    ]
 
 
 def test_a_notification_that_never_comes_stops_the_rehearsal_in_time(

@@ -19,6 +19,7 @@ from django.test import override_settings
 
 from django_wxpay.management.commands import wxpay_simulator
 from django_wxpay.simulator import DEMO_MERCHANTS, Simulator
+from django_wxpay.simulator.v3.demo_keys import TEST_PUBLIC_KEY
 from tests.simulator.calling import Merchant
 
 COMMAND = [sys.executable, "-m", "django", "wxpay_simulator", "--port", "0"]
@@ -91,6 +92,21 @@ def test_settings_that_are_wrong_are_named(
 ) -> None:
     settings.WXPAY = {"MERCHANTS": {}}  # type: ignore[attr-defined]
     with pytest.raises(CommandError, match=r"manage\.py check"):
+        run()
+    assert served == []
+
+
+def test_keys_that_are_another_wechat_pays_are_named(
+    served: list[tuple[Simulator, str, int]], settings: object
+) -> None:
+    merchant = settings.WXPAY["MERCHANTS"]["default"]  # type: ignore[attr-defined]
+    believing = {
+        **merchant,
+        "WECHATPAY_PUBLIC_KEY_ID": "PUB_KEY_ID_1",
+        "WECHATPAY_PUBLIC_KEY": TEST_PUBLIC_KEY,
+    }
+    settings.WXPAY = {**settings.WXPAY, "MERCHANTS": {"default": believing}}  # type: ignore[attr-defined]
+    with pytest.raises(CommandError, match="believes PUB_KEY_ID_1"):
         run()
     assert served == []
 

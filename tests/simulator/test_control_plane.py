@@ -16,7 +16,8 @@ from django_wxpay.simulator.faults import CATALOGUE
 from tests.simulator.calling import HOST, MCH_ID, NOT_HEARD, NUMBER, Merchant, Shop
 
 ORDER = {"mch_id": MCH_ID, "out_trade_no": NUMBER}
-VERBS = ["pay", "trade", "notify", "clock", "faults", "reset"]
+VERBS = ["pay", "trade", "notify", "refund-notice", "clock", "faults", "keys", "reset"]
+SECRETS = ["TESTKEY", "TESTONLYapiv3key", "PRIVATE KEY"]
 
 
 def test_the_customer_pays(merchant: Merchant, shop: Shop) -> None:
@@ -78,17 +79,21 @@ def test_the_ledger_begins_empty_and_shows_no_key(merchant: Merchant) -> None:
         "mch_id": MCH_ID,
         "name": "default",
         "mode": "common",
+        "region": "mainland",
         "appids": ["wx8888888888888888"],
     }
     merchant.place()
     merchant.control("pay", ORDER)
-    for path in ("/_simulator/ledger", "/_simulator/merchants", "/_simulator/faults", "/"):
-        assert "TESTKEY" not in merchant.get(path).text
+    for name in ("ledger", "merchants", "faults", "keys"):
+        said = merchant.get(f"/_simulator/{name}").text
+        assert not [key for key in SECRETS if key in said]
+    assert not [key for key in SECRETS if key in merchant.get("/").text]
 
 
 def test_no_key_is_in_a_repr(app: Simulator, merchant: Merchant) -> None:
     merchant.place()
-    assert "TESTKEY" not in repr(app) + repr(vars(app))
+    said = repr(app) + repr(vars(app))
+    assert not [key for key in SECRETS if key in said]
 
 
 def test_the_ledger_shows_the_trade(merchant: Merchant) -> None:
@@ -156,6 +161,13 @@ def test_every_fault_can_be_scripted_by_its_name(merchant: Merchant, name: str) 
         ("pay", {**ORDER, "cash_fee": 1.5}, "cash_fee is not a whole number"),
         ("pay", {**ORDER, "cash_fee": True}, "cash_fee is not a number"),
         ("pay", {**ORDER, "cash_fee": -1}, "cash_fee is not between 0 and 2147483647"),
+        ("pay", {**ORDER, "openid": "a\x00"}, "openid is not a text"),
+        ("pay", {**ORDER, "openid": "\ud800"}, "openid is not a text"),
+        (
+            "pay",
+            {**ORDER, "promotion_detail": [{"name": "\ud800"}]},
+            "promotion_detail cannot be written as JSON",
+        ),
         ("trade", ORDER, "trade_state is missing"),
         ("clock", {"advance_s": "15"}, "advance_s is not a number"),
         ("clock", {"advance_s": 1e12}, "advance_s is not between 0 and 31622400"),

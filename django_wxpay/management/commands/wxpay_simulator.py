@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django_wxpay import conf
 from django_wxpay.protocol.errors import ConfigurationError
 from django_wxpay.protocol.merchants import Merchant
-from django_wxpay.simulator import DEMO_MERCHANTS, create_app, serve
+from django_wxpay.simulator import DEMO_MERCHANTS, Simulator, create_app, serve
 
 
 class Command(BaseCommand):
@@ -29,11 +29,11 @@ class Command(BaseCommand):
     def handle(self, *_: Any, **options: Any) -> None:
         """Serve until Ctrl-C or SIGTERM."""
         host, port = options["host"], options["port"]
-        merchants = self._merchants()
+        app = self._simulator()
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, _stop)
         try:
-            serve(create_app(merchants), host, port, ready=self._greet)
+            serve(app, host, port, ready=self._greet)
         except (OSError, OverflowError) as error:
             raise CommandError(f"cannot listen on {host} port {port}: {error}") from error
         except KeyboardInterrupt:
@@ -43,8 +43,11 @@ class Command(BaseCommand):
         if any(problem.code == "E001" for problem in conf.problems()):
             self.stdout.write("settings.WXPAY is missing: using the demonstration merchants.")
             return DEMO_MERCHANTS
+        return conf.merchants().values()
+
+    def _simulator(self) -> Simulator:
         try:
-            return conf.merchants().values()
+            return create_app(self._merchants())
         except ConfigurationError as error:
             raise CommandError(f"{error}. Run manage.py check for all of it.") from error
 

@@ -26,6 +26,7 @@ from django.test.utils import override_settings
 from django_wxpay import conf
 from django_wxpay.exceptions import WXPayError
 from django_wxpay.simulator import create_app, running
+from example_project.accounts import ACCOUNTS
 from example_project.shop.rehearsal import DidNotHappen, rehearse
 from example_project.shop.serving import HOST, serving
 
@@ -36,12 +37,18 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--once", action="store_true", help="pay one order headless and exit")
+        parser.add_argument("--api", choices=("v2", "v3"), help="the protocol of the orders")
+        parser.add_argument("--region", choices=("mainland", "global"), default="mainland")
         parser.add_argument("--shop-port", type=int, default=8000)
         parser.add_argument("--simulator-port", type=int, default=9100)
 
-    def handle(
-        self, *_args: Any, once: bool, shop_port: int, simulator_port: int, **_: Any
-    ) -> None:
+    def handle(self, *_args: Any, api: str | None, region: str, **options: Any) -> None:
+        """Global orders are v3's unless v2 is asked for; mainland's are v2's unless v3 is."""
+        chosen = api or ("v3" if region == "global" else "v2")
+        with _account(ACCOUNTS[chosen, region]):
+            self._run(**options)
+
+    def _run(self, *, once: bool, shop_port: int, simulator_port: int, **_: Any) -> None:
         logging.getLogger("django.server").setLevel(logging.ERROR)
         _reach_this_machine_without_a_proxy()
         if once:
@@ -118,6 +125,13 @@ def _wait_for_the_person() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
     stopped.wait()
+
+
+@contextmanager
+def _account(account: dict[str, Any]) -> Iterator[None]:
+    """Let ``account`` be the shop's only merchant."""
+    with override_settings(WXPAY={**settings.WXPAY, "MERCHANTS": {"default": account}}):
+        yield
 
 
 @contextmanager

@@ -1,0 +1,152 @@
+"""Which misbehaviour can be scripted: the catalogue, as data.
+
+A new fault is a row here, a line where it takes effect and a test.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from django_wxpay.protocol.merchants import Api
+
+
+class Stage(StrEnum):
+    """Where a fault strikes."""
+
+    ANSWER = "answer"  # an answer to a call
+    PAYMENT = "payment"  # how the notifications of a payment are sent
+    ATTEMPT = "attempt"  # what one notification says
+    PLACING = "placing"  # between accepting an order and answering
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One row of the catalogue.
+
+    ``executed`` says whether a call that it befalls is carried out all the same; ``seconds``
+    and ``count`` are what is used where the script names none. ``apis`` are the protocols it
+    can befall; it waits for one of them.
+    """
+
+    name: str
+    description: str
+    stages: frozenset[Stage]
+    executed: bool = True
+    seconds: float = 0.0
+    count: int = 1
+    apis: frozenset[Api] = frozenset(Api)
+
+
+_V2: Final = frozenset({Api.V2})
+_V3: Final = frozenset({Api.V3})
+_BOTH: Final = frozenset(Api)
+
+
+def _answer(
+    name: str,
+    description: str,
+    *,
+    executed: bool = True,
+    seconds: float = 0.0,
+    apis: frozenset[Api] = _BOTH,
+) -> Kind:
+    return Kind(
+        name=name,
+        description=description,
+        stages=frozenset({Stage.ANSWER}),
+        executed=executed,
+        seconds=seconds,
+        apis=apis,
+    )
+
+
+def _message(name: str, description: str, *, apis: frozenset[Api] = _BOTH) -> Kind:
+    stages = frozenset({Stage.ANSWER, Stage.ATTEMPT})
+    return Kind(name=name, description=description, stages=stages, apis=apis)
+
+
+def _notice(
+    name: str,
+    description: str,
+    stage: Stage,
+    *,
+    seconds: float = 0.0,
+    count: int = 1,
+    apis: frozenset[Api] = _BOTH,
+) -> Kind:
+    return Kind(
+        name=name,
+        description=description,
+        stages=frozenset({stage}),
+        seconds=seconds,
+        count=count,
+        apis=apis,
+    )
+
+
+CATALOGUE: Final[dict[str, Kind]] = {
+    kind.name: kind
+    for kind in (
+        _answer("slow", "Carried out; the answer takes `seconds`.", seconds=3),
+        _answer("answered_after_timeout", "Carried out; the answer comes too late.", seconds=20),
+        _answer("timeout", "Not carried out, and never answered.", executed=False, seconds=60),
+        _answer("reset", "Not carried out; the connection is reset.", executed=False),
+        _answer("reset_after", "Carried out; the connection is reset."),
+        _answer("http_500", "Not carried out; HTTP 500.", executed=False),
+        _answer("http_502", "Not carried out; HTTP 502 with a proxy's page.", executed=False),
+        _answer("html", "Not carried out; an HTML page with HTTP 200.", executed=False),
+        _answer("empty", "Carried out; an empty answer with HTTP 200."),
+        _answer("truncated", "Carried out; the answer breaks off half-way on the line."),
+        _answer("half_xml", "Carried out; half of the document, XML or JSON, as if whole."),
+        _answer("systemerror", "Not carried out; SYSTEMERROR.", executed=False),
+        _answer("systemerror_after", "Carried out; SYSTEMERROR all the same."),
+        _message("bad_signature", "Signed with another key."),
+        _message("unsigned", "Without a signature."),
+        _answer("rate_limited", "Not carried out; HTTP 429.", executed=False, apis=_V3),
+        _answer("unavailable", "Not carried out; HTTP 503.", executed=False, apis=_V3),
+        _answer(
+            "http_202", "Not carried out; HTTP 202 USERPAYING, signed.", executed=False, apis=_V3
+        ),
+        _answer("unknown_trade_state", "A trade_state nobody has heard of, signed.", apis=_V3),
+        _message("hmac_answer", "Signed with the other algorithm than the request's.", apis=_V2),
+        _message("wrong_mch_id", "Well signed, but about another merchant."),
+        _message("wrong_appid", "Well signed, but about another appid."),
+        _message("extra_field", "With a field nobody has heard of, signed as it must be."),
+        _message("bom", "With a byte-order mark in front."),
+        _message("doctype", "With a DOCTYPE in front.", apis=_V2),
+        _message("other_body", "The signature is genuine, but another body's.", apis=_V3),
+        _message("signtest", "A probe: a wrong signature, on purpose.", apis=_V3),
+        _message("wrong_serial", "Signed under a serial that nobody listed.", apis=_V3),
+        _message("stale_timestamp", "Signed ten minutes ago.", apis=_V3),
+        _message("future_timestamp", "Signed in ten minutes.", apis=_V3),
+        _message("no_signature_type", "Signed, but the algorithm is not named.", apis=_V3),
+        _message("extra_member", "With members nobody has heard of.", apis=_V3),
+        _message("shuffled_members", "With its members in another order.", apis=_V3),
+        _notice(
+            "tampered_ciphertext", "Well signed, but it does not open.", Stage.ATTEMPT, apis=_V3
+        ),
+        _notice(
+            "missing_associated_data",
+            "Sealed without associated data, which it leaves out.",
+            Stage.ATTEMPT,
+            apis=_V3,
+        ),
+        _notice("bare_envelope", "Without summary and original_type.", Stage.ATTEMPT, apis=_V3),
+        _notice("unknown_event", "An event_type of another product.", Stage.ATTEMPT, apis=_V3),
+        _notice("wrong_amount", "A total_fee that is not the order's.", Stage.ATTEMPT),
+        _notice("wrong_currency", "A fee_type that is not the order's.", Stage.ATTEMPT),
+        _notice("duplicate", "Sent `count` times, one after the other.", Stage.PAYMENT, count=2),
+        _notice("concurrent", "Sent `count` times at once.", Stage.PAYMENT, count=50),
+        _notice("late", "Sent first after `seconds`.", Stage.PAYMENT, seconds=60),
+        _notice("lost", "Paid, and no notification ever comes.", Stage.PAYMENT),
+        _notice(
+            "reordered",
+            "Held until another payment's has been sent, at most `seconds`.",
+            Stage.PAYMENT,
+            seconds=60,
+        ),
+        _notice("before_answer", "Paid and told before unifiedorder answers.", Stage.PLACING),
+    )
+}

@@ -1,0 +1,1 @@
+"""The JSON side of the simulated gateway: APIv3, global and mainland, direct and institutional."""

@@ -1,0 +1,194 @@
+"""With which key the simulated gateway signs: certificates that rotate, and a public key.
+
+Sections 2.5 and 2.6 of protocol-v3. What a person does to the keys is here; the caller holds
+the world's lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from django_wxpay.protocol.v3.keys import load_private_key
+from django_wxpay.simulator.accounts import Account, KeyMode
+from django_wxpay.simulator.clock import Clock
+from django_wxpay.simulator.control_errors import ControlError
+from django_wxpay.simulator.numbers import Numbers
+from django_wxpay.simulator.v3 import minting
+from django_wxpay.simulator.v3.material import KeyMaterial
+from django_wxpay.simulator.v3.minting import Certificate
+
+# A new certificate is listed this long before it signs, and the old one's end moves there.
+NOTICE: Final = timedelta(hours=24)
+
+# The share of callbacks that the public key signs, on the seven days of a migration.
+SCHEDULE: Final = (0.001, 0.01, 0.05, 0.1, 0.2, 0.5, 1.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signer:
+    """A key to sign with, and the serial or id under which others know it."""
+
+    serial: str
+    private_key: RSAPrivateKey = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Migration:
+    """A merchant's way from certificates to the public key; ``share`` None: by the calendar."""
+
+    started_at: datetime
+    share: float | None
+
+    def callback_share(self, now: datetime) -> float:
+        """Return the share of callbacks that the public key signs."""
+        if self.share is not None:
+            return self.share
+        days = (now - self.started_at) // timedelta(days=1)
+        return SCHEDULE[min(days, len(SCHEDULE) - 1)]
+
+
+class Keychain:
+    """WeChat Pay's keys, for all merchants alike; how far each has migrated is its own matter."""
+
+    def __init__(
+        self,
+        material: KeyMaterial,
+        accounts: Mapping[str, Account],
+        *,
+        clock: Clock,
+        numbers: Numbers,
+    ) -> None:
+        self._material = material
+        self._accounts = accounts
+        self._clock = clock
+        self._numbers = numbers
+        self._first: Certificate | None = None
+        self.reset()
+
+    def reset(self) -> None:
+        """Return to how it began: one certificate, the same as then, and every merchant's mode."""
+        self._certificates: list[Certificate] = []
+        self._newest_share = 0.0
+        self._modes: dict[str, KeyMode] = {}
+        self._migrations: dict[str, Migration] = {}
+
+    @property
+    def public_key(self) -> tuple[str, str]:
+        """The id of WeChat Pay's public key, and its PEM."""
+        key = load_private_key(self._material.private_key).public_key()
+        pem = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        return self._material.public_key_id, pem.decode()
+
+    @property
+    def newest_share(self) -> float:
+        """The share of certificate signatures that the newer of two certificates makes."""
+        return self._newest_share
+
+    def certificates(self) -> tuple[Certificate, ...]:
+        """Return the listed certificates, the oldest first; the first is made when it is needed."""
+        if not self._certificates:
+            self._certificates.append(self._begun())
+        return tuple(self._certificates)
+
+    def mode(self, account: Account) -> KeyMode:
+        return self._modes.get(account.mch_id, account.key_mode)
+
+    def callback_share(self, account: Account) -> float:
+        """Return the share of a merchant's callbacks that the public key signs."""
+        mode, now = self.mode(account), self._clock.now()
+        if mode is not KeyMode.MIGRATION:
+            return 1.0 if mode is KeyMode.PUBLIC_KEY else 0.0
+        # A merchant that starts in the middle is on its first day.
+        started = Migration(started_at=now, share=None)
+        return self._migrations.setdefault(account.mch_id, started).callback_share(now)
+
+    def for_answer(self, account: Account, *, asked: str) -> Signer:
+        """Return the key of an answer; ``asked`` is the request's ``Wechatpay-Serial``.
+
+        It decides during a migration alone.
+        """
+        mode = self.mode(account)
+        wished = mode is KeyMode.MIGRATION and asked == self._material.public_key_id
+        return self._public() if wished or mode is KeyMode.PUBLIC_KEY else self._certified()
+
+    def for_callback(self, account: Account) -> Signer:
+        """Return the key of a callback."""
+        by_public_key = self._numbers.happens(self.callback_share(account))
+        return self._public() if by_public_key else self._certified()
+
+    def rotate(self) -> None:
+        """List a new certificate beside the one that signs, whose end is near now."""
+        if len(self.certificates()) > 1:
+            raise ControlError("rotating", "two certificates are listed already; drop the old one")
+        if any(self.mode(account) is KeyMode.MIGRATION for account in self._accounts.values()):
+            raise ControlError("migrating", "certificates do not rotate during a migration")
+        now = self._clock.now()
+        ending = replace(self._certificates[0], expires_at=now.replace(microsecond=0) + NOTICE)
+        self._certificates = [ending, minting.mint(entropy=self._serial(), now=now)]
+        self._newest_share = 0.0
+
+    def switch(self, share: float) -> None:
+        """Let the new certificate sign ``share`` of what certificates sign."""
+        self._check_rotating()
+        self._newest_share = share
+
+    def drop(self) -> None:
+        """Take the old certificate off the list, once the new one signs everything."""
+        self._check_rotating()
+        if self._newest_share < 1:
+            raise ControlError("signing", "the old certificate still signs; switch first")
+        del self._certificates[0]
+        self._newest_share = 0.0
+
+    def migrate(self, mch_ids: Iterable[str], *, share: float | None) -> None:
+        """Put merchants on their way to the public key, by the calendar or at a fixed share."""
+        self._check_not_rotating()
+        for mch_id in mch_ids:
+            self._modes[mch_id] = KeyMode.MIGRATION
+            self._migrations[mch_id] = Migration(started_at=self._clock.now(), share=share)
+
+    def set_mode(self, mch_ids: Iterable[str], mode: KeyMode) -> None:
+        """Say with which keys WeChat Pay signs for merchants; a migration starts anew."""
+        if mode is KeyMode.MIGRATION:
+            self.migrate(mch_ids, share=None)
+        else:
+            self._modes |= dict.fromkeys(mch_ids, mode)
+
+    def _check_rotating(self) -> None:
+        if len(self.certificates()) == 1:
+            raise ControlError("not_rotating", "only one certificate is listed; rotate first")
+
+    def _check_not_rotating(self) -> None:
+        if len(self.certificates()) > 1:
+            raise ControlError("rotating", "a migration waits until the old certificate is dropped")
+
+    def _begun(self) -> Certificate:
+        if self._first is None:
+            self._first = self._made()
+        return self._first
+
+    def _made(self) -> Certificate:
+        if self._material.certificate:
+            return minting.load(self._material.certificate, self._material.certificate_key)
+        return minting.mint(entropy=self._serial(), now=self._clock.now(), key=minting.first_key())
+
+    def _serial(self) -> bytes:
+        return self._numbers.bytes(minting.SERIAL_BYTES)
+
+    def _public(self) -> Signer:
+        return Signer(
+            serial=self._material.public_key_id,
+            private_key=load_private_key(self._material.private_key),
+        )
+
+    def _certified(self) -> Signer:
+        certificates = self.certificates()
+        newest = self._numbers.happens(self._newest_share)
+        chosen = certificates[-1] if newest else certificates[0]
+        return Signer(serial=chosen.serial_no, private_key=chosen.private_key)

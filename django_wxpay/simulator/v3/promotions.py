@@ -1,0 +1,101 @@
+"""How promotions are spelled in each family of APIv3, whatever spelling they were given in.
+
+The global names are those of protocol-v3 section 3.3, the mainland ones those of 4.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from django_wxpay.protocol.merchants import Region
+
+Given = Mapping[str, Any]
+
+# What one member is called: everywhere it may come from, globally, in mainland China.
+_MEMBERS: Final = (
+    (("promotion_id", "coupon_id"), "promotion_id", "coupon_id"),
+    (("name",), "name", "name"),
+    (("scope",), "scope", "scope"),
+    (("type",), "type", "type"),
+    (("amount",), "amount", "amount"),
+    (("currency",), "currency", "currency"),
+    (("activity_id", "stock_id"), "activity_id", "stock_id"),
+    (
+        (
+            *("wxpay_contribute_amount", "wechatpay_contribute_amount"),
+            *("wechatpay_contribute", "wxpay_contribute"),
+        ),
+        "wxpay_contribute_amount",
+        "wechatpay_contribute",
+    ),
+    (
+        ("merchant_contribute_amount", "merchant_contribute"),
+        "merchant_contribute_amount",
+        "merchant_contribute",
+    ),
+    (
+        ("other_contribute_amount", "other_contribute"),
+        "other_contribute_amount",
+        "other_contribute",
+    ),
+    (("goods_detail",), "goods_detail", "goods_detail"),
+)
+_GOODS: Final = (
+    (("goods_id",), "goods_id", "goods_id"),
+    (("goods_remark",), "goods_remark", "goods_remark"),
+    (("discount_amount",), "discount_amount", "discount_amount"),
+    (("quantity",), "quantity", "quantity"),
+    (("price", "unit_price"), "price", "unit_price"),
+)
+_Table = tuple[tuple[tuple[str, ...], str, str], ...]
+
+# Funded in advance, or not: the global word, the mainland one.
+_TYPES: Final = (("COUPON", "CASH"), ("DISCOUNT", "NOCASH"))
+
+
+def spelled(
+    promotions: Iterable[Given], *, region: Region, currency: str, contribution: str
+) -> list[dict[str, Any]]:
+    """Return ``promotions`` as an order object of ``region`` tells them.
+
+    ``currency`` is the order's, for those that name none. ``contribution`` is ``wxpay`` or
+    ``wechatpay``, for the member that the global documents spell in two ways (section 11).
+    Members that nobody knows are told as they are.
+    """
+    return [
+        _promotion({"currency": currency, **given}, region, contribution) for given in promotions
+    ]
+
+
+def _promotion(given: Given, region: Region, contribution: str) -> dict[str, Any]:
+    told = _renamed(given, _MEMBERS, region)
+    word = _type(given, region)
+    if word:
+        told["type"] = word
+    lines = told.get("goods_detail")
+    if isinstance(lines, list):
+        told["goods_detail"] = [_goods_line(line, region) for line in lines]
+    if contribution == "wechatpay":
+        return {name.replace("wxpay_", "wechatpay_"): value for name, value in told.items()}
+    return told
+
+
+def _renamed(given: Given, table: _Table, region: Region) -> dict[str, Any]:
+    rest, told = dict(given), {}
+    for spellings, overseas, mainland in table:
+        for spelling in spellings:
+            if spelling in rest:
+                told[mainland if region is Region.MAINLAND else overseas] = rest.pop(spelling)
+    return told | rest
+
+
+def _type(given: Given, region: Region) -> str:
+    """Return the family's word for a known type, "" for any other."""
+    known = [words for words in _TYPES if given.get("type") in words]
+    return known[0][region is Region.MAINLAND] if known else ""
+
+
+def _goods_line(line: Any, region: Region) -> Any:
+    # Whoever drives the simulator may have told it nonsense; it is told on as it is.
+    return _renamed(line, _GOODS, region) if isinstance(line, dict) else line

@@ -1,0 +1,243 @@
+"""wechatpayv3, a client nobody here wrote, takes the simulator for the real gateway."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from wechatpayv3 import WeChatPay, WeChatPayType
+from wechatpayv3.core import Core
+
+from django_wxpay.protocol.merchants import Mode
+from django_wxpay.simulator import DEMO_MERCHANTS, Reply, Simulator, create_app, running
+from django_wxpay.simulator.v3.demo_keys import (
+    TEST_API_V3_KEY,
+    TEST_MERCHANT_PRIVATE_KEY,
+    TEST_MERCHANT_SERIAL_NO,
+    TEST_PUBLIC_KEY,
+    TEST_PUBLIC_KEY_ID,
+)
+from tests.protocol_v3 import keys
+from tests.simulator.v3.calling import (
+    APPID,
+    HEARD,
+    MAINLAND,
+    NOTIFY_URL,
+    NUMBER,
+    OPENID,
+)
+
+PARTNER, SUB_MCHID = "1900000119", "1900000120"
+Told = list[tuple[Mapping[str, str], bytes]]
+
+
+@pytest.fixture
+def told() -> Told:
+    return []
+
+
+@pytest.fixture
+def heard() -> threading.Event:
+    return threading.Event()
+
+
+@pytest.fixture
+def simulator(told: Told, heard: threading.Event) -> Simulator:
+    def deliver(url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
+        assert url == NOTIFY_URL
+        told.append((headers, body))
+        heard.set()
+        return Reply(200, HEARD)
+
+    [demo] = [one for one in DEMO_MERCHANTS if one.mch_id == MAINLAND]
+    partner = replace(demo, alias="partner", mch_id=PARTNER, mode=Mode.INSTITUTIONAL)
+    return create_app([demo, partner], deliver=deliver)
+
+
+@pytest.fixture
+def url(simulator: Simulator) -> Iterator[str]:
+    with running(simulator) as url:
+        yield url
+
+
+@pytest.fixture(params=["certificate", "public_key", "migration"])
+def mode(request: pytest.FixtureRequest, simulator: Simulator) -> str:
+    simulator.set_key_mode(request.param)
+    mode: str = request.param
+    return mode
+
+
+@pytest.fixture
+def client(url: str, mode: str, monkeypatch: pytest.MonkeyPatch) -> WeChatPay:
+    return made(url, mode, monkeypatch)
+
+
+def made(url: str, mode: str, monkeypatch: pytest.MonkeyPatch, **identity: Any) -> WeChatPay:
+    """Return a client whose gateway is the simulator, from its first request on."""
+    elsewhere = property(lambda _: url, lambda _, value: None)
+    monkeypatch.setattr(Core, "_gate_way", elsewhere, raising=False)
+    keys = {"public_key": TEST_PUBLIC_KEY, "public_key_id": TEST_PUBLIC_KEY_ID}
+    return WeChatPay(
+        **{
+            "wechatpay_type": WeChatPayType.NATIVE,
+            "mchid": MAINLAND,
+            "private_key": TEST_MERCHANT_PRIVATE_KEY,
+            "cert_serial_no": TEST_MERCHANT_SERIAL_NO,
+            "apiv3_key": TEST_API_V3_KEY,
+            "appid": APPID,
+            "notify_url": NOTIFY_URL,
+            "timeout": (5, 5),
+            **({} if mode == "certificate" else keys),
+            **identity,
+        }
+    )
+
+
+def place(client: WeChatPay, **members: Any) -> dict[str, Any]:
+    given = {
+        "description": "青瓷茶杯 & <saucer>",
+        "out_trade_no": NUMBER,
+        "amount": {"total": 12_850},
+    }
+    code, message = client.pay(**{**given, **members})
+    assert code == 200, message
+    answer: dict[str, Any] = json.loads(message)
+    return answer
+
+
+def query(client: WeChatPay, **by: str) -> dict[str, Any]:
+    code, message = client.query(**(by or {"out_trade_no": NUMBER}))
+    assert code == 200, message
+    answer: dict[str, Any] = json.loads(message)
+    return answer
+
+
+def test_wechatpayv3_places_queries_and_closes(client: WeChatPay) -> None:
+    assert place(client)["code_url"].startswith("weixin://wxpay/bizpayurl?pr=")
+    assert query(client)["trade_state"] == "NOTPAY"
+    code, _ = client.close(NUMBER)
+    assert code == 204
+    assert query(client)["trade_state"] == "CLOSED"
+
+
+def test_wechatpayv3_accepts_the_callback(
+    client: WeChatPay, simulator: Simulator, told: Told, heard: threading.Event
+) -> None:
+    place(client, attach="door 7")
+    paid = simulator.pay(MAINLAND, NUMBER)
+    assert heard.wait(5)
+    headers, body = told[0]
+    result = client.callback(headers, body)
+    assert result["event_type"] == "TRANSACTION.SUCCESS"
+    resource = result["resource"]
+    assert (resource["out_trade_no"], resource["attach"]) == (NUMBER, "door 7")
+    assert resource["amount"]["total"] == 12_850
+    by_id = query(client, transaction_id=paid["transaction_id"])
+    assert by_id == resource
+
+
+def test_wechatpayv3_accepts_a_refund_callback(
+    client: WeChatPay, simulator: Simulator, told: Told, heard: threading.Event
+) -> None:
+    place(client)
+    simulator.pay(MAINLAND, NUMBER)
+    assert heard.wait(5)
+    told.clear()
+    heard.clear()
+    simulator.refund_notice(MAINLAND, NUMBER, "R1", refund_fee=50)
+    assert heard.wait(5)
+    result = client.callback(*told[0])
+    assert result["event_type"] == "REFUND.SUCCESS"
+    assert result["resource"]["amount"]["refund"] == 50
+
+
+@pytest.mark.parametrize("fault", ["signtest", "other_body", "bad_signature"])
+def test_wechatpayv3_refuses_what_is_not_ours(
+    client: WeChatPay, simulator: Simulator, told: Told, heard: threading.Event, fault: str
+) -> None:
+    place(client)
+    simulator.inject(fault, operation="notify")
+    simulator.pay(MAINLAND, NUMBER)
+    assert heard.wait(5)
+    assert client.callback(*told[0]) is None
+
+
+@pytest.mark.parametrize(
+    ("pay_type", "members", "name"),
+    [
+        (WeChatPayType.JSAPI, {"payer": {"openid": OPENID}}, "prepay_id"),
+        (WeChatPayType.MINIPROG, {"payer": {"openid": OPENID}}, "prepay_id"),
+        (WeChatPayType.APP, {}, "prepay_id"),
+        (
+            WeChatPayType.H5,
+            {"scene_info": {"payer_client_ip": "127.0.0.1", "h5_info": {"type": "Wap"}}},
+            "h5_url",
+        ),
+    ],
+)
+def test_wechatpayv3_places_every_trade_type(
+    client: WeChatPay, pay_type: WeChatPayType, members: dict[str, Any], name: str
+) -> None:
+    assert place(client, pay_type=pay_type, **members)[name]
+
+
+def test_wechatpayv3_orders_for_a_sub_merchant(
+    url: str, mode: str, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = made(url, mode, monkeypatch, mchid=PARTNER, partner_mode=True)
+    assert place(client, sub_mchid=SUB_MCHID)["code_url"]
+    answer = query(client, out_trade_no=NUMBER, sub_mchid=SUB_MCHID)
+    assert (answer["sp_mchid"], answer["sub_mchid"]) == (PARTNER, SUB_MCHID)
+    assert client.close(NUMBER, sub_mchid=SUB_MCHID)[0] == 204
+
+
+def test_wechatpayv3_hears_a_refusal(client: WeChatPay, simulator: Simulator) -> None:
+    code, message = client.query(out_trade_no=NUMBER)
+    assert (code, json.loads(message)["code"]) == (404, "ORDER_NOT_EXIST")
+    place(client)
+    simulator.pay(MAINLAND, NUMBER)
+    code, message = client.close(NUMBER)
+    assert (code, json.loads(message)["code"]) == (400, "ORDER_PAID")
+
+
+def test_wechatpayv3_follows_a_rotation(
+    url: str, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simulator.set_key_mode("certificate")
+    client = made(url, "certificate", monkeypatch)
+    place(client)
+    simulator.rotate_certificate()
+    simulator.switch_certificate()
+    assert query(client)["trade_state"] == "NOTPAY"
+    simulator.drop_certificate()
+    assert query(client)["trade_state"] == "NOTPAY"
+    downloads = [
+        row for row in simulator.ledger()["requests"] if row["operation"] == "certificates"
+    ]
+    assert len(downloads) == 2
+
+
+def test_wechatpayv3_with_the_wrong_key_gets_nowhere(
+    url: str, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = made(url, "public_key", monkeypatch, private_key=keys.MERCHANT_KEY)
+    code, message = client.query(out_trade_no=NUMBER)
+    assert (code, json.loads(message)["code"]) == (401, "SIGN_ERROR")
+    simulator.set_key_mode("certificate")
+    with pytest.raises(Exception, match="No wechatpay platform certificate"):
+        made(url, "certificate", monkeypatch, private_key=keys.MERCHANT_KEY)
+
+
+def test_wechatpayv3_prints_no_key(
+    url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    logger = logging.getLogger("wechatpayv3-test")
+    client = made(url, "public_key", monkeypatch, logger=logger)
+    with caplog.at_level(logging.DEBUG):
+        place(client)
+    assert TEST_API_V3_KEY not in caplog.text
