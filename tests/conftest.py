@@ -9,15 +9,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+import hypothesis
 import pytest
 from django.conf import settings
 
 from tests import neighbours
 
+# For a second look under another Python: the first look is the long one.
+hypothesis.settings.register_profile("quick", max_examples=20, deadline=None, derandomize=True)
+
 pytest_plugins = ["django_wxpay.testing.fixtures"]
 
 # Every key that tests sign with starts like one of these; none may ever be seen.
-TEST_KEYS: Final = ("192006250b4c09247ec02edce69f6a2d", "TESTKEYtestkeyTESTKEYtestkey")
+TEST_KEYS: Final = (
+    "192006250b4c09247ec02edce69f6a2d",
+    "TESTKEYtestkeyTESTKEYtestkey",
+    "TESTONLYapiv3key",
+    "abcdefghijklmnopqrstuvwxyz012345",
+    "-----BEGIN PRIVATE KEY-----",
+)
 
 
 @pytest.hookimpl(wrapper=True)

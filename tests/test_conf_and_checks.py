@@ -15,6 +15,9 @@ from django_wxpay.exceptions import ConfigurationError, UnknownMerchant
 from django_wxpay.protocol.merchants import Api, Mode, Region, SignType
 from tests.protocol_v3 import keys
 
+# Since Django 6.0 the checks of a model ask its database what it can do.
+pytestmark = pytest.mark.django_db
+
 KEY = "TESTKEYtestkeyTESTKEYtestkey0000"
 GOOD: dict[str, Any] = {
     "NOTIFY_BASE_URL": "https://shop.example.com",
