@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from django_wxpay.models.choices import NotificationKinds
-from django_wxpay.protocol.errors import MalformedMessage, NotAuthentic
+from django_wxpay.protocol.errors import MalformedMessage, MessageTooLarge, NotAuthentic
 from django_wxpay.protocol.facts import RefundFact, TradeFact
 from django_wxpay.protocol.merchants import Api, Merchant
 from django_wxpay.protocol.v2.notices import read_payment
 from django_wxpay.protocol.v2.refund_notices import read_refund
-from django_wxpay.protocol.v3.notices import read_notice
+from django_wxpay.protocol.v3.notices import LARGEST_BODY, read_notice
 from django_wxpay.protocol.v3.signing import is_fresh, is_signed_by, read_signature_headers
 from django_wxpay.services import clock, wire
 from django_wxpay.services.acknowledging import asks_in
@@ -134,6 +134,9 @@ def _verify_v3(
     *,
     replayed: bool,
 ) -> None:
+    # Before anything else, so that what is too large is said to be that and not forged.
+    if len(body) > LARGEST_BODY:
+        raise MessageTooLarge(f"a notice is at most {LARGEST_BODY} bytes long")
     if not account.api_v3_key:
         raise NotAuthentic("this merchant has no APIv3 key")
     signature = read_signature_headers(headers)
