@@ -34,6 +34,16 @@ class Refusal(Enum):
     UNKNOWN_ORDER = ("no such order", 404)
     OUR_TROUBLE = ("not settled, please send again", 503)
 
+    @property
+    def reason(self) -> str:
+        """The sentence that is answered."""
+        return self.value[0]
+
+    @property
+    def status(self) -> int:
+        """The HTTP status by which v3 says it."""
+        return self.value[1]
+
 
 def asks_in(headers: Mapping[str, str]) -> Api:
     """Return the protocol of a notification: v3 signs in a header, v2 in the body."""
@@ -50,8 +60,7 @@ def accepted(api: Api) -> Acknowledgement:
 
 def refused(api: Api, why: Refusal) -> Acknowledgement:
     """Return the answer after which WeChat Pay sends again; v2 says everything but 413 with 200."""
-    reason, status = why.value
     if api is Api.V3:
-        return Acknowledgement(status, _JSON, failure_reply(reason), accepted=False)
-    status = status if why is Refusal.TOO_LARGE else 200
-    return Acknowledgement(status, _XML, refusal(reason), accepted=False)
+        return Acknowledgement(why.status, _JSON, failure_reply(why.reason), accepted=False)
+    status = why.status if why is Refusal.TOO_LARGE else 200
+    return Acknowledgement(status, _XML, refusal(why.reason), accepted=False)

@@ -22,7 +22,7 @@ from django_wxpay.simulator.exchanges import Request, Response
 from django_wxpay.simulator.faults import REPORT, Fault
 from django_wxpay.simulator.misbehaving import line_of, page_instead
 from django_wxpay.simulator.notices import Notice
-from django_wxpay.simulator.notifying import send_first
+from django_wxpay.simulator.notifying import claim, send
 from django_wxpay.simulator.paying import settle
 from django_wxpay.simulator.payments import Manner
 from django_wxpay.simulator.placing import unifiedorder
@@ -79,7 +79,7 @@ def answer(world: World, operation: Operation, request: Request) -> Response:
         early = _paid_early(world, exchange)
         _write_down(world, exchange, fields)
     if early is not None:
-        send_first(world, early)
+        send(world, early)
     return _response(exchange, fields)
 
 
@@ -120,7 +120,7 @@ def _paid_early(world: World, exchange: _Exchange) -> Notice | None:
     if world.script.take(Stage.PLACING, exchange.operation.name, api=Api.V2) is None:
         return None
     trade = world.trade(exchange.fields["mch_id"], exchange.fields["out_trade_no"])
-    return settle(world, trade, Manner())
+    return claim(world, settle(world, trade, Manner()))
 
 
 def _write_down(world: World, exchange: _Exchange, fields: Mapping[str, str]) -> None:

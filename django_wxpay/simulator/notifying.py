@@ -98,13 +98,15 @@ def advance(world: World, target: datetime) -> int:
             return count
 
 
-def send_first(world: World, notice: Notice) -> None:
-    """Send ``notice`` now, ahead of everything that waits."""
-    with world.lock:
-        taken = world.outbox.remove(notice)
-        world.in_flight += taken
-    if taken:
-        send(world, notice)
+def claim(world: World, notice: Notice) -> Notice | None:
+    """Take ``notice`` for the caller to send ahead of all that waits; call with the lock held.
+
+    Once the lock is free a pump may have it, and nobody would know when it arrives.
+    """
+    if not world.outbox.remove(notice):
+        return None
+    world.in_flight += 1
+    return notice
 
 
 def send(world: World, notice: Notice) -> None:

@@ -11,7 +11,7 @@ from django.db import connection
 from django_wxpay import services
 from django_wxpay.exceptions import Refused
 from django_wxpay.models import Notification, Order
-from django_wxpay.services import inbox, settling
+from django_wxpay.services import arrivals, settling
 from tests.races.conftest import Shop, new_order
 from tests.races.running import Meeting, at_once
 from tests.services.gateway import (
@@ -224,14 +224,14 @@ def test_an_order_that_appears_while_its_notification_is_judged_is_paid(
     body = payment_notice("RACE000001")
     if delivery == "second":
         assert not deliver(body)
-    keep = inbox._keep
+    keep = arrivals.keep
 
     def keep_too_late(*args: Any) -> Any:
-        monkeypatch.setattr(inbox, "_keep", keep)
+        monkeypatch.setattr(arrivals, "keep", keep)
         at_once(lambda: new_order(out_trade_no="RACE000001"))
         return keep(*args)
 
-    monkeypatch.setattr(inbox, "_keep", keep_too_late)
+    monkeypatch.setattr(arrivals, "keep", keep_too_late)
     assert deliver(body)
 
     order = Order.objects.get()
@@ -256,7 +256,7 @@ def test_copies_of_news_that_fits_no_order_are_one_row_and_no_trouble(
     outcome: str,
 ) -> None:
     meeting = Meeting(6)
-    monkeypatch.setattr(inbox, "_settle", _behind(meeting, inbox._settle))
+    monkeypatch.setattr(arrivals, "_settle", _behind(meeting, arrivals._settle))
     body = payment_notice("RACE000001", **changes)
     outcomes = at_once(*[lambda: deliver(body)] * 6)
 

@@ -15,7 +15,7 @@ from django_wxpay import services
 from django_wxpay.exceptions import UnknownMerchant
 from django_wxpay.models import Notification, Order, OrderEvent
 from django_wxpay.protocol import v2
-from django_wxpay.services import inbox, transactions
+from django_wxpay.services import arrivals, inbox, transactions
 from django_wxpay.services.acknowledging import Acknowledgement
 from django_wxpay.signals import order_paid
 from tests.services.conftest import new_order
@@ -197,6 +197,23 @@ def test_an_unknown_order_is_kept_answered_failure_and_judged_again(db: None) ->
     assert (notification.outcome, notification.attempts, notification.order) == ("FAILED", 2, None)
 
 
+def test_an_order_that_appears_while_its_notification_is_judged_is_paid(
+    db: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    keep = arrivals.keep
+
+    def keep_too_late(*args: Any) -> Acknowledgement:
+        new_order(out_trade_no="TEST000001")
+        return keep(*args)
+
+    monkeypatch.setattr(arrivals, "keep", keep_too_late)
+
+    assert notify(payment_notice("TEST000001")).accepted
+    assert Order.objects.get().trade_state == "SUCCESS"
+    assert Notification.objects.get().outcome == "APPLIED"
+
+
 def test_another_merchants_order_is_no_order_of_this_one(order: Order) -> None:
     new_order(merchant="institution", out_trade_no="TEST000001")
 
@@ -229,7 +246,7 @@ def test_our_own_trouble_is_kept_answered_failure_and_mended_by_the_next_deliver
 ) -> None:
     body = payment_notice(order.out_trade_no)
     with monkeypatch.context() as patch:
-        patch.setattr(inbox, "settle", _raise(RuntimeError("a bug with a SECRET in it")))
+        patch.setattr(arrivals, "settle", _raise(RuntimeError("a bug with a SECRET in it")))
         answer = notify(body)
         again = notify(body)
     assert not answer.accepted
@@ -252,7 +269,7 @@ def test_our_own_trouble_with_what_another_delivery_settled_is_a_success(
 ) -> None:
     body = payment_notice(order.out_trade_no)
     notify(body)
-    monkeypatch.setattr(inbox, "_take_in", _raise(RuntimeError("too slow to see it settled")))
+    monkeypatch.setattr(arrivals, "_take_in", _raise(RuntimeError("too slow to see it settled")))
 
     assert notify(body).accepted
     assert Notification.objects.get().attempts == 2
@@ -263,8 +280,8 @@ def test_when_even_keeping_it_fails_the_answer_is_still_failure(
     order: Order,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(inbox, "_take_in", _raise(DatabaseError("down")))
-    monkeypatch.setattr(inbox, "_keep", _raise(DatabaseError("down")))
+    monkeypatch.setattr(arrivals, "_take_in", _raise(DatabaseError("down")))
+    monkeypatch.setattr(arrivals, "keep", _raise(DatabaseError("down")))
     answer = notify(payment_notice(order.out_trade_no))
 
     assert (answer.status, answer.accepted) == (200, False)
@@ -275,7 +292,7 @@ def test_an_integrity_error_that_is_no_duplicate_is_our_trouble(
     order: Order,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(inbox, "settle", _raise(IntegrityError("something else")))
+    monkeypatch.setattr(arrivals, "settle", _raise(IntegrityError("something else")))
 
     assert not notify(payment_notice(order.out_trade_no)).accepted
     assert Notification.objects.get().outcome == "FAILED"
@@ -286,12 +303,12 @@ def test_a_delivery_that_was_not_quick_enough_is_acknowledged(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     body = payment_notice(order.out_trade_no)
-    look = inbox._orders
+    look = arrivals._orders
     notify(body)
     # As if the first delivery had been decided between this one's look and its insert.
     looks = iter(["none"])
     monkeypatch.setattr(
-        inbox,
+        arrivals,
         "_orders",
         lambda draft, news: look(
             Notification(
@@ -302,7 +319,7 @@ def test_a_delivery_that_was_not_quick_enough_is_acknowledged(
             news,
         ),
     )
-    monkeypatch.setattr(inbox, "_settle_known", _raise(AssertionError("not looked up")))
+    monkeypatch.setattr(arrivals, "_settle_known", _raise(AssertionError("not looked up")))
 
     assert notify(body).accepted
     assert Notification.objects.get().attempts == 2
@@ -312,7 +329,7 @@ def test_a_delivery_that_was_not_quick_enough_is_acknowledged(
 @pytest.mark.django_db(transaction=True)
 def test_a_lock_that_passes_is_waited_for(order: Order, monkeypatch: pytest.MonkeyPatch) -> None:
     tries: list[int] = []
-    settle = inbox.settle
+    settle = arrivals.settle
 
     def locked_twice(*args: Any, **kwargs: Any) -> Any:
         tries.append(1)
@@ -320,7 +337,7 @@ def test_a_lock_that_passes_is_waited_for(order: Order, monkeypatch: pytest.Monk
             raise OperationalError("database is locked")
         return settle(*args, **kwargs)
 
-    monkeypatch.setattr(inbox, "settle", locked_twice)
+    monkeypatch.setattr(arrivals, "settle", locked_twice)
 
     assert notify(payment_notice(order.out_trade_no)).accepted
     assert len(tries) == 3
@@ -333,7 +350,7 @@ def test_a_lock_that_does_not_pass_is_our_trouble(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(transactions, "_PAUSES_S", (0.0, 0.0))
-    monkeypatch.setattr(inbox, "settle", _raise(OperationalError("database is locked")))
+    monkeypatch.setattr(arrivals, "settle", _raise(OperationalError("database is locked")))
 
     assert not notify(payment_notice(order.out_trade_no)).accepted
     assert Notification.objects.get().outcome == "FAILED"
@@ -369,7 +386,7 @@ def test_replaying_under_a_changed_key_is_refused(
 
 def test_trouble_in_a_replay_is_kept(order: Order, monkeypatch: pytest.MonkeyPatch) -> None:
     notify(payment_notice("TEST000001"))
-    monkeypatch.setattr(inbox, "_settle", _raise(RuntimeError("a bug")))
+    monkeypatch.setattr(arrivals, "_settle", _raise(RuntimeError("a bug")))
 
     assert not services.replay_notification(Notification.objects.get()).accepted
     assert "RuntimeError" in Notification.objects.get().reason

@@ -26,7 +26,7 @@ from django_wxpay.models import (
 )
 from django_wxpay.protocol.merchants import Api
 from django_wxpay.protocol.v3.keys import load_public_key
-from django_wxpay.services import inbox, placing, trusting, wire
+from django_wxpay.services import arrivals, inbox, placing, trusting, wire
 from django_wxpay.services.acknowledging import Acknowledgement
 from tests.protocol_v3 import keys
 from tests.services.conftest import new_order
@@ -350,7 +350,7 @@ def test_our_own_trouble_with_a_v3_notice_is_503(monkeypatch: pytest.MonkeyPatch
     def broken(*args: Any, **kwargs: Any) -> Any:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(inbox, "settle", broken)
+    monkeypatch.setattr(arrivals, "settle", broken)
     answer = notify(paid_notice(order.out_trade_no))
 
     assert (answer.status, answer.accepted) == (503, False)
@@ -399,7 +399,7 @@ def test_strangers_serials_cause_one_download_a_minute_over_all_processes(
 
     assert platform.paths() == ["/v3/certificates"]
     assert Notification.objects.count() == 0
-    CertificateDownload.objects.update(claimed_at=services.inbox.clock.now() - timedelta(minutes=1))
+    CertificateDownload.objects.update(claimed_at=services.clock.now() - timedelta(minutes=1))
     services.receive_notification("default", "payment", headers, body)
     assert platform.paths() == ["/v3/certificates"] * 2
 
@@ -430,7 +430,7 @@ def test_certificates_told_again_take_over_their_dates(platform: ScriptedPlatfor
     vault = trusting.CertificateVault("1900000109")
     listed = wire.gateway("default").certificates()  # type: ignore[attr-defined]
     vault.keep(listed)
-    PlatformCertificate.objects.update(expire_time=services.inbox.clock.now())
+    PlatformCertificate.objects.update(expire_time=services.clock.now())
     assert vault.certificates() == []
 
     vault.keep(listed)
@@ -497,7 +497,7 @@ def test_the_same_callback_twenty_times_at_once_is_one_move() -> None:
 
 
 def _bare_order() -> Order:
-    now = services.inbox.clock.now()
+    now = services.clock.now()
     return Order(
         merchant="default",
         mch_id="1900000109",

@@ -240,11 +240,9 @@ def test_time_cannot_be_moved_beyond_its_end() -> None:
         app.advance(366 * 86_400)
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
-    max_leaves=6,
-)
+PLAIN = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
+NESTED = PLAIN | st.lists(PLAIN, max_size=3) | st.dictionaries(st.text(max_size=8), PLAIN)
+JSON = NESTED | st.lists(NESTED, max_size=3) | st.dictionaries(st.text(max_size=8), NESTED)
 NAMES = ["mch_id", "out_trade_no", "trade_state", "fault", "operation", "times", "seconds", "speed"]
 
 

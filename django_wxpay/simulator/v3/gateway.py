@@ -17,7 +17,7 @@ from django_wxpay.simulator.exchanges import Request, Response
 from django_wxpay.simulator.faults import CERTIFICATES, PROBE, Fault, arm
 from django_wxpay.simulator.misbehaving import line_of, page_instead
 from django_wxpay.simulator.notices import Notice
-from django_wxpay.simulator.notifying import send_first
+from django_wxpay.simulator.notifying import claim, send
 from django_wxpay.simulator.paying import settle
 from django_wxpay.simulator.payments import Manner
 from django_wxpay.simulator.v3.answers import JSON, Said, nothing, refused, respond
@@ -99,7 +99,7 @@ def answer_v3(world: World, request: Request) -> Response:
         early = _paid_early(world, exchange, said)
         _write_down(world, exchange, said)
     if early is not None:
-        send_first(world, early)
+        send(world, early)
     return _response(world, exchange, said)
 
 
@@ -138,7 +138,8 @@ def _paid_early(world: World, exchange: _Exchange, said: Said) -> Notice | None:
         return None
     if world.script.take(Stage.PLACING, operation, api=Api.V3) is None:
         return None
-    return settle(world, world.trade(exchange.mch_id, exchange.out_trade_no), Manner())
+    trade = world.trade(exchange.mch_id, exchange.out_trade_no)
+    return claim(world, settle(world, trade, Manner()))
 
 
 def _write_down(world: World, exchange: _Exchange, said: Said) -> None:
