@@ -11,8 +11,8 @@ from typing import Any, Final
 from django_wxpay.protocol.errors import InvalidOrder
 from django_wxpay.protocol.fields import parse_object
 from django_wxpay.protocol.merchants import Mode, SignType
-from django_wxpay.protocol.money import minor_units
 from django_wxpay.protocol.references import OrderRef
+from django_wxpay.protocol.term_types import check_expiry, check_types
 from django_wxpay.protocol.terms import OrderTerms
 from django_wxpay.protocol.times import to_t14
 from django_wxpay.protocol.v2.rules import (
@@ -46,7 +46,6 @@ __all__ = [
 SOONEST_EXPIRY: Final = timedelta(minutes=6)
 
 _PER_CALL: Final = frozenset({"nonce_str", "sign", "sign_type"})
-_TIMES: Final = frozenset({"time_start", "time_expire"})
 
 
 def check_terms(terms: OrderTerms, *, mode: Mode, now: datetime) -> None:
@@ -55,9 +54,9 @@ def check_terms(terms: OrderTerms, *, mode: Mode, now: datetime) -> None:
     ``now`` is aware. Nothing the gateway is known to refuse gets past this (protocol-v2
     sections 3.1 to 3.5).
     """
-    _check_types(terms)
+    check_types(terms)
     check_unifiedorder(_wire(terms), mode=mode, leaving_out=_PER_CALL)
-    _check_expiry(terms, now)
+    check_expiry(terms, now=now, soonest=SOONEST_EXPIRY)
 
 
 def json_text(field: str, value: Mapping[str, Any] | str) -> str:
@@ -93,42 +92,6 @@ def orderquery(ref: OrderRef, *, sign_type: SignType, key: str, nonce: str) -> d
 def closeorder(ref: OrderRef, *, sign_type: SignType, key: str, nonce: str) -> dict[str, str]:
     """Return the signed fields of closeorder (section 6.1)."""
     return _signed(_named(ref, "out_trade_no"), sign_type=sign_type, key=key, nonce=nonce)
-
-
-def _check_types(terms: OrderTerms) -> None:
-    for field in fields_of(terms):
-        value = getattr(terms, field.name)
-        if field.name in _TIMES:
-            _check_moment(field.name, value)
-        elif field.name != "total_fee" and not isinstance(value, str):
-            raise InvalidOrder(field.name, f"{type(value).__name__} is not text")
-    try:
-        minor_units(terms.total_fee)
-    except ValueError as error:
-        rule = UNIFIEDORDER_RULES["total_fee"].rule.text
-        raise InvalidOrder("total_fee", str(error), rule) from error
-
-
-def _check_moment(name: str, value: object) -> None:
-    if value is None:
-        return
-    rule = "a time with a zone"
-    if not isinstance(value, datetime):
-        raise InvalidOrder(name, f"{type(value).__name__} is not a time", rule)
-    try:
-        to_t14(value)
-    except (ValueError, OverflowError) as error:
-        raise InvalidOrder(name, str(error), rule) from error
-
-
-def _check_expiry(terms: OrderTerms, now: datetime) -> None:
-    if terms.time_expire is None:
-        return
-    if terms.time_expire < now + SOONEST_EXPIRY:
-        minutes = SOONEST_EXPIRY // timedelta(minutes=1)
-        raise InvalidOrder("time_expire", "too soon", f"at least {minutes} minutes from now")
-    if terms.time_start is not None and terms.time_expire <= terms.time_start:
-        raise InvalidOrder("time_expire", "before time_start", "later than time_start")
 
 
 def _wire(terms: OrderTerms) -> dict[str, str]:

@@ -26,10 +26,9 @@ from django_wxpay.protocol.fields import (
     parse_object,
 )
 from django_wxpay.protocol.merchants import Mode, Region
-from django_wxpay.protocol.money import minor_units
+from django_wxpay.protocol.term_types import TIMES, check_expiry, check_types
 from django_wxpay.protocol.terms import OrderTerms
 from django_wxpay.protocol.v2.rules import Field, check_fields
-from django_wxpay.protocol.v3.moments import to_rfc3339
 from django_wxpay.protocol.v3.shapes import (
     BASIC_DESCRIBED,
     BASIC_PLANE,
@@ -75,7 +74,6 @@ CURRENCY: Final[dict[Region, Rule]] = {
     Region.GLOBAL: OneOf(GLOBAL_CURRENCIES),
 }
 
-_TIMES: Final = ("time_start", "time_expire")
 _NOWHERE: Final = ("version", "fingerprint", "user_type", "user_creid", "user_truename")
 _PLACELESS: Final[dict[Region, tuple[str, ...]]] = {
     Region.MAINLAND: (*_NOWHERE, "time_start"),
@@ -131,39 +129,14 @@ def check_terms_v3(
     ``merchant_category_code`` is the merchant's own, which global orders must carry; ``now``
     is aware. Source: protocol-v3 sections 3.2 and 4.2.
     """
-    _check_types(terms)
+    check_types(terms)
     _check_places(terms, region)
     check_fields(ROWS[region], _texts(terms), mode=mode)
     _check_payer(terms, mode)
     _check_scene(terms, region)
     if region is Region.GLOBAL:
         _check_category(merchant_category_code)
-    _check_expiry(terms, now)
-
-
-def _check_types(terms: OrderTerms) -> None:
-    for field in fields_of(terms):
-        value = getattr(terms, field.name)
-        if field.name in _TIMES:
-            _check_moment(field.name, value)
-        elif field.name != "total_fee" and not isinstance(value, str):
-            raise InvalidOrder(field.name, f"{type(value).__name__} is not text")
-    try:
-        minor_units(terms.total_fee)
-    except ValueError as error:
-        raise InvalidOrder("total_fee", str(error), Whole(min=1).text) from error
-
-
-def _check_moment(name: str, value: object) -> None:
-    if value is None:
-        return
-    rule = "a time with a zone"
-    if not isinstance(value, datetime):
-        raise InvalidOrder(name, f"{type(value).__name__} is not a time", rule)
-    try:
-        to_rfc3339(value)
-    except (ValueError, OverflowError) as error:
-        raise InvalidOrder(name, str(error), rule) from error
+    check_expiry(terms, now=now, soonest=SOONEST_EXPIRY)
 
 
 def _check_places(terms: OrderTerms, region: Region) -> None:
@@ -174,7 +147,7 @@ def _check_places(terms: OrderTerms, region: Region) -> None:
 
 def _texts(terms: OrderTerms) -> dict[str, str]:
     values: dict[str, Any] = {field.name: getattr(terms, field.name) for field in fields_of(terms)}
-    return {name: str(value) for name, value in values.items() if name not in _TIMES}
+    return {name: str(value) for name, value in values.items() if name not in TIMES}
 
 
 def _check_payer(terms: OrderTerms, mode: Mode) -> None:
@@ -210,13 +183,3 @@ def _check_category(code: str) -> None:
     if problem := MERCHANT_CATEGORY_CODE.problem(code) if code else "missing":
         rule = "a global merchant's MERCHANT_CATEGORY_CODE, four digits"
         raise InvalidOrder("merchant_category_code", problem, rule)
-
-
-def _check_expiry(terms: OrderTerms, now: datetime) -> None:
-    if terms.time_expire is None:
-        return
-    if terms.time_expire < now + SOONEST_EXPIRY:
-        minutes = SOONEST_EXPIRY // timedelta(minutes=1)
-        raise InvalidOrder("time_expire", "too soon", f"at least {minutes} minutes from now")
-    if terms.time_start is not None and terms.time_expire <= terms.time_start:
-        raise InvalidOrder("time_expire", "before time_start", "later than time_start")
