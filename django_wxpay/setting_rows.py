@@ -110,7 +110,7 @@ SETTINGS: Final = (
         "all",
         "E005",
         _not_a_level,
-        'Which calls are sent to payitil/report: "off", "errors" or "all".',
+        'Which calls wxpay_report sends to payitil/report: "off", "errors" or "all".',
     ),
     Setting(
         "API_PERMISSION_CLASSES",

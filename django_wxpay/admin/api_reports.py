@@ -30,8 +30,15 @@ class ApiReportAdmin(Ledger):
         "order_link",
         "host",
         "merchant",
+        "report",
     )
-    list_filter = (FailureFilter, HostFilter, MerchantFilter, ("created_at", DateFieldListFilter))
+    list_filter = (
+        FailureFilter,
+        HostFilter,
+        MerchantFilter,
+        "report_status",
+        ("created_at", DateFieldListFilter),
+    )
     search_fields = ("out_trade_no__exact",)
     search_help_text = _("A whole out_trade_no.")
     fields = (
@@ -52,9 +59,13 @@ class ApiReportAdmin(Ledger):
         "merchant",
         "mch_id",
         "appid",
+        "sub_appid",
         "sub_mch_id",
         "device_info",
         "request_id",
+        "report",
+        "report_attempts",
+        "reported_at",
     )
 
     def sections(self, request: HttpRequest, row: ApiReport) -> list[Section]:
@@ -83,6 +94,11 @@ class ApiReportAdmin(Ledger):
     def answer(self, report: ApiReport) -> SafeString:
         """Return what came of it, at a glance."""
         return badges.answer_of(report)
+
+    @admin.display(description=_("report"))
+    def report(self, report: ApiReport) -> SafeString:
+        """Return whether WeChat Pay has been told of the call."""
+        return badges.report_status(report.report_status)
 
     @admin.display(description="out_trade_no")
     def order_link(self, report: ApiReport) -> SafeString | str:

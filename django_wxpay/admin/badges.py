@@ -16,6 +16,7 @@ from django_wxpay.models.choices import (
     EventKinds,
     NotificationOutcomes,
     RefundStatuses,
+    ReportStatuses,
     TradeStates,
 )
 
@@ -48,6 +49,15 @@ REFUND_TONES: Final[dict[str, str]] = {
     RefundStatuses.ABNORMAL: BAD,
 }
 
+# Apart as well: a report that is given up is nobody's loss.
+REPORT_TONES: Final[dict[str, str]] = {
+    ReportStatuses.PENDING: WAITING,
+    ReportStatuses.SENT: GOOD,
+    ReportStatuses.FAILED: BAD,
+    ReportStatuses.SKIPPED: QUIET,
+    ReportStatuses.NOT_REPORTABLE: QUIET,
+}
+
 
 def badge(text: Any, tone: str) -> SafeString:
     """Return ``text`` on the colour of ``tone``."""
@@ -62,6 +72,11 @@ def word(value: str, label: Any) -> SafeString:
 def refund_status(value: str) -> SafeString:
     """Return where a refund stands."""
     return badge(RefundStatuses(value).label, REFUND_TONES[value])
+
+
+def report_status(value: str) -> SafeString:
+    """Return how far a measured call is on its way to WeChat Pay."""
+    return badge(ReportStatuses(value).label, REPORT_TONES[value])
 
 
 def state_of(order: Order) -> SafeString:

@@ -119,7 +119,7 @@ def _attempt(
     execute_time_ms = elapsed_ms(started, transport.clock())
     if answer is not None:
         try:
-            value = _read(answer, read)
+            value = understood(answer, read)
         except WXPayError as refusal:
             error = refusal
     return Attempt(
@@ -132,7 +132,8 @@ def _attempt(
     )
 
 
-def _read(answer: Answer, read: Callable[[Answer], T]) -> T:
+def understood(answer: Answer, read: Callable[[Answer], T]) -> T:
+    """Return what ``read`` makes of ``answer``; ``NoAnswer`` for one that is for the next host."""
     if answer.status >= 500:
         raise NoAnswer(Failure.HTTP_5XX, http_status=answer.status)
     if not 300 <= answer.status < 400:

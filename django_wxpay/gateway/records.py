@@ -60,6 +60,7 @@ class CallRecord:
     err_code_des: str
     request_id: str = ""
     user_ip: str = ""
+    sub_appid: str = ""
 
 
 def elapsed_ms(started: float, ended: float) -> int:

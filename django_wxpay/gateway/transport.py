@@ -73,12 +73,14 @@ class Transport:
             at = prefixes.index(prefix.lower())
             self._mounted = self._mounted[:at] + self._mounted[at + 1 :]
 
-    def exchange(self, exchange: Exchange) -> Answer:
+    def exchange(self, exchange: Exchange, *, timeout: tuple[float, float] | None = None) -> Answer:
         """Send ``exchange`` once and return the whole answer, whatever its status.
 
+        ``timeout`` is in the place of the transport's own, under the same conditions.
         ``NoAnswer`` if none came, or one cut short or longer than 1 MiB. It holds nothing
         of the exception beneath, which would drag the signed body along.
         """
+        patience = self._timeout if timeout is None else _checked_timeout(timeout)
         request = _prepared(exchange)
         address = str(request.url)
         adapter = self._adapter(address)
@@ -88,7 +90,7 @@ class Transport:
             with adapter.send(
                 request,
                 stream=True,
-                timeout=self._timeout,
+                timeout=patience,
                 verify=environment["verify"] or True,
                 proxies=environment["proxies"],
             ) as response:

@@ -59,6 +59,7 @@ def v3_record(
         err_code_des=said.err_code_des,
         request_id=_request_id(answer) if answer else "",
         user_ip=answer.user_ip if answer else "",
+        sub_appid=about.sub_appid if about else "",
     )
 
 

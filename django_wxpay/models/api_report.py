@@ -5,13 +5,21 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from django_wxpay.models.choices import ReportStatuses
+
 
 class ApiReport(models.Model):
-    """One attempt against one host, in the words of the report API (protocol-v2 section 8)."""
+    """One attempt against one host, in the words of the report API (protocol-v2 section 8).
+
+    ``report_claim`` names the worker that is sending the row, until ``report_claimed_until``;
+    afterwards the row is anybody's again. A merchant without a v2 key, or an institution's
+    call without a sub-merchant, is NOT_REPORTABLE: measured and shown, never sent.
+    """
 
     merchant = models.CharField(_("merchant"), max_length=64)
     mch_id = models.CharField("mch_id", max_length=32)
     appid = models.CharField("appid", max_length=32, blank=True, default="")
+    sub_appid = models.CharField("sub_appid", max_length=32, blank=True, default="")
     sub_mch_id = models.CharField("sub_mch_id", max_length=32, blank=True, default="")
     api = models.CharField("API", max_length=4)
     interface_url = models.CharField("interface_url", max_length=256)
@@ -29,6 +37,16 @@ class ApiReport(models.Model):
     err_code_des = models.CharField("err_code_des", max_length=128, blank=True, default="")
     request_id = models.CharField("Request-ID", max_length=64, blank=True, default="")
     created_at = models.DateTimeField(_("called"), editable=False)
+    report_status = models.CharField(
+        _("report"),
+        max_length=16,
+        choices=ReportStatuses,
+        default=ReportStatuses.PENDING,
+    )
+    report_attempts = models.PositiveSmallIntegerField(_("attempts to report"), default=0)
+    reported_at = models.DateTimeField(_("reported"), null=True, blank=True)
+    report_claim = models.CharField(max_length=32, blank=True, default="", editable=False)
+    report_claimed_until = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("API report")
@@ -40,6 +58,11 @@ class ApiReport(models.Model):
             models.Index(fields=["merchant", "-created_at"], name="wxpay_report_merchant"),
             models.Index(fields=["host", "-created_at"], name="wxpay_report_host"),
             models.Index(fields=["failure", "-created_at"], name="wxpay_report_failure"),
+            # Read from its end, this is the queue of what is waiting, oldest first.
+            models.Index(
+                fields=["report_status", "-created_at", "-id"],
+                name="wxpay_report_queue",
+            ),
         )
 
     def __str__(self) -> str:

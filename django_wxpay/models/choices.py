@@ -40,6 +40,16 @@ class RefundStatuses(TextChoices):
     ABNORMAL = "ABNORMAL", _("Stuck, needs a person")
 
 
+class ReportStatuses(TextChoices):
+    """How far a measured call is on its way to payitil/report. Only PENDING is ever sent."""
+
+    PENDING = "PENDING", _("Waiting to be reported")
+    SENT = "SENT", _("Reported")
+    FAILED = "FAILED", _("Given up")
+    SKIPPED = "SKIPPED", _("Left out by REPORT_LEVEL")
+    NOT_REPORTABLE = "NOT_REPORTABLE", _("Cannot be reported")
+
+
 class NotificationKinds(TextChoices):
     PAYMENT = "payment", _("Payment")
     REFUND = "refund", _("Refund")

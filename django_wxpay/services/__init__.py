@@ -14,10 +14,12 @@ from django_wxpay.services.ordering import create_order, get_or_create_order
 from django_wxpay.services.paying import Checkout, checkout, payment_parameters
 from django_wxpay.services.placing import unified_order
 from django_wxpay.services.querying import query_order
+from django_wxpay.services.reporting import ReportRun, send_reports
 
 __all__ = [
     "Acknowledgement",
     "Checkout",
+    "ReportRun",
     "checkout",
     "close_order",
     "create_order",
@@ -27,5 +29,6 @@ __all__ = [
     "query_order",
     "receive_notification",
     "replay_notification",
+    "send_reports",
     "unified_order",
 ]

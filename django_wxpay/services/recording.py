@@ -8,8 +8,11 @@ from typing import Any
 
 from django.db import DatabaseError, models
 
+from django_wxpay import conf
 from django_wxpay.gateway import CallRecord
 from django_wxpay.models import ApiReport
+from django_wxpay.models.choices import ReportStatuses
+from django_wxpay.protocol.merchants import Merchant, Mode
 
 logger = logging.getLogger("django_wxpay.latency")
 
@@ -18,11 +21,15 @@ lost: Counter[str] = Counter()
 
 
 def record_call(merchant: str, record: CallRecord) -> None:
-    """Write one attempt down. Never raises for a database in trouble: it counts and logs."""
+    """Write one attempt down, and whether it is to be reported (``REPORT_LEVEL``).
+
+    Never raises for a database in trouble: it counts and logs.
+    """
     values: dict[str, Any] = {
         "merchant": merchant,
         "mch_id": record.mch_id,
         "appid": record.appid,
+        "sub_appid": record.sub_appid,
         "sub_mch_id": record.sub_mch_id,
         "api": record.api,
         "interface_url": record.interface_url,
@@ -40,12 +47,36 @@ def record_call(merchant: str, record: CallRecord) -> None:
         "err_code_des": record.err_code_des,
         "request_id": record.request_id,
         "created_at": record.started_at,
+        "report_status": _first_status(merchant, record),
     }
     try:
         ApiReport.objects.create(**{name: _fitting(name, value) for name, value in values.items()})
-    except DatabaseError:
+    except (DatabaseError, ValueError):
+        # A text that no database takes, such as one with a NUL, is a ValueError of the driver's.
         lost[merchant] += 1
         logger.warning("a latency report of merchant %s was lost (%d)", merchant, lost[merchant])
+
+
+def _first_status(alias: str, record: CallRecord) -> ReportStatuses:
+    account = conf.merchants().get(alias)
+    if account is None or not can_report(account, mch_id=record.mch_id, sub_of=record.sub_mch_id):
+        return ReportStatuses.NOT_REPORTABLE
+    level = conf.current().report_level
+    went_wrong = record.failure or "FAIL" in {record.return_code, record.result_code}
+    if level == "all" or (level == "errors" and went_wrong):
+        return ReportStatuses.PENDING
+    return ReportStatuses.SKIPPED
+
+
+def can_report(account: Merchant, *, mch_id: str, sub_of: str) -> bool:
+    """Say whether a call of ``mch_id``, for the sub-merchant ``sub_of`` if any, can be reported.
+
+    It takes a v2 key, the number that the key belongs to, and for an institution a
+    sub-merchant, the call's or that of the settings (protocol-v2 section 8.1).
+    """
+    if not account.api_key or account.mch_id != mch_id:
+        return False
+    return account.mode is not Mode.INSTITUTIONAL or bool(sub_of or account.sub_mch_id)
 
 
 def _fitting(name: str, value: Any) -> Any:

@@ -64,9 +64,14 @@ def gateway(alias: str, *, api: Api | None = None) -> PaymentGateway:
 
     ``UnknownMerchant`` for an alias that is not in the settings.
     """
-    account = conf.merchant(alias)
-    if (api or account.api) is Api.V3:
+    if (api or conf.merchant(alias).api) is Api.V3:
         return _v3(alias)
+    return v2_gateway(alias)
+
+
+def v2_gateway(alias: str) -> V2Gateway:
+    """Return the v2 gateway of one merchant; ``ConfigurationError`` if it has no key for it."""
+    account = conf.merchant(alias)
     if not account.api_key:
         raise ConfigurationError(f'merchant "{alias}" has no key for v2')
     return V2Gateway(

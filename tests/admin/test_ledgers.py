@@ -176,6 +176,8 @@ def test_a_row_is_found_by_its_numbers(boss: Client, model: str, by: str) -> Non
         ("apireport", "failed=no", 1),
         ("apireport", "failed=TIMEOUT", 1),
         ("apireport", "failed=DNS", 0),
+        ("apireport", "report_status__exact=PENDING", 2),
+        ("apireport", "report_status__exact=SENT", 0),
         ("apireport", "host=gateway.test", 0),
         ("orderevent", "told=no", 1),
         ("orderevent", "told=yes", 1),

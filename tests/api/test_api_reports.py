@@ -39,6 +39,7 @@ def test_every_call_is_a_row_with_its_milliseconds(
     assert rows[0]["out_trade_no"] == order["out_trade_no"]
     assert rows[0]["execute_time_ms"] >= 0
     assert (rows[0]["failure"], rows[0]["result_code"]) == ("", "SUCCESS")
+    assert rows[0]["report_status"] == "PENDING"
     assert next(iter(rows[0])) == "id"
     assert list(rows[0])[-1] == "created_at"
 

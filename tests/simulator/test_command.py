@@ -67,9 +67,9 @@ def run(**options: object) -> str:
 
 
 def test_it_listens_where_it_is_told(served: list[tuple[Simulator, str, int]]) -> None:
-    said = run(host="0.0.0.0", port=9200)  # noqa: S104
+    said = run(host="0.0.0.0", port=9200)
     run()
-    assert [call[1:] for call in served] == [("0.0.0.0", 9200), ("127.0.0.1", 9100)]  # noqa: S104
+    assert [call[1:] for call in served] == [("0.0.0.0", 9200), ("127.0.0.1", 9100)]
     assert "WeChat Pay simulator at http://0.0.0.0:9200" in said
     assert "stopped" in said
 

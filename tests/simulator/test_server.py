@@ -352,7 +352,7 @@ def test_an_ipv6_address_is_written_as_one(live: Simulator) -> None:
 
 
 def test_an_address_for_everybody_is_shown_as_ones_own(live: Simulator) -> None:
-    with running(live, host="0.0.0.0") as url:  # noqa: S104
+    with running(live, host="0.0.0.0") as url:
         assert url.startswith("http://127.0.0.1:")
 
 

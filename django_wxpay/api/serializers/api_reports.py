@@ -20,6 +20,7 @@ class WXPayApiReportSerializer(serializers.ModelSerializer[ApiReport]):
             "merchant",
             "mch_id",
             "appid",
+            "sub_appid",
             "sub_mch_id",
             "api",
             "interface_url",
@@ -36,6 +37,7 @@ class WXPayApiReportSerializer(serializers.ModelSerializer[ApiReport]):
             "err_code",
             "err_code_des",
             "request_id",
+            "report_status",
             "created_at",
         )
         read_only_fields = fields

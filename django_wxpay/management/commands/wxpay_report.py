@@ -1,0 +1,38 @@
+"""``manage.py wxpay_report``: tell WeChat Pay how long its calls took."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from django_wxpay import services
+from django_wxpay.models import ApiReport
+from django_wxpay.models.choices import ReportStatuses
+from django_wxpay.protocol.errors import ConfigurationError
+
+
+class Command(BaseCommand):
+    help = "Send waiting latency reports to WeChat Pay (payitil/report); run it from cron."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--limit", type=int, default=1000, help="how many to send at most")
+        parser.add_argument(
+            "--until-empty",
+            action="store_true",
+            help="send all there is, until nothing waits or nobody answers",
+        )
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        """Send once, or until nothing is left, and say what came of it."""
+        if options["limit"] < 1:
+            raise CommandError("--limit is a whole number, 1 or more")
+        try:
+            run = services.send_reports(limit=None if options["until_empty"] else options["limit"])
+        except ConfigurationError as error:
+            raise CommandError(f"{error}. Run manage.py check for all of it.") from error
+        left = ApiReport.objects.filter(report_status=ReportStatuses.PENDING).count()
+        self.stdout.write(
+            f"{run.sent} reported, {run.given_up} given up, "
+            f"{run.not_reportable} cannot be reported, {left} waiting"
+        )

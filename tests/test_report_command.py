@@ -1,0 +1,66 @@
+"""``wxpay_report``, as cron calls it, against the simulated WeChat Pay."""
+
+from __future__ import annotations
+
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from django_wxpay.models import ApiReport
+from django_wxpay.testing import SimulatedWXPay, simulated_wxpay
+from tests.factories import ApiReportFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def wxpay(settings: Any) -> Any:
+    entry = {"APPID": "wx8888888888888888", "MCH_ID": "1900000109"}
+    settings.WXPAY = {
+        "NOTIFY_BASE_URL": "https://shop.example.com",
+        "MERCHANTS": {"default": entry | {"API_KEY": "TESTKEYtestkeyTESTKEYtestkey0000"}},
+    }
+    with simulated_wxpay() as simulated:
+        yield simulated
+
+
+def said(*arguments: str) -> str:
+    out = StringIO()
+    call_command("wxpay_report", *arguments, stdout=out)
+    return out.getvalue()
+
+
+def test_it_says_what_was_reported_and_what_is_left(wxpay: SimulatedWXPay) -> None:
+    rows = [ApiReportFactory() for _ in range(5)]
+    ApiReportFactory(merchant="gone")
+    assert said("--limit", "2") == ("2 reported, 0 given up, 0 cannot be reported, 4 waiting\n")
+    assert said("--until-empty", "--limit", "1") == (
+        "3 reported, 0 given up, 1 cannot be reported, 0 waiting\n"
+    )
+    told = [report["out_trade_no"] for report in wxpay.ledger()["reports"]]
+    assert sorted(told) == sorted(row.out_trade_no for row in rows)
+
+
+def test_in_an_outage_it_gives_a_few_up_and_ends(wxpay: SimulatedWXPay) -> None:
+    for _ in range(20):
+        ApiReportFactory()
+    wxpay.inject("http_502", operation="report", times=100)
+    line = said("--until-empty")
+    assert line.startswith("0 reported, ")
+    given_up = ApiReport.objects.filter(report_status="FAILED").count()
+    assert 8 <= given_up <= 16
+    assert line.endswith(f"{given_up} given up, 0 cannot be reported, {20 - given_up} waiting\n")
+    assert wxpay.ledger()["reports"] == []
+
+
+def test_a_limit_is_a_number_of_rows(wxpay: SimulatedWXPay) -> None:
+    with pytest.raises(CommandError, match="--limit"):
+        said("--limit", "0")
+
+
+def test_broken_settings_are_said_in_one_line(settings: Any) -> None:
+    settings.WXPAY = {}
+    with pytest.raises(CommandError, match="Run manage"):
+        said()
