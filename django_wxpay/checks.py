@@ -42,6 +42,8 @@ HINTS: Final[dict[str, str]] = {
     "E019": "Copy pub_key.pem and its PUB_KEY_ID_... from the merchant platform, both of them; or "
     "leave both out, and platform certificates are downloaded.",
     "E020": "Give the four digits of the merchant category code, with leading zeros.",
+    "E021": "Give whole days, such as 30.",
+    "E022": 'Give {"FAILURE_RATE": 0.05, "P95_MS": 3000}, or one of the two.',
     "W001": "Correct the spelling or remove it: nothing reads it.",
     "W002": "WeChat Pay calls public https addresses on port 443 only; fine for trying out.",
     "W003": 'Set OPTIONS["transaction_mode"] to "IMMEDIATE", or notifications that arrive '

@@ -20,12 +20,13 @@ from django.core.signals import setting_changed
 from django_wxpay import credentials
 from django_wxpay.protocol.errors import ConfigurationError, UnknownMerchant
 from django_wxpay.protocol.merchants import DEFAULT_HOSTS, Api, Merchant, Mode, Region, SignType
-from django_wxpay.setting_rows import MERCHANT_SETTINGS, SETTINGS
+from django_wxpay.setting_rows import DEFAULT_LATENCY_LIMITS, MERCHANT_SETTINGS, SETTINGS
 
 __all__ = [
     "MERCHANT_SETTINGS",
     "SETTINGS",
     "Config",
+    "LatencyLimits",
     "Problem",
     "current",
     "merchant",
@@ -43,6 +44,14 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LatencyLimits:
+    """What is still well: the share of calls that fail, 0 to 1, and a p95 in milliseconds."""
+
+    failure_rate: float
+    p95_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """The settings, read and found good."""
 
@@ -51,6 +60,8 @@ class Config:
     timeout: tuple[float, float]
     host_recovery_s: float
     report_level: str
+    api_report_retention_days: int
+    latency_limits: LatencyLimits
     api_permission_classes: tuple[str, ...] | None
 
 
@@ -81,6 +92,8 @@ def current() -> Config:
         timeout=(float(connect), float(read)),
         host_recovery_s=float(value["HOST_RECOVERY_S"]),
         report_level=value["REPORT_LEVEL"],
+        api_report_retention_days=value["API_REPORT_RETENTION_DAYS"],
+        latency_limits=_limits(value["LATENCY_LIMITS"]),
         api_permission_classes=None if classes is None else tuple(classes),
     )
 
@@ -149,6 +162,11 @@ def _unreadable(value: str | Sequence[str]) -> bool:
     except (OSError, ValueError):
         return True
     return False
+
+
+def _limits(value: Mapping[str, float]) -> LatencyLimits:
+    whole = {**DEFAULT_LATENCY_LIMITS, **value}
+    return LatencyLimits(failure_rate=whole["FAILURE_RATE"], p95_ms=int(whole["P95_MS"]))
 
 
 def _pem(value: str) -> str:

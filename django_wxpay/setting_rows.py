@@ -10,6 +10,11 @@ from urllib.parse import urlsplit
 
 from django_wxpay.protocol.merchants import Api, Mode, Region, SignType
 
+DEFAULT_LATENCY_LIMITS: Final[dict[str, float]] = {"FAILURE_RATE": 0.05, "P95_MS": 3000}
+
+# Further back than calendars reach.
+_MOST_DAYS: Final = 36_500
+
 
 @dataclass(frozen=True, slots=True)
 class Setting:
@@ -26,6 +31,23 @@ def _wrong_seconds(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return "is not a number of seconds"
     return "" if math.isfinite(value) and value > 0 else "is not a positive, finite time"
+
+
+def _wrong_days(value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, int):
+        return "is not a whole number of days"
+    return "" if 1 <= value <= _MOST_DAYS else f"is not between 1 and {_MOST_DAYS} days"
+
+
+def _wrong_limits(value: object) -> str:
+    if not isinstance(value, dict) or value.keys() - {"FAILURE_RATE", "P95_MS"}:
+        return 'is not a dict of "FAILURE_RATE" and "P95_MS"'
+    rate, p95_ms = value.get("FAILURE_RATE", 0), value.get("P95_MS", 1)
+    if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate <= 1:
+        return 'holds a "FAILURE_RATE" that is not a share from 0 to 1'
+    if isinstance(p95_ms, bool) or not isinstance(p95_ms, int) or p95_ms < 1:
+        return 'holds a "P95_MS" that is not a whole number of milliseconds above zero'
+    return ""
 
 
 def _wrong_timeout(value: object) -> str:
@@ -111,6 +133,20 @@ SETTINGS: Final = (
         "E005",
         _not_a_level,
         'Which calls wxpay_report sends to payitil/report: "off", "errors" or "all".',
+    ),
+    Setting(
+        "API_REPORT_RETENTION_DAYS",
+        30,
+        "E021",
+        _wrong_days,
+        "Days for which every call is kept as a row; what they came to, by the hour, is kept on.",
+    ),
+    Setting(
+        "LATENCY_LIMITS",
+        DEFAULT_LATENCY_LIMITS,
+        "E022",
+        _wrong_limits,
+        "What wxpay_doctor takes for well: the share of calls that fail, 0 to 1, and milliseconds.",
     ),
     Setting(
         "API_PERMISSION_CLASSES",

@@ -21,6 +21,7 @@ from django_wxpay.api.fields import MomentAsked
 from django_wxpay.models.choices import (
     NotificationOutcomes,
     RefundStatuses,
+    ReportStatuses,
     TradeStates,
     TradeTypes,
 )
@@ -65,6 +66,17 @@ class ApiReportFilter(Period):
     host = serializers.CharField(required=False)
     out_trade_no = serializers.CharField(required=False)
     failure = serializers.CharField(required=False)
+    report_status = serializers.ChoiceField(ReportStatuses.choices, required=False)
+
+
+class LatencyFilter(serializers.Serializer[Any]):
+    """Hours are counted whole, in UTC: those that the time from one to the other touches."""
+
+    created_after = MomentAsked(required=False)
+    created_before = MomentAsked(required=False)
+    merchant = serializers.CharField(required=False)
+    interface_url = serializers.CharField(required=False)
+    host = serializers.CharField(required=False)
 
 
 class ExactFilters(BaseFilterBackend):

@@ -41,9 +41,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt(Generic[T]):
-    """One attempt that is over: either ``value`` was read from the answer, or ``error`` says."""
+    """One attempt that is over: either ``value`` was read from the answer, or ``error`` says.
+
+    ``is_standby`` where it went to another host than the merchant's first.
+    """
 
     exchange: Exchange
+    is_standby: bool
     started_at: datetime
     execute_time_ms: int
     answer: Answer | None
@@ -93,7 +97,13 @@ def call(
     """
     missed: list[Attempt[T]] = []
     for host in transport.health.order(hosts):
-        attempt = _attempt(replace(exchange, host=host), transport, read, now)
+        attempt = _attempt(
+            replace(exchange, host=host),
+            transport,
+            read,
+            now,
+            is_standby=host != hosts[0],
+        )
         note(attempt)
         _remember(attempt, transport)
         if not attempt.is_for_the_next_host:
@@ -107,6 +117,8 @@ def _attempt(
     transport: Transport,
     read: Callable[[Answer], T],
     now: Callable[[], datetime],
+    *,
+    is_standby: bool,
 ) -> Attempt[T]:
     answer: Answer | None = None
     value: T | None = None
@@ -124,6 +136,7 @@ def _attempt(
             error = refusal
     return Attempt(
         exchange=exchange,
+        is_standby=is_standby,
         started_at=started_at,
         execute_time_ms=execute_time_ms,
         answer=answer,

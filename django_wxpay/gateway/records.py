@@ -36,8 +36,9 @@ class CallRecord:
 
     ``api`` is "v2" or "v3", ``method`` the HTTP method, ``host`` the host's name and port.
     ``interface_url`` is the address without what names one order, so that the calls of one
-    interface can be counted together. ``failure`` is "" where a trustworthy answer came, a
-    refusal included. The five words of the answer are what it said, believed or not.
+    interface can be counted together; ``is_standby`` where the host is not the merchant's first.
+    ``failure`` is "" where a trustworthy answer came, a refusal included. The five words of
+    the answer are what it said, believed or not.
     """
 
     api: str
@@ -61,6 +62,7 @@ class CallRecord:
     request_id: str = ""
     user_ip: str = ""
     sub_appid: str = ""
+    is_standby: bool = False
 
 
 def elapsed_ms(started: float, ended: float) -> int:

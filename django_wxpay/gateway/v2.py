@@ -189,6 +189,7 @@ def _record(attempt: Attempt[T], about: OrderTerms | OrderRef, device_info: str)
         method=exchange.method,
         interface_url=exchange.url,
         host=exchange.host_name,
+        is_standby=attempt.is_standby,
         out_trade_no=about.out_trade_no,
         mch_id=about.mch_id,
         appid=about.appid,

@@ -43,6 +43,7 @@ def v3_record(
         method=exchange.method,
         interface_url=_interface(exchange.url),
         host=exchange.host_name,
+        is_standby=attempt.is_standby,
         out_trade_no=about.out_trade_no if about else "",
         mch_id=merchant.mch_id,
         appid=about.appid if about else "",

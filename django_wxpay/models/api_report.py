@@ -13,7 +13,8 @@ class ApiReport(models.Model):
 
     ``report_claim`` names the worker that is sending the row, until ``report_claimed_until``;
     afterwards the row is anybody's again. A merchant without a v2 key, or an institution's
-    call without a sub-merchant, is NOT_REPORTABLE: measured and shown, never sent.
+    call without a sub-merchant, is NOT_REPORTABLE: measured and shown, never sent. A row that
+    ``is_rolled_up`` is counted in its ``HourlyLatency`` and may be pruned by its age.
     """
 
     merchant = models.CharField(_("merchant"), max_length=64)
@@ -24,6 +25,7 @@ class ApiReport(models.Model):
     api = models.CharField("API", max_length=4)
     interface_url = models.CharField("interface_url", max_length=256)
     host = models.CharField(_("host"), max_length=128)
+    is_standby = models.BooleanField(_("standby host"), default=False)
     out_trade_no = models.CharField("out_trade_no", max_length=32, blank=True, default="")
     device_info = models.CharField("device_info", max_length=32, blank=True, default="")
     user_ip = models.CharField("user_ip", max_length=64, blank=True, default="")
@@ -47,6 +49,7 @@ class ApiReport(models.Model):
     reported_at = models.DateTimeField(_("reported"), null=True, blank=True)
     report_claim = models.CharField(max_length=32, blank=True, default="", editable=False)
     report_claimed_until = models.DateTimeField(null=True, blank=True, editable=False)
+    is_rolled_up = models.BooleanField(default=False, editable=False)
 
     class Meta:
         verbose_name = _("API report")
@@ -63,6 +66,7 @@ class ApiReport(models.Model):
                 fields=["report_status", "-created_at", "-id"],
                 name="wxpay_report_queue",
             ),
+            models.Index(fields=["is_rolled_up", "id"], name="wxpay_report_rollup"),
         )
 
     def __str__(self) -> str:

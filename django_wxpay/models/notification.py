@@ -39,6 +39,8 @@ class Notification(models.Model):
     outcome = models.CharField(_("outcome"), max_length=16, choices=NotificationOutcomes)
     reason = models.CharField(_("reason"), max_length=256, blank=True, default="")
     attempts = models.PositiveIntegerField(_("deliveries"), default=1)
+    retries = models.PositiveIntegerField(_("tried again"), default=0)
+    next_retry_at = models.DateTimeField(_("next try"), null=True, blank=True)
     headers = models.JSONField(default=dict, editable=False)
     body = models.BinaryField(editable=False)
     created_at = models.DateTimeField(_("first received"), editable=False)

@@ -34,6 +34,7 @@ def record_call(merchant: str, record: CallRecord) -> None:
         "api": record.api,
         "interface_url": record.interface_url,
         "host": record.host,
+        "is_standby": record.is_standby,
         "out_trade_no": record.out_trade_no,
         "device_info": record.device_info,
         "user_ip": record.user_ip,

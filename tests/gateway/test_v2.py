@@ -171,6 +171,7 @@ def test_every_attempt_leaves_one_record() -> None:
         first,
         interface_url="https://standby.test/pay/unifiedorder",
         host="standby.test",
+        is_standby=True,
         execute_time_ms=second.execute_time_ms,
         http_status=200,
         failure="",

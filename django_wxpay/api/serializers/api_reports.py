@@ -25,6 +25,7 @@ class WXPayApiReportSerializer(serializers.ModelSerializer[ApiReport]):
             "api",
             "interface_url",
             "host",
+            "is_standby",
             "out_trade_no",
             "device_info",
             "user_ip",
@@ -52,6 +53,9 @@ class WXPayLatencySerializer(serializers.Serializer[Any]):
     p50_ms = serializers.IntegerField()
     p95_ms = serializers.IntegerField()
     p99_ms = serializers.IntegerField()
+    slowest_ms = serializers.IntegerField()
+    refused = serializers.IntegerField()
+    failures = serializers.DictField(child=serializers.IntegerField())
 
 
 class WXPayLatencySummarySerializer(serializers.Serializer[Any]):

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
-from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from django_wxpay.api.base import WXPayView
-from django_wxpay.api.filters import ApiReportFilter, ExactFilters, asked
-from django_wxpay.api.latency import summarise
+from django_wxpay.api.filters import ApiReportFilter, ExactFilters, LatencyFilter, asked
 from django_wxpay.api.serializers.api_reports import (
     WXPayApiReportSerializer,
     WXPayLatencySummarySerializer,
 )
 from django_wxpay.api.serializers.errors import WXPayErrorSerializer
 from django_wxpay.models import ApiReport
+from django_wxpay.services import latencies
 
-_RECENT = timedelta(hours=24)
+_RECENT: Final = timedelta(hours=24)
 
 
 @extend_schema(parameters=[ApiReportFilter])
@@ -37,7 +36,7 @@ class ApiReportList(WXPayView, ListAPIView[ApiReport]):
 
 
 @extend_schema(
-    parameters=[ApiReportFilter],
+    parameters=[LatencyFilter],
     responses={200: WXPayLatencySummarySerializer, 400: WXPayErrorSerializer},
 )
 class ApiReportSummary(WXPayView):
@@ -48,9 +47,12 @@ class ApiReportSummary(WXPayView):
     serializer_class = WXPayLatencySummarySerializer
 
     def get(self, request: Request) -> Response:
-        """Sum up the calls asked for; those of the last 24 hours if no time is given."""
-        lookups: dict[str, Any] = asked(request, ApiReportFilter)
-        if not lookups.keys() & {"created_at__gte", "created_at__lt"}:
-            lookups["created_at__gte"] = timezone.now() - _RECENT
-        rows = summarise(self.get_queryset().filter(**lookups))
-        return Response({"results": [asdict(row) for row in rows]})
+        """Sum up the hours asked for; those of the last 24 hours if no time is given."""
+        wanted: dict[str, Any] = asked(request, LatencyFilter)
+        period = latencies.Period.covering(
+            after=wanted.pop("created_after", None),
+            before=wanted.pop("created_before", None),
+            span=_RECENT,
+        )
+        summary = latencies.measured(period, latencies.Scope(**wanted)).summary()
+        return Response({"results": [asdict(row) for row in summary]})

@@ -7,9 +7,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from django_wxpay import services
-from django_wxpay.models import ApiReport
-from django_wxpay.models.choices import ReportStatuses
 from django_wxpay.protocol.errors import ConfigurationError
+from django_wxpay.services.backlog import COUNTED_UP_TO, backlog
 
 
 class Command(BaseCommand):
@@ -31,8 +30,9 @@ class Command(BaseCommand):
             run = services.send_reports(limit=None if options["until_empty"] else options["limit"])
         except ConfigurationError as error:
             raise CommandError(f"{error}. Run manage.py check for all of it.") from error
-        left = ApiReport.objects.filter(report_status=ReportStatuses.PENDING).count()
+        left = backlog().waiting
         self.stdout.write(
             f"{run.sent} reported, {run.given_up} given up, "
-            f"{run.not_reportable} cannot be reported, {left} waiting"
+            f"{run.not_reportable} cannot be reported, "
+            f"{left}{' or more' if left == COUNTED_UP_TO else ''} waiting"
         )

@@ -1,0 +1,181 @@
+"""What a million calls cost those who look at them, against ten thousand.
+
+Each page and list is read at both sizes, and so is the writing down of one call; so is the
+roll-up itself. The calls lie in the same month, a thousandth of them not rolled up yet.
+``WXPAY_TEST_DATABASE`` chooses the database, as for the tests.
+
+Run: python tests/benchmarks/bench_latency.py [ROWS [MORE_ROWS]]
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import django
+from measuring import say
+
+SMALL, LARGE = 10_000, 1_000_000
+ROUNDS = 15
+MONTH = timedelta(days=28)
+PAGES = {
+    "REST summary, 24 hours": "/wxpay/api/api-reports/summary/",
+    "REST summary, 28 days": "/wxpay/api/api-reports/summary/?created_after={start}",
+    "REST rows, newest page": "/wxpay/api/api-reports/",
+    "REST rows, failures only": "/wxpay/api/api-reports/?failure=TIMEOUT",
+    # "admin, API latency, 24 hours": "/admin/django_wxpay/hourlylatency/",
+    # "admin, API latency, 30 days": "/admin/django_wxpay/hourlylatency/?range=30d",
+    "admin, raw rows": "/admin/django_wxpay/apireport/",
+    "admin, raw rows that failed": "/admin/django_wxpay/apireport/?failed=yes",
+    "admin, raw rows that wait": "/admin/django_wxpay/apireport/?report_status__exact=PENDING",
+}
+
+
+def main() -> None:
+    """Measure at the first size, then at the second, and print both."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
+    django.setup()
+    from django.conf import settings
+    from django.db import connection
+    from django.test.utils import setup_test_environment
+
+    setup_test_environment(debug=False)
+    name = Path(tempfile.gettempdir()) / f"wxpay_bench_{os.getpid()}.sqlite3"
+    if connection.vendor == "sqlite":
+        settings.DATABASES["default"].setdefault("TEST", {})["NAME"] = str(name)
+    sizes = [int(text) for text in sys.argv[1:]] or [SMALL, LARGE]
+    was = connection.settings_dict["NAME"]
+    connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
+    try:
+        compare(sizes, connection.vendor)
+    finally:
+        connection.creation.destroy_test_db(was, verbosity=0)
+
+
+def compare(sizes: list[int], vendor: str) -> None:
+    """Print a line for each thing measured, with its time at every size."""
+    found: dict[str, list[float]] = {}
+    rows = 0
+    for size in sizes:
+        fill(size - rows)
+        rows = size
+        for title, taken in measured().items():
+            found.setdefault(title, []).append(taken)
+    say(f"{vendor}: milliseconds at {' and '.join(f'{size:,}' for size in sizes)} rows")
+    for title, times in found.items():
+        columns = "".join(f"{taken:10.2f}" for taken in times)
+        say(f"  {title:<34}{columns}   x {times[-1] / times[0]:.2f}")
+    say()
+
+
+def measured() -> dict[str, float]:
+    """Return the milliseconds that each thing takes at the size the tables have now."""
+    from django.contrib.auth import get_user_model
+    from django.test import Client
+
+    user, _ = get_user_model().objects.get_or_create(
+        username="bench", is_staff=True, is_superuser=True
+    )
+    client = Client(raise_request_exception=True)
+    client.force_login(user)
+    start = (datetime.now(UTC) - MONTH).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def get(address: str) -> Callable[[], object]:
+        def read() -> None:
+            answer = client.get(address.format(start=start))
+            assert answer.status_code == 200, (address, answer.status_code)
+
+        return read
+
+    found = {title: median_ms(get(address)) for title, address in PAGES.items()}
+    found["writing down one call"] = median_ms(capture, times=20)
+    return found
+
+
+def median_ms(action: Callable[[], object], *, times: int = 1) -> float:
+    """Return the median round, for one of ``times`` goes."""
+    action()
+    rounds = []
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        for _ in range(times):
+            action()
+        rounds.append((time.perf_counter() - began) / times * 1000)
+    return statistics.median(rounds)
+
+
+def capture() -> None:
+    """Write one call down, as the gateway does after each attempt."""
+    from django_wxpay.gateway import CallRecord
+    from django_wxpay.services.recording import record_call
+
+    values: dict[str, Any] = dict.fromkeys(CallRecord.__dataclass_fields__, "")
+    values |= {
+        "api": "v2",
+        "mch_id": "1900000109",
+        "interface_url": "https://api.mch.weixin.qq.com/pay/unifiedorder",
+        "host": "api.mch.weixin.qq.com",
+        "started_at": datetime.now(UTC),
+        "execute_time_ms": 87,
+        "http_status": 200,
+        "is_standby": False,
+    }
+    record_call("default", CallRecord(**values))
+
+
+def fill(count: int) -> None:
+    """Make so many calls, spread over the month and four interfaces at two hosts; count them."""
+    from django.db import connection
+
+    from django_wxpay.models import ApiReport
+    from django_wxpay.services.rolling_up import roll_up
+    from tests.factories import ApiReportFactory
+
+    dice = random.Random(count)  # noqa: S311 - no secret is made
+    moments = iter(sorted(datetime.now(UTC) - MONTH * dice.random() for _ in range(count)))
+    sample = ApiReportFactory.build()
+    columns = [field.attname for field in ApiReport._meta.concrete_fields if field.attname != "id"]
+    values = {name: getattr(sample, name) for name in columns}
+
+    def row() -> ApiReport:
+        failed = dice.random() < 0.01
+        host = "api2.mch.weixin.qq.com" if failed else "api.mch.weixin.qq.com"
+        interface = dice.choice(["unifiedorder", "orderquery", "closeorder", "micropay"])
+        return ApiReport(
+            **values
+            | {
+                "host": host,
+                "is_standby": failed,
+                "interface_url": f"https://{host}/pay/{interface}",
+                "execute_time_ms": round(dice.lognormvariate(5, 0.7)),
+                "failure": "TIMEOUT" if dice.random() < 0.005 else "",
+                "report_status": "PENDING" if dice.random() < 0.02 else "SENT",
+                "created_at": next(moments),
+            }
+        )
+
+    began = time.perf_counter()
+    for at in range(0, count, 5000):
+        ApiReport.objects.bulk_create(row() for _ in range(min(5000, count - at)))
+    filled = time.perf_counter()
+    roll_up(limit=count - count // 1000)
+    took = time.perf_counter() - filled
+    say(
+        f"{count:,} rows made in {filled - began:.1f} s, rolled up in {took:.1f} s "
+        f"({count / took:,.0f} a second)"
+    )
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""How many calls wait to be reported: now, and the most in each hour."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from django_wxpay.models import ApiReport
+from django_wxpay.services import backlog as backlogs
+from django_wxpay.services import clock
+from django_wxpay.services.backlog import Backlog, backlog, backlog_by_hour, note_backlog
+from django_wxpay.services.latencies import Period
+from tests.factories import ApiReportFactory
+
+pytestmark = pytest.mark.django_db
+
+NOON = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+def test_what_waits_is_counted_from_its_oldest_on() -> None:
+    assert backlog() == Backlog(0, None)
+    ApiReportFactory(created_at=NOON, report_status="SENT")
+    ApiReportFactory(created_at=NOON + HOUR)
+    ApiReportFactory(created_at=NOON + 2 * HOUR)
+    assert backlog() == Backlog(2, NOON + HOUR)
+
+
+def test_nobody_counts_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backlogs, "COUNTED_UP_TO", 3)
+    ApiReportFactory.create_batch(5)
+    assert backlog().waiting == 3
+
+
+def test_of_each_hour_the_most_that_waited_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = NOON
+    monkeypatch.setattr(clock, "now", lambda: now)
+    ApiReportFactory.create_batch(2)
+    assert note_backlog().waiting == 2
+    ApiReportFactory.create_batch(3)
+    assert note_backlog().waiting == 5
+    ApiReport.objects.update(report_status="SENT")
+    assert note_backlog().waiting == 0
+    now = NOON + HOUR
+    note_backlog()
+    now = NOON + 2 * HOUR
+    note_backlog()
+    assert backlog_by_hour(Period(NOON, NOON + 2 * HOUR)) == {NOON: 5, NOON + HOUR: 0}
