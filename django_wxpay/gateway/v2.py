@@ -1,11 +1,11 @@
 """The three v2 calls an order needs, each signed once and believed only when verified.
 
-And the one that no order needs: the report of how long the others took.
+And the one that no order needs: the report of how long the others took, or a terminal's sales.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final, TypeVar
 
@@ -20,6 +20,7 @@ from django_wxpay.protocol.facts import PrepayGrant, TradeFact
 from django_wxpay.protocol.merchants import Merchant, SignType
 from django_wxpay.protocol.references import OrderRef
 from django_wxpay.protocol.terms import OrderTerms
+from django_wxpay.protocol.v2.batch_reports import batch_report_fields
 from django_wxpay.protocol.v2.client_parameters import client_parameters
 from django_wxpay.protocol.v2.replies import (
     read_envelope,
@@ -30,10 +31,12 @@ from django_wxpay.protocol.v2.replies import (
 from django_wxpay.protocol.v2.reports import (
     REPORT_PATH,
     MeasuredCall,
+    Reporter,
     read_report_answer,
     report_fields,
 )
 from django_wxpay.protocol.v2.requests import check_terms, closeorder, orderquery, unifiedorder
+from django_wxpay.protocol.v2.sales import TerminalSale
 from django_wxpay.protocol.v2.xml import decode_xml, encode_xml
 
 T = TypeVar("T")
@@ -130,15 +133,35 @@ class V2Gateway:
         It waits a second for a connection and one for an answer, whatever ``TIMEOUT`` says,
         tries twice at most, and is not recorded. Safe to use from many threads at once.
         """
-        merchant = self._merchant
-        fields = report_fields(
-            call,
-            mode=merchant.mode,
-            sign_type=merchant.sign_type,
-            key=merchant.api_key,
-            nonce=self._nonce(),
-            now=self._now(),
+        self._send_report(
+            report_fields(
+                call,
+                mode=self._merchant.mode,
+                sign_type=self._merchant.sign_type,
+                key=self._merchant.api_key,
+                nonce=self._nonce(),
+                now=self._now(),
+            )
         )
+
+    def report_sales(self, sales: Sequence[TerminalSale], reporter: Reporter) -> None:
+        """Tell WeChat Pay of one batch of a terminal's sales (protocol-v2 section 8.5).
+
+        As patient as ``report``, and as little recorded.
+        """
+        self._send_report(
+            batch_report_fields(
+                sales,
+                reporter=reporter,
+                mode=self._merchant.mode,
+                sign_type=self._merchant.sign_type,
+                key=self._merchant.api_key,
+                nonce=self._nonce(),
+            )
+        )
+
+    def _send_report(self, fields: dict[str, str]) -> None:
+        merchant = self._merchant
         send_report(
             Exchange(host="", path=REPORT_PATH, body=encode_xml(fields), headers=_HEADERS),
             hosts=merchant.hosts,

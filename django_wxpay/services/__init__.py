@@ -6,6 +6,7 @@ database transaction is open.
 
 from __future__ import annotations
 
+from django_wxpay.protocol.v2.sales import SaleState, TerminalSale
 from django_wxpay.services.acknowledging import Acknowledgement
 from django_wxpay.services.closing import close_order
 from django_wxpay.services.dispatching import dispatch_events
@@ -15,11 +16,16 @@ from django_wxpay.services.paying import Checkout, checkout, payment_parameters
 from django_wxpay.services.placing import unified_order
 from django_wxpay.services.querying import query_order
 from django_wxpay.services.reporting import ReportRun, send_reports
+from django_wxpay.services.sale_recording import record_sale
+from django_wxpay.services.sale_reporting import SalesRun, report_sales
 
 __all__ = [
     "Acknowledgement",
     "Checkout",
     "ReportRun",
+    "SaleState",
+    "SalesRun",
+    "TerminalSale",
     "checkout",
     "close_order",
     "create_order",
@@ -28,7 +34,9 @@ __all__ = [
     "payment_parameters",
     "query_order",
     "receive_notification",
+    "record_sale",
     "replay_notification",
+    "report_sales",
     "send_reports",
     "unified_order",
 ]

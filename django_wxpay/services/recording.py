@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from django.db import DatabaseError, models
+from django.db import Error, models, router, transaction
 
 from django_wxpay import conf
 from django_wxpay.gateway import CallRecord
 from django_wxpay.models import ApiReport
 from django_wxpay.models.choices import ReportStatuses
 from django_wxpay.protocol.merchants import Merchant, Mode
+from django_wxpay.services.transactions import is_open
 
 logger = logging.getLogger("django_wxpay.latency")
 
@@ -23,7 +25,8 @@ lost: Counter[str] = Counter()
 def record_call(merchant: str, record: CallRecord) -> None:
     """Write one attempt down, and whether it is to be reported (``REPORT_LEVEL``).
 
-    Never raises for a database in trouble: it counts and logs.
+    Never raises for a database in trouble, nor spoils the caller's transaction: it counts
+    and logs.
     """
     values: dict[str, Any] = {
         "merchant": merchant,
@@ -51,11 +54,18 @@ def record_call(merchant: str, record: CallRecord) -> None:
         "report_status": _first_status(merchant, record),
     }
     try:
-        ApiReport.objects.create(**{name: _fitting(name, value) for name, value in values.items()})
-    except (DatabaseError, ValueError):
+        with _apart():
+            ApiReport.objects.create(**{name: _fitting(name, v) for name, v in values.items()})
+    except (Error, ValueError):
         # A text that no database takes, such as one with a NUL, is a ValueError of the driver's.
         lost[merchant] += 1
         logger.warning("a latency report of merchant %s was lost (%d)", merchant, lost[merchant])
+
+
+def _apart() -> AbstractContextManager[Any]:
+    """Return what keeps a failing statement from undoing a transaction that is open around it."""
+    using = router.db_for_write(ApiReport)
+    return transaction.atomic(using=using) if is_open() else nullcontext()
 
 
 def _first_status(alias: str, record: CallRecord) -> ReportStatuses:

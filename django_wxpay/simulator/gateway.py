@@ -28,7 +28,8 @@ from django_wxpay.simulator.payments import Manner
 from django_wxpay.simulator.placing import unifiedorder
 from django_wxpay.simulator.querying import orderquery
 from django_wxpay.simulator.refusals import BusinessError, GatewayError
-from django_wxpay.simulator.reporting import REPORT_RULES, report
+from django_wxpay.simulator.report_rules import BATCH_RULES, REPORT_RULES
+from django_wxpay.simulator.reporting import report
 from django_wxpay.simulator.world import Heard, World
 
 logger = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ OPERATIONS: Final[dict[str, Operation]] = {
     "/pay/unifiedorder": Operation("unifiedorder", unifiedorder, UNIFIEDORDER_RULES),
     "/pay/orderquery": Operation("orderquery", orderquery, ORDERQUERY_RULES),
     "/pay/closeorder": Operation("closeorder", closeorder, CLOSEORDER_RULES),
-    "/payitil/report": Operation(REPORT, report, REPORT_RULES),
+    "/payitil/report": Operation(REPORT, report, REPORT_RULES | BATCH_RULES),
 }
 
 

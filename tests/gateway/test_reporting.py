@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,7 +16,8 @@ from django_wxpay.gateway.exchanges import Exchange, UntrustedHost
 from django_wxpay.protocol import v2
 from django_wxpay.protocol.errors import BadAnswer, ConfigurationError, Refused
 from django_wxpay.protocol.merchants import Merchant
-from django_wxpay.protocol.v2.reports import MeasuredCall
+from django_wxpay.protocol.v2.reports import MeasuredCall, Reporter
+from django_wxpay.protocol.v2.sales import SaleState, TerminalSale
 from tests.gateway.scripted import HTML, Fake, Host, says, stays_silent
 
 KEY = "TESTKEYtestkeyTESTKEYtestkey0000"
@@ -36,6 +38,23 @@ CALL = MeasuredCall(
     execute_time_ms=87,
     return_code="SUCCESS",
     result_code="SUCCESS",
+)
+
+NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
+SALES = [
+    TerminalSale(
+        out_trade_no=f"T2026010100000{number}",
+        begin_at=NEW_YEAR,
+        end_at=NEW_YEAR,
+        state=SaleState.CANCELLED,
+    )
+    for number in range(3)
+]
+TERMINAL = Reporter(
+    appid="wx8888888888888888",
+    mch_id="1900000109",
+    interface_url=f"{PRIMARY}/pay/batchreport/micropay/total",
+    user_ip="10.0.0.7",
 )
 
 
@@ -148,6 +167,61 @@ def test_reports_share_a_kept_connection(host: Callable[..., Host]) -> None:
     for _ in range(3):
         desk.gateway.report(CALL)
     assert (len(quick.requests), quick.connections) == (3, 1)
+
+
+def test_a_batch_of_sales_is_posted_signed_and_leaves_no_record() -> None:
+    primary = Fake((200, YES))
+    desk = Desk(primary=primary)
+    desk.gateway.report_sales(SALES, TERMINAL)
+
+    (request,) = primary.requests
+    assert (request.method, request.url) == ("POST", f"{PRIMARY}/payitil/report")
+    assert isinstance(request.body, bytes)
+    sent = v2.decode_xml(request.body)
+    assert v2.verify(sent, KEY)
+    assert (sent["sign_type"], sent["nonce_str"], sent["user_ip"]) == (
+        "HMAC-SHA256",
+        "nonce1",
+        "10.0.0.7",
+    )
+    assert [(sale["out_trade_no"], sale["state"]) for sale in json.loads(sent["trades"])] == [
+        (sale.out_trade_no, "CANCLE") for sale in SALES
+    ]
+    assert desk.records == []
+
+
+@pytest.mark.parametrize("silence", [(502, HTML), (200, HTML), requests.ConnectionError()])
+def test_a_batch_is_tried_twice_and_payments_do_not_notice(
+    silence: tuple[int, bytes] | Exception,
+) -> None:
+    primary, standby = Fake(silence), Fake(silence)
+    desk = Desk(primary=primary, standby=standby)
+    with pytest.raises(NoAnswer):
+        desk.gateway.report_sales(SALES, TERMINAL)
+
+    assert (len(primary.requests), len(standby.requests)) == (1, 1)
+    assert primary.requests[0].body == standby.requests[0].body
+    assert desk.transport.health.order(MERCHANT.hosts) == MERCHANT.hosts
+    assert desk.records == []
+
+
+def test_a_no_to_a_batch_is_final() -> None:
+    primary, standby = Fake((200, NO)), Fake((200, YES))
+    with pytest.raises(Refused):
+        Desk(primary=primary, standby=standby).gateway.report_sales(SALES, TERMINAL)
+    assert (len(primary.requests), standby.requests) == (1, [])
+
+
+def test_a_batch_waits_no_longer_than_a_report(
+    host: Callable[..., Host], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reporting, "PATIENCE_S", (0.3, 0.3))
+    hanging = host(stays_silent)
+    began = time.monotonic()
+    with pytest.raises(NoAnswer):
+        Desk(hanging.url).gateway.report_sales(SALES, TERMINAL)
+    assert time.monotonic() - began < 4
+    assert len(hanging.requests) == 2
 
 
 @pytest.mark.parametrize("timeout", [(0.0, 1.0), (1.0, float("inf")), (None, None)])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import requests
@@ -16,6 +18,7 @@ from requests.adapters import HTTPAdapter
 from django_wxpay import services
 from django_wxpay.models import ApiReport
 from django_wxpay.protocol import v2
+from django_wxpay.services import SaleState, TerminalSale
 from tests.factories import ApiReportFactory
 from tests.journeys.stage import Stage
 from tests.races.running import at_once
@@ -112,6 +115,90 @@ def test_an_endpoint_that_is_down_raises_nothing(
     assert (run.sent, run.given_up + run.untried) == (0, 10)
     configure(stage.wechat.url)
     assert services.send_reports().sent == run.untried
+
+
+def test_a_quick_pay_sale_as_a_whole_reaches_the_ledger(stage: Stage) -> None:
+    started_at = datetime.now(UTC)
+    order = stage.clerk.placed()
+    services.record_sale(
+        "default", out_trade_no=order["out_trade_no"], started_at=started_at, execute_time_ms=7400
+    )
+    assert services.send_reports().sent == 2
+
+    told = {report["interface_url"]: report for report in stage.wechat.ledger()["reports"]}
+    whole = told[f"{stage.wechat.url}/pay/micropay/total"]
+    assert (whole["execute_time_"], whole["out_trade_no"]) == ("7400", order["out_trade_no"])
+    assert (whole["return_code"], whole["result_code"]) == ("SUCCESS", "SUCCESS")
+    assert f"{stage.wechat.url}/pay/unifiedorder" in told
+    summary = stage.clerk.get("api-reports/summary/").json()["results"]
+    (row,) = [row for row in summary if row["interface_url"] == whole["interface_url"]]
+    assert (row["count"], row["p50_ms"], row["failure_rate"]) == (1, 7400, 0)
+
+
+def terminal_sales(count: int) -> tuple[TerminalSale, ...]:
+    """Return what a terminal has kept of a morning on which nobody had enough money."""
+    opening = datetime(2026, 1, 1, 1, 0, tzinfo=UTC)
+    return tuple(
+        TerminalSale(
+            out_trade_no=f"TILL7-{number:026d}",
+            begin_at=opening + timedelta(minutes=number),
+            end_at=opening + timedelta(minutes=number, seconds=9),
+            state=(SaleState.OK, SaleState.FAIL, SaleState.CANCELLED)[number % 3],
+            err_msg="" if number % 3 == 0 else "余额不足，请顾客更换付款方式" * (number % 4),
+        )
+        for number in range(count)
+    )
+
+
+@pytest.mark.parametrize("merchant", ["default", "md5", "institution"])
+def test_the_sales_of_a_terminal_go_out_in_batches_each_once(stage: Stage, merchant: str) -> None:
+    sales = terminal_sales(30)
+    run = services.report_sales(merchant, sales, device_info="till-7", user_ip="10.0.0.7")
+    assert run == services.SalesRun(delivered=sales)
+
+    reports = stage.wechat.ledger()["reports"]
+    assert 30 / 7 < len(reports) < 30
+    trades = [trade for report in reports for trade in json.loads(report["trades"])]
+    assert [trade["out_trade_no"] for trade in trades] == [sale.out_trade_no for sale in sales]
+    assert [trade["err_msg"] for trade in trades] == [sale.err_msg for sale in sales]
+    assert [trade["state"] for trade in trades] == ["OK", "FAIL", "CANCLE"] * 10
+    assert (trades[1]["begin_time"], trades[1]["end_time"]) == ("20260101090100", "20260101090109")
+    for report in reports:
+        assert report["interface_url"] == f"{stage.wechat.url}/pay/batchreport/micropay/total"
+        assert (report["device_info"], report["user_ip"]) == ("till-7", "10.0.0.7")
+        assert len(report["trades"].encode()) <= 1024
+    assert not ApiReport.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [{"fault": "http_502"}, {"fault": "reset"}, {"fault": "slow", "seconds": 5}],
+    ids=["5xx", "reset", "hanging"],
+)
+def test_a_terminal_tells_the_rest_when_the_trouble_is_over(
+    stage: Stage, trouble: dict[str, object]
+) -> None:
+    order, sales = stage.clerk.placed(), terminal_sales(30)
+    stage.wechat.inject(**trouble, operation="report", times=2)  # type: ignore[arg-type]
+    began = time.monotonic()
+    run = services.report_sales("default", sales)
+
+    assert time.monotonic() - began < 5
+    assert run == services.SalesRun(unanswered=sales)
+    assert len(stage.wechat.calls("report")) == 2
+    # The host is as well as ever: the next call goes there first and is answered.
+    assert stage.clerk.query(order).status_code == 200
+    assert services.report_sales("default", run.unanswered).delivered == sales
+
+
+def test_a_terminal_and_an_endpoint_that_is_down(
+    stage: Stage, configure: Callable[..., None], unused_tcp_port_url: str
+) -> None:
+    sales = terminal_sales(10)
+    configure(unused_tcp_port_url)
+    assert services.report_sales("default", sales).unanswered == sales
+    configure(stage.wechat.url)
+    assert services.report_sales("default", sales).delivered == sales
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ through a character, and what XML cannot hold is left out.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv6Address, ip_address
@@ -21,6 +22,9 @@ from django_wxpay.protocol.v2.signing import sign
 from django_wxpay.protocol.v2.xml import decode_xml
 
 REPORT_PATH: Final = "/payitil/report"
+
+# Not a call: the interface under which a whole Quick Pay sale is told (section 8.4).
+WHOLE_SALE_PATH: Final = "/pay/micropay/total"
 
 # Where our own address is not known, or is one that String(16) has no room for.
 NO_ADDRESS: Final = "0.0.0.0"  # noqa: S104 - written into a report, never listened on
@@ -38,16 +42,23 @@ _UNWRITABLE: Final = re.compile(f"[^{WRITABLE[1:-1]}]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MeasuredCall:
-    """One call that is over, as it was written down; ``failure`` is our word for its trouble."""
+class Reporter:
+    """Who reports on which interface, and from where: what every form of report says."""
 
     appid: str
     mch_id: str
     interface_url: str
-    execute_time_ms: int
     sub_appid: str = ""
     sub_mch_id: str = ""
     device_info: str = ""
+    user_ip: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredCall(Reporter):
+    """One call that is over, as it was written down; ``failure`` is our word for its trouble."""
+
+    execute_time_ms: int
     out_trade_no: str = ""
     return_code: str = ""
     return_msg: str = ""
@@ -55,7 +66,6 @@ class MeasuredCall:
     err_code: str = ""
     err_code_des: str = ""
     failure: str = ""
-    user_ip: str = ""
 
 
 def report_fields(
@@ -72,16 +82,42 @@ def report_fields(
     ``execute_time_`` is in milliseconds and never negative. ``sign_type`` is named only
     where it is not MD5, as the sheet has it.
     """
-    told = _identity(call, mode) | _codes(call) | _texts(call)
+    told = identity(call, mode) | _codes(call) | _texts(call)
     told |= {
-        "nonce_str": nonce,
         "execute_time_": str(max(0, call.execute_time_ms)),
         "user_ip": report_ip(call.user_ip),
         "time": to_t14(now),
+    }
+    return signed(told, sign_type=sign_type, key=key, nonce=nonce)
+
+
+def identity(reporter: Reporter, mode: Mode) -> dict[str, str]:
+    """Return whose report it is; only an institution names its sub-merchant."""
+    own = {"appid": reporter.appid, "mch_id": reporter.mch_id}
+    if mode is Mode.COMMON:
+        return own
+    return own | {"sub_appid": reporter.sub_appid, "sub_mch_id": reporter.sub_mch_id}
+
+
+def signed(told: Mapping[str, str], *, sign_type: SignType, key: str, nonce: str) -> dict[str, str]:
+    """Return what is ``told`` as it goes out, without what is empty."""
+    whole = {
+        **told,
+        "nonce_str": nonce,
         "sign_type": "" if sign_type is SignType.MD5 else sign_type.value,
     }
-    fields = {name: text for name, text in told.items() if text}
+    fields = {name: text for name, text in whole.items() if text}
     return fields | {"sign": sign(fields, key, sign_type)}
+
+
+def cut(text: str, width: int) -> str:
+    """Return as much of ``text`` as XML can hold and ``width`` bytes of UTF-8 have room for."""
+    return writable(text).encode()[:width].decode(errors="ignore")
+
+
+def writable(text: str) -> str:
+    """Return ``text`` without what XML cannot hold."""
+    return _UNWRITABLE.sub("", text)
 
 
 def report_ip(address: str) -> str:
@@ -115,13 +151,6 @@ def read_report_answer(body: bytes, merchant: Merchant) -> None:
     )
 
 
-def _identity(call: MeasuredCall, mode: Mode) -> dict[str, str]:
-    own = {"appid": call.appid, "mch_id": call.mch_id}
-    if mode is Mode.COMMON:
-        return own
-    return own | {"sub_appid": call.sub_appid, "sub_mch_id": call.sub_mch_id}
-
-
 def _codes(call: MeasuredCall) -> dict[str, str]:
     came_back = call.return_code == "SUCCESS"
     went_well = came_back and call.result_code == "SUCCESS"
@@ -134,8 +163,4 @@ def _codes(call: MeasuredCall) -> dict[str, str]:
 def _texts(call: MeasuredCall) -> dict[str, str]:
     said = {name: getattr(call, name) for name in _WIDTHS}
     said["return_msg"] = call.return_msg or call.failure
-    return {name: _cut(said[name], width) for name, width in _WIDTHS.items()}
-
-
-def _cut(text: str, width: int) -> str:
-    return _UNWRITABLE.sub("", text).encode()[:width].decode(errors="ignore")
+    return {name: cut(said[name], width) for name, width in _WIDTHS.items()}
