@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from django_wxpay.protocol.tallies import NOTHING_YET_MS
+
 
 class HourlyLatency(models.Model):
     """The roll-up of ``ApiReport``; it stays when the rows it counts are pruned.
@@ -23,6 +25,7 @@ class HourlyLatency(models.Model):
     refused = models.PositiveBigIntegerField(_("refused"), default=0)
     failures = models.JSONField(_("failures"), default=dict)
     histogram = models.BinaryField(default=bytes, editable=False)
+    fastest_ms = models.PositiveIntegerField(_("fastest"), default=NOTHING_YET_MS)
     slowest_ms = models.PositiveIntegerField(_("slowest"), default=0)
     standby_calls = models.PositiveBigIntegerField(_("calls to a standby host"), default=0)
     first_standby_at = models.DateTimeField(null=True, blank=True)

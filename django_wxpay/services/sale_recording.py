@@ -81,7 +81,9 @@ def record_sale(  # noqa: PLR0913 - the words are those of the report
         failure="",
         return_code=_code("return_code", return_code),
         result_code=_code("result_code", result_code),
-        **words,
+        return_msg=return_msg,
+        err_code=err_code,
+        err_code_des=err_code_des,
     )
     record_call(merchant, record)
 

@@ -80,7 +80,7 @@ def test_a_summary_counts_by_merchant_interface_and_host(
     assert answer.json() == {
         "results": [
             _row("default", place, main, 100, 0.0, 50, 95, 98, 100, 0, {}),
-            _row("default", place, standby, 1, 0.0, 86, 86, 86, 87, 0, {}),
+            _row("default", place, standby, 1, 0.0, 87, 87, 87, 87, 0, {}),
             _row("other", place, main, 4, 0.75, 15000, 15000, 15000, 15000, 0, {"TIMEOUT": 3}),
         ],
     }

@@ -110,6 +110,13 @@ def test_calls_to_a_standby_host_have_a_first_and_a_last_moment() -> None:
     assert made.last_standby_at == NOON + timedelta(hours=1)
 
 
+@given(TIMES, TIMES)
+def test_of_one_or_two_calls_percentiles_are_exact(one: int, other: int) -> None:
+    assert {tally([one]).percentile_ms(percent) for percent in (1, 50, 99)} == {one}
+    both = tally([one, other])
+    assert (both.percentile_ms(50), both.percentile_ms(99)) == (min(one, other), max(one, other))
+
+
 @pytest.mark.parametrize("percent", [1, 50, 99])
 def test_nothing_comes_to_nothing(percent: int) -> None:
     assert Tally().percentile_ms(percent) == 0

@@ -10,10 +10,10 @@ import pytest
 from django.db import transaction
 
 from django_wxpay import services
-from django_wxpay.api.latency import summarise
 from django_wxpay.exceptions import InvalidOrder, UnknownMerchant
 from django_wxpay.models import ApiReport
 from django_wxpay.services import recording
+from django_wxpay.services.latencies import Period, measured
 from tests.factories import ApiReportFactory
 from tests.services.gateway import API_KEY, APPID, MCH_ID, ScriptedGateway
 
@@ -22,6 +22,7 @@ pytestmark = pytest.mark.django_db
 PATH = "/payitil/report"
 YES = b"<xml><return_code>SUCCESS</return_code><result_code>SUCCESS</result_code></xml>"
 NUMBER = "T20260101000001"
+DAY = Period(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC))
 SCAN = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 SALE: dict[str, Any] = {"out_trade_no": NUMBER, "started_at": SCAN, "execute_time_ms": 7400}
 
@@ -71,10 +72,12 @@ def test_the_primary_host_gives_its_name(settings: Any, wxpay: dict[str, Any]) -
 
 
 def test_latency_summaries_show_it_as_an_interface_of_its_own() -> None:
-    ApiReportFactory(interface_url="http://gateway.test/pay/micropay", host="gateway.test")
+    ApiReportFactory(
+        interface_url="http://gateway.test/pay/micropay", host="gateway.test", created_at=SCAN
+    )
     recorded()
     recorded(result_code="FAIL", execute_time_ms=30000)
-    rows = {row.interface_url: row for row in summarise(ApiReport.objects.all())}
+    rows = {row.interface_url: row for row in measured(DAY).summary()}
     whole = rows["http://gateway.test/pay/micropay/total"]
     assert (whole.count, whole.failure_rate, whole.p50_ms, whole.p99_ms) == (2, 0, 7400, 30000)
     assert rows["http://gateway.test/pay/micropay"].count == 1
