@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -28,7 +28,9 @@ __all__ = [
     "Config",
     "LatencyLimits",
     "Problem",
+    "aliases",
     "current",
+    "default_latency_limits",
     "merchant",
     "merchants",
     "problems",
@@ -37,10 +39,14 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with the settings: the code of its check, and a sentence that names it."""
+    """One thing wrong with the settings: the code of its check, and a sentence that names it.
+
+    ``merchant`` is the alias of the one it concerns, "" where it concerns all of them.
+    """
 
     code: str
     message: str
+    merchant: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,9 +104,21 @@ def current() -> Config:
     )
 
 
+def aliases() -> tuple[str, ...]:
+    """Return the alias of every merchant, as far as settings that are wrong name any."""
+    raw = getattr(django_settings, "WXPAY", None)
+    entries = raw.get("MERCHANTS") if isinstance(raw, Mapping) else None
+    return tuple(map(str, entries)) if isinstance(entries, Mapping) else ()
+
+
 def merchants() -> Mapping[str, Merchant]:
     """Return every merchant by its alias."""
     return current().merchants
+
+
+def default_latency_limits() -> LatencyLimits:
+    """Return what holds where ``LATENCY_LIMITS`` is not set, or cannot be read."""
+    return _limits({})
 
 
 def merchant(alias: str) -> Merchant:
@@ -124,8 +142,8 @@ def _problems(raw: object) -> Iterator[Problem]:
         yield Problem("E002", 'WXPAY["MERCHANTS"] is missing, empty or not a dict')
         return
     for alias, entry in entries.items():
-        found = list(_merchant_problems(alias, entry))
-        yield from found or _key_problems(alias, entry)
+        found = list(_merchant_problems(alias, entry)) or _key_problems(alias, entry)
+        yield from (replace(problem, merchant=str(alias)) for problem in found)
     for name in raw.keys() - known:
         yield Problem("W001", f'WXPAY["{name}"] is not a setting')
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from django_wxpay.protocol.merchants import Api, Mode, Region, SignType
 
@@ -56,12 +56,21 @@ def _wrong_timeout(value: object) -> str:
     return next((problem for part in value if (problem := _wrong_seconds(part))), "")
 
 
+def _parts(value: object) -> SplitResult | None:
+    try:
+        return urlsplit(value) if isinstance(value, str) else None
+    except ValueError:
+        # Brackets that hold no IPv6 address.
+        return None
+
+
 def _wrong_base_url(value: object) -> str:
-    if not isinstance(value, str) or not (parts := urlsplit(value)).netloc:
+    parts = _parts(value)
+    if parts is None or not parts.netloc:
         return "is not an absolute address such as https://shop.example.com"
     if parts.scheme not in {"http", "https"}:
         return "is not an http or https address"
-    if "?" in value or "#" in value:
+    if "?" in str(value) or "#" in str(value):
         return "holds a query string, which WeChat Pay does not call"
     return "" if parts.path in {"", "/"} else "holds a path, which reverse() already provides"
 
@@ -102,7 +111,7 @@ def _not_one_of(words: type[Mode | Region | Api | SignType]) -> Callable[[object
 
 
 def _not_a_level(value: object) -> str:
-    return "" if value in {"off", "errors", "all"} else 'is none of "off", "errors", "all"'
+    return "" if value in ("off", "errors", "all") else 'is none of "off", "errors", "all"'
 
 
 SETTINGS: Final = (

@@ -12,6 +12,7 @@ from django.db import connection
 
 from django_wxpay import checks, conf
 from django_wxpay.exceptions import ConfigurationError, UnknownMerchant
+from django_wxpay.hints import HINTS
 from django_wxpay.protocol.merchants import Api, Mode, Region, SignType
 from tests.protocol_v3 import keys
 
@@ -82,6 +83,7 @@ CASES: list[tuple[str, Any]] = [
     ("E002", changed(MERCHANTS={"default": "wx1"})),
     ("E003", changed(NOTIFY_BASE_URL=None)),
     ("E003", changed(NOTIFY_BASE_URL="shop.example.com")),
+    ("E003", changed(NOTIFY_BASE_URL="http://[shop")),
     ("E003", changed(NOTIFY_BASE_URL="ftp://shop.example.com")),
     ("E003", changed(NOTIFY_BASE_URL="https://shop.example.com/?a=b")),
     ("E003", changed(NOTIFY_BASE_URL="https://shop.example.com/path")),
@@ -92,6 +94,7 @@ CASES: list[tuple[str, Any]] = [
     ("E004", changed(TIMEOUT=(5, True))),
     ("E004", changed(HOST_RECOVERY_S=0)),
     ("E005", changed(REPORT_LEVEL="some")),
+    ("E005", changed(REPORT_LEVEL=["all"])),
     ("E006", changed(API_PERMISSION_CLASSES="rest_framework.permissions.AllowAny")),
     _IMPORT,
     ("E009", changed(MERCHANTS={"a shop": GOOD["MERCHANTS"]["default"]})),
@@ -199,7 +202,7 @@ def test_sqlite_without_immediate_transactions_is_found(monkeypatch: pytest.Monk
 def test_every_code_has_a_case_and_every_case_a_hint() -> None:
     tested = {code for code, _ in CASES} | {"E007", "E008", "W003"}
 
-    assert tested == set(checks.HINTS)
+    assert tested == set(HINTS)
 
 
 def test_a_merchant_is_read_in_full(settings: Any, tmp_path: Path) -> None:
@@ -242,6 +245,7 @@ def test_defaults_are_the_official_ones(settings: Any) -> None:
     assert config.host_recovery_s == 180.0
     assert config.report_level == "all"
     assert config.api_permission_classes is None
+    assert config.latency_limits == conf.LatencyLimits(failure_rate=0.05, p95_ms=3000)
     assert config.merchants["default"].hosts == (
         "https://api.mch.weixin.qq.com",
         "https://api2.mch.weixin.qq.com",

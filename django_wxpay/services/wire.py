@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache, partial
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -11,6 +12,7 @@ from requests.adapters import BaseAdapter
 
 from django_wxpay import conf
 from django_wxpay.gateway import (
+    CallRecord,
     PaymentGateway,
     PlatformKeys,
     Transport,
@@ -18,7 +20,7 @@ from django_wxpay.gateway import (
     V3Gateway,
 )
 from django_wxpay.protocol.errors import ConfigurationError
-from django_wxpay.protocol.merchants import Api
+from django_wxpay.protocol.merchants import Api, Merchant
 from django_wxpay.protocol.v3.certificates import PlatformCertificate
 from django_wxpay.services import clock
 from django_wxpay.services.recording import record_call
@@ -71,29 +73,55 @@ def gateway(alias: str, *, api: Api | None = None) -> PaymentGateway:
 
 def v2_gateway(alias: str) -> V2Gateway:
     """Return the v2 gateway of one merchant; ``ConfigurationError`` if it has no key for it."""
-    account = conf.merchant(alias)
+    return _v2(conf.merchant(alias), partial(record_call, alias))
+
+
+def gateway_at(
+    alias: str,
+    host: str,
+    *,
+    api: Api,
+    heard: Callable[[CallRecord], None],
+) -> V2Gateway | V3Gateway:
+    """Return the gateway of one merchant that asks one host alone.
+
+    ``heard`` is told of every attempt, which is recorded like any other.
+    """
+
+    def record(call: CallRecord) -> None:
+        record_call(alias, call)
+        heard(call)
+
+    account = replace(conf.merchant(alias), hosts=(host,))
+    return _v3_of(account, record) if api is Api.V3 else _v2(account, record)
+
+
+def _v2(account: Merchant, record: Callable[[CallRecord], None]) -> V2Gateway:
     if not account.api_key:
-        raise ConfigurationError(f'merchant "{alias}" has no key for v2')
+        raise ConfigurationError(f'merchant "{account.alias}" has no key for v2')
     return V2Gateway(
         account,
         transport=transport(),
         now=clock.now,
         nonce=clock.nonce,
-        record=partial(record_call, alias),
+        record=record,
     )
 
 
 def _v3(alias: str) -> V3Gateway:
-    account = conf.merchant(alias)
+    return _v3_of(conf.merchant(alias), partial(record_call, alias))
+
+
+def _v3_of(account: Merchant, record: Callable[[CallRecord], None]) -> V3Gateway:
     if not account.api_v3_key:
-        raise ConfigurationError(f'merchant "{alias}" has no keys for v3')
+        raise ConfigurationError(f'merchant "{account.alias}" has no keys for v3')
     return V3Gateway(
         account,
         transport=transport(),
         now=clock.now,
         nonce=clock.nonce,
-        record=partial(record_call, alias),
-        keys=platform_keys(alias),
+        record=record,
+        keys=platform_keys(account.alias),
     )
 
 

@@ -1,0 +1,170 @@
+"""``wxpay_doctor``, as the engineer on call reads it, and as a monitor does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import OperationalError
+
+from django_wxpay.models import ApiReport, BackgroundJob
+from django_wxpay.services import diagnosing
+from django_wxpay.testing import SimulatedWXPay, simulated_wxpay
+from tests.conftest import TEST_KEYS
+from tests.factories import ApiReportFactory, NotificationFactory, OrderEventFactory
+
+pytestmark = pytest.mark.django_db
+
+KEY = "TESTKEYtestkeyTESTKEYtestkey0000"
+HOSTS = ["http://one.test", "http://two.test"]
+
+
+@pytest.fixture
+def configured(settings: Any) -> dict[str, Any]:
+    entry = {"APPID": "wx8888888888888888", "API_KEY": KEY, "HOSTS": HOSTS}
+    settings.WXPAY = {
+        "NOTIFY_BASE_URL": "https://shop.example.com",
+        "MERCHANTS": {
+            "default": entry | {"MCH_ID": "1900000109"},
+            "tea": entry | {"MCH_ID": "1900000110"},
+        },
+    }
+    return settings.WXPAY
+
+
+@pytest.fixture
+def wxpay(configured: dict[str, Any]) -> Iterator[SimulatedWXPay]:
+    with simulated_wxpay() as simulated:
+        yield simulated
+
+
+def run(*arguments: str, **options: Any) -> tuple[int, str]:
+    """Return with what code it exits, and what it prints."""
+    out = StringIO()
+    code = 0
+    try:
+        call_command("wxpay_doctor", *arguments, stdout=out, no_color=True, **options)
+    except SystemExit as ended:
+        code = int(str(ended.code))
+    assert not any(key in out.getvalue() for key in TEST_KEYS)
+    return code, out.getvalue()
+
+
+def call_of_now(**fields: Any) -> ApiReport:
+    return ApiReportFactory(created_at=datetime.now(UTC), **fields)
+
+
+def test_when_all_is_well_it_says_so_in_one_line(wxpay: SimulatedWXPay) -> None:
+    assert run() == (0, "Nothing is wrong with default, tea.\n")
+    asked = wxpay.requests("orderquery")
+    assert len(asked) == ApiReport.objects.count() == 4
+    assert len({row["out_trade_no"] for row in ApiReport.objects.values("out_trade_no")}) == 4
+
+
+def test_in_full_it_says_what_is_well(wxpay: SimulatedWXPay) -> None:
+    code, said = run("--merchant", "tea", verbosity=2)
+    lines = said.splitlines()
+    assert code == 0
+    assert "tea: latency: No calls in this hour and the 1 before." in lines
+    assert [line.split(" in ")[0] for line in lines if line.startswith("tea: hosts: ")] == [
+        "tea: hosts: one.test (API v2) answers",
+        "tea: hosts: two.test (API v2) answers",
+    ]
+    assert not any(line.startswith("default") for line in lines)
+
+
+def test_what_is_wrong_comes_first_the_worst_on_top_with_what_to_do(
+    wxpay: SimulatedWXPay,
+) -> None:
+    NotificationFactory(merchant="default", unknown=True)
+    OrderEventFactory(untold=True, order__merchant="default")
+    code, said = run("--offline")
+    lines = said.splitlines()
+    assert code == 1
+    assert lines[0] == "default"
+    assert lines[1].startswith("  ERROR events: The shop's receivers refuse 1 event, the oldest")
+    assert lines[2].startswith("    -> Mend the receiver")
+    assert lines[3].startswith("  WARNING notifications: 1 notification not settled")
+    assert lines[4].startswith("    -> Look at the failed ones")
+    assert lines[5:] == ["Nothing is wrong with tea.", "1 error, 1 warning"]
+    assert wxpay.requests() == []
+
+
+def test_a_warning_alone_exits_with_zero(wxpay: SimulatedWXPay) -> None:
+    NotificationFactory(merchant="tea", unknown=True)
+    code, said = run()
+    assert code == 0
+    assert said.splitlines()[-1] == "0 errors, 1 warning"
+
+
+def test_for_a_monitor_every_finding_is_json(wxpay: SimulatedWXPay) -> None:
+    call_of_now(failed=True, merchant="tea")
+    code, said = run("--json", "--offline")
+    findings = json.loads(said)
+    assert code == 1
+    assert {key for finding in findings for key in finding} == {
+        "merchant",
+        "subject",
+        "level",
+        "message",
+        "advice",
+    }
+    first = findings[0]
+    assert (first["merchant"], first["subject"], first["level"]) == ("tea", "latency", "ERROR")
+    assert "TIMEOUT 1" in first["message"]
+    assert {finding["level"] for finding in findings[1:]} == {"OK"}
+
+
+def test_hours_reach_further_back(wxpay: SimulatedWXPay) -> None:
+    ApiReportFactory(created_at=datetime.now(UTC) - timedelta(hours=5), failed=True)
+    ApiReport.objects.update(report_status="SENT", is_rolled_up=False)
+    BackgroundJob.objects.create(name="rollup", finished_at=datetime.now(UTC))
+    assert run("--offline") == (0, "Nothing is wrong with default, tea.\n")
+    code, said = run("--offline", "--hours", "6")
+    assert code == 1
+    assert "100 % failed" in said
+
+
+@pytest.mark.parametrize("hours", ["0", "-1", "100000"])
+def test_hours_are_a_number_of_hours(wxpay: SimulatedWXPay, hours: str) -> None:
+    with pytest.raises(CommandError, match="--hours"):
+        run(f"--hours={hours}")
+
+
+def test_an_alias_that_nobody_has_is_an_error_and_nobody_is_asked(wxpay: SimulatedWXPay) -> None:
+    with pytest.raises(CommandError, match='no merchant "coffee"'):
+        run("--merchant", "default", "--merchant", "coffee")
+    assert wxpay.requests() == []
+
+
+@pytest.mark.parametrize("broken", [None, {}, {"MERCHANTS": {"default": {"API_KEY": KEY[:-1]}}}])
+def test_with_broken_settings_it_says_what_is_wrong_with_them(settings: Any, broken: Any) -> None:
+    settings.WXPAY = broken
+    code, said = run()
+    assert code == 1
+    assert "ERROR configuration: " in said
+    assert "Nobody was asked: the settings are wrong." in said
+
+
+def test_of_a_database_that_is_away_it_says_so_and_asks_all_the_same(
+    wxpay: SimulatedWXPay,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*args: Any) -> Any:
+        raise OperationalError("no such table: django_wxpay_hourlylatency\nLINE 1: SELECT")
+
+    monkeypatch.setattr(diagnosing, "_OF_THE_DATABASE", (refuse,))
+    code, said = run()
+    assert code == 1
+    assert (
+        "ERROR database: The database does not do what it is asked: OperationalError: "
+        "no such table: django_wxpay_hourlylatency.\n    -> Start the database" in said
+    )
+    assert "LINE 1" not in said
+    assert len(wxpay.requests("orderquery")) == 4
+    assert said.splitlines()[-1] == "1 error, 0 warnings"
