@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +21,7 @@ from django_wxpay.services import diagnosing
 from django_wxpay.testing import SimulatedWXPay, simulated_wxpay
 from tests.conftest import TEST_KEYS
 from tests.factories import ApiReportFactory, NotificationFactory, OrderEventFactory
+from tests.laws.source import ROOT
 
 pytestmark = pytest.mark.django_db
 
@@ -168,3 +173,27 @@ def test_of_a_database_that_is_away_it_says_so_and_asks_all_the_same(
     assert "LINE 1" not in said
     assert len(wxpay.requests("orderquery")) == 4
     assert said.splitlines()[-1] == "1 error, 0 warnings"
+
+
+@pytest.mark.parametrize("where", ["empty.sqlite3", "no/such/folder.sqlite3"])
+def test_from_the_shell_it_ends_with_a_code_and_never_with_a_traceback(
+    tmp_path: Path, where: str
+) -> None:
+    ended = subprocess.run(
+        [sys.executable, "manage.py", "wxpay_doctor"],
+        cwd=ROOT,
+        env=os.environ
+        | {
+            "DJANGO_SETTINGS_MODULE": "example_project.settings",
+            "EXAMPLE_DATABASE": str(tmp_path / where),
+            "SIMULATOR_URL": "http://127.0.0.1:9",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert "Traceback" not in ended.stdout + ended.stderr
+    assert "ERROR database: The database does not do what it is asked" in ended.stdout
+    assert "127.0.0.1:9 (API v2) brings no answer to believe: CONNECT." in ended.stdout
+    assert ended.stdout.splitlines()[-1] == "2 errors, 0 warnings"

@@ -115,7 +115,7 @@ def _ask(question: Question) -> None:
         heard=question.heard.append,
     )
     if isinstance(gateway, V3Gateway) and not account.wechatpay_public_key_id:
-        # First, for whoever believes nobody yet could not believe the answer about an order.
+        # What says that there is no such order is not signed; this is, and opens with our key.
         gateway.certificates()
     _ask_for_no_order(gateway, question)
 

@@ -60,7 +60,7 @@ def _own(account: Merchant, now: datetime) -> Finding:
 def _platform(account: Merchant, seen: Examination) -> Finding:
     kept = PlatformCertificate.objects.filter(mch_id=account.mch_id)
     ends = [read_certificate(pem).not_after for pem in account.platform_certificates]
-    ends += kept.values_list("expire_time", flat=True)
+    ends += kept.order_by().values_list("expire_time", flat=True)
     if not ends:
         return _finding(
             account,

@@ -76,10 +76,11 @@ def untold_events(seen: Examination) -> Iterator[Finding]:
         dispatched_at__isnull=True,
         **seen.lookups("order__merchant"),
     ).exclude(dispatch_error="")
-    rows = refused.order_by("id").values_list("order__merchant", "created_at", "dispatch_error")
+    columns = "order__merchant", "created_at", "dispatch_error"
+    rows = refused.order_by("next_dispatch_at").values_list(*columns)
     by_merchant = _by_merchant(rows[:COUNTED_UP_TO])
     for alias, of_one in by_merchant.items():
-        oldest_at, _ = of_one[0]
+        oldest_at = min(created_at for created_at, _ in of_one)
         _, error = of_one[-1]
         yield Finding(
             merchant=alias,
