@@ -13,8 +13,8 @@ _ADVICE: Final[Mapping[str, str]] = {
     "proxy that stands in the way.",
     Failure.TLS: "The host's certificate is not believed: look for a proxy in between, set this "
     "machine's clock, and name a private CA in REQUESTS_CA_BUNDLE.",
-    Failure.TIMEOUT: "It is connected to and does not answer in time: the host or the way there "
-    "is too slow. If only this machine sees it, look at its network; else wait, and tell "
+    Failure.TIMEOUT: "It takes the connection and does not answer in time: the host or the way "
+    "there is too slow. If only this machine sees it, look at its network; else wait, and tell "
     "WeChat Pay's support if it lasts.",
     Failure.RESET: "The connection breaks: look for a firewall or a proxy that cuts it; else "
     "wait, and tell WeChat Pay's support if it lasts.",
