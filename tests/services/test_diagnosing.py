@@ -10,7 +10,7 @@ from django.db import OperationalError, ProgrammingError, connection, transactio
 from django.test.utils import CaptureQueriesContext
 
 from django_wxpay.exceptions import InsideTransaction, UnknownMerchant
-from django_wxpay.models import ApiReport, BackgroundJob, HourlyLatency
+from django_wxpay.models import ApiReport, BackgroundJob
 from django_wxpay.services import (
     clock,
     diagnosing,
@@ -20,6 +20,7 @@ from django_wxpay.services import (
 )
 from django_wxpay.services.failure_advice import advice_on
 from django_wxpay.services.findings import Finding, Level, Subject
+from django_wxpay.services.rolling_up import roll_up
 from tests.factories import (
     ApiReportFactory,
     NotificationFactory,
@@ -292,6 +293,14 @@ def test_a_p95_beyond_its_limit_is_an_error_with_its_figures(wxpay: dict[str, An
     assert "LATENCY_LIMITS" in finding.advice
 
 
+def test_a_sale_as_a_whole_may_last_as_long_as_its_customer(wxpay: dict[str, Any]) -> None:
+    total = "https://api.mch.weixin.qq.com/pay/micropay/total"
+    calls(1, execute_time_ms=44_000, interface_url=total)
+    assert levels(diagnosed(Subject.LATENCY, merchants=["default"])) == [("default", OK)]
+    calls(1, failed=True, interface_url=total)
+    assert "50 % failed (limit 5 %): TIMEOUT 1." in the_wrong(Subject.LATENCY).message
+
+
 def test_what_reaches_a_limit_does_not_pass_it(wxpay: dict[str, Any]) -> None:
     wxpay["LATENCY_LIMITS"] = {"FAILURE_RATE": 0.1, "P95_MS": 30}
     calls(9, execute_time_ms=30)
@@ -317,16 +326,9 @@ def test_each_interface_is_judged_by_itself_and_each_merchant() -> None:
 def test_what_is_rolled_up_counts_and_what_is_longer_ago_does_not() -> None:
     calls(1, failed=True, ago=2 * HOUR)
     assert levels(diagnosed(Subject.LATENCY)) == [("default", OK), ("institution", OK)]
-    HourlyLatency.objects.create(
-        merchant="default",
-        interface_url="https://api.mch.weixin.qq.com/pay/closeorder",
-        host="api.mch.weixin.qq.com",
-        hour=NOW.replace(minute=0) - HOUR,
-        calls=2,
-        failures={"RESET": 2},
-        histogram={"5": 2},
-        slowest_ms=5,
-    )
+    closing = "https://api.mch.weixin.qq.com/pay/closeorder"
+    calls(2, failure="RESET", interface_url=closing, ago=HOUR)
+    roll_up()
     assert "/pay/closeorder" in the_wrong(Subject.LATENCY).message
     wrong = [one for one in diagnosed(Subject.LATENCY, hours=2) if one.level is ERROR]
     assert len(wrong) == 2
