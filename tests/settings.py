@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from example_project.settings import *  # noqa: F403
-from example_project.settings import DATABASES
+from example_project.settings import DATABASES, MIDDLEWARE
 from tests import neighbours
 
 # Nothing is hashed here that anybody would want to steal.
@@ -14,3 +14,6 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 WXPAY_TEST_DATABASE = os.environ.get("WXPAY_TEST_DATABASE", "sqlite")
 if (_entry := neighbours.database(WXPAY_TEST_DATABASE)) is not None:
     DATABASES["default"] = _entry
+
+# The admin lives under a strict Content-Security-Policy, which a real browser holds it to.
+MIDDLEWARE = ["tests.admin.policy.strict", *MIDDLEWARE]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django_wxpay.admin.api_reports import ApiReportAdmin
 from django_wxpay.admin.certificates import CertificateDownloadAdmin, PlatformCertificateAdmin
+from django_wxpay.admin.latency import HourlyLatencyAdmin
 from django_wxpay.admin.notifications import NotificationAdmin
 from django_wxpay.admin.order_events import OrderEventAdmin
 from django_wxpay.admin.orders import OrderAdmin
@@ -14,6 +15,7 @@ from django_wxpay.admin.refunds import RefundAdmin
 __all__ = [
     "ApiReportAdmin",
     "CertificateDownloadAdmin",
+    "HourlyLatencyAdmin",
     "NotificationAdmin",
     "OrderAdmin",
     "OrderEventAdmin",

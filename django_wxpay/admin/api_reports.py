@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from django_wxpay.admin import badges
-from django_wxpay.admin.filters import FailureFilter, HostFilter, MerchantFilter
+from django_wxpay.admin.filters import FailureFilter, HostFilter, InterfaceFilter, MerchantFilter
 from django_wxpay.admin.ledger import Ledger
 from django_wxpay.admin.links import list_link, may_see, page_link
 from django_wxpay.admin.sections import Section
@@ -36,6 +36,7 @@ class ApiReportAdmin(Ledger):
         FailureFilter,
         HostFilter,
         MerchantFilter,
+        InterfaceFilter,
         "report_status",
         ("created_at", DateFieldListFilter),
     )

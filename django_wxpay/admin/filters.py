@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,21 +14,20 @@ from django.utils.translation import gettext_lazy as _
 from django_wxpay import conf
 from django_wxpay.exceptions import ConfigurationError
 from django_wxpay.gateway.records import Failure
+from django_wxpay.protocol.merchants import Merchant
 
 
 class MerchantFilter(SimpleListFilter):
-    """The merchants of the settings, where there are several."""
+    """The merchants of the settings, where there are several, and whichever is asked for."""
 
     title = _("merchant")
     parameter_name = "merchant"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
         """Return them by alias; settings that are wrong do not take the page down."""
-        try:
-            aliases = sorted(conf.merchants())
-        except ConfigurationError:
-            return []
-        return [(alias, alias) for alias in aliases] if len(aliases) > 1 else []
+        wanted = request.GET.get(self.parameter_name, "")
+        aliases = {*_accounts(), wanted} - {""}
+        return [(alias, alias) for alias in sorted(aliases)] if wanted or len(aliases) > 1 else []
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
         """Return the rows of the one chosen."""
@@ -35,23 +35,36 @@ class MerchantFilter(SimpleListFilter):
 
 
 class HostFilter(SimpleListFilter):
-    """The hosts of all merchants."""
+    """The hosts of all merchants, and whichever is asked for."""
 
     title = _("host")
     parameter_name = "host"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
         """Return them as they stand in a report: name and port."""
-        try:
-            merchants = conf.merchants().values()
-        except ConfigurationError:
-            return []
-        names = sorted({urlsplit(host).netloc for account in merchants for host in account.hosts})
-        return [(name, name) for name in names]
+        names = {urlsplit(host).netloc for each in _accounts().values() for host in each.hosts}
+        wanted = request.GET.get(self.parameter_name, "")
+        return [(name, name) for name in sorted({*names, wanted} - {""})]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
         """Return the calls to the one chosen."""
         return queryset.filter(host=self.value()) if self.value() else queryset
+
+
+class InterfaceFilter(SimpleListFilter):
+    """The interface that is asked for: a way to its calls leads here from their figures."""
+
+    title = _("interface")
+    parameter_name = "interface"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
+        """Return the one asked for; without one the filter is not there."""
+        wanted = request.GET.get(self.parameter_name, "")
+        return [(wanted, urlsplit(wanted).path or wanted)] if wanted else []
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
+        """Return its calls."""
+        return queryset.filter(interface_url=self.value()) if self.value() else queryset
 
 
 class FailureFilter(SimpleListFilter):
@@ -94,3 +107,10 @@ class ToldFilter(SimpleListFilter):
         if self.value() is None:
             return queryset
         return queryset.filter(dispatched_at__isnull=self.value() == "no")
+
+
+def _accounts() -> Mapping[str, Merchant]:
+    try:
+        return conf.merchants()
+    except ConfigurationError:
+        return {}

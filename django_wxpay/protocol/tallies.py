@@ -131,10 +131,13 @@ class Tally:
         """Count all that ``other`` counted as well."""
         self.calls += other.calls
         self.refused += other.refused
-        self.failures.update(other.failures)
+        for kind, calls in other.failures.items():
+            self.failures[kind] += calls
         self.histogram.add(other.histogram)
         self.fastest_ms = min(self.fastest_ms, other.fastest_ms)
         self.slowest_ms = max(self.slowest_ms, other.slowest_ms)
+        if not other.standby_calls:
+            return
         self.standby_calls += other.standby_calls
         self.first_standby_at = _least(self.first_standby_at, other.first_standby_at)
         self.last_standby_at = _greatest(self.last_standby_at, other.last_standby_at)

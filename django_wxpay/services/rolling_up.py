@@ -163,7 +163,7 @@ def _tally(
     return Tally(
         calls=calls,
         refused=refused,
-        failures=Counter(failures),
+        failures=Counter(failures or None),
         histogram=Histogram(bytes(histogram)),
         fastest_ms=fastest_ms,
         slowest_ms=slowest_ms,
