@@ -17,6 +17,7 @@ from factory.django import DjangoModelFactory
 
 from django_wxpay.models import (
     ApiReport,
+    BackgroundJob,
     CertificateDownload,
     Notification,
     Order,
@@ -322,6 +323,27 @@ class CertificateDownloadFactory(DjangoModelFactory[CertificateDownload]):
 
     mch_id = "1900000109"
     claimed_at = factory.LazyFunction(_tick)
+
+
+class BackgroundJobFactory(DjangoModelFactory[BackgroundJob]):
+    """A job that went well; ``failing`` where it did not of late."""
+
+    class Meta:
+        model = BackgroundJob
+        django_get_or_create = ("name",)
+
+    class Params:
+        failing = factory.Trait(
+            failures_in_a_row=3,
+            error="OperationalError: the database is away",
+            finished_at=factory.LazyAttribute(lambda o: o.started_at + timedelta(seconds=5)),
+        )
+
+    name = "reports"
+    started_at = factory.LazyFunction(lambda: datetime.now(UTC))
+    finished_at = factory.LazyAttribute(lambda o: o.started_at + timedelta(seconds=1))
+    succeeded_at = factory.LazyAttribute(lambda o: o.started_at + timedelta(seconds=1))
+    outcome = "3 calls reported"
 
 
 class UserFactory(DjangoModelFactory[User]):

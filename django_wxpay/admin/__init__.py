@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django_wxpay.admin.api_reports import ApiReportAdmin
+from django_wxpay.admin.background_jobs import BackgroundJobAdmin
 from django_wxpay.admin.certificates import CertificateDownloadAdmin, PlatformCertificateAdmin
 from django_wxpay.admin.latency import HourlyLatencyAdmin
 from django_wxpay.admin.notifications import NotificationAdmin
@@ -14,6 +15,7 @@ from django_wxpay.admin.refunds import RefundAdmin
 
 __all__ = [
     "ApiReportAdmin",
+    "BackgroundJobAdmin",
     "CertificateDownloadAdmin",
     "HourlyLatencyAdmin",
     "NotificationAdmin",

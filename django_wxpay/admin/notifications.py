@@ -64,6 +64,8 @@ class NotificationAdmin(Ledger):
         "event_id",
         "merchant",
         "attempts",
+        "retries",
+        "next_retry_at",
         "created_at",
         "updated_at",
         "body_shown",

@@ -81,6 +81,7 @@ class PlatformKeys:
         self._looked_at: datetime | None = None
         self._asked_at: datetime | None = None
         self._is_overdue = False
+        self._has_missed_a_refresh = False
         if merchant.wechatpay_public_key_id:
             name = key_name(merchant.wechatpay_public_key_id)
             self._known[name] = load_public_key(merchant.wechatpay_public_key)
@@ -107,19 +108,25 @@ class PlatformKeys:
                 self._learning.release()
         return self._known.get(name)
 
-    def refresh_if_due(self, download: Download) -> None:
-        """Download anew twice a day, where certificates are used at all.
+    def refresh_if_due(self, download: Download) -> bool:
+        """Download anew twice a day, where certificates are used at all; say whether it did.
 
         Returns at once while another thread is at it. Never raises for a download that fails.
         """
         if self._is_within(LOOK_AFTER, self._looked_at):
-            return
-        if self._learning.acquire(blocking=False):
-            try:
-                self._looked_at = self._now()
-                self._refresh(download)
-            finally:
-                self._learning.release()
+            return False
+        if not self._learning.acquire(blocking=False):
+            return False
+        try:
+            self._looked_at = self._now()
+            return self._refresh(download)
+        finally:
+            self._learning.release()
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether certificates are used here and the latest refresh could not bring any."""
+        return self._has_missed_a_refresh
 
     def _look_for(self, name: str, download: Download) -> None:
         # Whoever held the lock may have learnt it.
@@ -135,11 +142,15 @@ class PlatformKeys:
         self._asked_at = self._now()
         return self._vault.may_download(every=STRANGERS_PAUSE)
 
-    def _refresh(self, download: Download) -> None:
+    def _refresh(self, download: Download) -> bool:
         are_used = self._look_into_the_vault() or bool(self._merchant.platform_certificates)
         every = LOOK_AFTER if self._is_overdue else REFRESH_AFTER
-        if are_used and self._vault.may_download(every=every):
+        is_due = are_used and self._vault.may_download(every=every)
+        if is_due:
             self._download(download)
+        # What a stranger's serial failed to bring is nobody's loss where none are used.
+        self._has_missed_a_refresh = are_used and self._is_overdue
+        return is_due and not self._is_overdue
 
     def _look_into_the_vault(self) -> bool:
         """Learn what is new in there, and say whether there is anything at all."""

@@ -56,6 +56,11 @@ class Notification(models.Model):
             models.Index(fields=["out_trade_no"], name="wxpay_notification_out_trade"),
             models.Index(fields=["transaction_id"], name="wxpay_notification_transact"),
             models.Index(fields=["outcome", "-created_at"], name="wxpay_notification_outcome"),
+            # What is to be judged again: never tried, or due. The given up ones lie between.
+            models.Index(
+                fields=["outcome", "next_retry_at", "retries"],
+                name="wxpay_notification_retry",
+            ),
         )
 
     def __str__(self) -> str:

@@ -16,12 +16,15 @@ from django_wxpay.services.paying import Checkout, checkout, payment_parameters
 from django_wxpay.services.placing import unified_order
 from django_wxpay.services.querying import query_order
 from django_wxpay.services.reporting import ReportRun, send_reports
+from django_wxpay.services.retrying import retry_notifications
 from django_wxpay.services.sale_recording import record_sale
 from django_wxpay.services.sale_reporting import SalesRun, report_sales
+from django_wxpay.services.working import JobRun, run_jobs
 
 __all__ = [
     "Acknowledgement",
     "Checkout",
+    "JobRun",
     "ReportRun",
     "SaleState",
     "SalesRun",
@@ -37,6 +40,8 @@ __all__ = [
     "record_sale",
     "replay_notification",
     "report_sales",
+    "retry_notifications",
+    "run_jobs",
     "send_reports",
     "unified_order",
 ]

@@ -54,7 +54,7 @@ class Fate(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportRun:
-    """What one run came to. ``untried`` rows wait on, for nobody answered any more."""
+    """What one run came to. ``untried`` rows wait on, for it was stopped or nobody answered."""
 
     sent: int = 0
     given_up: int = 0
@@ -71,12 +71,19 @@ class ReportRun:
         return ReportRun(**{name: getattr(self, name) + getattr(other, name) for name in names})
 
 
-def send_reports(*, limit: int | None = 1000, workers: int = 8) -> ReportRun:
+def send_reports(
+    *,
+    limit: int | None = 1000,
+    workers: int = 8,
+    stop: Callable[[], bool] = lambda: False,
+) -> ReportRun:
     """Report up to ``limit`` waiting rows (None: all), oldest first, ``workers`` at a time.
 
-    Raises ``InsideTransaction`` in an open transaction, and nothing for what WeChat Pay does
-    or does not answer. With ``REPORT_LEVEL`` "off" nothing is sent, and what waits goes on
-    waiting (protocol-v2 section 8).
+    When ``stop`` says so, those on the wire are waited for, a few seconds at most, and the
+    others wait on, free for the next run. Raises ``InsideTransaction`` in an open
+    transaction, and nothing for what WeChat Pay does or does not answer. With
+    ``REPORT_LEVEL`` "off" nothing is sent, and what waits goes on waiting (protocol-v2
+    section 8).
     """
     refuse_open("send_reports")
     total = ReportRun()
@@ -84,8 +91,11 @@ def send_reports(*, limit: int | None = 1000, workers: int = 8) -> ReportRun:
         return total
     silence = _Silence(longest=workers)
     with ThreadPoolExecutor(workers, thread_name_prefix="wxpay-report") as pool:
-        while rows := _claim(_next_batch(limit, total), but_of=silence.too_long):
-            total += _send(rows, pool, silence)
+        while not stop():
+            rows = _claim(_next_batch(limit, total), but_of=silence.too_long)
+            if not rows:
+                break
+            total += _send(rows, pool, silence, stop)
     return total
 
 
@@ -140,12 +150,17 @@ def _free() -> QuerySet[ApiReport]:
     return _waiting().filter(nobodys)
 
 
-def _send(rows: Sequence[ApiReport], pool: ThreadPoolExecutor, silence: _Silence) -> ReportRun:
+def _send(
+    rows: Sequence[ApiReport],
+    pool: ThreadPoolExecutor,
+    silence: _Silence,
+    stop: Callable[[], bool],
+) -> ReportRun:
     accounts = conf.merchants()
     posts = [_post(row, accounts) for row in rows]
     fates: dict[Fate, list[int]] = {fate: [] for fate in Fate}
     try:
-        sending = pool.map(partial(_fate, silence=silence), rows, posts)
+        sending = pool.map(partial(_fate, silence=silence, stop=stop), rows, posts)
         for row, fate in zip(rows, sending, strict=True):
             fates[fate].append(row.pk)
     finally:
@@ -184,10 +199,16 @@ def _post(row: ApiReport, accounts: Mapping[str, Merchant]) -> Post | None:
     return partial(wire.v2_gateway(row.merchant).report, call)
 
 
-def _fate(row: ApiReport, post: Post | None, *, silence: _Silence) -> Fate:
+def _fate(
+    row: ApiReport,
+    post: Post | None,
+    *,
+    silence: _Silence,
+    stop: Callable[[], bool],
+) -> Fate:
     if post is None:
         return Fate.NOT_REPORTABLE
-    if row.merchant in silence.too_long:
+    if stop() or row.merchant in silence.too_long:
         return Fate.UNTRIED
     try:
         post()

@@ -25,11 +25,15 @@ def judge(notification: Notification, order: Order, decision: object) -> None:
 def save_verdict(notification: Notification) -> None:
     """Save a new notification whole, of a known one the verdict alone.
 
-    Its deliveries are counted elsewhere, perhaps at this moment. A new one that has been
-    saved under its fingerprint before is an ``IntegrityError``.
+    Its deliveries and tries are counted elsewhere, perhaps at this moment; what is decided
+    has no next try. A new one that has been saved under its fingerprint before is an
+    ``IntegrityError``.
     """
     if not notification.pk:
         notification.save(force_insert=True)
+    elif notification.is_decided:
+        notification.next_retry_at = None
+        notification.save(update_fields=("order", "outcome", "reason", "next_retry_at"))
     else:
         notification.save(update_fields=("order", "outcome", "reason"))
 

@@ -19,7 +19,7 @@ from django_wxpay.gateway import (
     V2Gateway,
     V3Gateway,
 )
-from django_wxpay.protocol.errors import ConfigurationError
+from django_wxpay.protocol.errors import ConfigurationError, OutcomeUnknown
 from django_wxpay.protocol.merchants import Api, Merchant
 from django_wxpay.protocol.v3.certificates import PlatformCertificate
 from django_wxpay.services import clock
@@ -53,12 +53,24 @@ def platform_key(alias: str, serial: str) -> RSAPublicKey | None:
     One that is not known is looked for in the database and then, once a minute over all
     processes, at WeChat Pay.
     """
+    return platform_keys(alias).find(serial, partial(_certificates, alias))
 
-    def download() -> Sequence[PlatformCertificate]:
-        refuse_open("certificates")
-        return _v3(alias).certificates()
 
-    return platform_keys(alias).find(serial, download)
+def refresh_platform_keys(alias: str) -> bool:
+    """Download the certificates of one v3 merchant if they are due; say whether they are new.
+
+    ``OutcomeUnknown`` where the latest download failed; what is known stays believed.
+    """
+    keys = platform_keys(alias)
+    is_renewed = keys.refresh_if_due(partial(_certificates, alias))
+    if keys.is_overdue:
+        raise OutcomeUnknown(f"the platform certificates of {alias} could not be downloaded")
+    return is_renewed
+
+
+def _certificates(alias: str) -> Sequence[PlatformCertificate]:
+    refuse_open("certificates")
+    return _v3(alias).certificates()
 
 
 def gateway(alias: str, *, api: Api | None = None) -> PaymentGateway:

@@ -64,6 +64,13 @@ def rehearse(*, shop: str, simulator: str, patience_s: float = 20.0) -> Iterator
         raise DidNotHappen("The receipt does not show the transaction.")
     yield "receipt", receipt.url
 
+    runs = services.run_jobs()
+    for run in runs:
+        if not run.is_well:
+            raise DidNotHappen(f"A job of the worker failed: {run}.")
+    done = [str(run.outcome) for run in runs if any(run.outcome.counts.values())]
+    yield "worker", ", ".join(done) or "nothing to do"
+
 
 def _choose_a_tea(customer: requests.Session, shop: str) -> requests.Response:
     _ok(customer.get(f"{shop}/", timeout=_TIMEOUT_S))

@@ -25,6 +25,7 @@ MODELS = [
     "refund",
     "platformcertificate",
     "certificatedownload",
+    "backgroundjob",
 ]
 
 

@@ -64,9 +64,10 @@ def test_the_pages_can_be_read_in_chinese(boss: Client, model: str) -> None:
         ("platformcertificate", ["使用中", "启用时间", "失效时间", "最近一次请求"]),
         ("certificatedownload", ["使用中", "平台证书"]),
         ("order", ["退款：已退款"]),
+        ("backgroundjob", ["正常", "运行状况", "最近一次成功", "连续失败次数", "后台任务"]),
     ],
 )
-def test_what_v3_brought_can_be_read_in_chinese(boss: Client, model: str, words: list[str]) -> None:
+def test_what_came_later_can_be_read_in_chinese(boss: Client, model: str, words: list[str]) -> None:
     one_of_each()
     boss.defaults["HTTP_ACCEPT_LANGUAGE"] = "zh-hans"
     shown = page(boss, model)

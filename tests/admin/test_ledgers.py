@@ -13,6 +13,7 @@ from django.test import Client
 from django_wxpay.admin.paging import FARTHEST, NewestPaginator
 from django_wxpay.models import (
     ApiReport,
+    BackgroundJob,
     CertificateDownload,
     Notification,
     Order,
@@ -26,6 +27,7 @@ from tests.admin.conftest import ADMIN, MODELS
 from tests.factories import (
     OPENID,
     ApiReportFactory,
+    BackgroundJobFactory,
     CertificateDownloadFactory,
     NotificationFactory,
     OrderEventFactory,
@@ -47,6 +49,7 @@ CLASSES = {
     "refund": Refund,
     "platformcertificate": PlatformCertificate,
     "certificatedownload": CertificateDownload,
+    "backgroundjob": BackgroundJob,
 }
 
 
@@ -61,6 +64,7 @@ def one_of_each(**fields: Any) -> Order:
     ApiReportFactory(out_trade_no=order.out_trade_no)
     PlatformCertificateFactory()
     CertificateDownloadFactory()
+    BackgroundJobFactory()
     return order
 
 

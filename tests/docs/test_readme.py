@@ -17,6 +17,7 @@ from django.urls import resolve
 
 import django_wxpay
 from django_wxpay import conf, exceptions, services, signals
+from django_wxpay.services.jobs import JOBS
 from django_wxpay.simulator import SimulatorAdapter, create_app
 from django_wxpay.testing import SimulatedWXPay
 from tests.docs.markdown import blocks, code_words, links, section, text_of
@@ -80,6 +81,19 @@ def test_every_command_exists() -> None:
     named = set(re.findall(r"manage\.py (\w+)", README))
     assert {"demo", "wxpay_simulator", "migrate", "check"} <= named
     assert named - set(get_commands()) == set()
+
+
+def test_every_job_of_the_worker_is_in_the_table_with_its_pause() -> None:
+    told = re.findall(r"^\| `(\w+)` \| (\d+) s \|", section(README, "The worker"), re.MULTILINE)
+    assert told == [(job.name, str(job.every_s)) for job in JOBS]
+
+
+def test_what_a_task_of_celery_calls_runs_every_job(db: None) -> None:
+    block = blocks(section(README, "The worker"), "python")[0]
+    namespace: dict[str, Any] = {"services": services, "shared_task": lambda task: task}
+    exec(block, namespace)  # noqa: S102
+    assert namespace["wxpay"]("latency") == ["latency: nothing to do"]
+    assert len(namespace["wxpay"]()) == len(JOBS)
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,12 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ import pytest
 import requests
 
 from django_wxpay import conf
+from django_wxpay.services import jobs
+from django_wxpay.services.jobs import JOBS
 from django_wxpay.simulator import Simulator, create_app, running
 from example_project.shop.rehearsal import DidNotHappen, rehearse
 from example_project.shop.serving import serving
@@ -58,12 +62,14 @@ def test_once_pays_one_order_and_says_each_step(tmp_path: Path) -> None:
         "notification",
         "query",
         "receipt",
+        "worker",
         "done",
     ]
     assert re.search(r"order +[0-9A-Z]{20}, Dragon Well, 68\.00 CNY, NOTPAY$", lines[1])
     assert re.search(r"weixin://wxpay/bizpayurl\?pr=\w+$", lines[2])
     assert "APPLIED" in lines[4]
     assert re.search(r"query +SUCCESS, transaction \d{28}$", lines[5])
+    assert re.fullmatch(r"worker +2 calls reported, 2 calls rolled up", lines[7])
     assert not usual.exists()
 
 
@@ -136,6 +142,7 @@ def test_the_demonstration_prints_its_addresses_and_serves_all_three(
                 assert requests.get(address, timeout=10).status_code == 200
             assert "admin, password admin" in said
             assert _a_person_buys(shop) == f"{shop}/receipt/"
+            assert _jobs_done(tmp_path / "shop.sqlite3") == {job.name for job in JOBS}
         finally:
             process.send_signal(stop)
             assert "Stopped." in process.communicate(timeout=20)[0]
@@ -147,6 +154,16 @@ def _read_until(process: subprocess.Popen[str], word: str) -> str:
     while word not in said and time.monotonic() < deadline:
         said += process.stdout.readline()
     return said
+
+
+def _jobs_done(path: Path) -> set[str]:
+    """Return the jobs that the worker has done, once these are all of them or time is up."""
+    deadline, done = time.monotonic() + 20, set[str]()
+    while len(done) < len(JOBS) and time.monotonic() < deadline:
+        with closing(sqlite3.connect(path)) as database:
+            query = "SELECT name FROM django_wxpay_backgroundjob WHERE succeeded_at IS NOT NULL"
+            done = {name for (name,) in database.execute(query)}
+    return done
 
 
 def _a_person_buys(shop: str) -> str:
@@ -174,6 +191,19 @@ def test_a_rehearsal_of_a_broken_shop_stops_with_a_sentence() -> None:
         next(rehearse(shop=shop, simulator="http://127.0.0.1:1"))
 
 
+def test_a_rehearsal_stops_at_a_job_that_fails(
+    live_server: Any,
+    simulator: tuple[str, Simulator],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(**_: Any) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(jobs, "roll_up", broken)
+    with pytest.raises(DidNotHappen, match=r"worker failed: latency: RuntimeError: a bug\.$"):
+        dict(rehearse(shop=live_server.url, simulator=simulator[0]))
+
+
 @pytest.fixture
 def simulator(live_server: Any, settings: Any) -> Iterator[tuple[str, Simulator]]:
     """A simulated WeChat Pay on a port, which the shop on its own port talks to."""
@@ -197,7 +227,9 @@ def test_a_rehearsal_ends_on_the_receipt(
         "notification",
         "query",
         "receipt",
+        "worker",
     ]
+    assert steps["worker"] == "2 calls reported, 2 calls rolled up"
 
 
 def test_a_notification_that_never_comes_stops_the_rehearsal_in_time(

@@ -105,8 +105,8 @@ class Ring:
     def find(self, serial: str) -> object:
         return self.keys.find(serial, self.source)
 
-    def refresh(self) -> None:
-        self.keys.refresh_if_due(self.source)
+    def refresh(self) -> bool:
+        return self.keys.refresh_if_due(self.source)
 
 
 def public(key: str) -> object:
@@ -383,6 +383,27 @@ def test_after_a_refresh_that_failed_the_next_look_tries_again() -> None:
     ring.refresh()
     assert ring.source.downloads == 2
     assert ring.vault.asked == [REFRESH_AFTER, LOOK_AFTER, REFRESH_AFTER]
+
+
+def test_a_refresh_says_whether_it_downloaded_and_the_keys_whether_one_is_overdue() -> None:
+    ring = Ring(vault=Vault(OLD))
+    assert not ring.keys.is_overdue
+    ring.source.error = OutcomeUnknown("no trustworthy answer")
+    assert (ring.refresh(), ring.keys.is_overdue) == (False, True)
+    assert (ring.refresh(), ring.keys.is_overdue) == (False, True), "not yet time to look"
+    ring.clock.advance(LOOK_AFTER)
+    ring.source.error = None
+    assert (ring.refresh(), ring.keys.is_overdue) == (True, False)
+    ring.clock.advance(LOOK_AFTER)
+    assert (ring.refresh(), ring.keys.is_overdue) == (False, False), "nothing is due"
+
+
+def test_a_strangers_serial_makes_no_refresh_overdue_where_no_certificates_are_used() -> None:
+    ring = Ring(MODERN)
+    ring.source.error = OutcomeUnknown("no trustworthy answer")
+    assert ring.find(STRANGE_SERIAL) is None
+    assert ring.source.downloads == 1
+    assert (ring.refresh(), ring.keys.is_overdue) == (False, False)
 
 
 def test_a_clock_that_goes_back_does_not_stop_the_refreshing() -> None:

@@ -7,7 +7,11 @@ import ast
 from tests.laws.source import EXAMPLE, PACKAGE, ROOT, modules
 
 # Where a stranger's code or message may fail in any way, and what it did is written down.
-EDGES = {"django_wxpay/services/inbox.py", "django_wxpay/services/dispatching.py"}
+EDGES = {
+    "django_wxpay/services/inbox.py",
+    "django_wxpay/services/dispatching.py",
+    "django_wxpay/services/working.py",
+}
 ATTICS = {"utils.py", "helpers.py", "common.py", "mixins.py", "misc.py"}
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from django_wxpay import services
 from django_wxpay.models import Order, OrderEvent
 from django_wxpay.services import dispatching, settling
+from django_wxpay.signals import order_paid
 from tests.races.conftest import Shop, new_order
 from tests.races.running import Meeting, at_once
 from tests.services.gateway import ScriptedGateway, payment_notice
@@ -51,6 +54,26 @@ def test_two_workers_who_both_found_it_left_over_tell_it_once(
 ) -> None:
     meeting = Meeting(2)
     before = meeting.after(lambda: None)
+    lease = dispatching._lease
+
+    def lease_together(*args: Any) -> bool:
+        before()
+        return lease(*args)
+
+    monkeypatch.setattr(dispatching, "_lease", lease_together)
+    outcomes = at_once(services.dispatch_events, services.dispatch_events)
+
+    assert (meeting.met, sorted(outcomes)) == (2, [0, 1])
+    assert shop.lines == ["paid RACE000001"]
+
+
+def test_a_worker_and_the_process_that_settled_it_tell_it_once(
+    crashed: OrderEvent,
+    shop: Shop,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    meeting = Meeting(2)
+    before = meeting.after(lambda: None)
     tell = dispatching._tell
 
     def tell_together(*args: Any) -> bool:
@@ -58,10 +81,92 @@ def test_two_workers_who_both_found_it_left_over_tell_it_once(
         return tell(*args)
 
     monkeypatch.setattr(dispatching, "_tell", tell_together)
-    outcomes = at_once(services.dispatch_events, services.dispatch_events)
+    outcomes = at_once(
+        services.dispatch_events,
+        lambda: int(dispatching.dispatch_event(crashed, crashed.order)),
+    )
 
     assert (meeting.met, sorted(outcomes)) == (2, [0, 1])
     assert shop.lines == ["paid RACE000001"]
+
+
+def test_of_two_workers_only_one_calls_a_receiver_that_raises_and_it_has_its_pause(
+    crashed: OrderEvent,
+    shop: Shop,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    meeting = Meeting(2)
+    before = meeting.after(lambda: None)
+    lease = dispatching._lease
+
+    def lease_together(*args: Any) -> bool:
+        before()
+        return lease(*args)
+
+    monkeypatch.setattr(dispatching, "_lease", lease_together)
+    shop.trouble = [ValueError("once"), ValueError("twice")]
+    outcomes = at_once(services.dispatch_events, services.dispatch_events)
+
+    assert (meeting.met, outcomes) == (2, [0, 0])
+    assert [str(each) for each in shop.trouble] == ["once"], "the receiver was called once"
+    assert shop.lines == []
+    crashed.refresh_from_db()
+    assert (crashed.dispatched_at, crashed.dispatch_attempts) == (None, 1)
+    assert services.dispatch_events() == 0
+
+
+def test_a_worker_who_comes_too_late_for_an_event_goes_on_with_the_next(
+    gateway: ScriptedGateway,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Not even on MariaDB, where a write that changes nothing waits for the row all the same."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(settling, "after_commit", lambda action: None)
+        for number in ("RACE000001", "RACE000002"):
+            assert pay(new_order(out_trade_no=number))
+    is_slow, may_end, ends = threading.Event(), threading.Event(), list[str]()
+    lease = dispatching._lease
+
+    def lease_too_late(event: OrderEvent) -> bool:
+        if threading.current_thread() is late[0]:
+            assert is_slow.wait(10)
+        return lease(event)
+
+    def work_slowly(sender: Any, order: Order, **kwargs: Any) -> None:
+        if order.out_trade_no == "RACE000001":
+            is_slow.set()
+            # SQLite has one writer, for whom the other one has to wait.
+            may_end.wait(0.3 if connection.vendor == "sqlite" else 10)
+        ends.append(order.out_trade_no)
+
+    late: list[threading.Thread] = []
+
+    def come_late() -> int:
+        late.append(threading.current_thread())
+        told = services.dispatch_events()
+        may_end.set()
+        return told
+
+    monkeypatch.setattr(dispatching, "_lease", lease_too_late)
+    order_paid.connect(work_slowly)
+    try:
+        outcomes = at_once(come_late, lambda: _once(late) and services.dispatch_events(limit=1))
+    finally:
+        order_paid.disconnect(work_slowly)
+
+    assert outcomes == [1, 1]
+    if connection.vendor != "sqlite":
+        assert ends == ["RACE000002", "RACE000001"]
+    assert sorted(ends) == ["RACE000001", "RACE000002"]
+
+
+def _once(late: list[threading.Thread]) -> bool:
+    """Give the late one time to look what there is, before anybody takes it."""
+    deadline = time.monotonic() + 10
+    while not late and time.monotonic() < deadline:
+        time.sleep(0.001)
+    time.sleep(0.1)
+    return True
 
 
 def test_a_delivery_of_old_news_and_a_worker_tell_it_once(
@@ -138,8 +243,6 @@ def test_while_a_receiver_works_nobody_else_is_told_and_another_order_is_not_hel
         if order.out_trade_no == "RACE000001":
             working.set()
             threading.Event().wait(0.3)
-
-    from django_wxpay.signals import order_paid
 
     order_paid.connect(work_slowly)
     try:

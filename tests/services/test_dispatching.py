@@ -145,6 +145,86 @@ def test_leftovers_are_told_oldest_first_and_no_more_than_asked(
     assert services.dispatch_events() == 1
 
 
+def left_over(count: int) -> list[str]:
+    numbers = [f"TEST00000{number}" for number in range(count)]
+    for number in numbers:
+        pay(new_order(out_trade_no=number))
+    OrderEvent.objects.update(dispatched_at=None, dispatch_attempts=0)
+    return numbers
+
+
+def test_stopped_it_finishes_the_event_in_hand_and_leaves_the_others_due(
+    connected: Callable[[Any], None],
+) -> None:
+    heard: list[str] = []
+    numbers = left_over(3)
+
+    def receiver(sender: Any, order: Order, **kwargs: Any) -> None:
+        heard.append(order.out_trade_no)
+
+    connected(receiver)
+    assert services.dispatch_events(stop=lambda: bool(heard)) == 1
+    assert heard == numbers[:1]
+    assert services.dispatch_events() == 2, "nobody has to wait for a lease"
+    assert heard == numbers
+
+
+def test_what_another_worker_has_in_hand_is_left_to_it_until_its_lease_is_over(
+    connected: Callable[[Any], None],
+) -> None:
+    heard: list[str] = []
+    numbers = left_over(2)
+
+    def receiver(sender: Any, order: Order, **kwargs: Any) -> None:
+        heard.append(order.out_trade_no)
+
+    connected(receiver)
+    assert dispatching._lease(OrderEvent.objects.get(order__out_trade_no=numbers[0]))
+    batch = dispatching.tell_left_over(limit=10)
+    assert (batch.found, batch.done, heard) == (1, 1, numbers[1:])
+
+    OrderEvent.objects.update(next_dispatch_at=datetime.now(UTC))
+    assert services.dispatch_events() == 1
+    assert heard == [*numbers[1:], numbers[0]]
+
+
+def test_an_event_that_another_worker_takes_at_the_same_moment_is_not_told(
+    connected: Callable[[Any], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    left_over(1)
+    connected(_raises)
+    lease = dispatching._lease
+
+    def too_late(event: OrderEvent) -> bool:
+        assert lease(event)
+        return lease(event)
+
+    monkeypatch.setattr(dispatching, "_lease", too_late)
+    batch = dispatching.tell_left_over(limit=10)
+    assert (batch.found, batch.done) == (1, 0)
+    assert OrderEvent.objects.get().dispatch_attempts == 0
+
+
+def test_a_receiver_that_raises_does_not_keep_the_next_event_waiting(
+    connected: Callable[[Any], None],
+) -> None:
+    heard: list[str] = []
+    numbers = left_over(3)
+
+    def receiver(sender: Any, order: Order, **kwargs: Any) -> None:
+        heard.append(order.out_trade_no)
+        if order.out_trade_no == numbers[0]:
+            raise DatabaseError("the shop's own table is gone")
+
+    connected(receiver)
+    batch = dispatching.tell_left_over(limit=10)
+    assert (batch.found, batch.done, heard) == (3, 2, numbers)
+    assert services.dispatch_events() == 0
+    failed = OrderEvent.objects.get(dispatched_at__isnull=True)
+    assert failed.dispatch_error == "DatabaseError: the shop's own table is gone"
+
+
 @pytest.mark.django_db(transaction=True)
 def test_inside_the_callers_transaction_the_shop_is_told_after_its_commit(
     order: Order,

@@ -249,3 +249,37 @@ def test_a_run_knows_how_many_rows_are_done_with() -> None:
     run = ReportRun(sent=1, given_up=2, not_reportable=3, untried=4)
     assert run.settled == 6
     assert run + run == ReportRun(sent=2, given_up=4, not_reportable=6, untried=8)
+
+
+def test_stopped_before_it_begins_it_claims_nothing(desk: ScriptedGateway) -> None:
+    ApiReportFactory()
+    assert services.send_reports(stop=lambda: True) == ReportRun()
+    assert (desk.calls, statuses()) == ([], ["PENDING"])
+    assert ApiReport.objects.get().report_claim == ""
+
+
+def test_stopped_in_a_batch_it_frees_what_it_has_not_tried(desk: ScriptedGateway) -> None:
+    ApiReport.objects.bulk_create(ApiReportFactory.build_batch(10))
+    run = services.send_reports(workers=1, stop=lambda: len(desk.calls) >= 3)
+
+    assert run == ReportRun(sent=3, untried=7)
+    assert len(desk.calls) == 3
+    assert statuses() == ["SENT"] * 3 + ["PENDING"] * 7
+    assert not ApiReport.objects.exclude(report_claim="", report_claimed_until=None).exists()
+    assert services.send_reports().sent == 7
+
+
+def test_stopped_between_two_batches_it_begins_no_other(
+    desk: ScriptedGateway,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(reporting, "_BATCH", 2)
+    ApiReport.objects.bulk_create(ApiReportFactory.build_batch(5))
+    asked: list[int] = []
+
+    def stop() -> bool:
+        asked.append(len(desk.calls))
+        return len(desk.calls) >= 2
+
+    assert services.send_reports(workers=1, stop=stop) == ReportRun(sent=2)
+    assert statuses() == ["SENT"] * 2 + ["PENDING"] * 3

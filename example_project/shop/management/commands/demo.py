@@ -1,4 +1,4 @@
-"""The whole demonstration in one process: database, simulated WeChat Pay, shop."""
+"""The whole demonstration in one process: database, simulated WeChat Pay, worker, shop."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from django.test.utils import override_settings
 
 from django_wxpay import conf
 from django_wxpay.exceptions import WXPayError
+from django_wxpay.services.looping import Worker
 from django_wxpay.simulator import create_app, running
 from example_project.accounts import ACCOUNTS
 from example_project.shop.rehearsal import DidNotHappen, rehearse
@@ -55,7 +56,7 @@ class Command(BaseCommand):
             with _throwaway_database(), self._demonstration(0, 0) as (shop, simulator):
                 self._rehearse(shop, simulator)
         else:
-            with self._demonstration(shop_port, simulator_port) as (shop, simulator):
+            with self._demonstration(shop_port, simulator_port) as (shop, simulator), Worker():
                 self._introduce(shop, simulator)
                 self.stdout.flush()
                 _wait_for_the_person()

@@ -1,0 +1,215 @@
+"""The worker as a supervisor runs it: a process of its own, beside the shop and WeChat Pay."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import connection
+from django.db.models import F
+
+from django_wxpay.models import ApiReport, BackgroundJob, Notification, Order, OrderEvent
+from example_project.shop.models import Purchase
+from tests.factories import ApiReportFactory, OrderFactory
+from tests.journeys.stage import Stage, new_number, payment_notice
+from tests.laws.source import ROOT
+
+LONG_S = 40.0
+
+
+@pytest.fixture
+def manage(stage: Stage) -> tuple[list[str], dict[str, str]]:
+    """How a worker is started on this stage's database, and with what environment."""
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "tests.journeys.worker_settings",
+        "WXPAY_JOURNEY_DATABASE": str(connection.settings_dict["NAME"]),
+        "SHOP_URL": stage.shop,
+        "SIMULATOR_URL": stage.wechat.url,
+        "PYTHONUNBUFFERED": "1",
+    }
+    return [sys.executable, "-W", "error", "manage.py"], environment
+
+
+@pytest.fixture
+def working(manage: tuple[list[str], dict[str, str]]) -> Callable[..., Iterator[subprocess.Popen]]:
+    """Start a worker that has said that it runs; end it, whatever happens."""
+    command, environment = manage
+
+    @contextmanager
+    def start(*arguments: str) -> Iterator[subprocess.Popen]:
+        with subprocess.Popen(
+            [*command, "wxpay_worker", *arguments],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as process:
+            try:
+                said = ""
+                while "The worker runs" not in said:
+                    line = process.stdout.readline()
+                    assert line, said
+                    said += line
+                yield process
+            finally:
+                process.kill()
+
+    return start
+
+
+def until(happens: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + LONG_S
+    while not happens():
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.02)
+
+
+def terminate(process: subprocess.Popen, number: signal.Signals = signal.SIGTERM) -> str:
+    """Ask it to stop; return what it said in the end, in time."""
+    process.send_signal(number)
+    said, _ = process.communicate(timeout=LONG_S)
+    return said
+
+
+def backlog(count: int) -> list[str]:
+    rows = ApiReportFactory.build_batch(count, created_at=datetime.now(UTC))
+    ApiReport.objects.bulk_create(rows)
+    return [row.out_trade_no for row in rows]
+
+
+def left_over() -> str:
+    """An order that is paid, of which a process that died has not told the shop."""
+    order: Order = OrderFactory(paid=True, out_trade_no=new_number())
+    Purchase.objects.create(tea="puer", title="Pu-erh", total_fee=1, reference=order.reference)
+    now = datetime.now(UTC)
+    OrderEvent.objects.create(
+        order=order,
+        kind="PAID",
+        from_state="NOTPAY",
+        to_state="SUCCESS",
+        source="v2.notice",
+        created_at=now,
+    )
+    return order.reference
+
+
+def is_told(reference: str) -> bool:
+    return Purchase.objects.filter(reference=reference, paid_at__isnull=False).exists()
+
+
+def is_hanging(name: str) -> bool:
+    """Say whether a job has begun a run that it has not ended."""
+    begun = BackgroundJob.objects.filter(name=name, started_at__isnull=False)
+    return begun.exclude(finished_at__gte=F("started_at")).exists()
+
+
+def test_while_reports_hang_events_are_told_and_the_worker_stops_in_seconds(
+    stage: Stage,
+    working: Callable[..., Iterator[subprocess.Popen]],
+) -> None:
+    stage.wechat.inject("slow", seconds=30, operation="report", times=10_000)
+    backlog(200)
+    reference = left_over()
+    with working() as process:
+        until(lambda: is_hanging("reports"))
+        until(lambda: is_told(reference))
+        asked_at = time.monotonic()
+        said = terminate(process)
+        took = time.monotonic() - asked_at
+
+    assert process.returncode == 0, said
+    assert said.splitlines()[-1] == "The worker has stopped."
+    assert "Did not end" not in said
+    assert took < 8
+    assert not is_hanging("reports")
+    free = ApiReport.objects.filter(report_claim="", report_claimed_until=None)
+    assert free.count() == 200, "nothing is left claimed"
+    given_up = ApiReport.objects.filter(report_status="FAILED").count()
+    assert given_up <= 16
+    assert ApiReport.objects.filter(report_status="PENDING").count() == 200 - given_up
+    event = OrderEvent.objects.get()
+    hung = BackgroundJob.objects.get(name="reports")
+    assert hung.finished_at - hung.started_at > timedelta(seconds=1)
+    assert event.dispatched_at < hung.finished_at, "events did not wait for it"
+    assert event.dispatch_attempts == 1
+    assert set(BackgroundJob.objects.values_list("failures_in_a_row", "error")) == {(0, "")}
+
+
+def test_two_workers_side_by_side_do_everything_once(
+    stage: Stage,
+    working: Callable[..., Iterator[subprocess.Popen]],
+) -> None:
+    numbers = backlog(300)
+    references = [left_over() for _ in range(5)]
+    early = new_number()
+    assert b"FAIL" in stage.notify(payment_notice(early)).content
+    late = OrderFactory(created=True, total_fee=1250, out_trade_no=early)
+    with working() as one, working() as other:
+        until(lambda: all(map(is_told, references)))
+        until(lambda: not ApiReport.objects.exclude(report_status="SENT").exists())
+        until(lambda: not ApiReport.objects.filter(is_rolled_up=False).exists())
+        until(lambda: Notification.objects.get().outcome == "APPLIED")
+        said = [terminate(one), terminate(other, signal.SIGINT)]
+
+    assert [lines.splitlines()[-1] for lines in said] == ["The worker has stopped."] * 2
+    assert (one.returncode, other.returncode) == (0, 0)
+    told = Counter(report["out_trade_no"] for report in stage.wechat.ledger()["reports"])
+    assert told == Counter(numbers)
+    late.refresh_from_db()
+    assert late.trade_state == "SUCCESS"
+    assert Notification.objects.get().retries == 1
+    assert set(OrderEvent.objects.values_list("dispatch_attempts", flat=True)) == {1}
+
+
+def test_a_second_signal_ends_it_at_once(
+    stage: Stage,
+    working: Callable[..., Iterator[subprocess.Popen]],
+) -> None:
+    stage.wechat.inject("slow", seconds=30, operation="report", times=10_000)
+    backlog(200)
+    with working("--jobs", "reports") as process:
+        until(lambda: is_hanging("reports"))
+        while process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            time.sleep(0.2)
+    assert process.returncode == -signal.SIGTERM
+    assert is_hanging("reports"), "it was not waited for"
+
+
+def test_once_from_cron_does_what_waits_and_exits(
+    stage: Stage,
+    manage: tuple[list[str], dict[str, str]],
+) -> None:
+    backlog(3)
+    reference = left_over()
+    command, environment = manage
+    done = subprocess.run(
+        [*command, "wxpay_worker", "--once"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=LONG_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "events: 1 events told",
+        "notifications: nothing to do",
+        "reports: 3 calls reported",
+        "latency: 3 calls rolled up",
+        "pruning: nothing to do",
+        "certificates: nothing to do",
+    ]
+    assert is_told(reference)
+    assert len(stage.wechat.ledger()["reports"]) == 3

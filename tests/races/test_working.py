@@ -1,0 +1,219 @@
+"""Two workers side by side, and a database that goes away under one: nothing is done twice."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import OperationalError, connection, connections
+
+from django_wxpay import services
+from django_wxpay.models import ApiReport, BackgroundJob, HourlyLatency, Notification, OrderEvent
+from django_wxpay.services import clock, retrying, settling, working
+from django_wxpay.services.jobs import JOBS, Job, Outcome
+from django_wxpay.services.looping import Worker
+from tests.factories import ApiReportFactory, OrderFactory
+from tests.races.conftest import Shop, new_order
+from tests.races.running import Meeting, at_once
+from tests.services.gateway import ScriptedGateway, payment_notice
+
+pytestmark = pytest.mark.races
+
+YES = b"<xml><return_code>SUCCESS</return_code><result_code>SUCCESS</result_code></xml>"
+LONG_S = 20.0
+
+
+@pytest.fixture
+def judged(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often each notification was judged again."""
+    seen: Counter[str] = Counter()
+    judge = retrying.replay_notification
+
+    def look(notification: Notification) -> Any:
+        seen[notification.out_trade_no] += 1
+        return judge(notification)
+
+    monkeypatch.setattr(retrying, "replay_notification", look)
+    return seen
+
+
+def failed(count: int) -> list[str]:
+    """Notifications that came too early, of orders that are there by now."""
+    numbers = [f"RACE30000{at}" for at in range(count)]
+    for number in numbers:
+        assert not services.receive_notification(
+            "default", "payment", {}, payment_notice(number)
+        ).accepted
+        OrderFactory(created=True, total_fee=100, out_trade_no=number)
+    return numbers
+
+
+def left_over(count: int) -> list[str]:
+    """Events of orders that were paid by a process which could not tell the shop."""
+    numbers = [f"RACE40000{at}" for at in range(count)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(settling, "after_commit", lambda action: None)
+        for number in numbers:
+            new_order(out_trade_no=number)
+            body = payment_notice(number)
+            assert services.receive_notification("default", "payment", {}, body).accepted
+    return numbers
+
+
+def until(happens: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + LONG_S
+    while not happens():
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.02)
+
+
+def test_two_workers_who_both_found_a_notification_judge_it_once(
+    gateway: ScriptedGateway,
+    shop: Shop,
+    judged: Counter[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    failed(1)
+    meeting = Meeting(2)
+    monkeypatch.setattr(retrying, "_next_retry_at", meeting.after(retrying._next_retry_at))
+    outcomes = at_once(services.retry_notifications, services.retry_notifications)
+
+    assert (meeting.met, sorted(outcomes)) == (2, [0, 1])
+    assert judged == {"RACE300000": 1}
+    assert shop.lines == ["paid RACE300000"]
+    assert Notification.objects.get().retries == 1
+
+
+def test_many_failed_notifications_are_shared_out_among_workers(
+    gateway: ScriptedGateway,
+    shop: Shop,
+    judged: Counter[str],
+) -> None:
+    numbers = failed(8)
+    outcomes = at_once(*[services.retry_notifications] * 3)
+
+    assert sum(each for each in outcomes if isinstance(each, int)) == 8
+    assert judged == dict.fromkeys(numbers, 1)
+    assert sorted(shop.lines) == [f"paid {number}" for number in numbers]
+
+
+def test_a_worker_and_wechat_pays_own_repetition_pay_an_order_once(
+    gateway: ScriptedGateway,
+    shop: Shop,
+) -> None:
+    (number,) = failed(1)
+    body = payment_notice(number, nonce_str="another")
+    outcomes = at_once(
+        services.retry_notifications,
+        lambda: services.receive_notification("default", "payment", {}, body).accepted,
+    )
+
+    assert outcomes[1] is True
+    assert outcomes[0] in {0, 1}
+    assert shop.lines == [f"paid {number}"]
+    assert Notification.objects.get().outcome == "APPLIED"
+
+
+def test_two_workers_do_all_there_is_to_do_and_nothing_of_it_twice(
+    gateway: ScriptedGateway,
+    shop: Shop,
+    judged: Counter[str],
+) -> None:
+    gateway.answers["/payitil/report"] = YES
+    late, told = failed(5), left_over(5)
+    rows = ApiReportFactory.build_batch(30, created_at=clock.now())
+    ApiReport.objects.bulk_create(rows)
+    jobs = [Job(name=job.name, does=job.does, every_s=0.05) for job in JOBS]
+
+    with Worker(jobs) as one, Worker(jobs) as other:
+        until(lambda: not OrderEvent.objects.filter(dispatched_at__isnull=True).exists())
+        until(lambda: not Notification.objects.filter(outcome="FAILED").exists())
+        until(lambda: not ApiReport.objects.filter(report_status="PENDING").exists())
+        until(lambda: not ApiReport.objects.filter(is_rolled_up=False).exists())
+        assert one.lost == other.lost == []
+
+    assert judged == dict.fromkeys(late, 1)
+    assert sorted(shop.lines) == sorted(f"paid {number}" for number in (*late, *told))
+    assert Counter(sent["out_trade_no"] for _, sent in gateway.calls) == Counter(
+        row.out_trade_no for row in rows
+    )
+    assert sum(HourlyLatency.objects.values_list("calls", flat=True)) == 30
+    assert one.left_behind == other.left_behind == []
+    assert set(BackgroundJob.objects.values_list("name", "error")) == {
+        (job.name, "") for job in JOBS
+    }
+
+
+def test_two_processes_that_begin_the_same_job_share_its_row(
+    gateway: ScriptedGateway,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    meeting = Meeting(2)
+    before = meeting.after(lambda: None)
+
+    def nothing(stop: object) -> Outcome:
+        before()
+        return Outcome()
+
+    job = Job(name="tea", does=nothing, every_s=1)
+    runs = at_once(*[lambda: working.run_job(job)] * 2)
+
+    assert meeting.met == 2
+    assert [str(run) for run in runs] == ["tea: nothing to do"] * 2
+    assert BackgroundJob.objects.get().failures_in_a_row == 0
+
+
+def test_a_connection_that_broke_is_replaced_before_the_next_run(shop: Shop) -> None:
+    """What a restarted database leaves behind: a connection on which everything fails."""
+    broken, done = threading.Event(), threading.Event()
+
+    def does(stop: object) -> Outcome:
+        if not broken.is_set():
+            connection.ensure_connection()
+            broken.set()
+            connection.connection.close()
+            BackgroundJob.objects.count()
+        done.set()
+        return Outcome(counts={"events": BackgroundJob.objects.count()})
+
+    with Worker([Job(name="tea", does=does, every_s=0.05)]) as worker:
+        assert done.wait(LONG_S)
+        until(lambda: BackgroundJob.objects.get().outcome == "1 events")
+        assert worker.lost == []
+    row = BackgroundJob.objects.get()
+    assert (row.failures_in_a_row, row.error) == (0, "")
+
+
+def test_a_database_that_is_away_is_waited_for_and_the_work_is_done_when_it_is_back(
+    gateway: ScriptedGateway,
+    shop: Shop,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (number,) = left_over(1)
+    is_away, knocks = threading.Event(), set[str]()
+    backend = type(connections["default"])
+    ensure = backend.ensure_connection
+
+    def ensure_connection(self: Any) -> None:
+        name = threading.current_thread().name
+        if is_away.is_set() and name.startswith("wxpay-"):
+            knocks.add(name)
+            raise OperationalError("the database is away")
+        ensure(self)
+
+    jobs = [Job(name=job.name, does=job.does, every_s=0.05) for job in JOBS]
+    is_away.set()
+    monkeypatch.setattr(backend, "ensure_connection", ensure_connection)
+    with Worker(jobs) as worker:
+        until(lambda: knocks == {f"wxpay-{job.name}" for job in JOBS})
+        assert worker.lost == []
+        assert shop.lines == []
+        is_away.clear()
+        until(lambda: shop.lines == [f"paid {number}"])
+        until(lambda: BackgroundJob.objects.filter(succeeded_at__isnull=False).count() == 6)
+        assert worker.lost == []
+    assert worker.left_behind == []

@@ -1,0 +1,151 @@
+"""The table of jobs: what each of them does, and what it says it did."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from django_wxpay.models import ApiReport, HourlyLatency, OrderEvent, ReportBacklog
+from django_wxpay.services import ReportRun, jobs
+from django_wxpay.services.batches import Batch
+from django_wxpay.services.jobs import JOBS, Outcome, chosen_jobs
+from tests.factories import ApiReportFactory, NotificationFactory, OrderEventFactory
+from tests.services.gateway import ScriptedGateway
+
+pytestmark = pytest.mark.django_db
+
+NAMES = ["events", "notifications", "reports", "latency", "pruning", "certificates"]
+YES = b"<xml><return_code>SUCCESS</return_code><result_code>SUCCESS</result_code></xml>"
+
+
+def does(name: str, stop: Callable[[], bool] = lambda: False) -> Outcome:
+    (job,) = chosen_jobs([name])
+    return job.does(stop)
+
+
+def test_there_are_these_jobs_and_none_runs_without_a_pause() -> None:
+    assert [job.name for job in JOBS] == NAMES
+    assert all(1 <= job.every_s <= 3600 for job in JOBS)
+
+
+def test_jobs_are_chosen_by_name_and_done_in_the_order_of_the_table() -> None:
+    assert chosen_jobs([]) == JOBS
+    assert [job.name for job in chosen_jobs(["reports", "events"])] == ["events", "reports"]
+    with pytest.raises(ValueError, match=r"^no such job: evnets, x \(there are events, notif"):
+        chosen_jobs(["x", "evnets", "reports"])
+
+
+def test_an_outcome_tells_what_was_done_and_nothing_of_what_was_not() -> None:
+    assert str(Outcome()) == "nothing to do"
+    assert str(Outcome(counts={"calls reported": 0})) == "nothing to do"
+    assert str(Outcome(counts={"a": 2, "b": 0, "c": 1})) == "2 a, 1 c"
+
+
+def test_two_outcomes_come_to_their_sums_and_end_as_the_second_did() -> None:
+    full = Outcome(counts={"a": 2, "b": 1}, is_more=True, is_in_vain=True)
+    last = Outcome(counts={"b": 4, "c": 1})
+    assert full.then(last) == Outcome(counts={"a": 2, "b": 5, "c": 1})
+    assert last.then(full).is_more
+    assert last.then(full).is_in_vain
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_with_nothing_to_do_a_job_does_nothing_and_has_no_more(
+    gateway: ScriptedGateway,
+    name: str,
+) -> None:
+    outcome = does(name)
+    assert (str(outcome), outcome.is_more, outcome.is_in_vain) == ("nothing to do", False, False)
+    assert gateway.calls == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_told_to_stop_at_once_a_job_changes_nothing(gateway: ScriptedGateway, name: str) -> None:
+    event = OrderEventFactory(dispatched_at=None)
+    notice = NotificationFactory(unknown=True)
+    report = ApiReportFactory()
+    does(name, stop=lambda: True)
+
+    for row in (event, notice, report):
+        before = {f.attname: getattr(row, f.attname) for f in row._meta.concrete_fields}
+        row.refresh_from_db()
+        assert before == {f.attname: getattr(row, f.attname) for f in row._meta.concrete_fields}
+    assert gateway.calls == []
+
+
+def test_events_left_over_are_told(gateway: ScriptedGateway) -> None:
+    OrderEventFactory(dispatched_at=None)
+    OrderEventFactory(untold=True)
+    assert str(does("events")) == "1 events told"
+    assert OrderEvent.objects.filter(dispatched_at__isnull=True).count() == 1
+
+
+def test_notifications_that_still_fail_are_left_for_later(gateway: ScriptedGateway) -> None:
+    NotificationFactory(unknown=True)
+    assert str(does("notifications")) == "1 left for later"
+
+
+def test_calls_are_reported(gateway: ScriptedGateway) -> None:
+    gateway.answers["/payitil/report"] = YES
+    ApiReportFactory()
+    ApiReportFactory(merchant="gone")
+    assert str(does("reports")) == "1 calls reported, 1 cannot be reported"
+
+
+def test_reports_that_nobody_answers_are_in_vain_though_nothing_failed(
+    gateway: ScriptedGateway,
+) -> None:
+    gateway.answers["/payitil/report"] = ConnectionResetError()
+    ApiReport.objects.bulk_create(ApiReportFactory.build_batch(40))
+    outcome = does("reports")
+    assert (outcome.is_in_vain, outcome.is_more) == (True, False)
+    assert outcome.counts["calls reported"] == 0
+    assert outcome.counts["given up"] + outcome.counts["left for later"] == 40
+
+
+def test_calls_are_rolled_up_and_what_waits_is_noted(gateway: ScriptedGateway) -> None:
+    ApiReportFactory()
+    ApiReportFactory(report_status="SENT")
+    assert str(does("latency")) == "2 calls rolled up"
+    assert sum(HourlyLatency.objects.values_list("calls", flat=True)) == 2
+    assert ReportBacklog.objects.get().waiting == 1
+
+
+def test_old_calls_are_pruned_once_they_are_rolled_up(gateway: ScriptedGateway) -> None:
+    long_ago = datetime.now(UTC) - timedelta(days=1000)
+    ApiReportFactory(created_at=long_ago, is_rolled_up=True)
+    ApiReportFactory(created_at=long_ago)
+    ApiReportFactory(created_at=datetime.now(UTC), is_rolled_up=True)
+    assert str(does("pruning")) == "1 calls pruned"
+    assert ApiReport.objects.count() == 2
+
+
+def test_certificates_are_refreshed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "refresh_certificates", lambda **_: 3)
+    assert str(does("certificates")) == "3 merchants' certificates renewed"
+
+
+@pytest.mark.parametrize(
+    ("name", "function", "full", "nearly"),
+    [
+        ("events", "tell_left_over", Batch(found=100, done=7), Batch(found=99, done=99)),
+        ("notifications", "judge_failed", Batch(found=100, done=0), Batch(found=99, done=99)),
+        ("reports", "send_reports", ReportRun(sent=990, given_up=10), ReportRun(sent=999)),
+        ("latency", "roll_up", 20_000, 19_999),
+        ("pruning", "prune", 20_000, 19_999),
+    ],
+)
+def test_a_run_that_was_full_has_more_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    function: str,
+    full: Any,
+    nearly: Any,
+) -> None:
+    monkeypatch.setattr(jobs, function, lambda **_: full)
+    assert does(name).is_more
+    monkeypatch.setattr(jobs, function, lambda **_: nearly)
+    assert not does(name).is_more
