@@ -86,10 +86,10 @@ def _reports(stop: Stop) -> Outcome:
             "calls reported": run.sent,
             "given up": run.given_up,
             "cannot be reported": run.not_reportable,
-            "left for later": run.untried,
+            "left for later": run.unanswered + run.untried,
         },
         is_more=run.settled >= _REPORTS,
-        is_in_vain=run.given_up > 0 and not run.sent,
+        is_in_vain=run.given_up + run.unanswered > 0 and not run.sent,
     )
 
 

@@ -1,12 +1,13 @@
 """Sending what was measured to payitil/report: in the background, many at once, each row once.
 
-Rows are claimed by a conditional update with a lease, so that any number of workers may run
-side by side; a worker that dies leaves its rows to the others when the lease is over. The
-database is used by the calling thread alone; the threads only talk to WeChat Pay.
+Any number of workers may run side by side (``report_queue``). The database is used by the
+calling thread alone; the threads only talk to WeChat Pay.
 
 What WeChat Pay answers settles a row. One that was tried twice without an answer is given
-up. After as many silences in a row as there are threads, a run leaves that merchant alone:
-what it has not tried stays waiting, so an outage costs each run a few rows and seconds.
+up if others were answered meanwhile or later in the run: then it was that row. If nobody was
+answered any more, WeChat Pay is away, and the row waits on as if it had not been tried, for
+as long as rows are kept. After as many silences in a row as there are threads, a run leaves
+that merchant alone, so an outage costs each run a few seconds.
 """
 
 from __future__ import annotations
@@ -17,48 +18,38 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
-from datetime import timedelta
 from enum import Enum, auto
-from functools import partial
-from typing import Any, Final
-
-from django.db.models import F, Q, QuerySet
+from typing import Final, NamedTuple
 
 from django_wxpay import conf
 from django_wxpay.models import ApiReport
-from django_wxpay.models.choices import ReportStatuses
 from django_wxpay.protocol.errors import OutcomeUnknown, WXPayError
 from django_wxpay.protocol.merchants import Merchant
 from django_wxpay.protocol.v2.reports import MeasuredCall
-from django_wxpay.services import clock, wire
+from django_wxpay.services import wire
 from django_wxpay.services.recording import can_report
-from django_wxpay.services.transactions import patiently, refuse_open
+from django_wxpay.services.report_queue import Claim
+from django_wxpay.services.transactions import refuse_open
 
 logger = logging.getLogger("django_wxpay.latency")
 
-# Far more than a batch takes, even if every one of its reports waits out both of its tries.
-LEASE: Final = timedelta(minutes=10)
 _BATCH: Final = 200
 
 Post = Callable[[], None]
 
 
-class Fate(Enum):
-    """What became of one claimed row."""
-
-    SENT = auto()
-    GIVEN_UP = auto()
-    NOT_REPORTABLE = auto()
-    UNTRIED = auto()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportRun:
-    """What one run came to. ``untried`` rows wait on, for it was stopped or nobody answered."""
+    """What one run came to.
+
+    ``unanswered`` rows were tried and wait on, for nobody was answered any more; ``untried``
+    ones wait on because of that, or because the run was stopped.
+    """
 
     sent: int = 0
     given_up: int = 0
     not_reportable: int = 0
+    unanswered: int = 0
     untried: int = 0
 
     @property
@@ -86,92 +77,136 @@ def send_reports(
     section 8).
     """
     refuse_open("send_reports")
-    total = ReportRun()
     if conf.current().report_level == "off":
-        return total
-    silence = _Silence(longest=workers)
-    with ThreadPoolExecutor(workers, thread_name_prefix="wxpay-report") as pool:
-        while not stop():
-            rows = _claim(_next_batch(limit, total), but_of=silence.too_long)
-            if not rows:
-                break
-            total += _send(rows, pool, silence, stop)
-    return total
+        return ReportRun()
+    run = _Run(_Talk(patience=workers), stop)
+    try:
+        with ThreadPoolExecutor(workers, thread_name_prefix="wxpay-report") as pool:
+            while not stop() and run.send(
+                _BATCH if limit is None else limit - run.total.settled, pool
+            ):
+                pass
+    finally:
+        run.end()
+    return run.total
 
 
-def _waiting() -> QuerySet[ApiReport]:
-    """Return the rows that wait to be reported, claimed or not."""
-    return ApiReport.objects.filter(report_status=ReportStatuses.PENDING)
+class Fate(Enum):
+    """What became of one row that was taken."""
+
+    SENT = auto()
+    REFUSED = auto()
+    UNANSWERED = auto()
+    NOT_REPORTABLE = auto()
+    UNTRIED = auto()
 
 
-class _Silence:
-    """How many reports in a row nobody answered, by merchant; shared by a run's threads."""
+class _Talk:
+    """Who was answered and who was not, by merchant; shared by a run's threads."""
 
-    def __init__(self, *, longest: int) -> None:
-        self._longest = longest
-        self._lasted: Counter[str] = Counter()
+    def __init__(self, *, patience: int) -> None:
+        self._patience = patience
+        self._answers: Counter[str] = Counter()
+        self._silences: Counter[str] = Counter()
         self._lock = threading.Lock()
 
     @property
-    def too_long(self) -> list[str]:
+    def given_up_on(self) -> list[str]:
         """The merchants to whom nobody answers; none of their rows is tried any more."""
         with self._lock:
-            return [alias for alias, lasted in self._lasted.items() if lasted >= self._longest]
+            return [alias for alias, lasted in self._silences.items() if lasted >= self._patience]
 
-    def lasts(self, alias: str) -> None:
+    def answers(self, alias: str) -> int:
+        """How many reports were answered so far."""
         with self._lock:
-            self._lasted[alias] += 1
+            return self._answers[alias]
 
-    def is_broken(self, alias: str) -> None:
+    def was_answered(self, alias: str) -> None:
         with self._lock:
-            self._lasted[alias] = 0
+            self._answers[alias] += 1
+            self._silences[alias] = 0
+
+    def was_not_answered(self, alias: str) -> None:
+        with self._lock:
+            self._silences[alias] += 1
 
 
-def _next_batch(limit: int | None, total: ReportRun) -> int:
-    return _BATCH if limit is None else min(_BATCH, limit - total.settled)
+class _Missed(NamedTuple):
+    """A row that nobody answered, and how many answers there had been when it went out."""
+
+    pk: int
+    merchant: str
+    answers: int
 
 
-def _claim(count: int, *, but_of: Sequence[str]) -> list[ApiReport]:
-    """Return up to ``count`` rows that are this run's until their lease ends; [] if none wait."""
-    due = _free().exclude(merchant__in=but_of).order_by("created_at", "id")
-    while seen := list(due.values_list("pk", flat=True)[: max(0, count)]):
-        claim = clock.nonce()
-        free, until = _free().filter(pk__in=seen), clock.now() + LEASE
-        patiently(partial(free.update, report_claim=claim, report_claimed_until=until))
-        # Where another worker was quicker, fewer are ours than were seen, perhaps none.
-        ours = ApiReport.objects.filter(pk__in=seen, report_claim=claim)
-        if rows := list(ours.order_by("created_at", "id")):
-            return rows
-    return []
+class _Run:
+    """One run: what it has taken, and what it came to."""
 
+    def __init__(self, talk: _Talk, stop: Callable[[], bool]) -> None:
+        self.total = ReportRun()
+        self._talk = talk
+        self._stop = stop
+        self._claim = Claim()
+        self._missed: list[_Missed] = []
 
-def _free() -> QuerySet[ApiReport]:
-    nobodys = Q(report_claimed_until__isnull=True) | Q(report_claimed_until__lt=clock.now())
-    return _waiting().filter(nobodys)
+    def send(self, count: int, pool: ThreadPoolExecutor) -> bool:
+        """Send a batch of up to ``count`` rows; False if none is left that may be sent."""
+        rows = self._claim.take(min(count, _BATCH), but_of=self._talk.given_up_on)
+        if not rows:
+            return False
+        accounts = conf.merchants()
+        posts = [_post(row, accounts) for row in rows]
+        fates: dict[Fate, list[int]] = {fate: [] for fate in Fate}
+        try:
+            for row, (fate, answers) in zip(rows, pool.map(self._try, rows, posts), strict=True):
+                fates[fate].append(row.pk)
+                if fate is Fate.UNANSWERED:
+                    self._missed.append(_Missed(row.pk, row.merchant, answers))
+        finally:
+            # What was told before somebody pulled the plug must not be told again.
+            self._mark(fates)
+        return True
 
+    def end(self) -> None:
+        """Decide about the rows that nobody answered, which are kept out of the way until now."""
+        is_theirs = {one.pk: self._talk.answers(one.merchant) > one.answers for one in self._missed}
+        theirs = [pk for pk, others_were_answered in is_theirs.items() if others_were_answered]
+        nobodys = [pk for pk, others_were_answered in is_theirs.items() if not others_were_answered]
+        self._claim.give_up(theirs)
+        self._claim.free(nobodys, tried=1)
+        self.total += ReportRun(given_up=len(theirs), unanswered=len(nobodys))
 
-def _send(
-    rows: Sequence[ApiReport],
-    pool: ThreadPoolExecutor,
-    silence: _Silence,
-    stop: Callable[[], bool],
-) -> ReportRun:
-    accounts = conf.merchants()
-    posts = [_post(row, accounts) for row in rows]
-    fates: dict[Fate, list[int]] = {fate: [] for fate in Fate}
-    try:
-        sending = pool.map(partial(_fate, silence=silence, stop=stop), rows, posts)
-        for row, fate in zip(rows, sending, strict=True):
-            fates[fate].append(row.pk)
-    finally:
-        # What was told before somebody pulled the plug must not be told again.
-        _mark(rows[0].report_claim, fates)
-    return ReportRun(
-        sent=len(fates[Fate.SENT]),
-        given_up=len(fates[Fate.GIVEN_UP]),
-        not_reportable=len(fates[Fate.NOT_REPORTABLE]),
-        untried=len(fates[Fate.UNTRIED]),
-    )
+    def _try(self, row: ApiReport, post: Post | None) -> tuple[Fate, int]:
+        """Send one row; say how many answers there were before."""
+        answers = self._talk.answers(row.merchant)
+        if post is None:
+            return Fate.NOT_REPORTABLE, answers
+        if self._stop() or row.merchant in self._talk.given_up_on:
+            return Fate.UNTRIED, answers
+        try:
+            post()
+        except OutcomeUnknown as none:
+            self._talk.was_not_answered(row.merchant)
+            logger.warning("a latency report was not answered: %s", none)
+            return Fate.UNANSWERED, answers
+        except WXPayError as refusal:
+            self._talk.was_answered(row.merchant)
+            logger.warning("a latency report was refused: %s", refusal)
+            return Fate.REFUSED, answers
+        self._talk.was_answered(row.merchant)
+        return Fate.SENT, answers
+
+    def _mark(self, fates: Mapping[Fate, Sequence[int]]) -> None:
+        self._claim.sent(fates[Fate.SENT])
+        self._claim.give_up(fates[Fate.REFUSED])
+        self._claim.cannot_be_sent(fates[Fate.NOT_REPORTABLE])
+        self._claim.free(fates[Fate.UNTRIED], tried=0)
+        self.total += ReportRun(
+            sent=len(fates[Fate.SENT]),
+            given_up=len(fates[Fate.REFUSED]),
+            not_reportable=len(fates[Fate.NOT_REPORTABLE]),
+            untried=len(fates[Fate.UNTRIED]),
+        )
 
 
 def _post(row: ApiReport, accounts: Mapping[str, Merchant]) -> Post | None:
@@ -196,47 +231,5 @@ def _post(row: ApiReport, accounts: Mapping[str, Merchant]) -> Post | None:
         failure=row.failure,
         user_ip=row.user_ip,
     )
-    return partial(wire.v2_gateway(row.merchant).report, call)
-
-
-def _fate(
-    row: ApiReport,
-    post: Post | None,
-    *,
-    silence: _Silence,
-    stop: Callable[[], bool],
-) -> Fate:
-    if post is None:
-        return Fate.NOT_REPORTABLE
-    if stop() or row.merchant in silence.too_long:
-        return Fate.UNTRIED
-    try:
-        post()
-    except OutcomeUnknown as none:
-        silence.lasts(row.merchant)
-        logger.warning("a latency report was given up: %s", none)
-        return Fate.GIVEN_UP
-    except WXPayError as refusal:
-        silence.is_broken(row.merchant)
-        logger.warning("a latency report was refused: %s", refusal)
-        return Fate.GIVEN_UP
-    silence.is_broken(row.merchant)
-    return Fate.SENT
-
-
-def _mark(claim: str, fates: Mapping[Fate, Sequence[int]]) -> None:
-    _settle(claim, fates[Fate.SENT], ReportStatuses.SENT, reported_at=clock.now())
-    _settle(claim, fates[Fate.GIVEN_UP], ReportStatuses.FAILED)
-    _free_again(claim, fates[Fate.NOT_REPORTABLE], report_status=ReportStatuses.NOT_REPORTABLE)
-    _free_again(claim, fates[Fate.UNTRIED])
-
-
-def _settle(claim: str, rows: Sequence[int], status: ReportStatuses, **more: Any) -> None:
-    attempts = F("report_attempts") + 1
-    _free_again(claim, rows, report_status=status, report_attempts=attempts, **more)
-
-
-def _free_again(claim: str, rows: Sequence[int], **more: Any) -> None:
-    if rows:
-        ours = ApiReport.objects.filter(pk__in=rows, report_claim=claim)
-        patiently(partial(ours.update, report_claim="", report_claimed_until=None, **more))
+    gateway = wire.v2_gateway(row.merchant)
+    return lambda: gateway.report(call)

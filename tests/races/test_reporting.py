@@ -9,7 +9,7 @@ import pytest
 
 from django_wxpay import services
 from django_wxpay.models import ApiReport
-from django_wxpay.services import reporting
+from django_wxpay.services import report_queue, reporting
 from tests.factories import ApiReportFactory
 from tests.races.running import Meeting, at_once
 from tests.services.gateway import ScriptedGateway
@@ -42,13 +42,13 @@ def test_two_workers_who_saw_the_same_rows_free_send_them_once(
     numbers = backlog(20)
     meeting = Meeting(2)
     before = meeting.after(lambda: None)
-    patiently = reporting.patiently
+    patiently = report_queue.patiently
 
     def claim_together(action: Any) -> Any:
         before()
         return patiently(action)
 
-    monkeypatch.setattr(reporting, "patiently", claim_together)
+    monkeypatch.setattr(report_queue, "patiently", claim_together)
     runs = at_once(*[lambda: services.send_reports(workers=2)] * 2)
 
     assert meeting.met == 2

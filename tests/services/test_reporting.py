@@ -15,7 +15,8 @@ from django_wxpay import services
 from django_wxpay.exceptions import InsideTransaction
 from django_wxpay.models import ApiReport, Order
 from django_wxpay.protocol import v2
-from django_wxpay.services import ReportRun, reporting
+from django_wxpay.services import ReportRun, report_queue, reporting
+from django_wxpay.services.report_queue import Claim
 from tests.factories import ApiReportFactory
 from tests.services.gateway import API_KEY, ScriptedGateway, standing
 
@@ -142,20 +143,52 @@ def test_a_refusal_gives_its_row_up_and_the_others_go_on(
     [requests.ConnectionError(), requests.ReadTimeout(), b"<html>502</html>"],
     ids=["down", "hanging", "page"],
 )
-def test_in_an_outage_a_few_rows_are_given_up_and_the_rest_waits(
+def test_in_an_outage_a_few_rows_are_tried_and_all_wait_on(
     desk: ScriptedGateway, silence: Any
 ) -> None:
     desk.answers[PATH] = silence
     for _ in range(10):
         ApiReportFactory()
-    assert services.send_reports(workers=1) == ReportRun(given_up=1, untried=9)
+    assert services.send_reports(workers=1) == ReportRun(unanswered=1, untried=9)
     # Each try went out twice: once, and once more.
     assert len(desk.calls) == 2
-    assert statuses() == ["FAILED", *["PENDING"] * 9]
+    assert statuses() == ["PENDING"] * 10
+    tried = ApiReport.objects.order_by("id").values_list("report_attempts", flat=True)
+    assert list(tried) == [1, *[0] * 9]
     assert not ApiReport.objects.exclude(report_claim="", report_claimed_until=None).exists()
 
     desk.answers[PATH] = YES
-    assert services.send_reports() == ReportRun(sent=9)
+    assert services.send_reports() == ReportRun(sent=10)
+
+
+@pytest.mark.parametrize(
+    ("place", "batch"),
+    # One row a batch is one row after the other.
+    [(0, 1), (1, 1), (2, 1), (0, 200), (1, 200)],
+)
+def test_a_row_that_alone_is_not_answered_is_given_up_once_others_are(
+    desk: ScriptedGateway, monkeypatch: pytest.MonkeyPatch, place: int, batch: int
+) -> None:
+    monkeypatch.setattr(reporting, "_BATCH", batch)
+    rows = [ApiReportFactory() for _ in range(3)]
+    bad = rows[place].out_trade_no
+    desk.answers[PATH] = lambda sent: requests.ReadTimeout() if sent["out_trade_no"] == bad else YES
+    run = services.send_reports(workers=2)
+    # Nothing was answered after the last one began, so it may be WeChat Pay: it waits on.
+    is_sure = place < 2
+    assert (run.sent, run.given_up, run.unanswered) == (2, int(is_sure), int(not is_sure))
+    rows[place].refresh_from_db()
+    assert rows[place].report_status == ("FAILED" if is_sure else "PENDING")
+    assert (rows[place].report_attempts, rows[place].report_claim) == (1, "")
+
+
+def test_a_lone_row_that_is_not_answered_is_tried_once_a_run(desk: ScriptedGateway) -> None:
+    desk.answers[PATH] = requests.ReadTimeout()
+    ApiReportFactory()
+    for tried in (1, 2):
+        assert services.send_reports(limit=None) == ReportRun(unanswered=1)
+        assert len(desk.calls) == 2 * tried
+    assert ApiReport.objects.get().report_attempts == 2
 
 
 def test_an_outage_of_one_merchant_does_not_hold_up_another(
@@ -170,15 +203,16 @@ def test_an_outage_of_one_merchant_does_not_hold_up_another(
         return YES if sent["mch_id"] == "1900000100" else requests.ConnectionError()
 
     desk.answers[PATH] = answer
-    assert services.send_reports(workers=1) == ReportRun(sent=1, given_up=1, untried=1)
-    assert statuses() == ["FAILED", *["PENDING"] * 5, "SENT"]
+    assert services.send_reports(workers=1) == ReportRun(sent=1, unanswered=1, untried=1)
+    assert statuses() == [*["PENDING"] * 6, "SENT"]
 
 
 def test_an_answer_breaks_the_silence() -> None:
-    silence = reporting._Silence(longest=2)
-    for lasted, too_long in [(True, []), (False, []), (True, []), (True, ["default"])]:
-        (silence.lasts if lasted else silence.is_broken)("default")
-        assert silence.too_long == too_long
+    talk = reporting._Talk(patience=2)
+    for answered, given_up_on in [(False, []), (True, []), (False, []), (False, ["default"])]:
+        (talk.was_answered if answered else talk.was_not_answered)("default")
+        assert talk.given_up_on == given_up_on
+    assert talk.answers("default") == 1
 
 
 def test_rows_that_another_worker_holds_are_left_to_it_until_its_lease_ends(
@@ -196,9 +230,13 @@ def test_rows_that_another_worker_holds_are_left_to_it_until_its_lease_ends(
 def test_a_worker_that_lost_its_lease_marks_nothing(desk: ScriptedGateway) -> None:
     row = ApiReportFactory()
 
-    (claimed,) = reporting._claim(1, but_of=[])
+    claim = Claim()
+    assert [taken.pk for taken in claim.take(1, but_of=[])] == [row.pk]
     ApiReport.objects.filter(pk=row.pk).update(report_claim="another")
-    reporting._mark(claimed.report_claim, {fate: [row.pk] for fate in reporting.Fate})
+    claim.sent([row.pk])
+    claim.give_up([row.pk])
+    claim.cannot_be_sent([row.pk])
+    claim.free([row.pk], tried=1)
     row.refresh_from_db()
     assert (row.report_status, row.report_claim, row.report_attempts) == ("PENDING", "another", 0)
 
@@ -207,15 +245,15 @@ def test_where_another_worker_was_quicker_the_next_rows_are_taken(
     desk: ScriptedGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = ApiReportFactory(), ApiReportFactory()
-    patiently, until = reporting.patiently, datetime.now(UTC) + timedelta(minutes=1)
+    patiently, until = report_queue.patiently, datetime.now(UTC) + timedelta(minutes=1)
 
     def too_late(action: Callable[[], Any]) -> Any:
         free = ApiReport.objects.filter(pk=first.pk, report_claim="")
         free.update(report_claim="quicker", report_claimed_until=until)
         return patiently(action)
 
-    monkeypatch.setattr(reporting, "patiently", too_late)
-    assert [row.pk for row in reporting._claim(1, but_of=[])] == [second.pk]
+    monkeypatch.setattr(report_queue, "patiently", too_late)
+    assert [row.pk for row in Claim().take(1, but_of=[])] == [second.pk]
 
 
 def test_what_was_told_before_the_plug_was_pulled_is_marked(desk: ScriptedGateway) -> None:
@@ -246,9 +284,9 @@ def test_nothing_is_sent_inside_a_transaction(desk: ScriptedGateway) -> None:
 
 
 def test_a_run_knows_how_many_rows_are_done_with() -> None:
-    run = ReportRun(sent=1, given_up=2, not_reportable=3, untried=4)
+    run = ReportRun(sent=1, given_up=2, not_reportable=3, unanswered=4, untried=5)
     assert run.settled == 6
-    assert run + run == ReportRun(sent=2, given_up=4, not_reportable=6, untried=8)
+    assert run + run == ReportRun(sent=2, given_up=4, not_reportable=6, unanswered=8, untried=10)
 
 
 def test_stopped_before_it_begins_it_claims_nothing(desk: ScriptedGateway) -> None:
