@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from django_wxpay.models import ApiReport
+from django_wxpay.models import ApiReport, ReportBacklog
 from django_wxpay.services import backlog as backlogs
 from django_wxpay.services import clock
 from django_wxpay.services.backlog import Backlog, backlog, backlog_by_hour, note_backlog
@@ -47,3 +47,4 @@ def test_of_each_hour_the_most_that_waited_is_remembered(monkeypatch: pytest.Mon
     now = NOON + 2 * HOUR
     note_backlog()
     assert backlog_by_hour(Period(NOON, NOON + 2 * HOUR)) == {NOON: 5, NOON + HOUR: 0}
+    assert str(ReportBacklog.objects.get(hour=NOON)) == "2026-05-01 12:00 5"

@@ -48,6 +48,7 @@ def test_calls_are_counted_by_merchant_interface_host_and_hour() -> None:
         (13, "default", "unifiedorder", "api.mch.weixin.qq.com", 1),
     ]
     assert hours[1].slowest_ms == 2100
+    assert str(hours[1]) == f"{path}unifiedorder 2026-05-01 12:00"
 
 
 def test_a_call_is_counted_once_and_a_later_one_adds_to_the_same_hour() -> None:
