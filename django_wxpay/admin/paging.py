@@ -23,5 +23,5 @@ class NewestPaginator(PaginatorBase):
     def count(self) -> int:
         """Return how many rows can be paged through."""
         # In no order: with one, some databases walk the whole table along it to count a few rows.
-        some: Any = self.object_list.order_by()[:FARTHEST]
-        return int(some.count())
+        rows: Any = self.object_list
+        return int(rows.order_by()[:FARTHEST].count())

@@ -3,7 +3,7 @@
 Times are counted in buckets that grow with the time itself: 1 ms wide up to 32 ms, then
 about 4 % wide. A percentile read off the buckets is within 2 % (and half a millisecond) of
 the exact one, however skewed the times are, and tallies add up without loss: of two
-workers, of two hours, of a year. All buckets of a histogram are one large number, forty bits
+workers, of two hours, of a year. All buckets of a histogram are one large number, 64 bits
 each, so that adding up thousands of hours is thousands of additions and not a million.
 """
 
@@ -14,6 +14,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import accumulate
+from struct import unpack
 from typing import Final, TypeVar
 
 T = TypeVar("T", int, datetime)
@@ -23,7 +24,7 @@ NOTHING_YET_MS: Final = 2**31 - 1
 
 _EXACT_UP_TO: Final = 32
 _LONGEST_MS: Final = 2**31
-_BYTES: Final = 5
+_BYTES: Final = 8
 _BITS: Final = 8 * _BYTES
 
 
@@ -49,7 +50,7 @@ def bucket_ms(bucket: int) -> int:
 
 
 class Histogram:
-    """How many calls took how long. Forty bits a bucket hold more calls than a lifetime has."""
+    """How many calls took how long. 64 bits a bucket hold more calls than there can be."""
 
     __slots__ = ("_packed",)
 
@@ -67,17 +68,14 @@ class Histogram:
 
     @property
     def stored(self) -> bytes:
-        """The bytes that a table keeps: five a bucket, the least first, up to the last in use."""
+        """The bytes that a table keeps: eight a bucket, the least first, up to the last in use."""
         length = -(-self._packed.bit_length() // _BITS) * _BYTES
         return self._packed.to_bytes(length, "little")
 
-    def calls(self) -> list[int]:
+    def calls(self) -> tuple[int, ...]:
         """Return how many calls each bucket has, up to the last in use."""
         stored = self.stored
-        return [
-            int.from_bytes(stored[at : at + _BYTES], "little")
-            for at in range(0, len(stored), _BYTES)
-        ]
+        return unpack(f"<{len(stored) // _BYTES}Q", stored)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Histogram) and self._packed == other._packed

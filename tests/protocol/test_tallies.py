@@ -73,19 +73,20 @@ def test_a_histogram_comes_back_from_where_it_is_stored(times: list[int]) -> Non
         assert calls == sum(bucket_of(milliseconds) == bucket for milliseconds in times)
 
 
-def test_a_histogram_is_stored_in_five_bytes_a_bucket_the_least_first() -> None:
+def test_a_histogram_is_stored_in_eight_bytes_a_bucket_the_least_first() -> None:
     made = tally([0, 0, 2]).histogram
-    assert made.stored == bytes([2, 0, 0, 0, 0]) + bytes(5) + bytes([1, 0, 0, 0, 0])
+    assert made.stored == bytes([2, *[0] * 7]) + bytes(8) + bytes([1, *[0] * 7])
     assert Histogram().stored == b""
-    assert len(tally([2**31 - 1]).histogram.stored) == 5 * 505
+    assert Histogram().calls() == ()
+    assert len(tally([2**31 - 1]).histogram.stored) == 8 * 505
     assert made != Histogram()
     assert made != made.stored
 
 
 def test_a_bucket_that_is_full_of_calls_does_not_spill_into_the_next() -> None:
-    year = Histogram(bytes([255, 255, 255, 255, 100]) + bytes([7, 0, 0, 0, 0]))
-    year.add(Histogram(bytes([255, 255, 255, 255, 100])))
-    assert year.calls() == [2 * (100 * 256**4 + 256**4 - 1), 7]
+    year = Histogram(bytes([*[255] * 7, 100]) + bytes([7, *[0] * 7]))
+    year.add(Histogram(bytes([*[255] * 7, 100])))
+    assert year.calls() == (2 * (101 * 256**7 - 1), 7)
 
 
 def test_a_call_without_an_answer_is_a_failure_and_no_refusal() -> None:
