@@ -14,7 +14,8 @@ class ApiReport(models.Model):
     ``report_claim`` names the worker that is sending the row, until ``report_claimed_until``;
     afterwards the row is anybody's again. A merchant without a v2 key, or an institution's
     call without a sub-merchant, is NOT_REPORTABLE: measured and shown, never sent. A row that
-    ``is_rolled_up`` is counted in its ``HourlyLatency`` and may be pruned by its age.
+    ``is_rolled_up`` is counted in its ``HourlyLatency``, or is not to be counted at all; it may
+    be pruned by its age.
     """
 
     merchant = models.CharField(_("merchant"), max_length=64)

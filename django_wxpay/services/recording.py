@@ -22,8 +22,10 @@ logger = logging.getLogger("django_wxpay.latency")
 lost: Counter[str] = Counter()
 
 
-def record_call(merchant: str, record: CallRecord) -> None:
+def record_call(merchant: str, record: CallRecord, *, is_counted: bool = True) -> None:
     """Write one attempt down, and whether it is to be reported (``REPORT_LEVEL``).
+
+    One that is not counted, such as a question of the doctor's, is in no figure of latency.
 
     Never raises for a database in trouble, nor spoils the caller's transaction: it counts
     and logs.
@@ -52,6 +54,7 @@ def record_call(merchant: str, record: CallRecord) -> None:
         "request_id": record.request_id,
         "created_at": record.started_at,
         "report_status": _first_status(merchant, record),
+        "is_rolled_up": not is_counted,
     }
     try:
         with _apart():

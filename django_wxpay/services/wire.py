@@ -97,11 +97,11 @@ def gateway_at(
 ) -> V2Gateway | V3Gateway:
     """Return the gateway of one merchant that asks one host alone.
 
-    ``heard`` is told of every attempt, which is recorded like any other.
+    ``heard`` is told of every attempt, which is recorded but counts in no figure.
     """
 
     def record(call: CallRecord) -> None:
-        record_call(alias, call)
+        record_call(alias, call, is_counted=False)
         heard(call)
 
     account = replace(conf.merchant(alias), hosts=(host,))

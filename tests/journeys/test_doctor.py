@@ -64,6 +64,15 @@ def test_a_wrong_key_is_said_to_be_one_and_whose(stage: Stage) -> None:
     assert DIRECT.api_key[::-1] not in said
 
 
+def test_what_was_mended_is_well_again_for_the_doctor_himself_counts_nowhere(stage: Stage) -> None:
+    stage.wechat.inject("reset", operation="orderquery", times=1)
+    code, said = doctor("--merchant", "default")
+    assert (code, "ERROR hosts: " in said) == (1, True)
+    assert doctor("--merchant", "default")[0] == 0
+    assert stage.clerk.get("api-reports/summary/").json() == {"results": []}
+    assert len(stage.clerk.get("api-reports/").json()["results"]) == 2
+
+
 def test_answers_under_another_key_are_an_error(stage: Stage) -> None:
     stage.wechat.inject("bad_signature", operation="orderquery")
     code, said = doctor("--merchant", "default")
