@@ -60,7 +60,7 @@ class InterfaceFilter(SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
         """Return the one asked for; without one the filter is not there."""
         wanted = request.GET.get(self.parameter_name, "")
-        return [(wanted, urlsplit(wanted).path or wanted)] if wanted else []
+        return [(wanted, wanted)] if wanted else []
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
         """Return its calls."""

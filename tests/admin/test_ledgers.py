@@ -244,6 +244,18 @@ def test_what_is_counted_is_not_put_in_order(django_assert_num_queries: Any) -> 
     assert "ORDER BY" not in queries[0]["sql"]
 
 
+@pytest.mark.parametrize("name", ["merchant", "host", "interface", "failed"])
+def test_a_filter_that_is_nonsense_breaks_no_list(boss: Client, name: str) -> None:
+    ApiReportFactory()
+    nul = boss.get(f"{ADMIN}/apireport/", {name: "a\0b"})
+    assert (nul.status_code, nul["Location"]) == (302, f"{ADMIN}/apireport/?e=1")
+    assert boss.get(nul["Location"]).status_code == 200
+    for nonsense in ("http://[x", "<script>alert(1)", "漢" * 300):
+        page = boss.get(f"{ADMIN}/apireport/", {name: nonsense})
+        assert page.status_code == 200
+        assert "<script>alert" not in page.content.decode()
+
+
 def test_pages_lead_to_one_another_in_both_directions(boss: Client) -> None:
     order = one_of_each()
     belonging = [Prepay, Notification, OrderEvent, Promotion, Refund, ApiReport]
