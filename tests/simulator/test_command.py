@@ -29,7 +29,13 @@ COMMAND = [sys.executable, "-m", "django", "wxpay_simulator", "--port", "0"]
 def test_it_serves_the_projects_merchants_until_it_is_stopped(stop: signal.Signals) -> None:
     settings = os.environ.get("DJANGO_SETTINGS_MODULE", "tests.settings")
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": settings, "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(COMMAND, env=environment, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        COMMAND,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=_listen_to_ctrl_c,  # noqa: PLW1509 - nothing has been started here yet
+    ) as process:
         assert process.stdout is not None
         first = process.stdout.readline()
         url = re.findall(r"http://127\.0\.0\.1:\d+", first)[0]
@@ -41,6 +47,11 @@ def test_it_serves_the_projects_merchants_until_it_is_stopped(stop: signal.Signa
     assert f'"HOSTS": ["{url}"]' in rest
     assert f"curl {url}/_simulator/pay" in rest
     assert "TESTKEY" not in first + rest
+
+
+def _listen_to_ctrl_c() -> None:
+    """Undo what a shell does to a run in its background, whose children ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
