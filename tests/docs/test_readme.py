@@ -169,6 +169,8 @@ def _literals(path: str) -> list[object]:
     ]
 
 
-def test_the_changelog_begins_with_this_version() -> None:
-    versions = re.findall(r"^## (\S+)", text_of("CHANGELOG.md"), re.MULTILINE)
-    assert versions[0] == django_wxpay.__version__
+def test_the_changelog_has_this_version_on_top_with_its_date() -> None:
+    titles = re.findall(r"^## (.+)", text_of("CHANGELOG.md"), re.MULTILINE)
+    newest, *older = [title for title in titles if title != "Unreleased"]
+    assert newest.startswith(f"{django_wxpay.__version__} (")
+    assert all(re.fullmatch(r"[\d.]+ \(20\d\d-\d\d-\d\d\)", each) for each in (newest, *older))
