@@ -34,6 +34,12 @@ def test_every_path_that_a_command_names_exists() -> None:
     assert [path for path in paths if not (ROOT / path).exists()] == []
 
 
+def test_every_path_in_the_guide_to_adding_exists() -> None:
+    paths = re.findall(r"`((?:django_wxpay|docs|tests)/[\w./]+)`", text_of("docs/adding.md"))
+    assert len(paths) > 30
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
 def test_every_extra_exists() -> None:
     named = {
         extra
