@@ -14,7 +14,7 @@ from django.db import connection
 
 from django_wxpay import services
 from django_wxpay.models import Order
-from django_wxpay.services import wire
+from django_wxpay.services import gateways
 from django_wxpay.signals import order_closed, order_conflicted, order_paid
 from example_project.shop.models import Purchase
 from tests.races.database import own_database
@@ -52,9 +52,9 @@ def gateway(settings: Any) -> Iterator[ScriptedGateway]:
     }
     scripted = ScriptedGateway()
     scripted.answers["/pay/unifiedorder"] = granted
-    wire.mount(HOST, scripted)
+    gateways.mount(HOST, scripted)
     yield scripted
-    wire.unmount(HOST)
+    gateways.unmount(HOST)
 
 
 def new_order(**fields: Any) -> Order:
