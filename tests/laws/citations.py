@@ -30,6 +30,8 @@ _NAMES: Final = "|".join(re.escape(name) for name in DOCUMENTS)
 _CITATION: Final = re.compile(
     rf"(?P<document>{_NAMES}|RFC \d+)?,? ?\bsections? (?P<numbers>{_NUMBERS})", re.IGNORECASE
 )
+# "(protocol-v3 2.4)" and "(7.1)" are citations that no search for "section" finds.
+_WORDLESS: Final = re.compile(rf"(?:{_NAMES}),? {_NUMBER}|\(\d+\.\d+\)", re.IGNORECASE)
 _HEADING: Final = re.compile(
     r"^#{2,4} (?:Appendix )?(?P<number>\d+(?:\.\d+)*|[A-Z](?:\.\d+)?)\.? ", re.MULTILINE
 )
@@ -51,7 +53,8 @@ def offences(text: str, *, may_be_bare: bool = False) -> list[str]:
     """
     flat = " ".join(text.split())
     named = {name.lower() for name in re.findall(_NAMES, flat, re.IGNORECASE)}
-    return [
+    wordless = [] if may_be_bare else _WORDLESS.findall(flat)
+    return [f'without the word "section": {each}' for each in wordless] + [
         offence
         for match in _CITATION.finditer(flat)
         if not (match["document"] or "").startswith("RFC")
