@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from django_wxpay.protocol.error_codes import TABLE, Outcome
+from django_wxpay.protocol.v3.error_codes import V3_OUTCOMES
 from tests.laws.citations import DOCUMENTS, headings, offences, texts
 from tests.laws.source import PACKAGE, ROOT
 
@@ -25,6 +28,16 @@ def test_every_citation_of_the_documents_names_a_heading_that_exists() -> None:
         if (wrong := offences(paragraph, may_be_bare=True)) and "protocol-v" in paragraph
     }
     assert found == {}
+
+
+@pytest.mark.parametrize(
+    "row", [*TABLE.values(), *V3_OUTCOMES.values()], ids=lambda row: f"{row.code} {row.source}"
+)
+def test_every_error_code_has_a_heading_for_a_source(row: Outcome) -> None:
+    document = "protocol-v3" if "v3" in row.source else "protocol-v2"
+    numbers = re.findall(r"\d+\.\d+", row.source)
+    assert numbers != []
+    assert set(numbers) <= headings(document)
 
 
 def test_the_package_cites_its_sources() -> None:
