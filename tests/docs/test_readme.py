@@ -116,7 +116,13 @@ def test_every_permission_exists(db: None, django_user_model: Any) -> None:
 
 def test_every_error_service_and_signal_exists() -> None:
     errors = {word for word in code_words(README) if re.fullmatch(r"(?:[A-Z][a-z]+){2,}", word)}
-    assert errors == {"InvalidOrder", "OrderConflict", "OutcomeUnknown"}
+    assert errors == {
+        "InvalidOrder",
+        "OrderClosed",
+        "OrderConflict",
+        "OrderPaid",
+        "OutcomeUnknown",
+    }
     assert "`Refused`" in README
     assert all(hasattr(exceptions, name) for name in (*errors, "Refused"))
     verbs = set(re.findall(r"services\.(\w+)\(", README))
