@@ -18,7 +18,7 @@ _PATIENCE_S: Final = 3.0
 _PAUSES_S: Final = (0.01, 0.02, 0.04, 0.08, *(0.15,) * 19)
 
 
-def is_open() -> bool:
+def in_transaction() -> bool:
     """Say whether the caller holds a transaction open, a test case's wrapping one apart."""
     connection = transaction.get_connection(using=router.db_for_write(Order))
     # The same question that atomic(durable=True) asks, and the same exception for tests.
@@ -27,7 +27,7 @@ def is_open() -> bool:
 
 def require_no_transaction(verb: str) -> None:
     """Raise ``InsideTransaction`` if one is open: a row lock must not wait for the network."""
-    if is_open():
+    if in_transaction():
         raise InsideTransaction(
             f"{verb} uses the network and must not run inside a transaction: commit first, "
             "or exempt the view from ATOMIC_REQUESTS",
@@ -36,7 +36,7 @@ def require_no_transaction(verb: str) -> None:
 
 def after_commit(action: Callable[[], object]) -> None:
     """Run ``action`` once what was written is durable: at once, or when the caller commits."""
-    if is_open():
+    if in_transaction():
         transaction.on_commit(action, using=router.db_for_write(Order))
     else:
         action()
@@ -47,7 +47,7 @@ def retry_on_lock(action: Callable[[], T]) -> T:
 
     A database in worse trouble raises its ``OperationalError`` after a few seconds.
     """
-    if not is_open():
+    if not in_transaction():
         give_up_at = time.monotonic() + _PATIENCE_S
         for pause_s in _PAUSES_S:
             try:

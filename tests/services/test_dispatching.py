@@ -180,7 +180,7 @@ def test_what_another_worker_has_in_hand_is_left_to_it_until_its_lease_is_over(
 
     connected(receiver)
     assert events._lease(OrderEvent.objects.get(order__out_trade_no=numbers[0]))
-    batch = events.tell_left_over(limit=10)
+    batch = events.dispatch_pending(limit=10)
     assert (batch.found, batch.done, heard) == (1, 1, numbers[1:])
 
     OrderEvent.objects.update(next_dispatch_at=datetime.now(UTC))
@@ -201,7 +201,7 @@ def test_an_event_that_another_worker_takes_at_the_same_moment_is_not_told(
         return lease(event)
 
     monkeypatch.setattr(events, "_lease", too_late)
-    batch = events.tell_left_over(limit=10)
+    batch = events.dispatch_pending(limit=10)
     assert (batch.found, batch.done) == (1, 0)
     assert OrderEvent.objects.get().dispatch_attempts == 0
 
@@ -218,7 +218,7 @@ def test_a_receiver_that_raises_does_not_keep_the_next_event_waiting(
             raise DatabaseError("the shop's own table is gone")
 
     connected(receiver)
-    batch = events.tell_left_over(limit=10)
+    batch = events.dispatch_pending(limit=10)
     assert (batch.found, batch.done, heard) == (3, 2, numbers)
     assert services.dispatch_events() == 0
     failed = OrderEvent.objects.get(dispatched_at__isnull=True)

@@ -132,8 +132,8 @@ def test_certificates_are_refreshed(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("name", "function", "full", "nearly"),
     [
-        ("events", "tell_left_over", Batch(found=100, done=7), Batch(found=99, done=99)),
-        ("notifications", "judge_failed", Batch(found=100, done=0), Batch(found=99, done=99)),
+        ("events", "dispatch_pending", Batch(found=100, done=7), Batch(found=99, done=99)),
+        ("notifications", "retry_failed", Batch(found=100, done=0), Batch(found=99, done=99)),
         ("reports", "send_reports", ReportRun(sent=990, given_up=10), ReportRun(sent=999)),
         ("latency", "roll_up", 20_000, 19_999),
         ("pruning", "prune", 20_000, 19_999),

@@ -107,13 +107,13 @@ def test_pauses_double_up_to_six_hours(now: Clock, judged: list[str]) -> None:
     unsettled()
     pauses = []
     for tries in range(1, 13):
-        assert retrying.judge_failed(limit=10) == Batch(found=1, done=0)
+        assert retrying.retry_failed(limit=10) == Batch(found=1, done=0)
         row = Notification.objects.get()
         assert (row.outcome, row.retries, row.attempts) == ("FAILED", tries, 1)
         assert row.next_retry_at is not None
         pauses.append((row.next_retry_at - now.time) // MINUTE)
         now.time = row.next_retry_at - timedelta(seconds=1)
-        assert retrying.judge_failed(limit=10) == Batch(found=0, done=0), "not before it is due"
+        assert retrying.retry_failed(limit=10) == Batch(found=0, done=0), "not before it is due"
         now.time = row.next_retry_at
 
     assert pauses == [2, 4, 8, 16, 32, 64, 128, 256, 360, 360, 360, 360]
@@ -167,9 +167,9 @@ def test_those_due_longest_come_first_and_no_more_than_asked(
     later.next_retry_at = NOW + MINUTE
     later.save()
 
-    assert retrying.judge_failed(limit=3) == Batch(found=3, done=0)
+    assert retrying.retry_failed(limit=3) == Batch(found=3, done=0)
     assert judged == ["TEST000004", "TEST000002", "TEST000003"]
-    assert retrying.judge_failed(limit=3) == Batch(found=1, done=0)
+    assert retrying.retry_failed(limit=3) == Batch(found=1, done=0)
 
 
 def test_stopped_it_ends_between_two(now: Clock, judged: list[str]) -> None:
@@ -202,7 +202,7 @@ def test_one_that_another_worker_claims_at_the_same_moment_is_left_to_it(
         return claim(notification)
 
     monkeypatch.setattr(retrying, "_claim", too_late)
-    assert retrying.judge_failed(limit=10) == Batch(found=1, done=0)
+    assert retrying.retry_failed(limit=10) == Batch(found=1, done=0)
     assert judged == []
     assert Notification.objects.get().retries == 1
 
@@ -294,8 +294,8 @@ def test_a_person_who_asks_waits_for_no_pause_and_gets_the_given_up_ones_too(
     restored("TEST000002")
 
     assert services.retry_notifications() == 0
-    assert retrying.judge_failed(limit=1, is_due_only=False) == Batch(found=1, done=1)
-    assert retrying.judge_failed(limit=5, is_due_only=False) == Batch(found=1, done=1)
+    assert retrying.retry_failed(limit=1, is_due_only=False) == Batch(found=1, done=1)
+    assert retrying.retry_failed(limit=5, is_due_only=False) == Batch(found=1, done=1)
     assert judged == ["TEST000001", "TEST000002"]
 
 

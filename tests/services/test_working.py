@@ -230,7 +230,7 @@ def test_every_job_is_run_although_each_one_before_it_raised(
     def broken(**_: Any) -> Any:
         raise DatabaseError("down")
 
-    for function in ("tell_left_over", "judge_failed", "send_reports", "roll_up", "prune"):
+    for function in ("dispatch_pending", "retry_failed", "send_reports", "roll_up", "prune"):
         monkeypatch.setattr(jobs, function, broken)
     runs = services.run_jobs()
 

@@ -14,7 +14,7 @@ from django_wxpay.gateway import CallRecord
 from django_wxpay.models import ApiReport
 from django_wxpay.models.choices import ReportStatuses
 from django_wxpay.protocol.merchants import Merchant, Mode
-from django_wxpay.services.transactions import is_open
+from django_wxpay.services.transactions import in_transaction
 
 logger = logging.getLogger("django_wxpay.latency")
 
@@ -68,7 +68,7 @@ def record_call(merchant: str, record: CallRecord, *, is_counted: bool = True) -
 def _apart() -> AbstractContextManager[Any]:
     """Return what keeps a failing statement from undoing a transaction that is open around it."""
     using = router.db_for_write(ApiReport)
-    return transaction.atomic(using=using) if is_open() else nullcontext()
+    return transaction.atomic(using=using) if in_transaction() else nullcontext()
 
 
 def _first_status(alias: str, record: CallRecord) -> ReportStatuses:

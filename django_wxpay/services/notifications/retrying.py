@@ -46,10 +46,10 @@ def retry_notifications(
     due later. Ends early, between two of them, when ``stop`` says so. Any number may run
     side by side. ``InsideTransaction`` in an open transaction, for v3 may need the network.
     """
-    return judge_failed(limit=limit, stop=stop).done
+    return retry_failed(limit=limit, stop=stop).done
 
 
-def judge_failed(
+def retry_failed(
     *,
     limit: int,
     stop: Callable[[], bool] = lambda: False,

@@ -46,10 +46,10 @@ def dispatch_events(*, limit: int = 100, stop: Callable[[], bool] = lambda: Fals
 
     Ends early, between two events, when ``stop`` says so. Any number may run side by side.
     """
-    return tell_left_over(limit=limit, stop=stop).done
+    return dispatch_pending(limit=limit, stop=stop).done
 
 
-def tell_left_over(*, limit: int, stop: Callable[[], bool] = lambda: False) -> Batch:
+def dispatch_pending(*, limit: int, stop: Callable[[], bool] = lambda: False) -> Batch:
     """Do what ``dispatch_events`` does; say besides how many it found left over."""
     events = list(_due().select_related("order", "refund").order_by("id")[:limit])
     told = 0

@@ -13,10 +13,10 @@ from typing import Final
 from django_wxpay.services.certificates import refresh_certificates
 from django_wxpay.services.latency.pruning import prune
 from django_wxpay.services.latency.rollup import roll_up
-from django_wxpay.services.notifications.retrying import judge_failed
+from django_wxpay.services.notifications.retrying import retry_failed
 from django_wxpay.services.reports.backlog import note_backlog
 from django_wxpay.services.reports.sending import send_reports
-from django_wxpay.services.transitions.events import tell_left_over
+from django_wxpay.services.transitions.events import dispatch_pending
 
 Stop = Callable[[], bool]
 
@@ -64,7 +64,7 @@ class Job:
 
 
 def _events(stop: Stop) -> Outcome:
-    batch = tell_left_over(limit=_EVENTS, stop=stop)
+    batch = dispatch_pending(limit=_EVENTS, stop=stop)
     return Outcome(
         counts={"events told": batch.done, "left for later": batch.found - batch.done},
         is_more=batch.found == _EVENTS,
@@ -72,7 +72,7 @@ def _events(stop: Stop) -> Outcome:
 
 
 def _notifications(stop: Stop) -> Outcome:
-    batch = judge_failed(limit=_NOTIFICATIONS, stop=stop)
+    batch = retry_failed(limit=_NOTIFICATIONS, stop=stop)
     return Outcome(
         counts={"notifications settled": batch.done, "left for later": batch.found - batch.done},
         is_more=batch.found == _NOTIFICATIONS,
