@@ -74,13 +74,13 @@ def test_a_worker_and_the_process_that_settled_it_tell_it_once(
 ) -> None:
     meeting = Meeting(2)
     before = meeting.after(lambda: None)
-    tell = events._tell
+    tell = events._send
 
     def tell_together(*args: Any) -> bool:
         before()
         return tell(*args)
 
-    monkeypatch.setattr(events, "_tell", tell_together)
+    monkeypatch.setattr(events, "_send", tell_together)
     outcomes = at_once(
         services.dispatch_events,
         lambda: int(events.dispatch_event(crashed, crashed.order)),

@@ -257,7 +257,7 @@ def test_copies_of_news_that_fits_no_order_are_one_row_and_no_trouble(
     outcome: str,
 ) -> None:
     meeting = Meeting(6)
-    monkeypatch.setattr(processing, "_settle", _behind(meeting, processing._settle))
+    monkeypatch.setattr(processing, "_apply", _behind(meeting, processing._apply))
     body = payment_notice("RACE000001", **changes)
     outcomes = at_once(*[lambda: deliver(body)] * 6)
 

@@ -100,7 +100,7 @@ def test_a_strangers_request_costs_no_row_and_one_log_line_that_repeats_nothing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     new_order(out_trade_no="TEST000001")
-    receiving.strangers.clear()
+    receiving.refused_counts.clear()
     with caplog.at_level(logging.WARNING):
         answer = notify(body)
 
@@ -109,7 +109,7 @@ def test_a_strangers_request_costs_no_row_and_one_log_line_that_repeats_nothing(
     assert Notification.objects.count() == 0
     assert Order.objects.get().trade_state == "CREATED"
     assert len(caplog.records) == 1
-    assert receiving.strangers.total() == 1
+    assert receiving.refused_counts.total() == 1
     assert "TEST000001" not in caplog.text
     assert API_KEY not in caplog.text
 
@@ -247,7 +247,9 @@ def test_our_own_trouble_is_kept_answered_failure_and_mended_by_the_next_deliver
 ) -> None:
     body = payment_notice(order.out_trade_no)
     with monkeypatch.context() as patch:
-        patch.setattr(processing, "settle", _raise(RuntimeError("a bug with a SECRET in it")))
+        patch.setattr(
+            processing, "apply_trade_fact", _raise(RuntimeError("a bug with a SECRET in it"))
+        )
         answer = notify(body)
         again = notify(body)
     assert not answer.accepted
@@ -270,7 +272,7 @@ def test_our_own_trouble_with_what_another_delivery_settled_is_a_success(
 ) -> None:
     body = payment_notice(order.out_trade_no)
     notify(body)
-    monkeypatch.setattr(processing, "_take_in", _raise(RuntimeError("too slow to see it settled")))
+    monkeypatch.setattr(processing, "_process", _raise(RuntimeError("too slow to see it settled")))
 
     assert notify(body).accepted
     assert Notification.objects.get().attempts == 2
@@ -281,7 +283,7 @@ def test_when_even_keeping_it_fails_the_answer_is_still_failure(
     order: Order,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(processing, "_take_in", _raise(DatabaseError("down")))
+    monkeypatch.setattr(processing, "_process", _raise(DatabaseError("down")))
     monkeypatch.setattr(processing, "keep", _raise(DatabaseError("down")))
     answer = notify(payment_notice(order.out_trade_no))
 
@@ -293,7 +295,7 @@ def test_an_integrity_error_that_is_no_duplicate_is_our_trouble(
     order: Order,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(processing, "settle", _raise(IntegrityError("something else")))
+    monkeypatch.setattr(processing, "apply_trade_fact", _raise(IntegrityError("something else")))
 
     assert not notify(payment_notice(order.out_trade_no)).accepted
     assert Notification.objects.get().outcome == "FAILED"
@@ -320,7 +322,7 @@ def test_a_delivery_that_was_not_quick_enough_is_acknowledged(
             news,
         ),
     )
-    monkeypatch.setattr(processing, "_settle_known", _raise(AssertionError("not looked up")))
+    monkeypatch.setattr(processing, "_apply_known", _raise(AssertionError("not looked up")))
 
     assert notify(body).accepted
     assert Notification.objects.get().attempts == 2
@@ -330,7 +332,7 @@ def test_a_delivery_that_was_not_quick_enough_is_acknowledged(
 @pytest.mark.django_db(transaction=True)
 def test_a_lock_that_passes_is_waited_for(order: Order, monkeypatch: pytest.MonkeyPatch) -> None:
     tries: list[int] = []
-    settle = processing.settle
+    settle = processing.apply_trade_fact
 
     def locked_twice(*args: Any, **kwargs: Any) -> Any:
         tries.append(1)
@@ -338,7 +340,7 @@ def test_a_lock_that_passes_is_waited_for(order: Order, monkeypatch: pytest.Monk
             raise OperationalError("database is locked")
         return settle(*args, **kwargs)
 
-    monkeypatch.setattr(processing, "settle", locked_twice)
+    monkeypatch.setattr(processing, "apply_trade_fact", locked_twice)
 
     assert notify(payment_notice(order.out_trade_no)).accepted
     assert len(tries) == 3
@@ -351,7 +353,9 @@ def test_a_lock_that_does_not_pass_is_our_trouble(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(transactions, "_PAUSES_S", (0.0, 0.0))
-    monkeypatch.setattr(processing, "settle", _raise(OperationalError("database is locked")))
+    monkeypatch.setattr(
+        processing, "apply_trade_fact", _raise(OperationalError("database is locked"))
+    )
 
     assert not notify(payment_notice(order.out_trade_no)).accepted
     assert Notification.objects.get().outcome == "FAILED"
@@ -387,7 +391,7 @@ def test_replaying_under_a_changed_key_is_refused(
 
 def test_trouble_in_a_replay_is_kept(order: Order, monkeypatch: pytest.MonkeyPatch) -> None:
     notify(payment_notice("TEST000001"))
-    monkeypatch.setattr(processing, "_settle", _raise(RuntimeError("a bug")))
+    monkeypatch.setattr(processing, "_apply", _raise(RuntimeError("a bug")))
 
     assert not services.replay_notification(Notification.objects.get()).accepted
     assert "RuntimeError" in Notification.objects.get().reason

@@ -117,6 +117,49 @@ def test_a_refund_moves_along_its_table(
     assert [status for _, status in told] == signals
 
 
+@pytest.mark.parametrize("then", ["SUCCESS", "CLOSED"])
+def test_a_receiver_is_handed_the_whole_refund_when_its_status_moves(
+    paid: Order,
+    then: str,
+) -> None:
+    handed: list[tuple[Any, ...]] = []
+
+    def receiver(sender: Any, order: Order, event: OrderEvent, refund: Refund, **more: Any) -> None:
+        row = Refund.objects.get()
+        names = [field.attname for field in Refund._meta.concrete_fields]
+        handed.append(tuple(getattr(refund, name) for name in names))
+        assert handed[-1] == tuple(getattr(row, name) for name in names)
+        assert (refund.order, refund.amount) == (order, "0.88 CNY")
+
+    assert notify(refund_notice(paid.out_trade_no, refund_status="ABNORMAL")).accepted
+    Refund.objects.update(refund_desc="broken cup")
+    refund_settled.connect(receiver)
+    try:
+        assert notify(refund_notice(paid.out_trade_no, refund_status=then)).accepted
+    finally:
+        refund_settled.disconnect(receiver)
+
+    assert len(handed) == 1
+    assert OrderEvent.objects.filter(dispatched_at__isnull=True).count() == 0
+    assert {"broken cup", then} <= set(handed[0])
+    assert Refund.objects.get().created_at in handed[0]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_refund_that_moves_costs_at_most_six_queries_and_a_duplicate_two(paid: Order) -> None:
+    assert notify(refund_notice(paid.out_trade_no, refund_status="ABNORMAL")).accepted
+    body = refund_notice(paid.out_trade_no)
+    with CaptureQueriesContext(connection) as counted:
+        assert notify(body).accepted
+    sent = [row["sql"] for row in counted.captured_queries]
+    begins = [number for number, sql in enumerate(sent) if sql.startswith("BEGIN")]
+    assert len(begins) == 2
+    assert begins[1] <= 6
+    with CaptureQueriesContext(connection) as counted:
+        assert notify(body).accepted
+    assert len(counted.captured_queries) <= 2
+
+
 def test_a_final_refund_told_otherwise_is_a_conflict(paid: Order) -> None:
     notify(refund_notice(paid.out_trade_no))
     assert notify(refund_notice(paid.out_trade_no, refund_status="CLOSED")).accepted

@@ -197,9 +197,9 @@ def test_one_that_another_worker_claims_at_the_same_moment_is_left_to_it(
     unsettled()
     claim = retrying._claim
 
-    def too_late(notification: Notification) -> bool:
-        assert claim(notification)
-        return claim(notification)
+    def too_late(notification: Notification, **how: bool) -> bool:
+        assert claim(notification, **how)
+        return claim(notification, **how)
 
     monkeypatch.setattr(retrying, "_claim", too_late)
     assert retrying.retry_failed(limit=10) == Batch(found=1, done=0)
@@ -215,11 +215,11 @@ def test_one_that_is_settled_by_wechat_pays_own_repetition_is_left_alone(
     unsettled()
     claim = retrying._claim
 
-    def overtaken(notification: Notification) -> bool:
+    def overtaken(notification: Notification, **how: bool) -> bool:
         restored()
         body = payment_notice("TEST000001", nonce_str="another")
         assert services.receive_notification("default", "payment", {}, body).accepted
-        return claim(notification)
+        return claim(notification, **how)
 
     monkeypatch.setattr(retrying, "_claim", overtaken)
     assert services.retry_notifications() == 0
@@ -236,14 +236,14 @@ def test_our_own_trouble_with_one_does_not_stop_the_next(
     for number in ("TEST000001", "TEST000002"):
         unsettled(number)
         restored(number)
-    settle = processing.settle
+    settle = processing.apply_trade_fact
 
     def broken_for_one(order: Order, *args: Any, **kwargs: Any) -> Any:
         if order.out_trade_no == "TEST000001":
             raise RuntimeError("a bug")
         return settle(order, *args, **kwargs)
 
-    monkeypatch.setattr(processing, "settle", broken_for_one)
+    monkeypatch.setattr(processing, "apply_trade_fact", broken_for_one)
     assert services.retry_notifications() == 1
     outcomes = dict(Notification.objects.values_list("out_trade_no", "outcome"))
     assert outcomes == {"TEST000001": "FAILED", "TEST000002": "APPLIED"}

@@ -352,7 +352,7 @@ def test_our_own_trouble_with_a_v3_notice_is_503(monkeypatch: pytest.MonkeyPatch
     def broken(*args: Any, **kwargs: Any) -> Any:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(processing, "settle", broken)
+    monkeypatch.setattr(processing, "apply_trade_fact", broken)
     answer = notify(paid_notice(order.out_trade_no))
 
     assert (answer.status, answer.accepted) == (503, False)

@@ -68,7 +68,9 @@ def test_a_global_payment_is_told_in_english_with_its_id(
 def test_our_own_reader_understands_it(app: Simulator, anyone: Caller, ear: Ear) -> None:
     anyone.place("jsapi")
     paid = app.pay(anyone.mch_id, NUMBER)
-    notice = read_notice(ear.bodies[0], api_v3_key=TEST_API_V3_KEY)
+    notice = read_notice(
+        ear.bodies[0], merchant=replace(DEMO_MERCHANTS[0], api_v3_key=TEST_API_V3_KEY)
+    )
     assert notice.fact is not None
     assert (notice.fact.out_trade_no, notice.fact.mch_id) == (NUMBER, anyone.mch_id)
     assert notice.fact.transaction_id == paid["transaction_id"]
