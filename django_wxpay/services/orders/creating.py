@@ -25,7 +25,6 @@ from django_wxpay.services.orders.fields import OrderFields
 from django_wxpay.services.transactions import after_commit, retry_on_lock
 
 _REFERENCE_LENGTH = 128
-_REQUIRED = ("trade_type", "body", "total_fee")
 
 
 def create_order(**fields: Unpack[OrderFields]) -> Order:
@@ -88,7 +87,7 @@ def _check_names(fields: Mapping[str, Any]) -> None:
     for name in fields:
         if name not in OrderFields.__annotations__:
             raise InvalidOrder(name, "is not a parameter of an order")
-    for name in _REQUIRED:
+    for name in sorted(OrderFields.__required_keys__):
         if name not in fields:
             raise InvalidOrder(name, "is missing")
 

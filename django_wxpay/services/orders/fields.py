@@ -1,7 +1,6 @@
 """The arguments of an order as a caller gives them: the typed face of ``OrderTerms``."""
 
-from __future__ import annotations
-
+# No postponed annotations here: from those, no class can tell at run time what is Required.
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Required, TypedDict

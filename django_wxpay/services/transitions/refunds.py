@@ -97,6 +97,7 @@ def _insert(order: Order, fact: RefundFact) -> Refund:
         out_refund_no=fact.out_refund_no,
         created_at=now,
         refund_fee=fact.refund_fee,
+        refund_status=fact.refund_status,
         **_columns(fact, now),
     )
 
@@ -104,8 +105,10 @@ def _insert(order: Order, fact: RefundFact) -> Refund:
 def _move(refund: Refund, fact: RefundFact) -> Refund | None:
     values = _columns(fact, clock.now())
     seen = Refund.objects.filter(pk=refund.pk, refund_status=refund.refund_status)
-    if not seen.update(**values):
+    # No row: somebody else moved the refund first. Read again, decide again.
+    if not seen.update(refund_status=fact.refund_status, **values):
         return None
+    refund.refund_status = fact.refund_status
     for name, value in values.items():
         setattr(refund, name, value)
     return refund
@@ -114,7 +117,6 @@ def _move(refund: Refund, fact: RefundFact) -> Refund | None:
 def _columns(fact: RefundFact, now: Any) -> dict[str, Any]:
     return {
         "refund_id": fact.refund_id,
-        "refund_status": fact.refund_status.value,
         "user_received_account": fact.user_received_account[:64],
         "success_time": fact.success_time,
         "updated_at": now,
