@@ -17,14 +17,9 @@ from django_wxpay.models import Order
 from django_wxpay.services import wire
 from django_wxpay.signals import order_closed, order_conflicted, order_paid
 from example_project.shop.models import Purchase
-from tests.races.database import own_database
 from tests.services.gateway import API_KEY, APPID, MCH_ID, ScriptedGateway, granted
 
 HOST = "http://gateway.test"
-
-
-def pytest_configure() -> None:
-    own_database()
 
 
 @pytest.fixture
