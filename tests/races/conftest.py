@@ -6,11 +6,10 @@ often the shop was told.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from django.db import connection
 
 from django_wxpay import services
 from django_wxpay.models import Order
@@ -22,20 +21,9 @@ from tests.services.gateway import API_KEY, APPID, MCH_ID, ScriptedGateway, gran
 HOST = "http://gateway.test"
 
 
-@pytest.fixture
-def _quick_to_clear(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have PostgreSQL delete rows afterwards: emptying files takes it longer than the race."""
-    if connection.vendor == "postgresql":
-        monkeypatch.setattr(connection.ops, "sql_flush", _deletions)
-
-
 @pytest.fixture(autouse=True)
-def _committed(_quick_to_clear: None, transactional_db: None) -> None:
+def _committed(transactional_db: None) -> None:
     """Commit for real, for what is rolled back in the end is seen by nobody else."""
-
-
-def _deletions(_style: object, tables: Iterable[str], **_: object) -> list[str]:
-    return [f"DELETE FROM {connection.ops.quote_name(table)}" for table in tables]  # noqa: S608
 
 
 @pytest.fixture
