@@ -18,7 +18,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 
 from django_wxpay import conf
-from django_wxpay.hints import HINTS
+from django_wxpay.conf.hints import HINTS
 
 
 def _message(code: str, text: str) -> CheckMessage:

@@ -11,10 +11,10 @@ from django.core.checks import CheckMessage, run_checks
 from django.db import connection
 
 from django_wxpay import checks, conf
+from django_wxpay.conf.hints import HINTS
 from django_wxpay.exceptions import ConfigurationError, UnknownMerchant
-from django_wxpay.hints import HINTS
 from django_wxpay.protocol.merchants import Api, Mode, Region, SignType
-from tests.protocol_v3 import keys
+from tests.protocol.v3 import keys
 
 # Since Django 6.0 the checks of a model ask its database what it can do.
 pytestmark = pytest.mark.django_db

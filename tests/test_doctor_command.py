@@ -17,7 +17,7 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError
 
 from django_wxpay.models import ApiReport, BackgroundJob
-from django_wxpay.services import diagnosing
+from django_wxpay.services.doctor import diagnosis
 from django_wxpay.testing import SimulatedWXPay, simulated_wxpay
 from tests.conftest import TEST_KEYS
 from tests.factories import ApiReportFactory, NotificationFactory, OrderEventFactory
@@ -163,7 +163,7 @@ def test_of_a_database_that_is_away_it_says_so_and_asks_all_the_same(
     def refuse(*args: Any) -> Any:
         raise OperationalError("no such table: django_wxpay_hourlylatency\nLINE 1: SELECT")
 
-    monkeypatch.setattr(diagnosing, "_OF_THE_DATABASE", (refuse,))
+    monkeypatch.setattr(diagnosis, "_OF_THE_DATABASE", (refuse,))
     code, said = run()
     assert code == 1
     assert (

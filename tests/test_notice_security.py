@@ -10,7 +10,7 @@ from django.test import Client
 
 from django_wxpay.models import Notification, Order, OrderEvent, Refund
 from tests.protocol.v2.test_refund_notices import notice as v2_refund
-from tests.protocol_v3 import keys
+from tests.protocol.v3 import keys
 from tests.services.conftest import new_order
 from tests.services.gateway import API_KEY, payment_notice
 from tests.services.platform import (

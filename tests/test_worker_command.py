@@ -17,8 +17,8 @@ from django.core.management import CommandError, call_command
 from django_wxpay.management import stopping
 from django_wxpay.management.commands import wxpay_worker
 from django_wxpay.models import ApiReport, BackgroundJob, Notification, Order
-from django_wxpay.services import jobs
-from django_wxpay.services.jobs import JOBS, Job, Outcome, Stop
+from django_wxpay.services.worker import jobs
+from django_wxpay.services.worker.jobs import JOBS, Job, Outcome, Stop
 from django_wxpay.testing import SimulatedWXPay, simulated_wxpay
 from tests.factories import ApiReportFactory, NotificationFactory, OrderFactory
 from tests.services.gateway import API_KEY, payment_notice

@@ -11,8 +11,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from django_wxpay.admin import badges
+from django_wxpay.admin.base import Ledger
 from django_wxpay.admin.filters import FailureFilter, HostFilter, InterfaceFilter, MerchantFilter
-from django_wxpay.admin.ledger import Ledger
 from django_wxpay.admin.links import list_link, may_see, page_link
 from django_wxpay.admin.sections import Section
 from django_wxpay.models import ApiReport, Order

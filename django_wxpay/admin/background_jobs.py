@@ -12,7 +12,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_wxpay.admin import badges
-from django_wxpay.admin.ledger import Ledger
+from django_wxpay.admin.base import Ledger
 from django_wxpay.models import BackgroundJob
 
 # More than any job pauses, and than cron is likely to.

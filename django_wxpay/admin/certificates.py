@@ -15,7 +15,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from django_wxpay.admin import badges
-from django_wxpay.admin.ledger import Ledger
+from django_wxpay.admin.base import Ledger
 from django_wxpay.admin.links import may_see, page_link
 from django_wxpay.admin.sections import Section
 from django_wxpay.models import CertificateDownload, PlatformCertificate

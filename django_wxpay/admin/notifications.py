@@ -19,11 +19,11 @@ from django.utils.translation import gettext_lazy as _
 
 from django_wxpay import services
 from django_wxpay.admin import badges
-from django_wxpay.admin.asking import ask, too_many
+from django_wxpay.admin.actions import ask, too_many
+from django_wxpay.admin.base import MOST_AT_ONCE, Ledger
 from django_wxpay.admin.filters import MerchantFilter
-from django_wxpay.admin.ledger import MOST_AT_ONCE, Ledger
 from django_wxpay.admin.links import may_see, page_link
-from django_wxpay.admin.order_history import move
+from django_wxpay.admin.orders.timeline import move
 from django_wxpay.admin.sections import NEWEST, Button, Section
 from django_wxpay.exceptions import WXPayError
 from django_wxpay.models import Notification, Order, OrderEvent

@@ -13,16 +13,16 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_wxpay.admin import badges
-from django_wxpay.admin.asking import ask, too_many
+from django_wxpay.admin.actions import ask, too_many
+from django_wxpay.admin.base import MOST_AT_ONCE, Ledger
 from django_wxpay.admin.filters import ToldFilter
-from django_wxpay.admin.ledger import MOST_AT_ONCE, Ledger
 from django_wxpay.admin.links import page_link
-from django_wxpay.admin.order_history import SOURCES, differences, move, told
+from django_wxpay.admin.orders.timeline import SOURCES, differences, move, told
 from django_wxpay.admin.sections import Button
 from django_wxpay.exceptions import WXPayError
 from django_wxpay.models import Order, OrderEvent
 from django_wxpay.models.choices import EventKinds
-from django_wxpay.services.dispatching import dispatch_event
+from django_wxpay.services.transitions.events import dispatch_event
 
 
 @admin.register(OrderEvent)

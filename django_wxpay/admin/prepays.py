@@ -9,7 +9,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_wxpay.admin import badges
-from django_wxpay.admin.ledger import Ledger
+from django_wxpay.admin.base import Ledger
 from django_wxpay.admin.links import page_link
 from django_wxpay.models import Order, Prepay
 

@@ -7,8 +7,8 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from django_wxpay.admin import amounts
-from django_wxpay.admin.ledger import Ledger
+from django_wxpay.admin import formats
+from django_wxpay.admin.base import Ledger
 from django_wxpay.admin.links import page_link
 from django_wxpay.admin.sections import Section
 from django_wxpay.models import Order, Promotion
@@ -70,7 +70,7 @@ class PromotionAdmin(Ledger):
 
 
 def _money(promotion: Promotion, amount: int | None) -> str:
-    return amounts.shown(amount, promotion.currency or "CNY")
+    return formats.shown(amount, promotion.currency or "CNY")
 
 
 def _lines(promotion: Promotion) -> list[dict[str, object]]:
@@ -82,5 +82,5 @@ def _cell(promotion: Promotion, name: str, value: object) -> object:
         return _money(promotion, value)
     if name == "price" and isinstance(value, int):
         # A price is the shop's own, so it is in the currency of the order.
-        return amounts.shown(value, promotion.order.fee_type)
+        return formats.shown(value, promotion.order.fee_type)
     return "-" if value in (None, "") else value

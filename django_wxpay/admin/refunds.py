@@ -11,11 +11,11 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 from django_wxpay.admin import badges
+from django_wxpay.admin.base import Ledger
 from django_wxpay.admin.filters import MerchantFilter
-from django_wxpay.admin.ledger import Ledger
 from django_wxpay.admin.links import may_see, page_link
-from django_wxpay.admin.order_belongings import notifications_table
-from django_wxpay.admin.order_history import move, told
+from django_wxpay.admin.orders.related import notifications_table
+from django_wxpay.admin.orders.timeline import move, told
 from django_wxpay.admin.sections import NEWEST, Section
 from django_wxpay.models import Notification, Order, OrderEvent, Refund
 from django_wxpay.models.choices import NotificationKinds

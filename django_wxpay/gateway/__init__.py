@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from django_wxpay.gateway.exchanges import Answer, Exchange, NoAnswer
-from django_wxpay.gateway.placed import Placed
-from django_wxpay.gateway.platform_keys import KeyVault, PlatformKeys
-from django_wxpay.gateway.records import CallRecord, Failure
-from django_wxpay.gateway.transport import Transport
+from django_wxpay.gateway.http.messages import Answer, Exchange, NoAnswer
+from django_wxpay.gateway.http.transport import Transport
+from django_wxpay.gateway.records import CallRecord, Failure, Placed
 from django_wxpay.gateway.v2 import V2Gateway
-from django_wxpay.gateway.v3 import V3Gateway
+from django_wxpay.gateway.v3.client import V3Gateway
+from django_wxpay.gateway.v3.platform_keys import KeyVault, PlatformKeys
 from django_wxpay.protocol.facts import PrepayGrant, TradeFact
-from django_wxpay.protocol.references import OrderRef
-from django_wxpay.protocol.terms import OrderTerms
+from django_wxpay.protocol.orders import OrderRef, OrderTerms
 
 __all__ = [
     "Answer",

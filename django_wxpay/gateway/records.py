@@ -2,6 +2,8 @@
 
 A ``CallRecord`` holds what ``payitil/report`` asks for (protocol-v2 section 8.1) and no
 secret: neither the document sent nor the one received.
+
+What an accepted order comes back as, whichever protocol carried it.
 """
 
 from __future__ import annotations
@@ -10,6 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal
+
+from django_wxpay.protocol.facts import PrepayGrant
 
 
 class Failure(StrEnum):
@@ -68,3 +72,11 @@ class CallRecord:
 def elapsed_ms(started: float, ended: float) -> int:
     """Return whole milliseconds between two readings in seconds; 0 if the clock went back."""
     return max(0, round((ended - started) * 1000))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """What was granted, and the algorithm that the paying client must sign with."""
+
+    grant: PrepayGrant
+    sign_type: str

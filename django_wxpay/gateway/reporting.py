@@ -11,9 +11,9 @@ from dataclasses import replace
 from itertools import cycle, islice
 from typing import Final
 
-from django_wxpay.gateway.attempts import understood
-from django_wxpay.gateway.exchanges import Answer, Exchange, NoAnswer, UntrustedHost
-from django_wxpay.gateway.transport import Transport
+from django_wxpay.gateway.failover import understood
+from django_wxpay.gateway.http.messages import Answer, Exchange, NoAnswer, UntrustedHost
+from django_wxpay.gateway.http.transport import Transport
 from django_wxpay.protocol.errors import ConfigurationError
 
 # Seconds to connect, and to wait for an answer; TIMEOUT is for payments.

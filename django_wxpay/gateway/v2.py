@@ -9,18 +9,16 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final, TypeVar
 
-from django_wxpay.gateway.attempts import Attempt, call
-from django_wxpay.gateway.exchanges import Answer, Exchange
-from django_wxpay.gateway.placed import Placed
-from django_wxpay.gateway.records import CallRecord
+from django_wxpay.gateway.failover import Attempt, call
+from django_wxpay.gateway.http.messages import Answer, Exchange
+from django_wxpay.gateway.http.transport import Transport
+from django_wxpay.gateway.records import CallRecord, Placed
 from django_wxpay.gateway.reporting import send_report
-from django_wxpay.gateway.transport import Transport
 from django_wxpay.protocol.errors import Refused
 from django_wxpay.protocol.facts import PrepayGrant, TradeFact
 from django_wxpay.protocol.merchants import Merchant, SignType
-from django_wxpay.protocol.references import OrderRef
-from django_wxpay.protocol.terms import OrderTerms
-from django_wxpay.protocol.v2.batch_reports import batch_report_fields
+from django_wxpay.protocol.orders import OrderRef, OrderTerms
+from django_wxpay.protocol.v2.batch_reports import TerminalSale, batch_report_fields
 from django_wxpay.protocol.v2.client_parameters import client_parameters
 from django_wxpay.protocol.v2.replies import (
     read_envelope,
@@ -36,7 +34,6 @@ from django_wxpay.protocol.v2.reports import (
     report_fields,
 )
 from django_wxpay.protocol.v2.requests import check_terms, closeorder, orderquery, unifiedorder
-from django_wxpay.protocol.v2.sales import TerminalSale
 from django_wxpay.protocol.v2.xml import decode_xml, encode_xml
 
 T = TypeVar("T")

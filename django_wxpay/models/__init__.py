@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from django_wxpay.models.api_report import ApiReport
 from django_wxpay.models.background_job import BackgroundJob
-from django_wxpay.models.hourly_latency import HourlyLatency
+from django_wxpay.models.latency import ApiReport, HourlyLatency, ReportBacklog
 from django_wxpay.models.notification import Notification
 from django_wxpay.models.order import Order
 from django_wxpay.models.order_event import OrderEvent
@@ -12,7 +11,6 @@ from django_wxpay.models.platform_certificate import CertificateDownload, Platfo
 from django_wxpay.models.prepay import Prepay
 from django_wxpay.models.promotion import Promotion
 from django_wxpay.models.refund import Refund
-from django_wxpay.models.report_backlog import ReportBacklog
 
 __all__ = [
     "ApiReport",

@@ -15,9 +15,8 @@ from django.utils.translation import gettext_lazy as _
 from django_wxpay.models.choices import TradeStates, TradeTypes
 from django_wxpay.protocol.facts import TradeState
 from django_wxpay.protocol.money import format_amount
-from django_wxpay.protocol.references import OrderRef
+from django_wxpay.protocol.orders import OrderRef, OrderTerms
 from django_wxpay.protocol.states import PAID, Expectation
-from django_wxpay.protocol.terms import OrderTerms
 
 
 class Order(models.Model):

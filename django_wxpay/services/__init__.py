@@ -6,20 +6,19 @@ database transaction is open.
 
 from __future__ import annotations
 
-from django_wxpay.protocol.v2.sales import SaleState, TerminalSale
-from django_wxpay.services.acknowledging import Acknowledgement
-from django_wxpay.services.closing import close_order
-from django_wxpay.services.dispatching import dispatch_events
-from django_wxpay.services.inbox import receive_notification, replay_notification
-from django_wxpay.services.ordering import create_order, get_or_create_order
-from django_wxpay.services.paying import Checkout, checkout, payment_parameters
-from django_wxpay.services.placing import unified_order
-from django_wxpay.services.querying import query_order
-from django_wxpay.services.reporting import ReportRun, send_reports
-from django_wxpay.services.retrying import retry_notifications
-from django_wxpay.services.sale_recording import record_sale
-from django_wxpay.services.sale_reporting import SalesRun, report_sales
-from django_wxpay.services.working import JobRun, run_jobs
+from django_wxpay.protocol.v2.batch_reports import SaleState, TerminalSale
+from django_wxpay.services.notifications.receiving import receive_notification, replay_notification
+from django_wxpay.services.notifications.responses import Acknowledgement
+from django_wxpay.services.notifications.retrying import retry_notifications
+from django_wxpay.services.orders.checkout import Checkout, checkout, payment_parameters
+from django_wxpay.services.orders.closing import close_order
+from django_wxpay.services.orders.creating import create_order, get_or_create_order
+from django_wxpay.services.orders.placing import unified_order
+from django_wxpay.services.orders.querying import query_order
+from django_wxpay.services.reports.sales import SalesRun, record_sale, report_sales
+from django_wxpay.services.reports.sending import ReportRun, send_reports
+from django_wxpay.services.transitions.events import dispatch_events
+from django_wxpay.services.worker.running import JobRun, run_jobs
 
 __all__ = [
     "Acknowledgement",

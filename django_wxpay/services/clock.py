@@ -7,7 +7,7 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from django_wxpay.protocol.identifiers import new_nonce, new_out_trade_no
+from django_wxpay.protocol.orders import new_nonce, new_out_trade_no
 
 
 def now() -> datetime:

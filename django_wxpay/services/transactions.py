@@ -25,7 +25,7 @@ def is_open() -> bool:
     return any(not block._from_testcase for block in connection.atomic_blocks)  # noqa: SLF001
 
 
-def refuse_open(verb: str) -> None:
+def require_no_transaction(verb: str) -> None:
     """Raise ``InsideTransaction`` if one is open: a row lock must not wait for the network."""
     if is_open():
         raise InsideTransaction(
@@ -42,7 +42,7 @@ def after_commit(action: Callable[[], object]) -> None:
         action()
 
 
-def patiently(action: Callable[[], T]) -> T:
+def retry_on_lock(action: Callable[[], T]) -> T:
     """Run ``action``, and again when a lock or a deadlock undid it; never inside a transaction.
 
     A database in worse trouble raises its ``OperationalError`` after a few seconds.

@@ -6,13 +6,13 @@ and says is a second opinion, not an echo.
 
 from __future__ import annotations
 
-from django_wxpay.simulator.adapter import SimulatorAdapter
 from django_wxpay.simulator.app import Simulator, create_app
-from django_wxpay.simulator.control_errors import ControlError
-from django_wxpay.simulator.merchants import DEMO_MERCHANTS
-from django_wxpay.simulator.notices import Deliver, Reply
-from django_wxpay.simulator.options import Options
-from django_wxpay.simulator.server import running, serve
+from django_wxpay.simulator.control.errors import ControlError
+from django_wxpay.simulator.http.adapter import SimulatorAdapter
+from django_wxpay.simulator.http.server import running, serve
+from django_wxpay.simulator.notifications.notices import Deliver, Reply
+from django_wxpay.simulator.state.merchants import DEMO_MERCHANTS
+from django_wxpay.simulator.state.options import Options
 from django_wxpay.simulator.v3.material import KeyMaterial
 
 __all__ = [

@@ -10,24 +10,24 @@ from http import HTTPStatus
 from typing import Any
 
 from django_wxpay.protocol.merchants import Merchant
-from django_wxpay.simulator import driving, ledger, notifying, refunding
-from django_wxpay.simulator.accounts import open_accounts
-from django_wxpay.simulator.arguments import Arguments
-from django_wxpay.simulator.clock import Clock, system_time
-from django_wxpay.simulator.delivery import HttpDeliver
-from django_wxpay.simulator.exchanges import (
+from django_wxpay.simulator.control import actions, keys, ledger, refunding
+from django_wxpay.simulator.control.arguments import Arguments
+from django_wxpay.simulator.http.delivery import HttpDeliver
+from django_wxpay.simulator.http.messages import (
     LINE_KEY,
     Environ,
     Response,
     StartResponse,
     read_request,
 )
-from django_wxpay.simulator.merchants import DEMO_MERCHANTS
-from django_wxpay.simulator.notices import Deliver
-from django_wxpay.simulator.options import Options
-from django_wxpay.simulator.routing import route
-from django_wxpay.simulator.v3 import key_control
-from django_wxpay.simulator.world import World
+from django_wxpay.simulator.http.routing import route
+from django_wxpay.simulator.notifications import sending
+from django_wxpay.simulator.notifications.notices import Deliver
+from django_wxpay.simulator.state.accounts import open_accounts
+from django_wxpay.simulator.state.clock import Clock, system_time
+from django_wxpay.simulator.state.merchants import DEMO_MERCHANTS
+from django_wxpay.simulator.state.options import Options
+from django_wxpay.simulator.state.world import World
 
 
 class Simulator:
@@ -64,17 +64,17 @@ class Simulator:
         object of v3) are v3's words for three of them.
         """
         given = {"mch_id": mch_id, "out_trade_no": out_trade_no, **how}
-        return driving.pay(self._world, Arguments(given))
+        return actions.pay(self._world, Arguments(given))
 
     def set_state(self, mch_id: str, out_trade_no: str, trade_state: str) -> dict[str, Any]:
         """Put a trade into any state without telling anybody, and return it."""
         given = {"mch_id": mch_id, "out_trade_no": out_trade_no, "trade_state": trade_state}
-        return driving.set_state(self._world, Arguments(given))
+        return actions.set_state(self._world, Arguments(given))
 
     def notify(self, mch_id: str, out_trade_no: str) -> dict[str, Any]:
         """Send the notification of a paid trade again, and return the trade."""
         given = {"mch_id": mch_id, "out_trade_no": out_trade_no}
-        return driving.notify(self._world, Arguments(given))
+        return actions.notify(self._world, Arguments(given))
 
     def refund_notice(
         self, mch_id: str, out_trade_no: str, out_refund_no: str, **how: Any
@@ -94,7 +94,7 @@ class Simulator:
 
     def keys(self) -> dict[str, Any]:
         """Return the platform certificates, the public key and the merchants' key modes."""
-        return key_control.keys(self._world)
+        return keys.keys(self._world)
 
     def rotate_certificate(self) -> dict[str, Any]:
         """List a new platform certificate beside the one that signs; return the keys."""
@@ -122,27 +122,27 @@ class Simulator:
 
     def advance(self, seconds: float) -> int:
         """Move the clock forward and say how many notifications were sent on the way."""
-        sent: int = driving.move_clock(self._world, Arguments({"advance_s": seconds}))["sent"]
+        sent: int = actions.move_clock(self._world, Arguments({"advance_s": seconds}))["sent"]
         return sent
 
     def set_speed(self, speed: float) -> None:
         """Let ``speed`` simulated seconds pass in a real one."""
-        driving.move_clock(self._world, Arguments({"speed": speed}))
+        actions.move_clock(self._world, Arguments({"speed": speed}))
 
     def deliver_due(self) -> int:
         """Send what is due by the clock that was passed in, and say how many that were."""
-        return notifying.send_due(self._world)
+        return sending.send_due(self._world)
 
     def inject(self, fault: str, **where: Any) -> dict[str, Any]:
         """Script a fault, and return all that are waiting.
 
         ``where``: ``operation``, ``times``, ``seconds``, ``count``, ``executed``, ``host``.
         """
-        return driving.inject(self._world, Arguments({"fault": fault, **where}))
+        return actions.inject(self._world, Arguments({"fault": fault, **where}))
 
     def clear_faults(self) -> None:
         """Forget every fault that is waiting."""
-        driving.clear_faults(self._world, Arguments({}))
+        actions.clear_faults(self._world, Arguments({}))
 
     def ledger(self) -> dict[str, Any]:
         """Return every trade, report, request and notification attempt."""
@@ -153,7 +153,7 @@ class Simulator:
         self._world.reset()
 
     def _change_keys(self, **given: Any) -> dict[str, Any]:
-        return key_control.change_keys(self._world, Arguments(given))
+        return keys.change_keys(self._world, Arguments(given))
 
 
 def create_app(

@@ -12,7 +12,7 @@ from django.test import Client
 
 from django_wxpay import conf
 from django_wxpay.models import Order
-from django_wxpay.services import wire
+from django_wxpay.services import gateways
 from django_wxpay.simulator import Options, Reply, Simulator, SimulatorAdapter, create_app
 
 
@@ -60,12 +60,12 @@ def simulated_wxpay(options: Options | None = None) -> Iterator[SimulatedWXPay]:
     hosts = {host for merchant in merchants for host in merchant.hosts}
     adapter = SimulatorAdapter(simulator)
     for host in hosts:
-        wire.mount(host, adapter)
+        gateways.mount(host, adapter)
     try:
         yield SimulatedWXPay(simulator)
     finally:
         for host in hosts:
-            wire.unmount(host)
+            gateways.unmount(host)
 
 
 def deliver_to_this_site(url: str, body: bytes, headers: Mapping[str, str]) -> Reply:

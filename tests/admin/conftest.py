@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from django_wxpay.services import wire
+from django_wxpay.services import gateways
 from tests.factories import UserFactory
 from tests.services.gateway import API_KEY, APPID, MCH_ID, ScriptedGateway
 from tests.services.platform import ScriptedPlatform
@@ -42,18 +42,18 @@ def wxpay(settings: Any) -> dict[str, Any]:
 @pytest.fixture
 def gateway(wxpay: dict[str, Any]) -> Iterator[ScriptedGateway]:
     scripted = ScriptedGateway()
-    wire.mount(HOST, scripted)
+    gateways.mount(HOST, scripted)
     yield scripted
-    wire.unmount(HOST)
+    gateways.unmount(HOST)
 
 
 @pytest.fixture
 def platform(wxpay: dict[str, Any]) -> Iterator[ScriptedPlatform]:
     """Stand in for WeChat Pay's v3 side, for whichever merchants a test sets up."""
     scripted = ScriptedPlatform()
-    wire.mount("http://v3.test", scripted)
+    gateways.mount("http://v3.test", scripted)
     yield scripted
-    wire.unmount("http://v3.test")
+    gateways.unmount("http://v3.test")
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 from datetime import datetime, timedelta
 
+from django_wxpay.latency import Tally
 from django_wxpay.models import HourlyLatency, ReportBacklog
-from django_wxpay.protocol.tallies import Tally
 from django_wxpay.services import clock
-from django_wxpay.services.rolling_up import _columns, full_hour
+from django_wxpay.services.latency.rollup import _columns, full_hour
 
 FIRST = "api.mch.weixin.qq.com"
 STANDBY = "api2.mch.weixin.qq.com"

@@ -10,8 +10,8 @@ from django.test import Client
 from django.utils.translation import gettext, override
 
 import django_wxpay
-from django_wxpay.protocol.outcomes import TABLE, outcome_of
-from django_wxpay.protocol.v3.outcomes import V3_OUTCOMES, outcome_of_v3
+from django_wxpay.protocol.error_codes import TABLE, outcome_of
+from django_wxpay.protocol.v3.error_codes import V3_OUTCOMES, outcome_of_v3
 from tests.admin.conftest import ADMIN, MODELS
 from tests.admin.test_ledgers import one_of_each, page
 

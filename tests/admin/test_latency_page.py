@@ -18,11 +18,13 @@ from django.utils import timezone
 from django.utils.translation import override
 
 import django_wxpay
-from django_wxpay.admin import latency_words as words
-from django_wxpay.admin.latency_ranges import DAY, HOUR, WEEK, asked
+from django_wxpay.admin.latency import formats as words
+from django_wxpay.admin.latency.ranges import DAY, HOUR, WEEK, asked
 from django_wxpay.models import ReportBacklog
-from django_wxpay.services import backlog, clock, latencies
-from django_wxpay.services.rolling_up import roll_up
+from django_wxpay.services import clock
+from django_wxpay.services.latency import summary
+from django_wxpay.services.latency.rollup import roll_up
+from django_wxpay.services.reports import backlog
 from tests.admin import latency_rows as rows
 from tests.admin.conftest import ADMIN
 from tests.docs.markdown import text_of
@@ -232,11 +234,11 @@ def test_the_table_says_what_the_summary_says(boss: Client, at_noon: datetime) -
     rows.hour(rows.hours_ago(2), 5000, 5100, failure="TIMEOUT")
     rows.hour(rows.hours_ago(2), 30, interface="/pay/orderquery", merchant="other")
     ApiReportFactory(created_at=NOW - timedelta(minutes=5), execute_time_ms=70)
-    period = latencies.Period.covering(span=timedelta(hours=24))
-    summary = latencies.measured(period).summary()
+    period = summary.Period.covering(span=timedelta(hours=24))
+    in_sum = summary.measured(period).summary()
     page = text(shown(boss))
-    assert len(summary) == 2
-    first, second = summary
+    assert len(in_sum) == 2
+    first, second = in_sum
     assert (first.count, first.refused, first.failures) == (1303, 7, {"TIMEOUT": 2})
     times = f"{first.p50_ms} {first.p95_ms:,} {first.p99_ms:,} {first.slowest_ms:,}"
     assert f"1,303 2 (0.2%) TIMEOUT 2 7 {times}" in page

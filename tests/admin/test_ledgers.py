@@ -10,8 +10,8 @@ import pytest
 from django.contrib import admin
 from django.test import Client
 
-from django_wxpay.admin import paging
-from django_wxpay.admin.paging import NewestPaginator
+from django_wxpay.admin import base
+from django_wxpay.admin.base import NewestPaginator
 from django_wxpay.models import (
     ApiReport,
     BackgroundJob,
@@ -232,7 +232,7 @@ def test_a_list_counts_no_further_than_anybody_turns_pages(
     ApiReportFactory.create_batch(7)
     rows = ApiReport.objects.order_by("-created_at")
     assert NewestPaginator(rows, 2).count == 7
-    monkeypatch.setattr(paging, "FARTHEST", 5)
+    monkeypatch.setattr(base, "FARTHEST", 5)
     paginator = NewestPaginator(rows, 2)
     assert (paginator.count, paginator.num_pages) == (5, 3)
     assert list(paginator.page(1)) == list(rows[:2])

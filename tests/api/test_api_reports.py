@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
-from django_wxpay.services.rolling_up import roll_up
+from django_wxpay.services.latency.rollup import roll_up
 from tests.api.conftest import API, NATIVE
 from tests.factories import ApiReportFactory
 from tests.services.gateway import ScriptedGateway

@@ -22,15 +22,14 @@ from pathlib import Path
 import requests
 from measuring import in_turns, say, table
 
-from django_wxpay.gateway.transport import Transport
+from django_wxpay.gateway.http.transport import Transport
 from django_wxpay.gateway.v2 import V2Gateway
-from django_wxpay.protocol.references import OrderRef
-from django_wxpay.protocol.terms import OrderTerms
+from django_wxpay.protocol.orders import OrderRef, OrderTerms
 from django_wxpay.protocol.v2.replies import read_envelope, read_orderquery
 from django_wxpay.protocol.v2.requests import orderquery
 from django_wxpay.protocol.v2.xml import encode_xml
 from django_wxpay.simulator import create_app
-from django_wxpay.simulator.server import _Server
+from django_wxpay.simulator.http.server import _Server
 from tests.gateway.conftest import Authority
 from tests.journeys.stage import DIRECT, MERCHANTS
 

@@ -140,7 +140,7 @@ def best_ms(action: Callable[[], object], *, times: int = 1) -> float:
 def capture() -> None:
     """Write one call down, as the gateway does after each attempt."""
     from django_wxpay.gateway import CallRecord
-    from django_wxpay.services.recording import record_call
+    from django_wxpay.services.latency.recording import record_call
 
     values: dict[str, Any] = dict.fromkeys(CallRecord.__dataclass_fields__, "")
     values |= {
@@ -161,7 +161,7 @@ def fill(count: int) -> None:
     from django.db import connection
 
     from django_wxpay.models import ApiReport
-    from django_wxpay.services.rolling_up import roll_up, to_be_rolled_up
+    from django_wxpay.services.latency.rollup import roll_up, to_be_rolled_up
     from tests.factories import ApiReportFactory
 
     dice = random.Random(count)  # noqa: S311 - no secret is made

@@ -17,7 +17,7 @@ from django.urls import resolve
 
 import django_wxpay
 from django_wxpay import conf, exceptions, services, signals
-from django_wxpay.services.jobs import JOBS
+from django_wxpay.services.worker.jobs import JOBS
 from django_wxpay.simulator import SimulatorAdapter, create_app
 from django_wxpay.testing import SimulatedWXPay
 from tests.docs.markdown import blocks, code_words, links, section, text_of

@@ -20,8 +20,8 @@ import pytest
 import requests
 
 from django_wxpay import conf
-from django_wxpay.services import jobs
-from django_wxpay.services.jobs import JOBS
+from django_wxpay.services.worker import jobs
+from django_wxpay.services.worker.jobs import JOBS
 from django_wxpay.simulator import Simulator, create_app, running
 from example_project.shop.rehearsal import DidNotHappen, rehearse
 from example_project.shop.serving import serving

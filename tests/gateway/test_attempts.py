@@ -8,9 +8,9 @@ import pytest
 import requests
 import urllib3.exceptions as u3
 
-from django_wxpay.gateway.attempts import Attempt, call
-from django_wxpay.gateway.exchanges import Answer, Exchange, Probed
-from django_wxpay.gateway.transport import Transport
+from django_wxpay.gateway.failover import Attempt, call
+from django_wxpay.gateway.http.messages import Answer, Exchange, Probed
+from django_wxpay.gateway.http.transport import Transport
 from django_wxpay.protocol.errors import (
     BadAnswer,
     BadSignature,

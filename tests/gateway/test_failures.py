@@ -9,8 +9,8 @@ import pytest
 import requests
 import urllib3.exceptions as u3
 
-from django_wxpay.gateway.exchanges import UntrustedHost
-from django_wxpay.gateway.failures import no_answer
+from django_wxpay.gateway.http.failures import no_answer
+from django_wxpay.gateway.http.messages import UntrustedHost
 from django_wxpay.gateway.records import Failure
 
 POOL: Any = None

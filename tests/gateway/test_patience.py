@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from django_wxpay.gateway.patience import PatientReader
+from django_wxpay.gateway.http.adapter import PatientReader
 
 Pair = tuple[socket.socket, socket.socket]
 

@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_wxpay.gateway import PlatformKeys, platform_keys
-from django_wxpay.gateway.platform_keys import LOOK_AFTER, REFRESH_AFTER, STRANGERS_PAUSE
+from django_wxpay.gateway import PlatformKeys
+from django_wxpay.gateway.v3 import platform_keys
+from django_wxpay.gateway.v3.platform_keys import LOOK_AFTER, REFRESH_AFTER, STRANGERS_PAUSE
 from django_wxpay.protocol.errors import (
     BadSignature,
     ConfigurationError,
@@ -43,8 +44,8 @@ from tests.gateway.wechat_pay import (
     refusal,
     signed,
 )
-from tests.protocol_v3 import keys
-from tests.protocol_v3.samples import MAINLAND, NOW, REF
+from tests.protocol.v3 import keys
+from tests.protocol.v3.samples import MAINLAND, NOW, REF
 
 OLD_SERIAL = keys.PLATFORM_SERIAL
 STRANGE_SERIAL = "F" * 40

@@ -4,7 +4,7 @@ import queue
 
 import pytest
 
-from django_wxpay.gateway.pooling import IDLE_S, IdleConnections
+from django_wxpay.gateway.http.adapter import IDLE_S, IdleConnections
 
 
 class Connection:

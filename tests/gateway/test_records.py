@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_wxpay.gateway.attempts import Attempt, call
-from django_wxpay.gateway.exchanges import Answer, Exchange, NoAnswer
+from django_wxpay.gateway.failover import Attempt, call
+from django_wxpay.gateway.http.messages import Answer, Exchange, NoAnswer
+from django_wxpay.gateway.http.transport import Transport
 from django_wxpay.gateway.records import Failure, elapsed_ms
-from django_wxpay.gateway.transport import Transport
 from tests.gateway.scripted import DOCUMENT, Fake
 
 seconds = st.floats(min_value=-1e12, max_value=1e12)

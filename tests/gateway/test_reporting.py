@@ -12,12 +12,12 @@ import pytest
 import requests
 
 from django_wxpay.gateway import CallRecord, NoAnswer, Transport, V2Gateway, reporting
-from django_wxpay.gateway.exchanges import Exchange, UntrustedHost
+from django_wxpay.gateway.http.messages import Exchange, UntrustedHost
 from django_wxpay.protocol import v2
 from django_wxpay.protocol.errors import BadAnswer, ConfigurationError, Refused
 from django_wxpay.protocol.merchants import Merchant
+from django_wxpay.protocol.v2.batch_reports import SaleState, TerminalSale
 from django_wxpay.protocol.v2.reports import MeasuredCall, Reporter
-from django_wxpay.protocol.v2.sales import SaleState, TerminalSale
 from tests.gateway.scripted import HTML, Fake, Host, says, stays_silent
 
 KEY = "TESTKEYtestkeyTESTKEYtestkey0000"

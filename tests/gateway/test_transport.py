@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import requests
 
-from django_wxpay.gateway.exchanges import Answer, Exchange, NoAnswer
+from django_wxpay.gateway.http.messages import Answer, Exchange, NoAnswer
+from django_wxpay.gateway.http.transport import LONGEST_ANSWER, Transport
 from django_wxpay.gateway.records import Failure
-from django_wxpay.gateway.transport import LONGEST_ANSWER, Transport
 from django_wxpay.protocol.errors import ConfigurationError
 from tests.gateway.conftest import PATIENCE_S, Authority
 from tests.gateway.scripted import (

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from django_wxpay.gateway import trust
-from django_wxpay.gateway.exchanges import Answer, Exchange, NoAnswer, UntrustedHost
+from django_wxpay.gateway.http import adapter
+from django_wxpay.gateway.http.messages import Answer, Exchange, NoAnswer, UntrustedHost
+from django_wxpay.gateway.http.transport import Transport
 from django_wxpay.gateway.records import Failure
-from django_wxpay.gateway.transport import Transport
 from django_wxpay.protocol.errors import ConfigurationError
 from tests.gateway.conftest import Authority
 from tests.gateway.scripted import DOCUMENT, Host, says
@@ -34,10 +34,10 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         seen.append(str(cafile or capath))
         really(context, cafile, capath)
 
-    trust._trusting.cache_clear()
+    adapter._trusting.cache_clear()
     monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", load)
     yield seen
-    trust._trusting.cache_clear()
+    adapter._trusting.cache_clear()
 
 
 def test_a_private_authority_is_trusted_by_its_bundle(
@@ -58,12 +58,12 @@ def test_a_private_authority_is_trusted_by_its_bundle(
 
 
 def test_the_bundle_is_read_once_for_all_transports(reads: list[str]) -> None:
-    assert trust.trusting() is trust.trusting(None)
+    assert adapter.trusting() is adapter.trusting(None)
     assert len(reads) == 1
 
 
 def test_a_folder_of_certificates_is_a_bundle_too(tmp_path: Path, reads: list[str]) -> None:
-    context = trust.trusting(str(tmp_path))
+    context = adapter.trusting(str(tmp_path))
     assert reads == [str(tmp_path)]
     assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
     assert context.minimum_version == ssl.TLSVersion.TLSv1_2

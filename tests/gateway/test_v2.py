@@ -30,8 +30,7 @@ from django_wxpay.protocol.errors import (
 )
 from django_wxpay.protocol.facts import PrepayGrant, TradeState
 from django_wxpay.protocol.merchants import Merchant, SignType
-from django_wxpay.protocol.references import OrderRef
-from django_wxpay.protocol.terms import OrderTerms
+from django_wxpay.protocol.orders import OrderRef, OrderTerms
 from tests.gateway.scripted import HTML, Fake, Host, says
 
 KEY = "TESTKEYtestkeyTESTKEYtestkey0000"

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from django_wxpay.gateway import CallRecord, Failure, Placed
-from django_wxpay.gateway.transport import USER_AGENT
+from django_wxpay.gateway.http.transport import USER_AGENT
 from django_wxpay.protocol.errors import (
     BadAnswer,
     ConfigurationError,
@@ -28,7 +28,7 @@ from django_wxpay.protocol.errors import (
 from django_wxpay.protocol.facts import PrepayGrant, TradeState
 from django_wxpay.protocol.merchants import Merchant
 from django_wxpay.protocol.v3.authorization import read_authorization
-from django_wxpay.protocol.v3.rsa import lines, verify
+from django_wxpay.protocol.v3.signing import lines, verify
 from tests.gateway.scripted import HTML, Host, says
 from tests.gateway.wechat_pay import (
     PRIMARY,
@@ -40,8 +40,8 @@ from tests.gateway.wechat_pay import (
     refusal,
     signed,
 )
-from tests.protocol_v3 import keys
-from tests.protocol_v3.samples import (
+from tests.protocol.v3 import keys
+from tests.protocol.v3.samples import (
     INSTITUTION,
     MAINLAND,
     MERCHANTS,
@@ -52,7 +52,7 @@ from tests.protocol_v3.samples import (
     payable,
     terms_for,
 )
-from tests.protocol_v3.vectors import VECTORS, body, headers
+from tests.protocol.v3.vectors import VECTORS, body, headers
 
 HOSTS = (PRIMARY, STANDBY)
 MERCHANT = replace(MAINLAND, hosts=HOSTS)

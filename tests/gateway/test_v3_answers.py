@@ -40,9 +40,9 @@ from tests.gateway.wechat_pay import (
     signed,
     spoilt,
 )
-from tests.protocol_v3 import keys
-from tests.protocol_v3.samples import MAINLAND, NOW, REF, terms_for
-from tests.protocol_v3.vectors import VECTORS, body, headers
+from tests.protocol.v3 import keys
+from tests.protocol.v3.samples import MAINLAND, NOW, REF, terms_for
+from tests.protocol.v3.vectors import VECTORS, body, headers
 
 HOSTS = (PRIMARY, STANDBY)
 MERCHANT = replace(MAINLAND, hosts=HOSTS)

@@ -17,15 +17,14 @@ from cryptography.x509.oid import NameOID
 
 from django_wxpay.gateway import CallRecord, PlatformKeys, Transport, V3Gateway
 from django_wxpay.protocol.merchants import Merchant
-from django_wxpay.protocol.v3.aead import encrypt_resource
 from django_wxpay.protocol.v3.authorization import read_authorization, request_message
 from django_wxpay.protocol.v3.certificates import PlatformCertificate
+from django_wxpay.protocol.v3.encryption import encrypt_resource
 from django_wxpay.protocol.v3.keys import load_private_key
-from django_wxpay.protocol.v3.rsa import verify
-from django_wxpay.protocol.v3.signing import signed_headers
+from django_wxpay.protocol.v3.signing import signed_headers, verify
 from tests.gateway.scripted import Fake
-from tests.protocol_v3 import keys
-from tests.protocol_v3.samples import NOW
+from tests.protocol.v3 import keys
+from tests.protocol.v3.samples import NOW
 
 Told = tuple[int, bytes, dict[str, str]]
 

@@ -12,7 +12,7 @@ from django.core.management import call_command
 
 from django_wxpay import conf
 from django_wxpay.models import ApiReport
-from django_wxpay.services import wire
+from django_wxpay.services import gateways
 from django_wxpay.simulator import Simulator, create_app, running
 from example_project.accounts import ACCOUNTS
 from tests.conftest import TEST_KEYS
@@ -146,7 +146,7 @@ def v3_shop(shop: str, settings: Any, ears: Ears) -> Iterator[Callable[..., Simu
     with running(create_app(conf.merchants().values())) as url:
         configured(url)
         yield lambda **changes: configured(url, **changes)
-    wire.platform_keys.cache_clear()
+    gateways.platform_keys.cache_clear()
     assert ears.crashes() == []
     assert ears.told(TEST_KEYS) == []
 

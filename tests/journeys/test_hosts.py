@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from django_wxpay.models import ApiReport
-from django_wxpay.services import wire
+from django_wxpay.services import gateways
 from django_wxpay.simulator import Simulator, running
 from tests.journeys.stage import PACE, Stage, new_number
 
@@ -31,7 +31,7 @@ class TwoHosts:
 
     def let_pass(self, seconds: float) -> None:
         """Let the shop's memory of failed hosts grow older."""
-        health = wire.transport().health
+        health = gateways.transport().health
         earlier = health._clock
         health._clock = lambda: earlier() + seconds
 
@@ -98,7 +98,7 @@ def test_a_new_process_starts_with_the_primary(stage: Stage, hosts: TwoHosts) ->
     hosts.cut_off()
     stage.clerk.placed()
     hosts.bring_back()
-    wire.transport.cache_clear()
+    gateways.transport.cache_clear()
     stage.clerk.placed()
 
     assert attempts()[-1] == (hosts.primary, "")

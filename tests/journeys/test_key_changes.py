@@ -15,7 +15,7 @@ from django.db import connection
 
 from django_wxpay import services
 from django_wxpay.models import Notification, Order, OrderEvent, PlatformCertificate
-from django_wxpay.services import clock, wire
+from django_wxpay.services import clock, gateways
 from django_wxpay.testing import SimulatedWXPay, simulated_wxpay
 from example_project.accounts import ACCOUNTS
 
@@ -46,9 +46,9 @@ def wxpay(
 ) -> Iterator[SimulatedWXPay]:
     with simulated_wxpay() as wxpay:
         monkeypatch.setattr(clock, "now", wxpay.simulator.now)
-        wire.platform_keys.cache_clear()
+        gateways.platform_keys.cache_clear()
         yield wxpay
-    wire.platform_keys.cache_clear()
+    gateways.platform_keys.cache_clear()
 
 
 def crowd(wxpay: SimulatedWXPay, meanwhile: Callable[[], object]) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.laws.source import EXAMPLE, PACKAGE, Module, modules
 
-WRITER = "django_wxpay/services/settling.py"
+WRITER = "django_wxpay/services/transitions/orders.py"
 WRITING_METHODS = {
     "update",
     "create",

@@ -8,9 +8,9 @@ from tests.laws.source import EXAMPLE, PACKAGE, ROOT, modules
 
 # Where a stranger's code or message may fail in any way, and what it did is written down.
 EDGES = {
-    "django_wxpay/services/inbox.py",
-    "django_wxpay/services/dispatching.py",
-    "django_wxpay/services/working.py",
+    "django_wxpay/services/notifications/receiving.py",
+    "django_wxpay/services/transitions/events.py",
+    "django_wxpay/services/worker/running.py",
 }
 ATTICS = {"utils.py", "helpers.py", "common.py", "mixins.py", "misc.py"}
 

@@ -8,7 +8,7 @@ from django_wxpay import conf
 from django_wxpay.protocol.merchants import Merchant
 from tests.laws.source import PACKAGE, imported, modules
 
-CONF = "django_wxpay/conf.py"
+CONF = "django_wxpay/conf/__init__.py"
 # System checks look at other settings than ours: INSTALLED_APPS, DATABASES.
 READERS_OF_SETTINGS = {CONF, "django_wxpay/checks.py"}
 

@@ -8,8 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django_wxpay.protocol.merchants import Merchant, Mode, SignType
-from django_wxpay.protocol.references import OrderRef
-from django_wxpay.protocol.terms import OrderTerms
+from django_wxpay.protocol.orders import OrderRef, OrderTerms
 from django_wxpay.protocol.v2 import encode_xml, sign
 
 KEY = "TESTKEYtestkeyTESTKEYtestkey0000"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_wxpay.protocol.fields import (
+from django_wxpay.protocol.rules import (
     IpAddress,
     JsonObject,
     OneOf,

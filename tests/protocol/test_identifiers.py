@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_wxpay.protocol.identifiers import new_nonce, new_out_trade_no
+from django_wxpay.protocol.orders import new_nonce, new_out_trade_no
 from django_wxpay.protocol.v2.requests import UNIFIEDORDER_RULES
 from tests.protocol.samples import NOW
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from django_wxpay.protocol import outcomes
-from django_wxpay.protocol.errors import Refused
-from django_wxpay.protocol.merchants import SignType
-from django_wxpay.protocol.outcomes import (
+from django_wxpay.protocol import error_codes
+from django_wxpay.protocol.error_codes import (
     RESULT_FAIL,
     RETURN_FAIL,
     TABLE,
@@ -15,6 +13,8 @@ from django_wxpay.protocol.outcomes import (
     Verdict,
     outcome_of,
 )
+from django_wxpay.protocol.errors import Refused
+from django_wxpay.protocol.merchants import SignType
 from django_wxpay.protocol.v2 import encode_xml
 from django_wxpay.protocol.v2.replies import read_envelope
 from tests.protocol.samples import MERCHANT, NONCE, changed, signed
@@ -126,4 +126,4 @@ def test_what_may_be_repeated_and_what_must_be_asked_is_told_apart(code, verdict
 
 
 def test_no_code_has_two_rows():
-    assert len(outcomes._ROWS) == len(TABLE)
+    assert len(error_codes._ROWS) == len(TABLE)

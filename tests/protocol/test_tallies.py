@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_wxpay.protocol.tallies import EDGES, Histogram, Tally, bucket_ms, bucket_of
+from django_wxpay.latency import EDGES, Histogram, Tally, bucket_ms, bucket_of
 
 NOON = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 TIMES = st.integers(0, 10**6)

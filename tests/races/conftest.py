@@ -13,7 +13,7 @@ import pytest
 
 from django_wxpay import services
 from django_wxpay.models import Order
-from django_wxpay.services import wire
+from django_wxpay.services import gateways
 from django_wxpay.signals import order_closed, order_conflicted, order_paid
 from example_project.shop.models import Purchase
 from tests.services.gateway import API_KEY, APPID, MCH_ID, ScriptedGateway, granted
@@ -35,9 +35,9 @@ def gateway(settings: Any) -> Iterator[ScriptedGateway]:
     }
     scripted = ScriptedGateway()
     scripted.answers["/pay/unifiedorder"] = granted
-    wire.mount(HOST, scripted)
+    gateways.mount(HOST, scripted)
     yield scripted
-    wire.unmount(HOST)
+    gateways.unmount(HOST)
 
 
 def new_order(**fields: Any) -> Order:

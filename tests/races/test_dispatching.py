@@ -11,7 +11,7 @@ from django.db import connection
 
 from django_wxpay import services
 from django_wxpay.models import Order, OrderEvent
-from django_wxpay.services import dispatching, settling
+from django_wxpay.services.transitions import events, orders
 from django_wxpay.signals import order_paid
 from tests.races.conftest import Shop, new_order
 from tests.races.running import Meeting, at_once
@@ -29,7 +29,7 @@ def pay(order: Order) -> bool:
 def crashed(order: Order, shop: Shop) -> OrderEvent:
     """An order that was settled by a process which died before it could tell the shop."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(settling, "after_commit", lambda action: None)
+        patch.setattr(orders, "after_commit", lambda action: None)
         assert pay(order)
     assert shop.lines == []
     return OrderEvent.objects.get(kind="PAID")
@@ -54,13 +54,13 @@ def test_two_workers_who_both_found_it_left_over_tell_it_once(
 ) -> None:
     meeting = Meeting(2)
     before = meeting.after(lambda: None)
-    lease = dispatching._lease
+    lease = events._lease
 
     def lease_together(*args: Any) -> bool:
         before()
         return lease(*args)
 
-    monkeypatch.setattr(dispatching, "_lease", lease_together)
+    monkeypatch.setattr(events, "_lease", lease_together)
     outcomes = at_once(services.dispatch_events, services.dispatch_events)
 
     assert (meeting.met, sorted(outcomes)) == (2, [0, 1])
@@ -74,16 +74,16 @@ def test_a_worker_and_the_process_that_settled_it_tell_it_once(
 ) -> None:
     meeting = Meeting(2)
     before = meeting.after(lambda: None)
-    tell = dispatching._tell
+    tell = events._tell
 
     def tell_together(*args: Any) -> bool:
         before()
         return tell(*args)
 
-    monkeypatch.setattr(dispatching, "_tell", tell_together)
+    monkeypatch.setattr(events, "_tell", tell_together)
     outcomes = at_once(
         services.dispatch_events,
-        lambda: int(dispatching.dispatch_event(crashed, crashed.order)),
+        lambda: int(events.dispatch_event(crashed, crashed.order)),
     )
 
     assert (meeting.met, sorted(outcomes)) == (2, [0, 1])
@@ -97,13 +97,13 @@ def test_of_two_workers_only_one_calls_a_receiver_that_raises_and_it_has_its_pau
 ) -> None:
     meeting = Meeting(2)
     before = meeting.after(lambda: None)
-    lease = dispatching._lease
+    lease = events._lease
 
     def lease_together(*args: Any) -> bool:
         before()
         return lease(*args)
 
-    monkeypatch.setattr(dispatching, "_lease", lease_together)
+    monkeypatch.setattr(events, "_lease", lease_together)
     shop.trouble = [ValueError("once"), ValueError("twice")]
     outcomes = at_once(services.dispatch_events, services.dispatch_events)
 
@@ -121,11 +121,11 @@ def test_a_worker_who_comes_too_late_for_an_event_goes_on_with_the_next(
 ) -> None:
     """Not even on MariaDB, where a write that changes nothing waits for the row all the same."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(settling, "after_commit", lambda action: None)
+        patch.setattr(orders, "after_commit", lambda action: None)
         for number in ("RACE000001", "RACE000002"):
             assert pay(new_order(out_trade_no=number))
     is_slow, may_end, ends = threading.Event(), threading.Event(), list[str]()
-    lease = dispatching._lease
+    lease = events._lease
 
     def lease_too_late(event: OrderEvent) -> bool:
         if threading.current_thread() is late[0]:
@@ -147,7 +147,7 @@ def test_a_worker_who_comes_too_late_for_an_event_goes_on_with_the_next(
         may_end.set()
         return told
 
-    monkeypatch.setattr(dispatching, "_lease", lease_too_late)
+    monkeypatch.setattr(events, "_lease", lease_too_late)
     order_paid.connect(work_slowly)
     try:
         outcomes = at_once(come_late, lambda: _once(late) and services.dispatch_events(limit=1))
@@ -201,7 +201,7 @@ def test_many_left_over_events_are_shared_out_among_workers(
     shop: Shop,
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(settling, "after_commit", lambda action: None)
+        patch.setattr(orders, "after_commit", lambda action: None)
         numbers = [f"RACE20000{at}" for at in range(8)]
         assert all(pay(new_order(out_trade_no=number)) for number in numbers)
     outcomes = at_once(*[services.dispatch_events] * 3)

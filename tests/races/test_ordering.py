@@ -10,8 +10,8 @@ from django.db import transaction
 from django_wxpay import services
 from django_wxpay.exceptions import OrderConflict
 from django_wxpay.models import Order
-from django_wxpay.protocol.terms import OrderTerms
-from django_wxpay.services import ordering
+from django_wxpay.protocol.orders import OrderTerms
+from django_wxpay.services.orders import creating
 from tests.races.conftest import new_order
 from tests.races.running import Meeting, at_once
 from tests.services.gateway import ScriptedGateway
@@ -25,7 +25,7 @@ NUMBER = "RACE000001"
 def meeting(gateway: ScriptedGateway, monkeypatch: pytest.MonkeyPatch) -> Meeting:
     """Have both look for the number, and find it free, before either takes it."""
     meeting = Meeting(2)
-    monkeypatch.setattr(ordering, "_find", meeting.after(ordering._find))
+    monkeypatch.setattr(creating, "_find", meeting.after(creating._find))
     return meeting
 
 
@@ -69,7 +69,7 @@ def test_the_loser_keeps_what_its_own_transaction_has_done_before(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A number that is taken between look and insert must not spoil the caller's transaction."""
-    find = ordering._find
+    find = creating._find
 
     def find_too_early(merchant: str, terms: OrderTerms) -> Order | None:
         found = find(merchant, terms)
@@ -77,7 +77,7 @@ def test_the_loser_keeps_what_its_own_transaction_has_done_before(
             new_order(out_trade_no=NUMBER)
         return found
 
-    monkeypatch.setattr(ordering, "_find", find_too_early)
+    monkeypatch.setattr(creating, "_find", find_too_early)
 
     def in_a_transaction() -> Order:
         with transaction.atomic():

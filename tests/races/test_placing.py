@@ -11,7 +11,7 @@ import pytest
 from django_wxpay import services
 from django_wxpay.exceptions import OutcomeUnknown, Refused
 from django_wxpay.models import Order, Prepay
-from django_wxpay.services import placing
+from django_wxpay.services.orders import placing
 from tests.races.conftest import new_order
 from tests.races.running import Meeting, at_once
 from tests.services.gateway import ScriptedGateway, granted, refused

@@ -9,7 +9,7 @@ import pytest
 
 from django_wxpay import services
 from django_wxpay.models import ApiReport
-from django_wxpay.services import report_queue, reporting
+from django_wxpay.services.reports import queue, sending
 from tests.factories import ApiReportFactory
 from tests.races.running import Meeting, at_once
 from tests.services.gateway import ScriptedGateway
@@ -42,13 +42,13 @@ def test_two_workers_who_saw_the_same_rows_free_send_them_once(
     numbers = backlog(20)
     meeting = Meeting(2)
     before = meeting.after(lambda: None)
-    patiently = report_queue.patiently
+    retry_on_lock = queue.retry_on_lock
 
     def claim_together(action: Any) -> Any:
         before()
-        return patiently(action)
+        return retry_on_lock(action)
 
-    monkeypatch.setattr(report_queue, "patiently", claim_together)
+    monkeypatch.setattr(queue, "retry_on_lock", claim_together)
     runs = at_once(*[lambda: services.send_reports(workers=2)] * 2)
 
     assert meeting.met == 2
@@ -60,7 +60,7 @@ def test_four_workers_share_a_backlog(
     desk: ScriptedGateway,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(reporting, "_BATCH", 10)
+    monkeypatch.setattr(sending, "_BATCH", 10)
     numbers = backlog(120)
     runs = at_once(*[lambda: services.send_reports(limit=None, workers=2)] * 4)
 

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from django_wxpay.latency import Tally
 from django_wxpay.models import ApiReport, HourlyLatency
-from django_wxpay.protocol.tallies import Tally
-from django_wxpay.services import rolling_up
-from django_wxpay.services.pruning import prune
-from django_wxpay.services.rolling_up import counted_hours, roll_up
+from django_wxpay.services.latency import rollup
+from django_wxpay.services.latency.pruning import prune
+from django_wxpay.services.latency.rollup import counted_hours, roll_up
 from tests.factories import ApiReportFactory
 from tests.races.running import Meeting, at_once
 
@@ -39,7 +39,7 @@ def counted() -> Tally:
 
 
 def test_four_workers_count_each_call_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rolling_up, "_BATCH", 30)
+    monkeypatch.setattr(rollup, "_BATCH", 30)
     calls(600)
     runs = at_once(*[roll_up] * 4)
     # One that is overtaken for too long gives up; the next run takes what it left.
@@ -58,13 +58,13 @@ def test_two_workers_who_saw_the_same_calls_count_them_once(
     calls(40)
     meeting = Meeting(2)
     together = meeting.after(lambda: None)
-    patiently = rolling_up.patiently
+    retry_on_lock = rollup.retry_on_lock
 
     def begin_together(action: object) -> object:
         together()
-        return patiently(action)  # type: ignore[arg-type]
+        return retry_on_lock(action)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(rolling_up, "patiently", begin_together)
+    monkeypatch.setattr(rollup, "retry_on_lock", begin_together)
     runs = at_once(*[roll_up] * 2)
     assert meeting.met == 2
     assert sorted(run if isinstance(run, int) else -1 for run in runs) == [0, 40]
@@ -72,7 +72,7 @@ def test_two_workers_who_saw_the_same_calls_count_them_once(
 
 
 def test_counting_and_pruning_side_by_side_lose_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rolling_up, "_BATCH", 20)
+    monkeypatch.setattr(rollup, "_BATCH", 20)
     calls(300)
     at_once(roll_up, prune, roll_up, prune)
     roll_up()

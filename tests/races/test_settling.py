@@ -11,7 +11,8 @@ from django.db import connection
 from django_wxpay import services
 from django_wxpay.exceptions import Refused
 from django_wxpay.models import Notification, Order
-from django_wxpay.services import arrivals, settling
+from django_wxpay.services.notifications import processing
+from django_wxpay.services.transitions import orders
 from tests.races.conftest import Shop, new_order
 from tests.races.running import Meeting, at_once
 from tests.services.gateway import (
@@ -49,7 +50,7 @@ def kinds(order: Order) -> list[str]:
 def meet_after_deciding(monkeypatch: pytest.MonkeyPatch, parties: int) -> Meeting:
     """Have everybody decide on the same state before anybody writes."""
     meeting = Meeting(parties)
-    monkeypatch.setattr(settling, "decide", meeting.after(settling.decide))
+    monkeypatch.setattr(orders, "decide", meeting.after(orders.decide))
     return meeting
 
 
@@ -224,14 +225,14 @@ def test_an_order_that_appears_while_its_notification_is_judged_is_paid(
     body = payment_notice("RACE000001")
     if delivery == "second":
         assert not deliver(body)
-    keep = arrivals.keep
+    keep = processing.keep
 
     def keep_too_late(*args: Any) -> Any:
-        monkeypatch.setattr(arrivals, "keep", keep)
+        monkeypatch.setattr(processing, "keep", keep)
         at_once(lambda: new_order(out_trade_no="RACE000001"))
         return keep(*args)
 
-    monkeypatch.setattr(arrivals, "keep", keep_too_late)
+    monkeypatch.setattr(processing, "keep", keep_too_late)
     assert deliver(body)
 
     order = Order.objects.get()
@@ -256,7 +257,7 @@ def test_copies_of_news_that_fits_no_order_are_one_row_and_no_trouble(
     outcome: str,
 ) -> None:
     meeting = Meeting(6)
-    monkeypatch.setattr(arrivals, "_settle", _behind(meeting, arrivals._settle))
+    monkeypatch.setattr(processing, "_settle", _behind(meeting, processing._settle))
     body = payment_notice("RACE000001", **changes)
     outcomes = at_once(*[lambda: deliver(body)] * 6)
 

@@ -13,9 +13,12 @@ from django.db import OperationalError, connection, connections
 
 from django_wxpay import services
 from django_wxpay.models import ApiReport, BackgroundJob, HourlyLatency, Notification, OrderEvent
-from django_wxpay.services import clock, retrying, settling, working
-from django_wxpay.services.jobs import JOBS, Job, Outcome
-from django_wxpay.services.looping import Worker
+from django_wxpay.services import clock
+from django_wxpay.services.notifications import retrying
+from django_wxpay.services.transitions import orders
+from django_wxpay.services.worker import running
+from django_wxpay.services.worker.jobs import JOBS, Job, Outcome
+from django_wxpay.services.worker.loop import Worker
 from tests.factories import ApiReportFactory, OrderFactory
 from tests.races.conftest import Shop, new_order
 from tests.races.running import Meeting, at_once
@@ -56,7 +59,7 @@ def left_over(count: int) -> list[str]:
     """Events of orders that were paid by a process which could not tell the shop."""
     numbers = [f"RACE40000{at}" for at in range(count)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(settling, "after_commit", lambda action: None)
+        patch.setattr(orders, "after_commit", lambda action: None)
         for number in numbers:
             new_order(out_trade_no=number)
             body = payment_notice(number)
@@ -160,7 +163,7 @@ def test_two_processes_that_begin_the_same_job_share_its_row(
         return Outcome()
 
     job = Job(name="tea", does=nothing, every_s=1)
-    runs = at_once(*[lambda: working.run_job(job)] * 2)
+    runs = at_once(*[lambda: running.run_job(job)] * 2)
 
     assert meeting.met == 2
     assert [str(run) for run in runs] == ["tea: nothing to do"] * 2

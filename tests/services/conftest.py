@@ -9,7 +9,7 @@ import pytest
 
 from django_wxpay import services
 from django_wxpay.models import Order
-from django_wxpay.services import wire
+from django_wxpay.services import gateways
 from tests.services.gateway import API_KEY, APPID, MCH_ID, ScriptedGateway, granted
 
 HOST = "http://gateway.test"
@@ -39,9 +39,9 @@ def wxpay(settings: Any) -> dict[str, Any]:
 def gateway(wxpay: dict[str, Any]) -> Iterator[ScriptedGateway]:
     scripted = ScriptedGateway()
     scripted.answers["/pay/unifiedorder"] = granted
-    wire.mount(HOST, scripted)
+    gateways.mount(HOST, scripted)
     yield scripted
-    wire.unmount(HOST)
+    gateways.unmount(HOST)
 
 
 def new_order(**fields: Any) -> Order:

@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 import requests
 from requests.adapters import BaseAdapter
 
-from django_wxpay.protocol.v3.aead import encrypt_resource
+from django_wxpay.protocol.v3.encryption import encrypt_resource
 from django_wxpay.protocol.v3.signing import signed_headers
-from tests.protocol_v3 import keys
+from tests.protocol.v3 import keys
 
 MCH_ID = "1900000109"
 APPID = "wx8888888888888888"

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from django_wxpay.models import ApiReport, ReportBacklog
-from django_wxpay.services import backlog as backlogs
 from django_wxpay.services import clock
-from django_wxpay.services.backlog import Backlog, backlog, backlog_by_hour, note_backlog
-from django_wxpay.services.latencies import Period
+from django_wxpay.services.latency.summary import Period
+from django_wxpay.services.reports import backlog as backlogs
+from django_wxpay.services.reports.backlog import Backlog, backlog, backlog_by_hour, note_backlog
 from tests.factories import ApiReportFactory
 
 pytestmark = pytest.mark.django_db

@@ -11,16 +11,10 @@ from django.test.utils import CaptureQueriesContext
 
 from django_wxpay.exceptions import InsideTransaction, UnknownMerchant
 from django_wxpay.models import ApiReport, BackgroundJob
-from django_wxpay.services import (
-    clock,
-    diagnosing,
-    diagnosing_background,
-    diagnosing_news,
-    findings,
-)
-from django_wxpay.services.failure_advice import advice_on
-from django_wxpay.services.findings import Finding, Level, Subject
-from django_wxpay.services.rolling_up import roll_up
+from django_wxpay.services import clock
+from django_wxpay.services.doctor import background, diagnosis, findings, notifications
+from django_wxpay.services.doctor.findings import Finding, Level, Subject, advice_on
+from django_wxpay.services.latency.rollup import roll_up
 from tests.factories import (
     ApiReportFactory,
     NotificationFactory,
@@ -28,7 +22,7 @@ from tests.factories import (
     OrderFactory,
     PlatformCertificateFactory,
 )
-from tests.protocol_v3 import keys
+from tests.protocol.v3 import keys
 from tests.services.gateway import API_KEY
 from tests.services.platform import PUBLIC_KEY_MODE, V3_MERCHANT
 
@@ -46,7 +40,7 @@ def noon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def diagnosed(subject: Subject, **options: Any) -> list[Finding]:
     """Return what is said of one subject when nobody is asked."""
-    found = diagnosing.diagnose(ask=False, **options)
+    found = diagnosis.diagnose(ask=False, **options)
     return [finding for finding in found if finding.subject is subject]
 
 
@@ -60,7 +54,7 @@ def the_wrong(subject: Subject, **options: Any) -> Finding:
 
 
 def test_a_shop_in_which_nothing_has_happened_is_well() -> None:
-    found = diagnosing.diagnose(ask=False)
+    found = diagnosis.diagnose(ask=False)
     assert {finding.level for finding in found} == {OK}
     assert {finding.advice for finding in found} == {""}
     of_one = [one.subject for one in found if one.merchant == "default"]
@@ -72,7 +66,7 @@ def test_a_shop_in_which_nothing_has_happened_is_well() -> None:
 def test_it_takes_few_queries_and_an_index_serves_those_on_news(wxpay: dict[str, Any]) -> None:
     v3(wxpay)
     with CaptureQueriesContext(connection) as queries:
-        diagnosing.diagnose(ask=False)
+        diagnosis.diagnose(ask=False)
     asked = [query["sql"] for query in queries]
     assert len(asked) <= 14
     on_news = [sql for sql in asked if "_orderevent" in sql or "_notification" in sql]
@@ -86,13 +80,13 @@ def test_it_takes_few_queries_and_an_index_serves_those_on_news(wxpay: dict[str,
 def test_asking_refuses_an_open_transaction() -> None:
     with transaction.atomic():
         with pytest.raises(InsideTransaction):
-            diagnosing.diagnose()
-        assert diagnosing.diagnose(ask=False) != []
+            diagnosis.diagnose()
+        assert diagnosis.diagnose(ask=False) != []
 
 
 def test_an_alias_that_no_setting_names_is_refused() -> None:
     with pytest.raises(UnknownMerchant, match="coffee"):
-        diagnosing.diagnose(merchants=["coffee"], ask=False)
+        diagnosis.diagnose(merchants=["coffee"], ask=False)
 
 
 # Configuration
@@ -128,7 +122,7 @@ def test_settings_beyond_reading_leave_the_rest_to_be_said(settings: Any, broken
     settings.WXPAY = broken
     ApiReportFactory(created_at=NOW - MINUTE, execute_time_ms=3500)
     NotificationFactory(unknown=True, merchant="default")
-    found = diagnosing.diagnose()
+    found = diagnosis.diagnose()
     assert found[0].subject is Subject.CONFIGURATION
     wrong = {(one.merchant, one.subject, one.level) for one in found if one.level is not OK}
     assert ("default", Subject.LATENCY, ERROR) in wrong
@@ -146,9 +140,9 @@ def test_a_database_that_is_away_is_told_once_without_the_statement(
     def fail(*args: Any) -> Any:
         raise ProgrammingError('relation "django_wxpay_order" does not exist\nLINE 1: SELECT')
 
-    monkeypatch.setattr(diagnosing, "_OF_THE_DATABASE", (fail,))
-    monkeypatch.setattr(diagnosing, "answers", fail)
-    found = diagnosing.diagnose()
+    monkeypatch.setattr(diagnosis, "_OF_THE_DATABASE", (fail,))
+    monkeypatch.setattr(diagnosis, "answers", fail)
+    found = diagnosis.diagnose()
     assert levels(found) == [("", ERROR), ("default", OK), ("institution", OK)]
     assert found[0].subject is Subject.DATABASE
     assert found[0].message.endswith(
@@ -163,7 +157,7 @@ def test_a_database_error_without_a_text_is_told_by_its_name(
     def fail(*args: Any) -> Any:
         raise OperationalError
 
-    monkeypatch.setattr(diagnosing, "_OF_THE_DATABASE", (fail,))
+    monkeypatch.setattr(diagnosis, "_OF_THE_DATABASE", (fail,))
     (finding,) = diagnosed(Subject.DATABASE)
     assert "OperationalError" in finding.message
 
@@ -175,8 +169,8 @@ def test_what_was_read_before_the_database_went_away_is_kept(
         raise OperationalError("gone")
 
     NotificationFactory(unknown=True)
-    monkeypatch.setattr(diagnosing, "_OF_THE_DATABASE", (diagnosing_news.notifications, fail, fail))
-    found = [one.subject for one in diagnosing.diagnose(ask=False) if one.level is not OK]
+    monkeypatch.setattr(diagnosis, "_OF_THE_DATABASE", (notifications.notifications, fail, fail))
+    found = [one.subject for one in diagnosis.diagnose(ask=False) if one.level is not OK]
     assert found == [Subject.DATABASE, Subject.NOTIFICATIONS]
 
 
@@ -435,7 +429,7 @@ def test_reports_that_wait_for_a_day_are_a_warning() -> None:
 
 
 def test_beyond_its_cap_the_backlog_is_or_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(diagnosing_background, "COUNTED_UP_TO", 1)
+    monkeypatch.setattr(background, "COUNTED_UP_TO", 1)
     ApiReportFactory(created_at=NOW - 2 * DAY, is_rolled_up=True)
     assert the_wrong(Subject.REPORTS).message.startswith("1 or more latency reports")
 
@@ -467,7 +461,7 @@ def test_notifications_that_failed_are_counted_by_merchant_with_the_oldest() -> 
 
 
 def test_nobody_counts_beyond_the_cap(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (findings, diagnosing_news):
+    for module in (findings, notifications):
         monkeypatch.setattr(module, "COUNTED_UP_TO", 2)
     for _ in range(3):
         NotificationFactory(unknown=True)
@@ -510,7 +504,7 @@ def test_the_worst_comes_first_and_causes_before_what_they_cause(wxpay: dict[str
     NotificationFactory(unknown=True)
     OrderEventFactory(untold=True)
     calls(1, failed=True)
-    found = [one for one in diagnosing.diagnose(ask=False) if one.level is not OK]
+    found = [one for one in diagnosis.diagnose(ask=False) if one.level is not OK]
     assert [(one.level, one.subject) for one in found] == [
         (ERROR, Subject.LATENCY),
         (ERROR, Subject.EVENTS),

@@ -15,10 +15,10 @@ from django.db import OperationalError
 
 from django_wxpay import conf
 from django_wxpay.models import ApiReport, PlatformCertificate
-from django_wxpay.services import diagnosing, diagnosing_hosts, trusting, wire
-from django_wxpay.services.failure_advice import advice_on
-from django_wxpay.services.findings import Finding, Level, Subject
-from tests.protocol_v3 import keys
+from django_wxpay.services import certificate_store, gateways
+from django_wxpay.services.doctor import diagnosis, hosts
+from django_wxpay.services.doctor.findings import Finding, Level, Subject, advice_on
+from tests.protocol.v3 import keys
 from tests.services.conftest import HOST
 from tests.services.gateway import API_KEY, MCH_ID, ScriptedGateway, refused, standing
 from tests.services.platform import (
@@ -39,7 +39,7 @@ NO_SUCH_ORDER = refused("ORDERNOTEXIST", "order not exist")
 
 def asked(alias: str = "default") -> list[Finding]:
     """Return what one merchant's hosts are found to be."""
-    return list(diagnosing_hosts.answers(conf.merchant(alias)))
+    return list(hosts.answers(conf.merchant(alias)))
 
 
 @pytest.fixture
@@ -105,11 +105,11 @@ def test_every_host_is_asked_apart_and_none_stands_in_for_another(
     gateway.answers[QUERY] = ConnectionResetError()
     spare = ScriptedGateway()
     spare.answers[QUERY] = NO_SUCH_ORDER
-    wire.mount(SPARE, spare)
+    gateways.mount(SPARE, spare)
     try:
         first, second = asked()
     finally:
-        wire.unmount(SPARE)
+        gateways.unmount(SPARE)
     assert (described(first), described(second)) == (
         (ERROR, Subject.HOSTS),
         (OK, Subject.HOSTS),
@@ -231,7 +231,7 @@ def test_what_keeps_it_from_asking_is_told(
 
 def test_calls_are_judged_before_any_is_made(gateway: ScriptedGateway) -> None:
     gateway.answers[QUERY] = requests.ReadTimeout()
-    found = diagnosing.diagnose(merchants=["default"])
+    found = diagnosis.diagnose(merchants=["default"])
     assert [one.level for one in found if one.subject is Subject.LATENCY] == [OK]
     assert [one.level for one in found if one.subject is Subject.HOSTS] == [ERROR]
 
@@ -244,11 +244,11 @@ def platform(wxpay: dict[str, Any], settings: Any) -> Iterator[Platform]:
     entry = V3_MERCHANT | PUBLIC_KEY_MODE
     settings.WXPAY = {**wxpay, "MERCHANTS": {"default": entry}}
     scripted = Platform()
-    wire.mount("http://v3.test", scripted)
-    wire.platform_keys.cache_clear()
+    gateways.mount("http://v3.test", scripted)
+    gateways.platform_keys.cache_clear()
     yield scripted
-    wire.unmount("http://v3.test")
-    wire.platform_keys.cache_clear()
+    gateways.unmount("http://v3.test")
+    gateways.platform_keys.cache_clear()
 
 
 class Platform(ScriptedPlatform):
@@ -289,7 +289,7 @@ def test_where_certificates_are_used_they_are_asked_for_as_well(by_certificate: 
 def test_with_hosts_asked_it_is_well_that_no_certificate_is_known_yet(
     by_certificate: Platform,
 ) -> None:
-    found = diagnosing.diagnose()
+    found = diagnosis.diagnose()
     assert {one.level for one in found} == {OK}
     assert [one.message for one in found if one.subject is Subject.KEYS] == [
         "No platform certificate is known yet: the first signed answer brings one.",
@@ -357,12 +357,12 @@ def test_a_v3_merchant_with_a_v2_key_is_asked_over_both_for_reports_need_v2(
 ) -> None:
     gateway.answers[QUERY] = NO_SUCH_ORDER
     configure(API_KEY=API_KEY, HOSTS=[HOST])
-    wire.mount(f"{HOST}/v3", platform)
+    gateways.mount(f"{HOST}/v3", platform)
     platform.answer = (404, {"code": "ORDER_NOT_EXIST"})
     try:
         first, second = asked()
     finally:
-        wire.unmount(f"{HOST}/v3")
+        gateways.unmount(f"{HOST}/v3")
     assert first.message.startswith("gateway.test (API v3) answers")
     assert second.message.startswith("gateway.test (API v2) answers")
     assert (len(platform.calls), len(gateway.calls)) == (1, 1)
@@ -383,8 +383,8 @@ def test_without_a_database_v3_cannot_look_for_certificates_and_that_is_told(
     def fail(*args: Any) -> Any:
         raise OperationalError("gone")
 
-    monkeypatch.setattr(trusting.CertificateVault, "certificates", fail)
-    found = diagnosing.diagnose()
+    monkeypatch.setattr(certificate_store.CertificateStore, "certificates", fail)
+    found = diagnosis.diagnose()
     assert [(one.subject, one.level) for one in found if one.level is not OK] == [
         (Subject.DATABASE, ERROR),
     ]
@@ -392,6 +392,6 @@ def test_without_a_database_v3_cannot_look_for_certificates_and_that_is_told(
 
 def test_a_gateway_at_one_host_is_that_of_the_merchant_otherwise(wxpay: dict[str, Any]) -> None:
     account = conf.merchant("default")
-    narrowed = wire.gateway_at("default", SPARE, api=account.api, heard=[].append)
+    narrowed = gateways.gateway_at("default", SPARE, api=account.api, heard=[].append)
     assert narrowed._merchant == replace(account, hosts=(SPARE,))
     assert conf.merchant("default").hosts == (HOST,)

@@ -12,7 +12,7 @@ from django.db import DatabaseError, transaction
 
 from django_wxpay import services
 from django_wxpay.models import Order, OrderEvent
-from django_wxpay.services import dispatching
+from django_wxpay.services.transitions import events
 from django_wxpay.signals import order_paid
 from tests.services.conftest import new_order
 from tests.services.gateway import payment_notice
@@ -114,14 +114,14 @@ def test_an_event_somebody_else_told_is_not_told_again(
     pay(order)
     stale = OrderEvent.objects.get()
 
-    assert dispatching.dispatch_event(stale, order) is False
+    assert events.dispatch_event(stale, order) is False
     assert heard == [stale.pk]
 
 
 def test_history_that_nobody_is_told_of_is_never_pending(order: Order) -> None:
     event = OrderEvent(kind="MOVED")
 
-    assert dispatching.dispatch_event(event, order) is False
+    assert events.dispatch_event(event, order) is False
 
 
 def test_leftovers_are_told_oldest_first_and_no_more_than_asked(
@@ -179,8 +179,8 @@ def test_what_another_worker_has_in_hand_is_left_to_it_until_its_lease_is_over(
         heard.append(order.out_trade_no)
 
     connected(receiver)
-    assert dispatching._lease(OrderEvent.objects.get(order__out_trade_no=numbers[0]))
-    batch = dispatching.tell_left_over(limit=10)
+    assert events._lease(OrderEvent.objects.get(order__out_trade_no=numbers[0]))
+    batch = events.tell_left_over(limit=10)
     assert (batch.found, batch.done, heard) == (1, 1, numbers[1:])
 
     OrderEvent.objects.update(next_dispatch_at=datetime.now(UTC))
@@ -194,14 +194,14 @@ def test_an_event_that_another_worker_takes_at_the_same_moment_is_not_told(
 ) -> None:
     left_over(1)
     connected(_raises)
-    lease = dispatching._lease
+    lease = events._lease
 
     def too_late(event: OrderEvent) -> bool:
         assert lease(event)
         return lease(event)
 
-    monkeypatch.setattr(dispatching, "_lease", too_late)
-    batch = dispatching.tell_left_over(limit=10)
+    monkeypatch.setattr(events, "_lease", too_late)
+    batch = events.tell_left_over(limit=10)
     assert (batch.found, batch.done) == (1, 0)
     assert OrderEvent.objects.get().dispatch_attempts == 0
 
@@ -218,7 +218,7 @@ def test_a_receiver_that_raises_does_not_keep_the_next_event_waiting(
             raise DatabaseError("the shop's own table is gone")
 
     connected(receiver)
-    batch = dispatching.tell_left_over(limit=10)
+    batch = events.tell_left_over(limit=10)
     assert (batch.found, batch.done, heard) == (3, 2, numbers)
     assert services.dispatch_events() == 0
     failed = OrderEvent.objects.get(dispatched_at__isnull=True)
@@ -249,7 +249,7 @@ def test_an_event_that_cannot_even_be_postponed_stays_pending(
 ) -> None:
     connected(_raises)
     with monkeypatch.context() as patch:
-        patch.setattr(dispatching, "F", _raises_database_error)
+        patch.setattr(events, "F", _raises_database_error)
         pay(order)
     event = OrderEvent.objects.get()
     assert (event.dispatched_at, event.next_dispatch_at) == (None, None)

@@ -15,8 +15,9 @@ from django_wxpay import services
 from django_wxpay.exceptions import UnknownMerchant
 from django_wxpay.models import Notification, Order, OrderEvent
 from django_wxpay.protocol import v2
-from django_wxpay.services import arrivals, inbox, transactions
-from django_wxpay.services.acknowledging import Acknowledgement
+from django_wxpay.services import transactions
+from django_wxpay.services.notifications import processing, receiving
+from django_wxpay.services.notifications.responses import Acknowledgement
 from django_wxpay.signals import order_paid
 from tests.services.conftest import new_order
 from tests.services.gateway import API_KEY, ScriptedGateway, payment_notice
@@ -99,7 +100,7 @@ def test_a_strangers_request_costs_no_row_and_one_log_line_that_repeats_nothing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     new_order(out_trade_no="TEST000001")
-    inbox.strangers.clear()
+    receiving.strangers.clear()
     with caplog.at_level(logging.WARNING):
         answer = notify(body)
 
@@ -108,7 +109,7 @@ def test_a_strangers_request_costs_no_row_and_one_log_line_that_repeats_nothing(
     assert Notification.objects.count() == 0
     assert Order.objects.get().trade_state == "CREATED"
     assert len(caplog.records) == 1
-    assert inbox.strangers.total() == 1
+    assert receiving.strangers.total() == 1
     assert "TEST000001" not in caplog.text
     assert API_KEY not in caplog.text
 
@@ -201,13 +202,13 @@ def test_an_order_that_appears_while_its_notification_is_judged_is_paid(
     db: None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    keep = arrivals.keep
+    keep = processing.keep
 
     def keep_too_late(*args: Any) -> Acknowledgement:
         new_order(out_trade_no="TEST000001")
         return keep(*args)
 
-    monkeypatch.setattr(arrivals, "keep", keep_too_late)
+    monkeypatch.setattr(processing, "keep", keep_too_late)
 
     assert notify(payment_notice("TEST000001")).accepted
     assert Order.objects.get().trade_state == "SUCCESS"
@@ -246,7 +247,7 @@ def test_our_own_trouble_is_kept_answered_failure_and_mended_by_the_next_deliver
 ) -> None:
     body = payment_notice(order.out_trade_no)
     with monkeypatch.context() as patch:
-        patch.setattr(arrivals, "settle", _raise(RuntimeError("a bug with a SECRET in it")))
+        patch.setattr(processing, "settle", _raise(RuntimeError("a bug with a SECRET in it")))
         answer = notify(body)
         again = notify(body)
     assert not answer.accepted
@@ -269,7 +270,7 @@ def test_our_own_trouble_with_what_another_delivery_settled_is_a_success(
 ) -> None:
     body = payment_notice(order.out_trade_no)
     notify(body)
-    monkeypatch.setattr(arrivals, "_take_in", _raise(RuntimeError("too slow to see it settled")))
+    monkeypatch.setattr(processing, "_take_in", _raise(RuntimeError("too slow to see it settled")))
 
     assert notify(body).accepted
     assert Notification.objects.get().attempts == 2
@@ -280,8 +281,8 @@ def test_when_even_keeping_it_fails_the_answer_is_still_failure(
     order: Order,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(arrivals, "_take_in", _raise(DatabaseError("down")))
-    monkeypatch.setattr(arrivals, "keep", _raise(DatabaseError("down")))
+    monkeypatch.setattr(processing, "_take_in", _raise(DatabaseError("down")))
+    monkeypatch.setattr(processing, "keep", _raise(DatabaseError("down")))
     answer = notify(payment_notice(order.out_trade_no))
 
     assert (answer.status, answer.accepted) == (200, False)
@@ -292,7 +293,7 @@ def test_an_integrity_error_that_is_no_duplicate_is_our_trouble(
     order: Order,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(arrivals, "settle", _raise(IntegrityError("something else")))
+    monkeypatch.setattr(processing, "settle", _raise(IntegrityError("something else")))
 
     assert not notify(payment_notice(order.out_trade_no)).accepted
     assert Notification.objects.get().outcome == "FAILED"
@@ -303,12 +304,12 @@ def test_a_delivery_that_was_not_quick_enough_is_acknowledged(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     body = payment_notice(order.out_trade_no)
-    look = arrivals._orders
+    look = processing._orders
     notify(body)
     # As if the first delivery had been decided between this one's look and its insert.
     looks = iter(["none"])
     monkeypatch.setattr(
-        arrivals,
+        processing,
         "_orders",
         lambda draft, news: look(
             Notification(
@@ -319,7 +320,7 @@ def test_a_delivery_that_was_not_quick_enough_is_acknowledged(
             news,
         ),
     )
-    monkeypatch.setattr(arrivals, "_settle_known", _raise(AssertionError("not looked up")))
+    monkeypatch.setattr(processing, "_settle_known", _raise(AssertionError("not looked up")))
 
     assert notify(body).accepted
     assert Notification.objects.get().attempts == 2
@@ -329,7 +330,7 @@ def test_a_delivery_that_was_not_quick_enough_is_acknowledged(
 @pytest.mark.django_db(transaction=True)
 def test_a_lock_that_passes_is_waited_for(order: Order, monkeypatch: pytest.MonkeyPatch) -> None:
     tries: list[int] = []
-    settle = arrivals.settle
+    settle = processing.settle
 
     def locked_twice(*args: Any, **kwargs: Any) -> Any:
         tries.append(1)
@@ -337,7 +338,7 @@ def test_a_lock_that_passes_is_waited_for(order: Order, monkeypatch: pytest.Monk
             raise OperationalError("database is locked")
         return settle(*args, **kwargs)
 
-    monkeypatch.setattr(arrivals, "settle", locked_twice)
+    monkeypatch.setattr(processing, "settle", locked_twice)
 
     assert notify(payment_notice(order.out_trade_no)).accepted
     assert len(tries) == 3
@@ -350,7 +351,7 @@ def test_a_lock_that_does_not_pass_is_our_trouble(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(transactions, "_PAUSES_S", (0.0, 0.0))
-    monkeypatch.setattr(arrivals, "settle", _raise(OperationalError("database is locked")))
+    monkeypatch.setattr(processing, "settle", _raise(OperationalError("database is locked")))
 
     assert not notify(payment_notice(order.out_trade_no)).accepted
     assert Notification.objects.get().outcome == "FAILED"
@@ -386,7 +387,7 @@ def test_replaying_under_a_changed_key_is_refused(
 
 def test_trouble_in_a_replay_is_kept(order: Order, monkeypatch: pytest.MonkeyPatch) -> None:
     notify(payment_notice("TEST000001"))
-    monkeypatch.setattr(arrivals, "_settle", _raise(RuntimeError("a bug")))
+    monkeypatch.setattr(processing, "_settle", _raise(RuntimeError("a bug")))
 
     assert not services.replay_notification(Notification.objects.get()).accepted
     assert "RuntimeError" in Notification.objects.get().reason

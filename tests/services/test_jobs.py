@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from django_wxpay.models import ApiReport, HourlyLatency, OrderEvent, ReportBacklog
-from django_wxpay.services import ReportRun, jobs
-from django_wxpay.services.batches import Batch
-from django_wxpay.services.jobs import JOBS, Outcome, chosen_jobs
+from django_wxpay.services import ReportRun
+from django_wxpay.services.claims import Batch
+from django_wxpay.services.worker import jobs
+from django_wxpay.services.worker.jobs import JOBS, Outcome, chosen_jobs
 from tests.factories import ApiReportFactory, NotificationFactory, OrderEventFactory
 from tests.services.gateway import ScriptedGateway
 

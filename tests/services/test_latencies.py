@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from django_wxpay.models import ApiReport
-from django_wxpay.services import clock, latencies
-from django_wxpay.services.latencies import Period, Scope, host_of, interface_of, measured
-from django_wxpay.services.rolling_up import roll_up
+from django_wxpay.services import clock
+from django_wxpay.services.latency import summary
+from django_wxpay.services.latency.rollup import roll_up
+from django_wxpay.services.latency.summary import Period, Scope, host_of, interface_of, measured
 from tests.factories import ApiReportFactory
 
 pytestmark = pytest.mark.django_db
@@ -71,7 +72,7 @@ def test_of_the_calls_that_no_hour_counts_the_newest_are_looked_at(
     monkeypatch: pytest.MonkeyPatch,
     django_assert_num_queries: Any,
 ) -> None:
-    monkeypatch.setattr(latencies, "UNCOUNTED_SEEN", 3)
+    monkeypatch.setattr(summary, "UNCOUNTED_SEEN", 3)
     for minutes in range(5):
         call(minutes, merchant=str(minutes))
     with django_assert_num_queries(2):

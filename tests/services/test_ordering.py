@@ -154,11 +154,11 @@ def test_a_number_taken_in_the_same_moment_is_found_and_compared(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The look before the insert is a courtesy; the unique constraint is what decides."""
-    from django_wxpay.services import ordering
+    from django_wxpay.services.orders import creating
 
     first = new_order(out_trade_no="TEST000001")
     answers = iter([None, first])
-    monkeypatch.setattr(ordering, "_find", lambda *args: next(answers))
+    monkeypatch.setattr(creating, "_find", lambda *args: next(answers))
     with transaction.atomic():
         again = new_order(out_trade_no="TEST000001")
         assert Order.objects.count() == 1, "the caller's transaction goes on"
@@ -171,10 +171,10 @@ def test_an_integrity_error_about_something_else_is_not_swallowed(
 ) -> None:
     from django.db import IntegrityError
 
-    from django_wxpay.services import ordering
+    from django_wxpay.services.orders import creating
 
     new_order(out_trade_no="TEST000001")
-    monkeypatch.setattr(ordering, "_find", lambda *args: None)
+    monkeypatch.setattr(creating, "_find", lambda *args: None)
 
     with pytest.raises(IntegrityError):
         new_order(out_trade_no="TEST000001")

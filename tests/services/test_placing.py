@@ -19,7 +19,7 @@ from django_wxpay.exceptions import (
     Refused,
 )
 from django_wxpay.models import ApiReport, Order, OrderEvent, Prepay
-from django_wxpay.services import placing
+from django_wxpay.services.orders import placing
 from tests.services.conftest import new_order
 from tests.services.gateway import (
     PAID,

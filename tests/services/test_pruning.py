@@ -10,9 +10,10 @@ from django.db import transaction
 
 from django_wxpay.exceptions import InsideTransaction
 from django_wxpay.models import ApiReport, HourlyLatency
-from django_wxpay.services import clock, pruning
-from django_wxpay.services.pruning import prune
-from django_wxpay.services.rolling_up import roll_up
+from django_wxpay.services import clock
+from django_wxpay.services.latency import pruning
+from django_wxpay.services.latency.pruning import prune
+from django_wxpay.services.latency.rollup import roll_up
 from tests.factories import ApiReportFactory
 
 pytestmark = pytest.mark.django_db

@@ -10,7 +10,8 @@ from django.db import DatabaseError
 from django_wxpay import services
 from django_wxpay.exceptions import Refused
 from django_wxpay.models import ApiReport, Order
-from django_wxpay.services import recording, wire
+from django_wxpay.services import gateways
+from django_wxpay.services.latency import recording
 from tests.services.conftest import HOST
 from tests.services.gateway import API_KEY, ScriptedGateway, refused
 
@@ -53,19 +54,19 @@ def test_a_mount_outlives_changed_settings_and_an_unmount_ends_it(
     wxpay: dict[str, Any],
     settings: Any,
 ) -> None:
-    first = wire.transport()
+    first = gateways.transport()
     settings.WXPAY = wxpay | {"TIMEOUT": (1, 2)}
 
-    assert wire.transport() is not first
+    assert gateways.transport() is not first
     services.unified_order(order)
     assert len(gateway.calls) == 1
 
 
 def test_other_settings_leave_the_transport_alone(settings: Any) -> None:
-    first = wire.transport()
+    first = gateways.transport()
     settings.DEBUG = True
 
-    assert wire.transport() is first
+    assert gateways.transport() is first
 
 
 def test_mounts_of_one_address_are_undone_one_by_one(
@@ -77,13 +78,13 @@ def test_mounts_of_one_address_are_undone_one_by_one(
     inner = ScriptedGateway()
     inner.answers["/pay/orderquery"] = refused("SYSTEMERROR")
     gateway.answers["/pay/orderquery"] = refused("NOAUTH")
-    wire.mount(HOST, inner)
+    gateways.mount(HOST, inner)
     with pytest.raises(Refused, match="SYSTEMERROR"):
         services.query_order(order)
-    wire.unmount(HOST)
+    gateways.unmount(HOST)
     settings.WXPAY = wxpay | {"TIMEOUT": (1, 2)}
     with pytest.raises(Refused, match="NOAUTH"):
         services.query_order(order)
 
     with pytest.raises(KeyError):
-        wire.unmount("http://never.mounted")
+        gateways.unmount("http://never.mounted")

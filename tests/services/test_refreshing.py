@@ -12,9 +12,9 @@ from django.db import DatabaseError, transaction
 
 from django_wxpay.exceptions import InsideTransaction, OutcomeUnknown
 from django_wxpay.models import CertificateDownload, PlatformCertificate
-from django_wxpay.services import clock, refreshing, wire
-from django_wxpay.services.refreshing import refresh_certificates
-from tests.protocol_v3 import keys
+from django_wxpay.services import certificates, clock, gateways
+from django_wxpay.services.certificates import refresh_certificates
+from tests.protocol.v3 import keys
 from tests.services.platform import (
     PUBLIC_KEY_MODE,
     V3_MERCHANT,
@@ -43,13 +43,13 @@ def platform(settings: Any) -> Iterator[ScriptedPlatform]:
     scripted = ScriptedPlatform()
     scripted.serial = keys.PLATFORM_SERIAL
     scripted.answers[PATH] = certificates_answer
-    wire.mount("http://v3.test", scripted)
+    gateways.mount("http://v3.test", scripted)
     yield scripted
-    wire.unmount("http://v3.test")
+    gateways.unmount("http://v3.test")
 
 
 def another_process() -> None:
-    wire.platform_keys.cache_clear()
+    gateways.platform_keys.cache_clear()
 
 
 def test_every_merchant_that_uses_certificates_has_its_own_renewed_and_no_other(
@@ -101,14 +101,14 @@ def test_a_database_in_trouble_over_one_merchant_does_not_stop_the_next(
     platform: ScriptedPlatform,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    refresh = wire.refresh_platform_keys
+    refresh = gateways.refresh_platform_keys
 
     def down_for_one(alias: str) -> bool:
         if alias == "default":
             raise DatabaseError("down")
         return refresh(alias)
 
-    monkeypatch.setattr(refreshing.wire, "refresh_platform_keys", down_for_one)
+    monkeypatch.setattr(certificates.gateways, "refresh_platform_keys", down_for_one)
     with pytest.raises(OutcomeUnknown, match=r"not renewed: default$"):
         refresh_certificates()
     assert len(platform.calls) == 1

@@ -13,8 +13,8 @@ from django_wxpay import services
 from django_wxpay.exceptions import OutcomeUnknown
 from django_wxpay.models import Notification, Order, OrderEvent, Refund
 from django_wxpay.protocol.facts import RefundStatus
-from django_wxpay.services import refund_settling
-from django_wxpay.services.acknowledging import Acknowledgement
+from django_wxpay.services.notifications.responses import Acknowledgement
+from django_wxpay.services.transitions import refunds
 from django_wxpay.signals import refund_settled
 from tests.protocol.v2.test_refund_notices import notice as v2_notice
 from tests.services.conftest import new_order
@@ -194,14 +194,14 @@ def test_a_refund_that_lost_a_race_is_decided_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     notify(refund_notice(paid.out_trade_no, refund_status="PROCESSING"))
-    move = refund_settling._move
+    move = refunds._move
 
     def quicker(refund: Refund, fact: Any) -> Refund | None:
-        monkeypatch.setattr(refund_settling, "_move", move)
+        monkeypatch.setattr(refunds, "_move", move)
         Refund.objects.update(refund_status=RefundStatus.SUCCESS)
         return move(refund, fact)
 
-    monkeypatch.setattr(refund_settling, "_move", quicker)
+    monkeypatch.setattr(refunds, "_move", quicker)
     assert notify(refund_notice(paid.out_trade_no)).accepted
 
     assert Refund.objects.get().refund_status == "SUCCESS"
@@ -212,7 +212,7 @@ def test_a_refund_that_never_holds_still_is_left_for_later(
     paid: Order,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(refund_settling, "_write", lambda *args: (False, None))
+    monkeypatch.setattr(refunds, "_write", lambda *args: (False, None))
 
     assert notify(refund_notice(paid.out_trade_no)).status == 503
     assert "OutcomeUnknown" in Notification.objects.get().reason

@@ -10,7 +10,7 @@ import pytest
 
 from django_wxpay.gateway import CallRecord, Failure
 from django_wxpay.models import ApiReport
-from django_wxpay.services import recording
+from django_wxpay.services.latency import recording
 from tests.services.gateway import API_KEY, APPID, MCH_ID
 
 pytestmark = pytest.mark.django_db
@@ -73,7 +73,7 @@ def test_a_merchant_without_a_v2_key_is_measured_but_cannot_report(
     keys = {"API_V3_KEY": "TESTONLYapiv3key0000000000000000"}
     settings.WXPAY = wxpay | {"REPORT_LEVEL": "off", "MERCHANTS": {"default": entry | keys}}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("django_wxpay.credentials.problems", lambda _: ())
+        patch.setattr("django_wxpay.conf.credentials.problems", lambda _: ())
         assert status_of(replace(YES, api="v3")) == "NOT_REPORTABLE"
 
 

@@ -15,8 +15,9 @@ from django_wxpay import services
 from django_wxpay.exceptions import InsideTransaction
 from django_wxpay.models import ApiReport, Order
 from django_wxpay.protocol import v2
-from django_wxpay.services import ReportRun, report_queue, reporting
-from django_wxpay.services.report_queue import Claim
+from django_wxpay.services import ReportRun
+from django_wxpay.services.reports import queue, sending
+from django_wxpay.services.reports.queue import Claim
 from tests.factories import ApiReportFactory
 from tests.services.gateway import API_KEY, ScriptedGateway, standing
 
@@ -114,7 +115,7 @@ def test_what_cannot_be_reported_any_more_is_marked_so(desk: ScriptedGateway) ->
 def test_the_limit_is_kept_and_the_oldest_go_first(
     desk: ScriptedGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reporting, "_BATCH", 2)
+    monkeypatch.setattr(sending, "_BATCH", 2)
     rows = [ApiReportFactory() for _ in range(5)]
     assert services.send_reports(limit=3, workers=1) == ReportRun(sent=3)
     told = [sent["out_trade_no"] for _, sent in desk.calls]
@@ -169,7 +170,7 @@ def test_in_an_outage_a_few_rows_are_tried_and_all_wait_on(
 def test_a_row_that_alone_is_not_answered_is_given_up_once_others_are(
     desk: ScriptedGateway, monkeypatch: pytest.MonkeyPatch, place: int, batch: int
 ) -> None:
-    monkeypatch.setattr(reporting, "_BATCH", batch)
+    monkeypatch.setattr(sending, "_BATCH", batch)
     rows = [ApiReportFactory() for _ in range(3)]
     bad = rows[place].out_trade_no
     desk.answers[PATH] = lambda sent: requests.ReadTimeout() if sent["out_trade_no"] == bad else YES
@@ -194,7 +195,7 @@ def test_a_lone_row_that_is_not_answered_is_tried_once_a_run(desk: ScriptedGatew
 def test_an_outage_of_one_merchant_does_not_hold_up_another(
     desk: ScriptedGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reporting, "_BATCH", 2)
+    monkeypatch.setattr(sending, "_BATCH", 2)
     for _ in range(6):
         ApiReportFactory()
     ApiReportFactory(merchant="institution", mch_id="1900000100")
@@ -208,7 +209,7 @@ def test_an_outage_of_one_merchant_does_not_hold_up_another(
 
 
 def test_an_answer_breaks_the_silence() -> None:
-    talk = reporting._Talk(patience=2)
+    talk = sending._Talk(patience=2)
     for answered, given_up_on in [(False, []), (True, []), (False, []), (False, ["default"])]:
         (talk.was_answered if answered else talk.was_not_answered)("default")
         assert talk.given_up_on == given_up_on
@@ -245,14 +246,14 @@ def test_where_another_worker_was_quicker_the_next_rows_are_taken(
     desk: ScriptedGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = ApiReportFactory(), ApiReportFactory()
-    patiently, until = report_queue.patiently, datetime.now(UTC) + timedelta(minutes=1)
+    retry_on_lock, until = queue.retry_on_lock, datetime.now(UTC) + timedelta(minutes=1)
 
     def too_late(action: Callable[[], Any]) -> Any:
         free = ApiReport.objects.filter(pk=first.pk, report_claim="")
         free.update(report_claim="quicker", report_claimed_until=until)
-        return patiently(action)
+        return retry_on_lock(action)
 
-    monkeypatch.setattr(report_queue, "patiently", too_late)
+    monkeypatch.setattr(queue, "retry_on_lock", too_late)
     assert [row.pk for row in Claim().take(1, but_of=[])] == [second.pk]
 
 
@@ -311,7 +312,7 @@ def test_stopped_between_two_batches_it_begins_no_other(
     desk: ScriptedGateway,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(reporting, "_BATCH", 2)
+    monkeypatch.setattr(sending, "_BATCH", 2)
     ApiReport.objects.bulk_create(ApiReportFactory.build_batch(5))
     asked: list[int] = []
 

@@ -13,8 +13,9 @@ from django.db import DatabaseError, connection, transaction
 from django_wxpay import services
 from django_wxpay.exceptions import InsideTransaction
 from django_wxpay.models import Notification, Order
-from django_wxpay.services import arrivals, clock, retrying
-from django_wxpay.services.batches import Batch
+from django_wxpay.services import clock
+from django_wxpay.services.claims import Batch
+from django_wxpay.services.notifications import processing, retrying
 from tests.factories import OrderFactory
 from tests.services.gateway import payment_notice
 
@@ -235,14 +236,14 @@ def test_our_own_trouble_with_one_does_not_stop_the_next(
     for number in ("TEST000001", "TEST000002"):
         unsettled(number)
         restored(number)
-    settle = arrivals.settle
+    settle = processing.settle
 
     def broken_for_one(order: Order, *args: Any, **kwargs: Any) -> Any:
         if order.out_trade_no == "TEST000001":
             raise RuntimeError("a bug")
         return settle(order, *args, **kwargs)
 
-    monkeypatch.setattr(arrivals, "settle", broken_for_one)
+    monkeypatch.setattr(processing, "settle", broken_for_one)
     assert services.retry_notifications() == 1
     outcomes = dict(Notification.objects.values_list("out_trade_no", "outcome"))
     assert outcomes == {"TEST000001": "FAILED", "TEST000002": "APPLIED"}

@@ -10,8 +10,8 @@ from django.db import OperationalError, connection, transaction
 
 from django_wxpay.exceptions import InsideTransaction
 from django_wxpay.models import ApiReport, HourlyLatency
-from django_wxpay.services import rolling_up
-from django_wxpay.services.rolling_up import Overtaken, counted_hours, full_hour, roll_up
+from django_wxpay.services.latency import rollup
+from django_wxpay.services.latency.rollup import Overtaken, counted_hours, full_hour, roll_up
 from tests.factories import ApiReportFactory
 
 pytestmark = pytest.mark.django_db
@@ -88,7 +88,7 @@ def test_percentiles_of_a_skewed_day_agree_with_the_raw_rows_within_five_percent
         for number, milliseconds in enumerate(times)
     )
     assert roll_up() == 10_000
-    total = rolling_up.Tally()
+    total = rollup.Tally()
     for _, tally in counted_hours(HourlyLatency.objects.all()):
         total.add(tally)
     ranked = sorted(times)
@@ -99,7 +99,7 @@ def test_percentiles_of_a_skewed_day_agree_with_the_raw_rows_within_five_percent
 
 
 def test_no_more_are_taken_than_asked_for_oldest_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rolling_up, "_BATCH", 2)
+    monkeypatch.setattr(rollup, "_BATCH", 2)
     rows = [call(minutes) for minutes in range(5)]
     assert roll_up(limit=3) == 3
     left = ApiReport.objects.filter(is_rolled_up=False).order_by("id")
@@ -109,7 +109,7 @@ def test_no_more_are_taken_than_asked_for_oldest_first(monkeypatch: pytest.Monke
 
 
 def test_it_stops_between_two_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rolling_up, "_BATCH", 2)
+    monkeypatch.setattr(rollup, "_BATCH", 2)
     for minutes in range(5):
         call(minutes)
     answers = iter([False, True])
@@ -120,15 +120,15 @@ def test_it_stops_between_two_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_batch_counts_wholly_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     call()
     call(1, merchant="other")
-    real = rolling_up._add
+    real = rollup._add
 
-    def fails_at_the_second(hour: rolling_up.Hour, new: rolling_up.Tally) -> int:
+    def fails_at_the_second(hour: rollup.Hour, new: rollup.Tally) -> int:
         if hour.merchant == "other":
             raise OperationalError("the disk is full")
         return real(hour, new)
 
-    monkeypatch.setattr(rolling_up, "_add", fails_at_the_second)
-    monkeypatch.setattr(rolling_up, "patiently", lambda action: action())
+    monkeypatch.setattr(rollup, "_add", fails_at_the_second)
+    monkeypatch.setattr(rollup, "retry_on_lock", lambda action: action())
     with pytest.raises(OperationalError):
         roll_up()
     assert not HourlyLatency.objects.exists()
@@ -142,7 +142,7 @@ def test_whoever_is_overtaken_in_an_hour_counts_anew(monkeypatch: pytest.MonkeyP
     real = HourlyLatency.objects.filter
     meddled = []
 
-    def overtaking(hour: rolling_up.Hour, new: rolling_up.Tally) -> int:
+    def overtaking(hour: rollup.Hour, new: rollup.Tally) -> int:
         done = real_add(hour, new)
         if not meddled:
             # As if another worker had changed the row between our look and our update.
@@ -150,8 +150,8 @@ def test_whoever_is_overtaken_in_an_hour_counts_anew(monkeypatch: pytest.MonkeyP
             return 0
         return done
 
-    real_add = rolling_up._add
-    monkeypatch.setattr(rolling_up, "_add", overtaking)
+    real_add = rollup._add
+    monkeypatch.setattr(rollup, "_add", overtaking)
     assert roll_up() == 1
     (hour,) = HourlyLatency.objects.all()
     # The first try was undone: the second counted from where it began.
@@ -162,19 +162,19 @@ def test_an_hour_that_cannot_be_looked_into_yet_is_being_made_by_somebody_else(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(HourlyLatency.objects, "bulk_create", lambda *_, **__: [])
-    hour = rolling_up.Hour(NOON, "default", "https://wxpay.test/pay/unifiedorder", "wxpay.test")
-    assert rolling_up._add(hour, rolling_up.Tally()) == 0
+    hour = rollup.Hour(NOON, "default", "https://wxpay.test/pay/unifiedorder", "wxpay.test")
+    assert rollup._add(hour, rollup.Tally()) == 0
 
 
 def test_rows_that_another_worker_took_meanwhile_are_left_to_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     row = call()
-    monkeypatch.setattr(rolling_up, "patiently", lambda action: action())
-    monkeypatch.setattr(rolling_up, "to_be_rolled_up", lambda: ApiReport.objects.filter(pk=row.pk))
-    assert rolling_up._roll_up(10) == 1
+    monkeypatch.setattr(rollup, "retry_on_lock", lambda action: action())
+    monkeypatch.setattr(rollup, "to_be_rolled_up", lambda: ApiReport.objects.filter(pk=row.pk))
+    assert rollup._roll_up(10) == 1
     with pytest.raises(Overtaken):
-        rolling_up._roll_up(10)
+        rollup._roll_up(10)
     assert HourlyLatency.objects.get().calls == 1
 
 
@@ -194,6 +194,6 @@ def test_an_hour_begins_where_utc_says() -> None:
 def test_what_is_not_counted_is_found_by_its_index_whatever_was_counted_before(order: str) -> None:
     if connection.vendor != "sqlite":
         pytest.skip("the plan is SQLite's")
-    plan = rolling_up.to_be_rolled_up().order_by(order)[:10].explain()
+    plan = rollup.to_be_rolled_up().order_by(order)[:10].explain()
     assert "SEARCH django_wxpay_apireport USING INDEX wxpay_report_rollup" in plan
     assert "TEMP B-TREE" not in plan

@@ -12,8 +12,8 @@ from django.db import transaction
 from django_wxpay import services
 from django_wxpay.exceptions import InvalidOrder, UnknownMerchant
 from django_wxpay.models import ApiReport
-from django_wxpay.services import recording
-from django_wxpay.services.latencies import Period, measured
+from django_wxpay.services.latency import recording
+from django_wxpay.services.latency.summary import Period, measured
 from tests.factories import ApiReportFactory
 from tests.services.gateway import API_KEY, APPID, MCH_ID, ScriptedGateway
 

@@ -239,7 +239,7 @@ def test_who_is_unknown_or_has_no_key_is_told_so(
     merchants = wxpay["MERCHANTS"] | {"default": entry | keys}
     settings.WXPAY = wxpay | {"REPORT_LEVEL": "off", "MERCHANTS": merchants}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("django_wxpay.credentials.problems", lambda _: ())
+        patch.setattr("django_wxpay.conf.credentials.problems", lambda _: ())
         with pytest.raises(ConfigurationError, match="no key for v2"):
             services.report_sales("default", sold(1))
     assert desk.calls == []

@@ -10,7 +10,7 @@ from django_wxpay.exceptions import OutcomeUnknown
 from django_wxpay.models import Order, OrderEvent
 from django_wxpay.protocol.facts import TradeFact, TradeState
 from django_wxpay.protocol.states import Move, Same
-from django_wxpay.services import settling
+from django_wxpay.services.transitions import orders
 
 pytestmark = pytest.mark.django_db
 
@@ -28,8 +28,8 @@ def fact(order: Order, state: TradeState, **more: Any) -> TradeFact:
 
 def test_a_fact_that_lost_a_race_is_decided_again_on_what_is_there(order: Order) -> None:
     stale = Order.objects.get()
-    settling.settle(order, fact(order, TradeState.SUCCESS, transaction_id="42"))
-    settled = settling.settle(stale, fact(order, TradeState.NOTPAY))
+    orders.settle(order, fact(order, TradeState.SUCCESS, transaction_id="42"))
+    settled = orders.settle(stale, fact(order, TradeState.NOTPAY))
 
     assert settled.decision == Same()
     assert stale.trade_state == "SUCCESS"
@@ -38,8 +38,8 @@ def test_a_fact_that_lost_a_race_is_decided_again_on_what_is_there(order: Order)
 
 def test_a_lost_race_that_still_may_move_moves_from_the_state_that_is_there(order: Order) -> None:
     stale = Order.objects.get()
-    settling.settle(order, fact(order, TradeState.NOTPAY))
-    settled = settling.settle(stale, fact(order, TradeState.SUCCESS))
+    orders.settle(order, fact(order, TradeState.NOTPAY))
+    settled = orders.settle(stale, fact(order, TradeState.SUCCESS))
 
     assert isinstance(settled.decision, Move)
     assert [(event.from_state, event.to_state) for event in OrderEvent.objects.order_by("id")] == [
@@ -52,17 +52,17 @@ def test_an_order_that_never_holds_still_is_left_for_later(
     order: Order,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(settling, "_write", lambda *args: (False, None))
+    monkeypatch.setattr(orders, "_write", lambda *args: (False, None))
     with pytest.raises(OutcomeUnknown, match="keeps moving"):
-        settling.settle(order, fact(order, TradeState.SUCCESS))
+        orders.settle(order, fact(order, TradeState.SUCCESS))
 
     order.refresh_from_db()
     assert order.trade_state == "CREATED"
 
 
 def test_words_of_another_state_are_not_taken_over(order: Order) -> None:
-    settling.settle(order, fact(order, TradeState.SUCCESS, trade_state_desc="paid"))
-    settling.settle(order, fact(order, TradeState.NOTPAY, trade_state_desc="not paid"))
+    orders.settle(order, fact(order, TradeState.SUCCESS, trade_state_desc="paid"))
+    orders.settle(order, fact(order, TradeState.NOTPAY, trade_state_desc="not paid"))
 
     order.refresh_from_db()
     assert order.trade_state_desc == "paid"

@@ -12,7 +12,8 @@ from django.test.utils import CaptureQueriesContext
 
 from django_wxpay import services
 from django_wxpay.models import Order, OrderEvent, Prepay
-from django_wxpay.services import closing, placing, querying, transactions
+from django_wxpay.services import transactions
+from django_wxpay.services.orders import closing, placing, querying
 from tests.services.conftest import new_order
 from tests.services.gateway import PAID, ScriptedGateway, standing
 
@@ -118,7 +119,7 @@ def test_waiting_ends_after_a_few_seconds_however_long_each_try_takes(
         raise OperationalError("database is locked")
 
     with pytest.raises(OperationalError, match="locked"):
-        transactions.patiently(locked)
+        transactions.retry_on_lock(locked)
     assert tries == [0.0]
 
 
@@ -141,5 +142,5 @@ def test_a_lock_that_passes_in_time_is_waited_for(
             raise OperationalError("database is locked")
         return "done"
 
-    assert transactions.patiently(locked_for_two_seconds) == "done"
+    assert transactions.retry_on_lock(locked_for_two_seconds) == "done"
     assert len(tries) > 5

@@ -26,9 +26,11 @@ from django_wxpay.models import (
 )
 from django_wxpay.protocol.merchants import Api
 from django_wxpay.protocol.v3.keys import load_public_key
-from django_wxpay.services import arrivals, inbox, placing, trusting, wire
-from django_wxpay.services.acknowledging import Acknowledgement
-from tests.protocol_v3 import keys
+from django_wxpay.services import certificate_store, gateways
+from django_wxpay.services.notifications import processing, receiving
+from django_wxpay.services.notifications.responses import Acknowledgement
+from django_wxpay.services.orders import placing
+from tests.protocol.v3 import keys
 from tests.services.conftest import new_order
 from tests.services.platform import (
     PUBLIC_KEY_MODE,
@@ -65,9 +67,9 @@ def platform() -> Iterator[ScriptedPlatform]:
     scripted = ScriptedPlatform()
     scripted.answers[NATIVE] = (200, {"code_url": "weixin://wxpay/bizpayurl?pr=TEST123"})
     scripted.answers["/v3/certificates"] = certificates_answer
-    wire.mount("http://v3.test", scripted)
+    gateways.mount("http://v3.test", scripted)
     yield scripted
-    wire.unmount("http://v3.test")
+    gateways.unmount("http://v3.test")
 
 
 def notify(body: bytes, **how: Any) -> Acknowledgement:
@@ -350,7 +352,7 @@ def test_our_own_trouble_with_a_v3_notice_is_503(monkeypatch: pytest.MonkeyPatch
     def broken(*args: Any, **kwargs: Any) -> Any:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(arrivals, "settle", broken)
+    monkeypatch.setattr(processing, "settle", broken)
     answer = notify(paid_notice(order.out_trade_no))
 
     assert (answer.status, answer.accepted) == (503, False)
@@ -360,7 +362,7 @@ def test_a_database_that_cannot_even_be_read_is_503(monkeypatch: pytest.MonkeyPa
     def down(*args: Any, **kwargs: Any) -> Any:
         raise DatabaseError("down")
 
-    monkeypatch.setattr(inbox, "read", down)
+    monkeypatch.setattr(receiving, "read", down)
 
     assert notify(b"{}").status == 503
 
@@ -382,7 +384,7 @@ def test_certificates_are_downloaded_once_kept_and_shared(platform: ScriptedPlat
     kept = PlatformCertificate.objects.get()
     assert (kept.mch_id, kept.serial_no) == (order.mch_id, keys.PLATFORM_SERIAL)
 
-    wire.platform_keys.cache_clear()
+    gateways.platform_keys.cache_clear()
     assert notify(paid_notice(order.out_trade_no), serial=keys.PLATFORM_SERIAL).accepted
     assert platform.paths() == [NATIVE, "/v3/certificates"], "another process finds it kept"
 
@@ -395,7 +397,7 @@ def test_strangers_serials_cause_one_download_a_minute_over_all_processes(
     for number in range(5):
         headers = signature(body) | {"Wechatpay-Serial": f"{number:040X}"}
         assert services.receive_notification("default", "payment", headers, body).status == 401
-        wire.platform_keys.cache_clear()
+        gateways.platform_keys.cache_clear()
 
     assert platform.paths() == ["/v3/certificates"]
     assert Notification.objects.count() == 0
@@ -427,8 +429,8 @@ def test_over_v3_an_order_is_held_for_three_rounds(settings: Any, v3: dict[str, 
 @pytest.mark.usefixtures("certificate_mode")
 def test_certificates_told_again_take_over_their_dates(platform: ScriptedPlatform) -> None:
     platform.serial = keys.PLATFORM_SERIAL
-    vault = trusting.CertificateVault("1900000109")
-    listed = wire.gateway("default").certificates()  # type: ignore[attr-defined]
+    vault = certificate_store.CertificateStore("1900000109")
+    listed = gateways.gateway("default").certificates()  # type: ignore[attr-defined]
     vault.keep(listed)
     PlatformCertificate.objects.update(expire_time=services.clock.now())
     assert vault.certificates() == []
@@ -439,13 +441,13 @@ def test_certificates_told_again_take_over_their_dates(platform: ScriptedPlatfor
 
 
 def test_the_leave_to_download_is_taken_by_one() -> None:
-    vault = trusting.CertificateVault("1900000109")
+    vault = certificate_store.CertificateStore("1900000109")
     every = timedelta(minutes=1)
 
     assert vault.may_download(every=every)
     assert not vault.may_download(every=every)
     assert vault.may_download(every=timedelta(0))
-    assert trusting.CertificateVault("1900000110").may_download(every=every)
+    assert certificate_store.CertificateStore("1900000110").may_download(every=every)
 
 
 def test_the_leave_taken_in_the_same_moment_is_somebody_elses(
@@ -456,7 +458,9 @@ def test_the_leave_taken_in_the_same_moment_is_somebody_elses(
 
     monkeypatch.setattr(CertificateDownload.objects, "create", taken)
 
-    assert not trusting.CertificateVault("1900000109").may_download(every=timedelta(minutes=1))
+    assert not certificate_store.CertificateStore("1900000109").may_download(
+        every=timedelta(minutes=1)
+    )
 
 
 def test_keys_are_parsed_once_and_not_per_notice(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,9 +13,9 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from django_wxpay import services
 from django_wxpay.exceptions import InsideTransaction, OutcomeUnknown
 from django_wxpay.models import BackgroundJob, OrderEvent
-from django_wxpay.services import jobs, working
-from django_wxpay.services.jobs import JOBS, Job, Outcome
-from django_wxpay.services.working import run_job, run_until_done
+from django_wxpay.services.worker import jobs, running
+from django_wxpay.services.worker.jobs import JOBS, Job, Outcome
+from django_wxpay.services.worker.running import run_job, run_until_done
 from django_wxpay.signals import order_paid
 from tests.factories import ApiReportFactory, NotificationFactory, OrderEventFactory
 from tests.services.gateway import API_KEY, ScriptedGateway
@@ -146,8 +146,8 @@ def test_trouble_in_writing_down_is_logged_and_the_job_is_done_all_the_same(
         raise OperationalError("down")
 
     with monkeypatch.context() as patch:
-        patch.setattr(working, "_write", down)
-        patch.setattr(working, "_let_old_connections_go", down)
+        patch.setattr(running, "_write", down)
+        patch.setattr(running, "_let_old_connections_go", down)
         assert str(run_job(a_job(does))) == "tea: 1 cups"
         assert run_job(raising(OperationalError("down"))).error == "OperationalError: down"
     assert done == [1]

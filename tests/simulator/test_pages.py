@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import pytest
 
 from django_wxpay.simulator import Simulator, create_app
-from django_wxpay.simulator.words import WORDS, words_for
+from django_wxpay.simulator.pages.messages import WORDS, words_for
 from tests.simulator.calling import HOST, INSTITUTION, MCH_ID, NUMBER, OPENID, Merchant, Shop
 from tests.simulator.test_unifiedorder import H5
 

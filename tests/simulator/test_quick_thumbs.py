@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import requests
 
-from django_wxpay.protocol.terms import OrderTerms
+from django_wxpay.protocol.orders import OrderTerms
 from django_wxpay.protocol.v2.requests import unifiedorder
 from django_wxpay.protocol.v2.xml import encode_xml
 from django_wxpay.simulator import DEMO_MERCHANTS, create_app, running

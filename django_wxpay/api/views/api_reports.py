@@ -19,7 +19,7 @@ from django_wxpay.api.serializers.api_reports import (
 )
 from django_wxpay.api.serializers.errors import WXPayErrorSerializer
 from django_wxpay.models import ApiReport
-from django_wxpay.services import latencies
+from django_wxpay.services.latency import summary
 
 _RECENT: Final = timedelta(hours=24)
 
@@ -49,10 +49,10 @@ class ApiReportSummary(WXPayView):
     def get(self, request: Request) -> Response:
         """Sum up the hours asked for; those of the last 24 hours if no time is given."""
         wanted: dict[str, Any] = asked(request, LatencyFilter)
-        period = latencies.Period.covering(
+        period = summary.Period.covering(
             after=wanted.pop("created_after", None),
             before=wanted.pop("created_before", None),
             span=_RECENT,
         )
-        summary = latencies.measured(period, latencies.Scope(**wanted)).summary()
-        return Response({"results": [asdict(row) for row in summary]})
+        rows = summary.measured(period, summary.Scope(**wanted)).summary()
+        return Response({"results": [asdict(row) for row in rows]})

@@ -11,7 +11,7 @@ from typing import Any, Final
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from django_wxpay.protocol.errors import UnknownMerchant
-from django_wxpay.services.diagnosing import Finding, Level, diagnose
+from django_wxpay.services.doctor.diagnosis import Finding, Level, diagnose
 
 _MOST_HOURS: Final = 24 * 366
 

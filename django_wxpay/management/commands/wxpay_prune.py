@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from django_wxpay.protocol.errors import ConfigurationError
-from django_wxpay.services.pruning import prune
+from django_wxpay.services.latency.pruning import prune
 
 
 class Command(BaseCommand):

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from django_wxpay.models import Notification
 from django_wxpay.models.choices import NotificationOutcomes
-from django_wxpay.services.retrying import judge_failed
+from django_wxpay.services.notifications.retrying import judge_failed
 
 
 class Command(BaseCommand):

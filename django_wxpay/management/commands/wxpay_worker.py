@@ -10,9 +10,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django_wxpay import conf
 from django_wxpay.management.stopping import Stopping, listening
 from django_wxpay.protocol.errors import ConfigurationError
-from django_wxpay.services.jobs import JOBS, Job, chosen_jobs
-from django_wxpay.services.looping import Worker
-from django_wxpay.services.working import run_until_done
+from django_wxpay.services.worker.jobs import JOBS, Job, chosen_jobs
+from django_wxpay.services.worker.loop import Worker
+from django_wxpay.services.worker.running import run_until_done
 
 _TICK_S: Final = 0.1
 

@@ -5,7 +5,7 @@ These six functions are for third parties too; they need no Django and no settin
 
 from __future__ import annotations
 
-from django_wxpay.protocol.v2.refund_cipher import decrypt_req_info, encrypt_req_info
+from django_wxpay.protocol.v2.encryption import decrypt_req_info, encrypt_req_info
 from django_wxpay.protocol.v2.signing import sign, verify
 from django_wxpay.protocol.v2.xml import decode_xml, encode_xml
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django_wxpay.protocol.facts import PrepayGrant, TradeType
 from django_wxpay.protocol.merchants import Mode, SignType
-from django_wxpay.protocol.terms import OrderTerms
+from django_wxpay.protocol.orders import OrderTerms
 from django_wxpay.protocol.v2.signing import sign
 
 

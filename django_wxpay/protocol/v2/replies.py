@@ -12,12 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from django_wxpay.protocol.error_codes import RESULT_FAIL, RETURN_FAIL, outcome_of
 from django_wxpay.protocol.errors import BadAnswer, BadSignature, MalformedMessage, Refused
 from django_wxpay.protocol.facts import PrepayGrant, TradeFact, TradeState, TradeType
 from django_wxpay.protocol.merchants import Merchant, SignType
-from django_wxpay.protocol.outcomes import RESULT_FAIL, RETURN_FAIL, outcome_of
-from django_wxpay.protocol.references import OrderRef
-from django_wxpay.protocol.terms import OrderTerms
+from django_wxpay.protocol.orders import OrderRef, OrderTerms
 from django_wxpay.protocol.v2.signing import verify
 from django_wxpay.protocol.v2.trades import read_trade
 from django_wxpay.protocol.v2.xml import decode_xml

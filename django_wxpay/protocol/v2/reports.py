@@ -14,8 +14,8 @@ from datetime import datetime
 from ipaddress import IPv6Address, ip_address
 from typing import Final
 
-from django_wxpay.protocol.fields import WRITABLE
 from django_wxpay.protocol.merchants import Merchant, Mode, SignType
+from django_wxpay.protocol.rules import WRITABLE
 from django_wxpay.protocol.times import to_t14
 from django_wxpay.protocol.v2.replies import read_envelope
 from django_wxpay.protocol.v2.signing import sign

@@ -9,17 +9,16 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django_wxpay.protocol.errors import InvalidOrder
-from django_wxpay.protocol.fields import parse_object
 from django_wxpay.protocol.merchants import Mode, SignType
-from django_wxpay.protocol.references import OrderRef
-from django_wxpay.protocol.term_types import check_expiry, check_types
-from django_wxpay.protocol.terms import OrderTerms
+from django_wxpay.protocol.order_checks import check_expiry, check_types
+from django_wxpay.protocol.orders import OrderRef, OrderTerms
+from django_wxpay.protocol.request_fields import Field
+from django_wxpay.protocol.rules import parse_object
 from django_wxpay.protocol.times import to_t14
-from django_wxpay.protocol.v2.rules import (
+from django_wxpay.protocol.v2.fields import (
     CLOSEORDER_RULES,
     ORDERQUERY_RULES,
     UNIFIEDORDER_RULES,
-    Field,
     check_closeorder,
     check_orderquery,
     check_unifiedorder,

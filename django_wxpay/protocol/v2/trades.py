@@ -21,8 +21,8 @@ from django_wxpay.protocol.facts import (
     TradeFact,
     TradeState,
 )
-from django_wxpay.protocol.fields import parse_object
 from django_wxpay.protocol.money import LARGEST
+from django_wxpay.protocol.rules import parse_object
 from django_wxpay.protocol.times import parse_t14
 
 _DIGITS: Final = re.compile("[0-9]{1,16}")

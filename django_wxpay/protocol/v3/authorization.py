@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from django_wxpay.protocol.v3.keys import PrivateKey
-from django_wxpay.protocol.v3.rsa import lines, sign
-
-SCHEME: Final = "WECHATPAY2-SHA256-RSA2048"
+from django_wxpay.protocol.v3.signing import SCHEME, lines, sign
 
 _NAMES: Final = frozenset({"mchid", "nonce_str", "signature", "timestamp", "serial_no"})
 _VALUE: Final = r"[\x20\x21\x23-\x7e]{1,1024}"

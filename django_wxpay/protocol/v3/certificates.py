@@ -19,15 +19,15 @@ from django_wxpay.protocol.errors import (
     ConfigurationError,
     MalformedMessage,
 )
-from django_wxpay.protocol.v3.aead import TagMismatch, unseal
 from django_wxpay.protocol.v3.documents import read_object
+from django_wxpay.protocol.v3.encryption import TagMismatch, unseal
 from django_wxpay.protocol.v3.keys import (
     PrivateKey,
     certified_key,
     load_certificate,
     load_private_key,
 )
-from django_wxpay.protocol.v3.members import inner, moment, text
+from django_wxpay.protocol.v3.reading import inner, moment, text
 from django_wxpay.protocol.v3.signing import key_name
 
 

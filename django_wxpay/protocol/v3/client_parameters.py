@@ -7,9 +7,9 @@ The names are v2's; ``signType`` is RSA, for no other is taken for a prepay_id o
 from __future__ import annotations
 
 from django_wxpay.protocol.facts import PrepayGrant, TradeType
-from django_wxpay.protocol.terms import OrderTerms
+from django_wxpay.protocol.orders import OrderTerms
 from django_wxpay.protocol.v3.keys import PrivateKey
-from django_wxpay.protocol.v3.rsa import lines, sign
+from django_wxpay.protocol.v3.signing import lines, sign
 
 # What the client and the prepay name the algorithm.
 SIGN_TYPE = "RSA"

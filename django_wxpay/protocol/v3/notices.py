@@ -15,9 +15,9 @@ from typing import Any, Final
 
 from django_wxpay.protocol.errors import MalformedMessage
 from django_wxpay.protocol.facts import RefundFact, TradeFact
-from django_wxpay.protocol.v3.aead import decrypt_resource
 from django_wxpay.protocol.v3.documents import LARGEST_BODY, read_object
-from django_wxpay.protocol.v3.members import Members, inner, moment, text
+from django_wxpay.protocol.v3.encryption import decrypt_resource
+from django_wxpay.protocol.v3.reading import Members, inner, moment, text
 from django_wxpay.protocol.v3.refunds import refund_fact
 from django_wxpay.protocol.v3.trades import trade_fact
 

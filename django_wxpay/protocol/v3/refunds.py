@@ -10,7 +10,7 @@ from typing import Final
 
 from django_wxpay.protocol.errors import MalformedMessage
 from django_wxpay.protocol.facts import RefundFact, RefundStatus
-from django_wxpay.protocol.v3.members import Members, inner, moment, text, whole
+from django_wxpay.protocol.v3.reading import Members, inner, moment, text, whole
 
 _STATUSES: Final = {
     "PROCESSING": RefundStatus.PROCESSING,

@@ -13,11 +13,10 @@ from typing import Any, Final
 from django_wxpay.protocol.errors import BadAnswer, BadSignature, MalformedMessage
 from django_wxpay.protocol.facts import PrepayGrant, TradeFact, TradeType
 from django_wxpay.protocol.merchants import Merchant
-from django_wxpay.protocol.references import OrderRef
-from django_wxpay.protocol.terms import OrderTerms
+from django_wxpay.protocol.orders import OrderRef, OrderTerms
 from django_wxpay.protocol.v3.documents import read_object
-from django_wxpay.protocol.v3.members import text
-from django_wxpay.protocol.v3.refusals import V3Error, read_error
+from django_wxpay.protocol.v3.errors import V3Error, read_error
+from django_wxpay.protocol.v3.reading import text
 from django_wxpay.protocol.v3.trades import trade_fact
 
 __all__ = ["V3Error", "read_error", "read_grant", "read_query", "read_trade"]

@@ -1,4 +1,9 @@
-"""What is sent: the terms of an order as the body of a v3 request, and the three other calls.
+"""Where a v3 request goes: its path by region and mode, percent-encoded as it is sent.
+
+The global family has one set of paths for both modes; mainland keeps institutions under
+``/partner`` (protocol-v3 sections 3.1 and 4.1). Whose order it is stands in the query.
+
+What is sent: the terms of an order as the body of a v3 request, and the three other calls.
 
 One identity group a body, our names mapped to the family's own (protocol-v3 sections 3.2,
 4.2 and 4.7). The bytes returned are the bytes to sign and to send.
@@ -8,25 +13,71 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import quote, urlencode
 
 from django_wxpay.protocol.errors import InvalidOrder
 from django_wxpay.protocol.facts import TradeType
-from django_wxpay.protocol.fields import parse_object
 from django_wxpay.protocol.merchants import Merchant, Mode, Region
-from django_wxpay.protocol.references import OrderRef
-from django_wxpay.protocol.terms import OrderTerms
+from django_wxpay.protocol.orders import OrderRef, OrderTerms
+from django_wxpay.protocol.rules import parse_object
+from django_wxpay.protocol.times import to_rfc3339
 from django_wxpay.protocol.v3.documents import write_object
-from django_wxpay.protocol.v3.endpoints import (
-    GLOBAL_PREFIX,
-    certificates_target,
-    close_target,
-    create_path,
-    identity,
-    query_target,
-)
-from django_wxpay.protocol.v3.moments import to_rfc3339
-from django_wxpay.protocol.v3.rules import SOONEST_EXPIRY, check_terms_v3
-from django_wxpay.protocol.v3.shapes import detail_of, scene_of
+from django_wxpay.protocol.v3.fields import SOONEST_EXPIRY, check_terms_v3
+from django_wxpay.protocol.v3.json_fields import detail_of, scene_of
+
+# The older fusion-wallet family is the same under "/hk/v3" (section 1.1).
+GLOBAL_PREFIX: Final = "/v3/global"
+
+_MAINLAND: Final = {
+    Mode.COMMON: "/v3/pay/transactions",
+    Mode.INSTITUTIONAL: "/v3/pay/partner/transactions",
+}
+
+
+def transactions_path(region: Region, mode: Mode, *, prefix: str = GLOBAL_PREFIX) -> str:
+    """Return the path below which the orders of this region and mode live."""
+    return f"{prefix}/transactions" if region is Region.GLOBAL else _MAINLAND[mode]
+
+
+def create_path(trade_type: str, region: Region, mode: Mode, *, prefix: str = GLOBAL_PREFIX) -> str:
+    """Return the path an order of ``trade_type`` is sent to; MWEB is ``h5`` in mainland alone."""
+    is_h5 = trade_type == TradeType.MWEB and region is Region.MAINLAND
+    name = "h5" if is_h5 else trade_type.lower()
+    return f"{transactions_path(region, mode, prefix=prefix)}/{name}"
+
+
+def query_target(ref: OrderRef, merchant: Merchant, *, prefix: str = GLOBAL_PREFIX) -> str:
+    """Return path and query for asking after an order, by transaction_id where it is known."""
+    home = transactions_path(merchant.region, merchant.mode, prefix=prefix)
+    by = f"id/{_part(ref.transaction_id)}" if ref.transaction_id else _by_number(ref)
+    return f"{home}/{by}?{urlencode(identity(merchant, ref.sub_mch_id))}"
+
+
+def close_target(ref: OrderRef, merchant: Merchant, *, prefix: str = GLOBAL_PREFIX) -> str:
+    """Return the path that closes an order."""
+    home = transactions_path(merchant.region, merchant.mode, prefix=prefix)
+    return f"{home}/{_by_number(ref)}/close"
+
+
+def certificates_target(region: Region, *, prefix: str = GLOBAL_PREFIX) -> str:
+    """Return the path of the platform certificates (section 2.6)."""
+    return f"{prefix if region is Region.GLOBAL else '/v3'}/certificates"
+
+
+def identity(merchant: Merchant, sub_mch_id: str) -> dict[str, str]:
+    """Return the members that say whose order it is: one group, never both (section 3.1)."""
+    if merchant.mode is Mode.INSTITUTIONAL:
+        return {"sp_mchid": merchant.mch_id, "sub_mchid": sub_mch_id}
+    return {"mchid": merchant.mch_id}
+
+
+def _by_number(ref: OrderRef) -> str:
+    return f"out-trade-no/{_part(ref.out_trade_no)}"
+
+
+def _part(text: str) -> str:
+    return quote(text, safe="*")
+
 
 __all__ = [
     "GLOBAL_PREFIX",

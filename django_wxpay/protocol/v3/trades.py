@@ -20,7 +20,7 @@ from django_wxpay.protocol.facts import (
     TradeFact,
     TradeState,
 )
-from django_wxpay.protocol.v3.members import (
+from django_wxpay.protocol.v3.reading import (
     Members,
     count,
     inner,

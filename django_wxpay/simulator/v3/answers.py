@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from django_wxpay.simulator.exchanges import Request, Response
-from django_wxpay.simulator.numbers import Numbers
+from django_wxpay.simulator.http.messages import Request, Response
+from django_wxpay.simulator.state.identifiers import Numbers
 from django_wxpay.simulator.v3.keychain import Signer
 from django_wxpay.simulator.v3.refusals import V3Refusal
 from django_wxpay.simulator.v3.tampering import changed, signature_headers, written

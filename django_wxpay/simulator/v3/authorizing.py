@@ -14,10 +14,10 @@ from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from django_wxpay.protocol.v3.authorization import SCHEME, Authorization, read_authorization
-from django_wxpay.protocol.v3.rsa import lines, verify
-from django_wxpay.simulator.accounts import Account
-from django_wxpay.simulator.exchanges import BODY_LIMIT, Request
+from django_wxpay.protocol.v3.authorization import Authorization, read_authorization
+from django_wxpay.protocol.v3.signing import SCHEME, lines, verify
+from django_wxpay.simulator.http.messages import BODY_LIMIT, Request
+from django_wxpay.simulator.state.accounts import Account
 from django_wxpay.simulator.v3.refusals import V3Refusal
 from django_wxpay.simulator.v3.routes import Route
 

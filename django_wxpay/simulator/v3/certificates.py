@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any, Final
 
 from django_wxpay.protocol.merchants import Region
-from django_wxpay.protocol.v3.aead import encrypt_resource
-from django_wxpay.protocol.v3.moments import to_rfc3339
-from django_wxpay.simulator.accounts import KeyMode
+from django_wxpay.protocol.times import to_rfc3339
+from django_wxpay.protocol.v3.encryption import encrypt_resource
+from django_wxpay.simulator.state.accounts import KeyMode
+from django_wxpay.simulator.state.world import World
 from django_wxpay.simulator.v3.answers import Said
 from django_wxpay.simulator.v3.authorizing import Call
 from django_wxpay.simulator.v3.checking import check_permission, checked_parameters
 from django_wxpay.simulator.v3.minting import Certificate
 from django_wxpay.simulator.v3.refusals import V3Refusal, wrong
-from django_wxpay.simulator.world import World
 
 _ALGORITHM: Final = "algorithm_type"
 _NAME: Final = "certificate"

@@ -11,17 +11,17 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from django_wxpay.protocol.errors import MalformedMessage
-from django_wxpay.protocol.fields import Rule
 from django_wxpay.protocol.merchants import Mode
+from django_wxpay.protocol.rules import Rule
 from django_wxpay.protocol.v3.documents import read_object
-from django_wxpay.protocol.v3.rules import ID, NUMBER
-from django_wxpay.protocol.v3.wire_rules import (
+from django_wxpay.protocol.v3.fields import ID, NUMBER
+from django_wxpay.simulator.state.options import Options
+from django_wxpay.simulator.v3.authorizing import Call
+from django_wxpay.simulator.v3.bodies import (
     problems_of_close_body,
     problems_of_create_body,
     problems_of_query,
 )
-from django_wxpay.simulator.options import Options
-from django_wxpay.simulator.v3.authorizing import Call
 from django_wxpay.simulator.v3.refusals import V3Refusal, invalid, wrong
 
 _UNDOCUMENTED: Final = 270924358

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from django_wxpay.simulator.trades import CLOSED, NOTPAY, PAID_STATES, PAYERROR
+from django_wxpay.simulator.state.trades import CLOSED, NOTPAY, PAID_STATES, PAYERROR
+from django_wxpay.simulator.state.world import World
 from django_wxpay.simulator.v3.answers import Said
 from django_wxpay.simulator.v3.authorizing import Call
 from django_wxpay.simulator.v3.checking import checked_close
 from django_wxpay.simulator.v3.querying import find
 from django_wxpay.simulator.v3.refusals import V3Refusal
-from django_wxpay.simulator.world import World
 
 
 def close(world: World, call: Call) -> Said:

@@ -10,16 +10,17 @@ from django_wxpay.protocol.errors import MalformedMessage
 from django_wxpay.protocol.merchants import Api
 from django_wxpay.protocol.v3.authorization import read_authorization
 from django_wxpay.protocol.v3.documents import read_object
-from django_wxpay.protocol.v3.members import word
-from django_wxpay.simulator.accounts import Account
-from django_wxpay.simulator.catalogue import Stage
-from django_wxpay.simulator.exchanges import Request, Response
-from django_wxpay.simulator.faults import CERTIFICATES, PROBE, Fault, arm
-from django_wxpay.simulator.misbehaving import line_of, page_instead
-from django_wxpay.simulator.notices import Notice
-from django_wxpay.simulator.notifying import claim, send
-from django_wxpay.simulator.paying import settle
-from django_wxpay.simulator.payments import Manner
+from django_wxpay.protocol.v3.reading import word
+from django_wxpay.simulator.control.paying import settle
+from django_wxpay.simulator.faults.catalogue import Stage
+from django_wxpay.simulator.faults.faults import CERTIFICATES, PROBE, Fault, arm
+from django_wxpay.simulator.faults.network import line_of, page_instead
+from django_wxpay.simulator.http.messages import Request, Response
+from django_wxpay.simulator.notifications.notices import Notice
+from django_wxpay.simulator.notifications.sending import claim, send
+from django_wxpay.simulator.state.accounts import Account
+from django_wxpay.simulator.state.payments import Manner
+from django_wxpay.simulator.state.world import Heard, World
 from django_wxpay.simulator.v3.answers import JSON, Said, nothing, refused, respond
 from django_wxpay.simulator.v3.authorizing import Call, admit
 from django_wxpay.simulator.v3.certificates import certificates
@@ -29,7 +30,6 @@ from django_wxpay.simulator.v3.placing import place
 from django_wxpay.simulator.v3.querying import query
 from django_wxpay.simulator.v3.refusals import V3Refusal
 from django_wxpay.simulator.v3.routes import NoRoute, Route, find_route
-from django_wxpay.simulator.world import Heard, World
 
 _OPERATIONS: Final[Mapping[str, Callable[[World, Call], Said]]] = {
     "unifiedorder": place,

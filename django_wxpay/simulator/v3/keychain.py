@@ -15,10 +15,10 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from django_wxpay.protocol.v3.keys import load_private_key
-from django_wxpay.simulator.accounts import Account, KeyMode
-from django_wxpay.simulator.clock import Clock
-from django_wxpay.simulator.control_errors import ControlError
-from django_wxpay.simulator.numbers import Numbers
+from django_wxpay.simulator.control.errors import ControlError
+from django_wxpay.simulator.state.accounts import Account, KeyMode
+from django_wxpay.simulator.state.clock import Clock
+from django_wxpay.simulator.state.identifiers import Numbers
 from django_wxpay.simulator.v3 import minting
 from django_wxpay.simulator.v3.material import KeyMaterial
 from django_wxpay.simulator.v3.minting import Certificate

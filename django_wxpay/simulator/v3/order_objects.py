@@ -10,11 +10,9 @@ import json
 from typing import Any, Final
 
 from django_wxpay.protocol.merchants import Mode, Region
-from django_wxpay.protocol.times import parse_t14
-from django_wxpay.protocol.v3.moments import to_rfc3339
-from django_wxpay.simulator.accounts import Account
-from django_wxpay.simulator.querying import DESCRIPTIONS
-from django_wxpay.simulator.trades import (
+from django_wxpay.protocol.times import parse_t14, to_rfc3339
+from django_wxpay.simulator.state.accounts import Account
+from django_wxpay.simulator.state.trades import (
     ACCEPT,
     CLOSED,
     NOTPAY,
@@ -26,6 +24,7 @@ from django_wxpay.simulator.trades import (
     USERPAYING,
     Trade,
 )
+from django_wxpay.simulator.v2.querying import DESCRIPTIONS
 from django_wxpay.simulator.v3.promotions import spelled
 
 _ENGLISH: Final[dict[str, str]] = {

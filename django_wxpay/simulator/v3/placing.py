@@ -7,15 +7,22 @@ from datetime import timedelta
 from typing import Any, Final
 
 from django_wxpay.protocol.merchants import Api, Region
-from django_wxpay.protocol.v3.moments import parse_rfc3339
-from django_wxpay.simulator.placing import code_url, mweb_url, new_prepay
-from django_wxpay.simulator.trades import CLOSED, NOTPAY, PAID_STATES, PAYERROR, REVOKED, Trade
+from django_wxpay.protocol.times import parse_rfc3339
+from django_wxpay.simulator.state.trades import (
+    CLOSED,
+    NOTPAY,
+    PAID_STATES,
+    PAYERROR,
+    REVOKED,
+    Trade,
+)
+from django_wxpay.simulator.state.world import World
+from django_wxpay.simulator.v2.placing import code_url, mweb_url, new_prepay
 from django_wxpay.simulator.v3.answers import Said
 from django_wxpay.simulator.v3.authorizing import Call
 from django_wxpay.simulator.v3.checking import checked_create
 from django_wxpay.simulator.v3.refusals import V3Refusal, wrong
 from django_wxpay.simulator.v3.terms import differences, terms_of
-from django_wxpay.simulator.world import World
 
 # Section 4.2.
 _SOONEST: Final = timedelta(minutes=1)

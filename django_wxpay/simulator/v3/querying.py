@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from django_wxpay.simulator.trades import Trade
+from django_wxpay.simulator.state.trades import Trade
+from django_wxpay.simulator.state.world import World
 from django_wxpay.simulator.v3.answers import Said, wants_english
 from django_wxpay.simulator.v3.authorizing import Call
 from django_wxpay.simulator.v3.checking import checked_query
 from django_wxpay.simulator.v3.order_objects import order_object
 from django_wxpay.simulator.v3.refusals import V3Refusal
-from django_wxpay.simulator.world import World
 
 
 def query(world: World, call: Call) -> Said:

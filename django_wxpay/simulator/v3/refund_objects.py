@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from django_wxpay.protocol.merchants import Mode, Region
-from django_wxpay.protocol.v3.moments import to_rfc3339
-from django_wxpay.simulator.accounts import Account
-from django_wxpay.simulator.refunds import Refund
+from django_wxpay.protocol.times import to_rfc3339
+from django_wxpay.simulator.state.accounts import Account
+from django_wxpay.simulator.state.refunds import Refund
 
 # The global family has a word of its own for one of them.
 _OVERSEAS_WORDS: Final = {"CLOSED": "REFUNDCLOSE"}

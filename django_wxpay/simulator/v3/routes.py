@@ -11,7 +11,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from django_wxpay.protocol.merchants import Mode, Region
-from django_wxpay.simulator.faults import CERTIFICATES
+from django_wxpay.simulator.faults.faults import CERTIFICATES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,8 @@ from typing import Any, Final
 from django_wxpay.protocol.v3.documents import write_object
 from django_wxpay.protocol.v3.signing import PROBE as PROBE_TEXT
 from django_wxpay.protocol.v3.signing import signed_headers
-from django_wxpay.simulator.faults import PROBE
-from django_wxpay.simulator.numbers import Numbers
+from django_wxpay.simulator.faults.faults import PROBE
+from django_wxpay.simulator.state.identifiers import Numbers
 from django_wxpay.simulator.v3.demo_keys import TEST_MERCHANT_PRIVATE_KEY
 from django_wxpay.simulator.v3.keychain import Signer
 

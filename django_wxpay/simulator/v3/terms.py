@@ -10,8 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from django_wxpay.protocol.times import to_t14
-from django_wxpay.protocol.v3.moments import parse_rfc3339
+from django_wxpay.protocol.times import parse_rfc3339, to_t14
 
 # v3's name -> v2's, for what is text on both sides.
 _TEXTS: Final = {

@@ -18,12 +18,13 @@ from django_wxpay.protocol.times import parse_t14
 from django_wxpay.protocol.v2.batch_reports import (
     BATCH_PATH,
     LARGEST_BATCH,
+    SaleState,
+    TerminalSale,
     batch_report_fields,
     batches,
     trades_text,
 )
 from django_wxpay.protocol.v2.reports import Reporter
-from django_wxpay.protocol.v2.sales import SaleState, TerminalSale
 from tests.protocol.v2.vectors import K1
 
 SALE = TerminalSale(

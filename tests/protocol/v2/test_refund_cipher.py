@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from django_wxpay.protocol.errors import MalformedMessage
 from django_wxpay.protocol.v2 import decrypt_req_info, encrypt_req_info
-from django_wxpay.protocol.v2.refund_cipher import seal, unseal
+from django_wxpay.protocol.v2.encryption import seal, unseal
 from tests.protocol.samples import KEY, OTHER_KEY
 from tests.protocol.v2.vectors import K1
 

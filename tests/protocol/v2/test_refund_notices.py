@@ -13,7 +13,7 @@ from django_wxpay.protocol.errors import MalformedMessage, MessageTooLarge, NotA
 from django_wxpay.protocol.facts import RefundStatus
 from django_wxpay.protocol.merchants import Merchant
 from django_wxpay.protocol.v2 import encode_xml, encrypt_req_info
-from django_wxpay.protocol.v2.refund_notices import read_refund
+from django_wxpay.protocol.v2.notices import read_refund
 
 KEY = "TESTKEYtestkeyTESTKEYtestkey0000"
 MERCHANT = Merchant(alias="default", mch_id="1900000109", appid="wx8888888888888888", api_key=KEY)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from django_wxpay.protocol.errors import InvalidOrder
 from django_wxpay.protocol.merchants import Mode, SignType
 from django_wxpay.protocol.money import CURRENCIES
-from django_wxpay.protocol.terms import OrderTerms
+from django_wxpay.protocol.orders import OrderTerms
 from django_wxpay.protocol.v2 import decode_xml, encode_xml, verify
 from django_wxpay.protocol.v2.requests import (
     CLOSEORDER_RULES,

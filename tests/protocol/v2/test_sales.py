@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from django_wxpay.protocol.errors import InvalidOrder
-from django_wxpay.protocol.v2.sales import SaleState, TerminalSale
+from django_wxpay.protocol.v2.batch_reports import SaleState, TerminalSale
 
 NOON = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 SALE = TerminalSale(out_trade_no="T20260101000001", begin_at=NOON, end_at=NOON, state=SaleState.OK)

@@ -9,7 +9,7 @@ import pytest
 from django_wxpay.protocol.errors import ConfigurationError
 from django_wxpay.protocol.merchants import Merchant, Mode, Region
 from django_wxpay.simulator import DEMO_MERCHANTS, create_app
-from tests.protocol_v3 import keys
+from tests.protocol.v3 import keys
 from tests.simulator.v3.calling import (
     GLOBAL,
     INSTITUTION,

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_wxpay.protocol.v3.authorization import SCHEME
-from django_wxpay.protocol.v3.rsa import sign
+from django_wxpay.protocol.v3.signing import SCHEME, sign
 from django_wxpay.simulator import Simulator, create_app
 from django_wxpay.simulator.v3.demo_keys import (
     TEST_MERCHANT_PRIVATE_KEY,

@@ -21,7 +21,7 @@ from django_wxpay.simulator.v3.demo_keys import (
     TEST_PUBLIC_KEY,
     TEST_PUBLIC_KEY_ID,
 )
-from tests.protocol_v3 import keys
+from tests.protocol.v3 import keys
 from tests.simulator.conftest import START
 from tests.simulator.v3.calling import GLOBAL, MAINLAND, NUMBER, Caller, Ear, signed_by
 

@@ -9,7 +9,7 @@ import pytest
 from django_wxpay.protocol import v2
 from django_wxpay.protocol.errors import MalformedMessage
 from django_wxpay.protocol.facts import RefundStatus
-from django_wxpay.protocol.v2.refund_notices import read_refund
+from django_wxpay.protocol.v2.notices import read_refund
 from django_wxpay.protocol.v3.notices import read_notice
 from django_wxpay.simulator import (
     DEMO_MERCHANTS,

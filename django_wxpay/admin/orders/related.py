@@ -1,0 +1,147 @@
+"""All that belongs to one order, as its page shows it, to those who may see each kind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.formats import localize
+from django.utils.timezone import localtime
+from django.utils.translation import gettext_lazy as _
+
+from django_wxpay.admin import badges, formats
+from django_wxpay.admin.links import list_link, may_see, page_link
+from django_wxpay.admin.orders.timeline import history
+from django_wxpay.admin.sections import NEWEST, Section
+from django_wxpay.models import ApiReport, Notification, Order, Prepay, Promotion, Refund
+
+
+def belongings(request: HttpRequest, order: Order) -> list[Section]:
+    """Return the timeline and the tables, in the order in which they came about."""
+    tables = (
+        (Prepay, _prepays),
+        (Notification, _notifications),
+        (Promotion, _promotions),
+        (Refund, _refunds),
+        (ApiReport, _calls),
+    )
+    shown = [section(order) for model, section in tables if may_see(request, model)]
+    return [history(request, order), *shown]
+
+
+def _prepays(order: Order) -> Section:
+    rows = [
+        (
+            page_link(Prepay, row.pk, localize(localtime(row.created_at))),
+            row.prepay_id or row.code_url or "-",
+            row.expires_at,
+        )
+        for row in order.prepays.all()[:NEWEST]
+    ]
+    columns = (_("created"), "prepay_id / code_url", _("good until"))
+    return Section(title=_("Prepays"), columns=columns, rows=rows)
+
+
+def _notifications(order: Order) -> Section:
+    return notifications_table(
+        order.notifications.all(),
+        title=_("Notifications"),
+        order__id__exact=str(order.pk),
+    )
+
+
+def notifications_table(
+    notifications: QuerySet[Notification],
+    *,
+    title: Any,
+    **lookups: str,
+) -> Section:
+    """Return the newest of ``notifications``; ``lookups`` find all of them in their list."""
+    rows = [
+        (
+            page_link(Notification, row.pk, localize(localtime(row.created_at))),
+            row.get_kind_display(),
+            badges.word(row.outcome, row.get_outcome_display()),
+            row.attempts,
+            row.reason,
+        )
+        for row in notifications.defer("body", "headers")[:NEWEST]
+    ]
+    return Section(
+        title=title,
+        columns=(_("first received"), _("kind"), _("outcome"), _("deliveries"), _("reason")),
+        rows=rows,
+        more=list_link(Notification, _("See all"), **lookups),
+    )
+
+
+def _promotions(order: Order) -> Section:
+    rows = [
+        (
+            page_link(Promotion, row.pk, row),
+            row.scope,
+            row.type,
+            *(formats.shown(amount, row.currency or "CNY") for amount in _shares(row)),
+        )
+        for row in order.promotions.all()[:NEWEST]
+    ]
+    shares = (_("paid by WeChat Pay"), _("paid by the merchant"), _("paid by others"))
+    columns = (_("promotion"), "scope", "type", _("amount"), *shares)
+    return Section(title=_("Promotions"), columns=columns, rows=rows)
+
+
+def _shares(promotion: Promotion) -> tuple[int | None, ...]:
+    """Return the whole discount, and who bears how much of it."""
+    return (
+        promotion.amount,
+        promotion.wxpay_contribute_amount,
+        promotion.merchant_contribute_amount,
+        promotion.other_contribute_amount,
+    )
+
+
+def _refunds(order: Order) -> Section:
+    rows = [
+        (
+            badges.refund_status(row.refund_status),
+            formats.shown(row.refund_fee, order.fee_type),
+            page_link(Refund, row.pk, row),
+            row.created_at,
+            row.success_time or "-",
+            row.refund_desc or "-",
+        )
+        for row in order.refunds.all()[:NEWEST]
+    ]
+    return Section(
+        title=_("Refunds"),
+        columns=(
+            _("status"),
+            _("amount"),
+            "out_refund_no",
+            _("created"),
+            _("paid back at"),
+            _("reason"),
+        ),
+        rows=rows,
+        more=list_link(Refund, _("See all"), order__id__exact=str(order.pk)),
+    )
+
+
+def _calls(order: Order) -> Section:
+    calls = ApiReport.objects.filter(merchant=order.merchant, out_trade_no=order.out_trade_no)
+    rows = [
+        (
+            page_link(ApiReport, row.pk, localize(localtime(row.created_at))),
+            row.interface_url,
+            f"{row.execute_time_ms} ms",
+            badges.answer_of(row),
+        )
+        for row in calls[:NEWEST]
+    ]
+    return Section(
+        title=_("Calls to WeChat Pay"),
+        columns=(_("called"), "interface_url", _("took"), _("answer")),
+        rows=rows,
+        more=list_link(ApiReport, _("See all"), out_trade_no=order.out_trade_no),
+    )

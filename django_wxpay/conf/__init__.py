@@ -1,0 +1,233 @@
+"""What ``settings.WXPAY`` may hold, and what it means.
+
+The rows are in ``setting_rows``, what belongs together among the keys in ``credentials``.
+Nothing else in the package reads ``settings``; ``current()`` is read afresh after
+``setting_changed``, so tests may override settings as they like.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from django.conf import settings as django_settings
+from django.core.signals import setting_changed
+
+from django_wxpay.conf import credentials
+from django_wxpay.conf.schema import DEFAULT_LATENCY_LIMITS, MERCHANT_SETTINGS, SETTINGS
+from django_wxpay.protocol.errors import ConfigurationError, UnknownMerchant
+from django_wxpay.protocol.merchants import DEFAULT_HOSTS, Api, Merchant, Mode, Region, SignType
+
+__all__ = [
+    "MERCHANT_SETTINGS",
+    "SETTINGS",
+    "Config",
+    "LatencyLimits",
+    "Problem",
+    "aliases",
+    "current",
+    "default_latency_limits",
+    "merchant",
+    "merchants",
+    "problems",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with the settings: the code of its check, and a sentence that names it.
+
+    ``merchant`` is the alias of the one it concerns, "" where it concerns all of them.
+    """
+
+    code: str
+    message: str
+    merchant: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatencyLimits:
+    """What is still well: the share of calls that fail, 0 to 1, and a p95 in milliseconds."""
+
+    failure_rate: float
+    p95_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The settings, read and found good."""
+
+    notify_base_url: str
+    merchants: Mapping[str, Merchant]
+    timeout: tuple[float, float]
+    host_recovery_s: float
+    report_level: str
+    api_report_retention_days: int
+    latency_limits: LatencyLimits
+    api_permission_classes: tuple[str, ...] | None
+
+
+_PEM_SETTINGS: Final = frozenset(
+    {"CLIENT_CERT", "CLIENT_KEY", "PRIVATE_KEY", "WECHATPAY_PUBLIC_KEY", "PLATFORM_CERTIFICATES"},
+)
+_ALIAS: Final = re.compile(r"[-a-zA-Z0-9_]+", re.ASCII)
+
+
+def problems() -> tuple[Problem, ...]:
+    """Return everything that is wrong with ``settings.WXPAY``, the worst first."""
+    return tuple(_problems(getattr(django_settings, "WXPAY", None)))
+
+
+@cache
+def current() -> Config:
+    """Return the settings; ``ConfigurationError`` names the first thing wrong with them."""
+    errors = [problem for problem in problems() if problem.code.startswith("E")]
+    if errors:
+        raise ConfigurationError(errors[0].message)
+    raw: Mapping[str, Any] = django_settings.WXPAY
+    value = {row.name: raw.get(row.name, row.default) for row in SETTINGS}
+    connect, read = value["TIMEOUT"]
+    classes = value["API_PERMISSION_CLASSES"]
+    return Config(
+        notify_base_url=str(value["NOTIFY_BASE_URL"]).rstrip("/"),
+        merchants={alias: _merchant(alias, entry) for alias, entry in raw["MERCHANTS"].items()},
+        timeout=(float(connect), float(read)),
+        host_recovery_s=float(value["HOST_RECOVERY_S"]),
+        report_level=value["REPORT_LEVEL"],
+        api_report_retention_days=value["API_REPORT_RETENTION_DAYS"],
+        latency_limits=_limits(value["LATENCY_LIMITS"]),
+        api_permission_classes=None if classes is None else tuple(classes),
+    )
+
+
+def aliases() -> tuple[str, ...]:
+    """Return the alias of every merchant, as far as settings that are wrong name any."""
+    raw = getattr(django_settings, "WXPAY", None)
+    entries = raw.get("MERCHANTS") if isinstance(raw, Mapping) else None
+    return tuple(map(str, entries)) if isinstance(entries, Mapping) else ()
+
+
+def merchants() -> Mapping[str, Merchant]:
+    """Return every merchant by its alias."""
+    return current().merchants
+
+
+def default_latency_limits() -> LatencyLimits:
+    """Return what holds where ``LATENCY_LIMITS`` is not set, or cannot be read."""
+    return _limits({})
+
+
+def merchant(alias: str) -> Merchant:
+    """Return one merchant; an alias that is not in the settings is ``UnknownMerchant``."""
+    try:
+        return current().merchants[alias]
+    except KeyError:
+        raise UnknownMerchant(f'no merchant "{alias}" in WXPAY["MERCHANTS"]') from None
+
+
+def _problems(raw: object) -> Iterator[Problem]:
+    if not isinstance(raw, Mapping):
+        yield Problem("E001", "settings.WXPAY is missing or is not a dict")
+        return
+    known = {row.name for row in SETTINGS} | {"MERCHANTS"}
+    for row in SETTINGS:
+        if problem := row.problem(raw.get(row.name, row.default)):
+            yield Problem(row.code, f'WXPAY["{row.name}"] {problem}')
+    entries = raw.get("MERCHANTS")
+    if not isinstance(entries, Mapping) or not entries:
+        yield Problem("E002", 'WXPAY["MERCHANTS"] is missing, empty or not a dict')
+        return
+    for alias, entry in entries.items():
+        found = list(_merchant_problems(alias, entry)) or _key_problems(alias, entry)
+        yield from (replace(problem, merchant=str(alias)) for problem in found)
+    for name in raw.keys() - known:
+        yield Problem("W001", f'WXPAY["{name}"] is not a setting')
+
+
+def _merchant_problems(alias: object, entry: object) -> Iterator[Problem]:
+    where = f'WXPAY["MERCHANTS"]["{alias}"]'
+    if not isinstance(alias, str) or not _ALIAS.fullmatch(alias):
+        yield Problem("E009", f"{where}: an alias is letters, digits, - and _")
+    if not isinstance(entry, Mapping):
+        yield Problem("E002", f"{where} is not a dict")
+        return
+    for row in MERCHANT_SETTINGS:
+        if row.name == "HOSTS" and row.name not in entry:
+            continue
+        if problem := row.problem(entry.get(row.name, row.default)):
+            yield Problem(row.code, f'{where}["{row.name}"] {problem}')
+        elif row.name in _PEM_SETTINGS and _unreadable(entry.get(row.name, row.default)):
+            yield Problem("E014", f'{where}["{row.name}"] is neither a PEM nor a readable file')
+    if entry.get("API", "v2") == "v2" and not entry.get("API_KEY"):
+        yield Problem("E012", f'{where}["API_KEY"] is missing')
+    for name in entry.keys() - {row.name for row in MERCHANT_SETTINGS}:
+        yield Problem("W001", f'{where}["{name}"] is not a setting')
+
+
+def _key_problems(alias: str, entry: Mapping[str, Any]) -> Iterator[Problem]:
+    for code, name, problem in credentials.problems(_merchant(alias, entry)):
+        yield Problem(code, f'WXPAY["MERCHANTS"]["{alias}"]["{name}"] {problem}')
+
+
+def _unreadable(value: str | Sequence[str]) -> bool:
+    try:
+        for pem in [value] if isinstance(value, str) else value:
+            _pem(pem)
+    except (OSError, ValueError):
+        return True
+    return False
+
+
+def _limits(value: Mapping[str, float]) -> LatencyLimits:
+    whole = {**DEFAULT_LATENCY_LIMITS, **value}
+    return LatencyLimits(failure_rate=whole["FAILURE_RATE"], p95_ms=int(whole["P95_MS"]))
+
+
+def _pem(value: str) -> str:
+    """Return PEM text from PEM text (real newlines or literal ``\\n``) or from a file's path."""
+    if not value or "-----BEGIN" in value:
+        return value.replace("\\n", "\n")
+    text = Path(value).read_text(encoding="ascii")
+    if "-----BEGIN" not in text:
+        raise ValueError("not a PEM")
+    return text
+
+
+def _merchant(alias: str, entry: Mapping[str, Any]) -> Merchant:
+    value = {row.name: entry.get(row.name, row.default) for row in MERCHANT_SETTINGS}
+    region = Region(value["REGION"])
+    return Merchant(
+        alias=alias,
+        mch_id=value["MCH_ID"],
+        appid=value["APPID"],
+        appids=tuple(value["APPIDS"]),
+        mode=Mode(value["MODE"]),
+        region=region,
+        api=Api(value["API"]),
+        sub_appid=value["SUB_APPID"],
+        sub_mch_id=value["SUB_MCH_ID"],
+        merchant_category_code=value["MERCHANT_CATEGORY_CODE"],
+        api_key=value["API_KEY"],
+        sign_type=SignType(value["SIGN_TYPE"]),
+        client_cert=_pem(value["CLIENT_CERT"]),
+        client_key=_pem(value["CLIENT_KEY"]),
+        api_v3_key=value["API_V3_KEY"],
+        private_key=_pem(value["PRIVATE_KEY"]),
+        cert_serial_no=value["CERT_SERIAL_NO"],
+        wechatpay_public_key=_pem(value["WECHATPAY_PUBLIC_KEY"]),
+        wechatpay_public_key_id=value["WECHATPAY_PUBLIC_KEY_ID"],
+        platform_certificates=tuple(_pem(pem) for pem in value["PLATFORM_CERTIFICATES"]),
+        hosts=tuple(host.rstrip("/") for host in value["HOSTS"] or DEFAULT_HOSTS[region]),
+    )
+
+
+def _forget(*, setting: str, **_: object) -> None:
+    if setting == "WXPAY":
+        current.cache_clear()
+
+
+setting_changed.connect(_forget, dispatch_uid="django_wxpay.conf")

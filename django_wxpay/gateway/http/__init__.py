@@ -1,0 +1,1 @@
+"""HTTP to WeChat Pay: one attempt, its messages and its failures."""

@@ -1,0 +1,1 @@
+"""The client of APIv3 and the verification of its answers."""

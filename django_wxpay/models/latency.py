@@ -1,0 +1,134 @@
+"""One call on the wire, measured: where it went, how long it took and what came back.
+
+One hour of one interface at one host: what thousands of calls come to, in one row.
+
+How many measured calls waited to be reported, hour by hour.
+"""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from django_wxpay.latency import NOTHING_YET_MS
+from django_wxpay.models.choices import ReportStatuses
+
+
+class ApiReport(models.Model):
+    """One attempt against one host, in the words of the report API (protocol-v2 section 8).
+
+    ``report_claim`` names the worker that is sending the row, until ``report_claimed_until``;
+    afterwards the row is anybody's again. A merchant without a v2 key, or an institution's
+    call without a sub-merchant, is NOT_REPORTABLE: measured and shown, never sent. A row that
+    ``is_rolled_up`` is counted in its ``HourlyLatency``, or is not to be counted at all; it may
+    be pruned by its age.
+    """
+
+    merchant = models.CharField(_("merchant"), max_length=64)
+    mch_id = models.CharField("mch_id", max_length=32)
+    appid = models.CharField("appid", max_length=32, blank=True, default="")
+    sub_appid = models.CharField("sub_appid", max_length=32, blank=True, default="")
+    sub_mch_id = models.CharField("sub_mch_id", max_length=32, blank=True, default="")
+    api = models.CharField("API", max_length=4)
+    interface_url = models.CharField("interface_url", max_length=256)
+    host = models.CharField(_("host"), max_length=128)
+    is_standby = models.BooleanField(_("standby host"), default=False)
+    out_trade_no = models.CharField("out_trade_no", max_length=32, blank=True, default="")
+    device_info = models.CharField("device_info", max_length=32, blank=True, default="")
+    user_ip = models.CharField("user_ip", max_length=64, blank=True, default="")
+    execute_time_ms = models.PositiveIntegerField(_("milliseconds"))
+    http_status = models.PositiveSmallIntegerField(_("HTTP status"), null=True, blank=True)
+    failure = models.CharField(_("failure"), max_length=32, blank=True, default="")
+    return_code = models.CharField("return_code", max_length=16, blank=True, default="")
+    return_msg = models.CharField("return_msg", max_length=128, blank=True, default="")
+    result_code = models.CharField("result_code", max_length=16, blank=True, default="")
+    err_code = models.CharField("err_code", max_length=32, blank=True, default="")
+    err_code_des = models.CharField("err_code_des", max_length=128, blank=True, default="")
+    request_id = models.CharField("Request-ID", max_length=64, blank=True, default="")
+    created_at = models.DateTimeField(_("called"), editable=False)
+    report_status = models.CharField(
+        _("report"),
+        max_length=16,
+        choices=ReportStatuses,
+        default=ReportStatuses.PENDING,
+    )
+    report_attempts = models.PositiveSmallIntegerField(_("attempts to report"), default=0)
+    reported_at = models.DateTimeField(_("reported"), null=True, blank=True)
+    report_claim = models.CharField(max_length=32, blank=True, default="", editable=False)
+    report_claimed_until = models.DateTimeField(null=True, blank=True, editable=False)
+    is_rolled_up = models.BooleanField(default=False, editable=False)
+
+    class Meta:
+        verbose_name = _("API report")
+        verbose_name_plural = _("API reports")
+        ordering = ("-created_at", "-id")
+        indexes = (
+            models.Index(fields=["-created_at", "-id"], name="wxpay_report_newest"),
+            models.Index(fields=["out_trade_no"], name="wxpay_report_number"),
+            models.Index(fields=["merchant", "-created_at"], name="wxpay_report_merchant"),
+            models.Index(fields=["host", "-created_at"], name="wxpay_report_host"),
+            models.Index(fields=["failure", "-created_at"], name="wxpay_report_failure"),
+            # Read from its end, this is the queue of what is waiting, oldest first.
+            models.Index(
+                fields=["report_status", "-created_at", "-id"],
+                name="wxpay_report_queue",
+            ),
+            models.Index(fields=["is_rolled_up", "id"], name="wxpay_report_rollup"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.interface_url} {self.execute_time_ms} ms"
+
+
+class HourlyLatency(models.Model):
+    """The roll-up of ``ApiReport``; it stays when the rows it counts are pruned.
+
+    ``hour`` is the full hour, in UTC, in which the calls began. ``failures`` counts by our
+    word for the trouble, ``refused`` those that WeChat Pay answered with a no, and
+    ``histogram`` by milliseconds, as a ``protocol.tallies.Histogram`` is stored. ``version`` is
+    how two workers notice each other.
+    """
+
+    merchant = models.CharField(_("merchant"), max_length=64)
+    interface_url = models.CharField("interface_url", max_length=256)
+    host = models.CharField(_("host"), max_length=128)
+    hour = models.DateTimeField(_("hour"))
+    calls = models.PositiveBigIntegerField(_("calls"), default=0)
+    refused = models.PositiveBigIntegerField(_("refused"), default=0)
+    failures = models.JSONField(_("failures"), default=dict)
+    histogram = models.BinaryField(default=bytes, editable=False)
+    fastest_ms = models.PositiveIntegerField(_("fastest"), default=NOTHING_YET_MS)
+    slowest_ms = models.PositiveIntegerField(_("slowest"), default=0)
+    standby_calls = models.PositiveBigIntegerField(_("calls to a standby host"), default=0)
+    first_standby_at = models.DateTimeField(null=True, blank=True)
+    last_standby_at = models.DateTimeField(null=True, blank=True)
+    version = models.PositiveBigIntegerField(default=0, editable=False)
+
+    class Meta:
+        verbose_name = _("API latency")
+        verbose_name_plural = _("API latency")
+        ordering = ("-hour", "-id")
+        constraints = (
+            models.UniqueConstraint(
+                fields=["hour", "merchant", "interface_url", "host"],
+                name="wxpay_latency_once_an_hour",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.interface_url} {self.hour:%Y-%m-%d %H:00}"
+
+
+class ReportBacklog(models.Model):
+    """The most that were seen waiting in the hour that began at ``hour`` (UTC)."""
+
+    hour = models.DateTimeField(_("hour"), unique=True)
+    waiting = models.PositiveBigIntegerField(_("waiting"), default=0)
+
+    class Meta:
+        verbose_name = _("report backlog")
+        verbose_name_plural = _("report backlogs")
+        ordering = ("-hour",)
+
+    def __str__(self) -> str:
+        return f"{self.hour:%Y-%m-%d %H:00} {self.waiting}"

@@ -1,0 +1,52 @@
+"""What parameters have to be before either protocol looks at them: text, money and times."""
+
+from __future__ import annotations
+
+from dataclasses import fields as fields_of
+from datetime import datetime, timedelta
+from typing import Final
+
+from django_wxpay.protocol.errors import InvalidOrder
+from django_wxpay.protocol.money import LARGEST, minor_units
+from django_wxpay.protocol.orders import OrderTerms
+from django_wxpay.protocol.rules import Whole
+from django_wxpay.protocol.times import to_t14
+
+TIMES: Final = ("time_start", "time_expire")
+
+
+def check_types(terms: OrderTerms) -> None:
+    """Raise ``InvalidOrder`` for a parameter that is not of the type ``OrderTerms`` says."""
+    for field in fields_of(terms):
+        value = getattr(terms, field.name)
+        if field.name in TIMES:
+            _check_moment(field.name, value)
+        elif field.name != "total_fee" and not isinstance(value, str):
+            raise InvalidOrder(field.name, f"{type(value).__name__} is not text")
+    try:
+        minor_units(terms.total_fee)
+    except ValueError as error:
+        raise InvalidOrder("total_fee", str(error), Whole(min=1, max=LARGEST).text) from error
+
+
+def check_expiry(terms: OrderTerms, *, now: datetime, soonest: timedelta) -> None:
+    """Raise ``InvalidOrder`` unless ``time_expire`` is ``soonest`` away and after the start."""
+    if terms.time_expire is None:
+        return
+    if terms.time_expire < now + soonest:
+        minutes = soonest // timedelta(minutes=1)
+        raise InvalidOrder("time_expire", "too soon", f"at least {minutes} minutes from now")
+    if terms.time_start is not None and terms.time_expire <= terms.time_start:
+        raise InvalidOrder("time_expire", "before time_start", "later than time_start")
+
+
+def _check_moment(name: str, value: object) -> None:
+    if value is None:
+        return
+    rule = "a time with a zone"
+    if not isinstance(value, datetime):
+        raise InvalidOrder(name, f"{type(value).__name__} is not a time", rule)
+    try:
+        to_t14(value)
+    except (ValueError, OverflowError) as error:
+        raise InvalidOrder(name, str(error), rule) from error

@@ -1,0 +1,138 @@
+"""How callbacks and certificates are sealed: AES-256-GCM under the APIv3 key.
+
+The 16 octets of the tag stand at the end of the ciphertext and cover ``associated_data``,
+which may be absent (protocol-v3 sections 2.6 and 6.1).
+
+How a person's data is sealed inside a body: RSAES-OAEP with SHA-1 (protocol-v3 section 9).
+
+SHA-1 is the protocol's choice, as OAEP's mask and label, where its collisions do no harm.
+What we send is sealed with the key named in ``Wechatpay-Serial``; what comes back is sealed
+with our own certificate's.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any, Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.padding import MGF1, OAEP
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA1
+
+from django_wxpay.protocol.errors import ConfigurationError, MalformedMessage, NotAuthentic
+from django_wxpay.protocol.v3.documents import read_object
+from django_wxpay.protocol.v3.keys import PrivateKey, PublicKey, load_private_key, load_public_key
+
+ALGORITHM: Final = "AEAD_AES_256_GCM"
+
+_KEY_LENGTH: Final = 32
+_NONCE_LENGTH: Final = 12
+_TAG_LENGTH: Final = 16
+
+
+class TagMismatch(NotAuthentic):
+    """A seal that our APIv3 key does not open.
+
+    In a message whose signature is good it means that the key is wrong, or has just been
+    changed: our own trouble, to be answered 5xx so that it is sent again (section 6.1).
+    """
+
+
+def decrypt_resource(resource: Mapping[str, Any], api_v3_key: str | bytes) -> dict[str, Any]:
+    """Return the JSON object sealed in a callback's ``resource``.
+
+    Raises ``MalformedMessage`` for what is no such seal, another algorithm among them, or
+    holds no JSON object; ``TagMismatch``, a ``NotAuthentic``, if the key does not open it;
+    ``ConfigurationError`` for a key that is not 32 bytes.
+    """
+    return read_object(unseal(resource, api_v3_key))
+
+
+def unseal(resource: Mapping[str, Any], api_v3_key: str | bytes) -> bytes:
+    """Return the octets sealed in ``resource``; raises what ``decrypt_resource`` raises."""
+    cipher = _cipher(api_v3_key)
+    if not isinstance(resource, Mapping):
+        raise MalformedMessage("the resource is not an object")
+    if resource.get("algorithm") != ALGORITHM:
+        raise MalformedMessage(f"the resource's algorithm is not {ALGORITHM}")
+    nonce = _octets(resource, "nonce")
+    if len(nonce) != _NONCE_LENGTH:
+        raise MalformedMessage(f"the resource's nonce is not {_NONCE_LENGTH} bytes long")
+    try:
+        return cipher.decrypt(nonce, _ciphertext(resource), _octets(resource, "associated_data"))
+    except InvalidTag:
+        raise TagMismatch("the APIv3 key does not open the resource") from None
+
+
+def encrypt_resource(
+    plaintext: bytes,
+    *,
+    api_v3_key: str | bytes,
+    nonce: str,
+    associated_data: str,
+    original_type: str,
+) -> dict[str, str]:
+    """Return the ``resource`` in which WeChat Pay's side seals ``plaintext``.
+
+    ``nonce`` is 12 characters of ASCII, never used before under this key. Raises
+    ``ValueError`` for another, ``ConfigurationError`` for a key that is not 32 bytes.
+    """
+    if len(nonce.encode()) != _NONCE_LENGTH:
+        raise ValueError(f"a nonce is {_NONCE_LENGTH} bytes long")
+    sealed = _cipher(api_v3_key).encrypt(nonce.encode(), plaintext, associated_data.encode())
+    return {
+        "original_type": original_type,
+        "algorithm": ALGORITHM,
+        "ciphertext": base64.b64encode(sealed).decode(),
+        "associated_data": associated_data,
+        "nonce": nonce,
+    }
+
+
+def _cipher(api_v3_key: str | bytes) -> AESGCM:
+    key = api_v3_key.encode() if isinstance(api_v3_key, str) else api_v3_key
+    if len(key) != _KEY_LENGTH:
+        raise ConfigurationError(f"API_V3_KEY is not {_KEY_LENGTH} bytes long")
+    return AESGCM(key)
+
+
+def _octets(resource: Mapping[str, Any], name: str) -> bytes:
+    value = resource.get(name)
+    if value is None:
+        return b""
+    try:
+        return str.encode(value)
+    except (TypeError, ValueError):
+        raise MalformedMessage(f"the resource's {name} is not text") from None
+
+
+def _ciphertext(resource: Mapping[str, Any]) -> bytes:
+    try:
+        sealed = base64.b64decode(_octets(resource, "ciphertext"), validate=True)
+    except ValueError:
+        raise MalformedMessage("the resource's ciphertext is not base64") from None
+    if len(sealed) < _TAG_LENGTH:
+        raise MalformedMessage("the resource's ciphertext is too short")
+    return sealed
+
+
+_PADDING: Final = OAEP(mgf=MGF1(algorithm=SHA1()), algorithm=SHA1(), label=None)  # noqa: S303
+
+
+def encrypt_field(text: str, *, public_key: PublicKey) -> str:
+    """Return ``text`` sealed for the owner of ``public_key``, in base64; never alike twice.
+
+    Raises ``ValueError`` for a text of more than 214 bytes under a key of 2048 bits.
+    """
+    return base64.b64encode(load_public_key(public_key).encrypt(text.encode(), _PADDING)).decode()
+
+
+def decrypt_field(sealed: str, *, private_key: PrivateKey) -> str:
+    """Return the text in ``sealed``; ``MalformedMessage`` if ``private_key`` does not open it."""
+    key = load_private_key(private_key)
+    try:
+        return key.decrypt(base64.b64decode(sealed, validate=True), _PADDING).decode()
+    except ValueError:
+        raise MalformedMessage("a sealed text that this key does not open") from None

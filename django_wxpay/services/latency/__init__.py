@@ -1,0 +1,1 @@
+"""Verbs of latency: record, roll up, summarise and prune."""

@@ -1,0 +1,1 @@
+"""Verbs of a notification: receive, parse, process, answer and retry."""

@@ -1,0 +1,55 @@
+"""What the paying client needs, and the one-liner that gets it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django_wxpay.models import Order, Prepay
+from django_wxpay.protocol.errors import InvalidOrder
+from django_wxpay.protocol.merchants import Api
+from django_wxpay.protocol.v3.client_parameters import SIGN_TYPE
+from django_wxpay.services import clock, gateways
+from django_wxpay.services.orders.creating import create_order
+from django_wxpay.services.orders.placing import unified_order
+from django_wxpay.services.transactions import require_no_transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """An order placed, and what the customer's side pays it with."""
+
+    order: Order
+    prepay: Prepay
+    parameters: dict[str, str]
+
+
+def checkout(**fields: Any) -> Checkout:
+    """Create an order, place it and return what the paying client needs, in one call.
+
+    Takes what ``create_order`` takes and raises what it and ``unified_order`` raise; asked
+    again with the same ``out_trade_no`` and parameters it returns the same prepay.
+    """
+    require_no_transaction("checkout")
+    order = create_order(**fields)
+    prepay = unified_order(order)
+    return Checkout(order, prepay, payment_parameters(prepay))
+
+
+def payment_parameters(prepay: Prepay) -> dict[str, str]:
+    """Return the paying client's parameters, signed now with the order's own sign type.
+
+    JSAPI and mini program: ``appId, timeStamp, nonceStr, package, signType, paySign``; APP:
+    ``appid, partnerid, prepayid, package, noncestr, timestamp, sign``; NATIVE: ``code_url``;
+    MWEB: ``mweb_url``. Raises ``InvalidOrder`` for a prepay that has expired. Source:
+    protocol-v2 section 4.
+    """
+    if not prepay.is_live(clock.now()):
+        raise InvalidOrder("prepay_id", "has expired", "call unified_order for a new one")
+    # A prepay is paid under the protocol that granted it, whatever the settings say today.
+    api = Api.V3 if prepay.sign_type == SIGN_TYPE else Api.V2
+    return gateways.gateway(prepay.order.merchant, api=api).parameters(
+        prepay.order.terms(),
+        prepay.grant(),
+        sign_type=prepay.sign_type,
+    )

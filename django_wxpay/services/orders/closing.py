@@ -1,0 +1,53 @@
+"""Closing an order, so that nobody can pay it any more."""
+
+from __future__ import annotations
+
+from django_wxpay.models import Order
+from django_wxpay.protocol.error_codes import outcome_of
+from django_wxpay.protocol.errors import Refused
+from django_wxpay.protocol.facts import TradeFact, TradeState
+from django_wxpay.protocol.states import OPEN
+from django_wxpay.services import gateways
+from django_wxpay.services.orders.querying import query_order
+from django_wxpay.services.transactions import require_no_transaction, retry_on_lock
+from django_wxpay.services.transitions.orders import settle
+
+
+def close_order(order: Order) -> Order:
+    """Close it and return it up to date; an order that is closed already is returned as it is.
+
+    An order found to be paid is settled as such and the refusal (ORDERPAID) raised. Raises
+    ``InsideTransaction``, ``Refused``, ``OutcomeUnknown``, ``BadSignature``. Source:
+    protocol-v2 section 6.1.
+    """
+    require_no_transaction("close_order")
+    order.refresh_from_db()
+    if order.trade_state in {TradeState.CLOSED, TradeState.REVOKED}:
+        return order
+    if order.is_paid:
+        raise Refused("ORDERPAID", advice=outcome_of("ORDERPAID").advice)
+    try:
+        gateways.gateway(order.merchant).close(order.ref())
+    except Refused as refused:
+        if refused.err_code == "ORDERPAID":
+            query_order(order)
+        raise
+    retry_on_lock(lambda: _settle(order))
+    return order
+
+
+def _settle(order: Order) -> None:
+    order.refresh_from_db()
+    # A customer who was typing the password may have paid behind the close: money counts.
+    settle(order, _closed(order), only_while=OPEN)
+
+
+def _closed(order: Order) -> TradeFact:
+    return TradeFact(
+        source="closeorder",
+        mch_id=order.mch_id,
+        appid=order.appid,
+        sub_mch_id=order.sub_mch_id,
+        out_trade_no=order.out_trade_no,
+        trade_state=TradeState.CLOSED,
+    )

@@ -1,0 +1,132 @@
+"""Placing an order at WeChat Pay: one prepay at a time, and never a second one in vain.
+
+A fresh prepay makes the QR code that a customer is looking at worthless, so two callers
+must not both get one. A lease on the order, taken by a conditional update, lets one call
+while the others wait for what it is granted.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.db.models import Q
+
+from django_wxpay import conf
+from django_wxpay.models import Order, Prepay
+from django_wxpay.protocol.error_codes import outcome_of
+from django_wxpay.protocol.errors import OutcomeUnknown, Refused
+from django_wxpay.protocol.facts import TradeState, TradeType
+from django_wxpay.protocol.merchants import Api
+from django_wxpay.protocol.states import OPEN, PAID
+from django_wxpay.services import clock, gateways
+from django_wxpay.services.orders.querying import query_order
+from django_wxpay.services.transactions import require_no_transaction, retry_on_lock
+from django_wxpay.services.transitions.orders import accept
+
+# Counted from before the call, so that ours end first (protocol-v2 section 3.4).
+_LIFE: Final = timedelta(hours=2)
+_MWEB_LIFE: Final = timedelta(minutes=5)
+_POLL_S: Final = 0.05
+_MARGIN_S: Final = 5
+
+
+def unified_order(order: Order) -> Prepay:
+    """Return a prepay the customer can pay with, asking the gateway only if there is none.
+
+    Safe to call again after any outcome. Raises ``InsideTransaction``, ``Refused`` (with
+    ORDERPAID or ORDERCLOSED also for an order known to be over), ``OutcomeUnknown`` with
+    the order kept, ``BadSignature``. Source: protocol-v2 sections 1.2, 3 and 3.8.
+    """
+    require_no_transaction("unified_order")
+    patience_s = _longest_call_s(order)
+    give_up_at = time.monotonic() + patience_s
+    while time.monotonic() < give_up_at:
+        order.refresh_from_db()
+        _refuse_ended(order)
+        if prepay := live_prepay(order):
+            return prepay
+        if lease := retry_on_lock(lambda: _lease(order, patience_s)):
+            return _place_under(lease, order)
+        time.sleep(_POLL_S)
+    raise OutcomeUnknown(f"order {order.out_trade_no} is being placed by somebody else; ask again")
+
+
+def live_prepay(order: Order) -> Prepay | None:
+    """Return the newest prepay if the customer can still pay with it."""
+    prepay = Prepay.objects.filter(order=order).order_by("-id").first()
+    return prepay if prepay is not None and prepay.is_live(clock.now()) else None
+
+
+def _refuse_ended(order: Order) -> None:
+    state = TradeState(order.trade_state)
+    if state not in OPEN:
+        code = "ORDERPAID" if state in PAID else "ORDERCLOSED"
+        raise Refused(code, advice=outcome_of(code).advice)
+
+
+def _longest_call_s(order: Order) -> float:
+    merchant = conf.merchant(order.merchant)
+    # Over v3 a placing may fetch certificates, and is repeated after a signature probe.
+    rounds = 1 if merchant.api is Api.V2 else 3
+    return rounds * len(merchant.hosts) * sum(conf.current().timeout) + _MARGIN_S
+
+
+def _lease(order: Order, length_s: float) -> datetime | None:
+    """Take the order for as long as a call may last at the most; a crash only costs the rest."""
+    now = clock.now()
+    until = now + timedelta(seconds=length_s)
+    free = Q(placing_until__isnull=True) | Q(placing_until__lte=now)
+    taken = Order.objects.filter(free, pk=order.pk).update(placing_until=until)
+    return until if taken else None
+
+
+def _place_under(lease: datetime, order: Order) -> Prepay:
+    try:
+        # Whoever held the order a moment ago may have got one.
+        return live_prepay(order) or _place(order)
+    finally:
+        held = Order.objects.filter(pk=order.pk, placing_until=lease)
+        retry_on_lock(lambda: held.update(placing_until=None))
+
+
+def _place(order: Order) -> Prepay:
+    gateway = gateways.gateway(order.merchant)
+    asked_at = clock.now()
+    try:
+        placed = gateway.place(order.terms())
+    except Refused as refused:
+        _note_refusal(order, refused)
+        raise
+    prepay = Prepay(
+        order=order,
+        prepay_id=placed.grant.prepay_id,
+        trade_type=placed.grant.trade_type,
+        code_url=placed.grant.code_url,
+        mweb_url=placed.grant.mweb_url,
+        sign_type=placed.sign_type,
+        created_at=asked_at,
+        expires_at=_expiry(order, asked_at),
+    )
+    retry_on_lock(lambda: accept(order, prepay))
+    return prepay
+
+
+def _expiry(order: Order, asked_at: datetime) -> datetime:
+    expiry = asked_at + (_MWEB_LIFE if order.trade_type == TradeType.MWEB else _LIFE)
+    return min(expiry, order.time_expire) if order.time_expire else expiry
+
+
+def _note_refusal(order: Order, refused: Refused) -> None:
+    """Show the refusal with the order; one that says it is paid is looked into at once."""
+    order.err_code = refused.err_code[:64]
+    order.err_code_des = refused.err_code_des[:256]
+    order.updated_at = clock.now()
+    order.save(update_fields=["err_code", "err_code_des", "updated_at"])
+    if refused.err_code == "ORDERPAID":
+        try:
+            query_order(order)
+        except (OutcomeUnknown, Refused):
+            # The refusal is the news here; the order stays for the next query.
+            return

@@ -1,0 +1,1 @@
+"""Verbs of latency reports: send them to WeChat Pay, and count what waits."""

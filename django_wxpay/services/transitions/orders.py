@@ -1,0 +1,184 @@
+"""The one door through which facts reach orders, and the only writer of ``trade_state``.
+
+A move is a conditional UPDATE on the state that was seen. No row means that somebody else
+moved the order first: read again, decide again. That holds on every database, with or
+without row locks. The move, its event and the verdict on its notification commit together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
+
+from django.db import transaction
+
+from django_wxpay.models import Notification, Order, OrderEvent, Prepay, Promotion
+from django_wxpay.protocol.errors import OutcomeUnknown
+from django_wxpay.protocol.facts import Payment, TradeFact, TradeState
+from django_wxpay.protocol.states import Conflict, Decision, EventKind, Move, Same, decide
+from django_wxpay.services import clock
+from django_wxpay.services.transactions import after_commit
+from django_wxpay.services.transitions.events import dispatch_event
+from django_wxpay.services.transitions.outcomes import conflict_event, judge
+
+# Each lost race means that another writer got on; more than a few in a row means a fault.
+_ROUNDS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What a fact did: the decision, and its event where there is a new one."""
+
+    decision: Decision
+    event: OrderEvent | None
+
+
+def settle(
+    order: Order,
+    fact: TradeFact,
+    *,
+    notification: Notification | None = None,
+    only_while: Container[str] = frozenset(TradeState),
+) -> Settled:
+    """Bring ``fact`` to ``order``, which is up to date afterwards.
+
+    A ``notification``, new or known, is saved with its verdict in the same transaction; if
+    it is new and another delivery of it was quicker, that is an ``IntegrityError``. In a
+    state outside ``only_while`` the fact is old news, overtaken by what moved the order.
+    """
+    for _ in range(_ROUNDS):
+        is_news = order.trade_state in only_while
+        decision = decide(order.expectation(), fact) if is_news else Same()
+        with transaction.atomic():
+            written, event = _write(order, fact, decision, notification)
+        if written:
+            if event is not None:
+                after_commit(partial(dispatch_event, event, order))
+            return Settled(decision, event)
+        order.refresh_from_db()
+    raise OutcomeUnknown(f"order {order.out_trade_no} keeps moving; ask again")
+
+
+def accept(order: Order, prepay: Prepay) -> None:
+    """Save the ``prepay`` the gateway granted; an order it had not accepted before is NOTPAY."""
+    with transaction.atomic():
+        # The order first: a prepay that refers to it would take a lock that two can hold.
+        values = {"err_code": "", "err_code_des": "", "updated_at": prepay.created_at}
+        moved = Order.objects.filter(pk=order.pk, trade_state=TradeState.CREATED).update(
+            trade_state=TradeState.NOTPAY,
+            **values,
+        )
+        if moved:
+            move = Move(TradeState.NOTPAY, EventKind.MOVED)
+            _event(order, move, source="unifiedorder").save(force_insert=True)
+        else:
+            Order.objects.filter(pk=order.pk).update(**values)
+        prepay.save(force_insert=True)
+    order.refresh_from_db()
+
+
+def _write(
+    order: Order,
+    fact: TradeFact,
+    decision: Decision,
+    notification: Notification | None,
+) -> tuple[bool, OrderEvent | None]:
+    values = {} if isinstance(decision, Conflict) else _values(order, fact, decision)
+    if values:
+        seen = Order.objects.filter(pk=order.pk, trade_state=order.trade_state)
+        if not seen.update(**values):
+            return False, None
+    if notification is not None:
+        judge(notification, order, decision)
+    event = _new_event(order, decision, fact, notification)
+    if not isinstance(decision, Conflict):
+        _save_promotions(order, fact.payment)
+    for name, value in values.items():
+        setattr(order, name, value)
+    return True, event
+
+
+def _values(order: Order, fact: TradeFact, decision: Decision) -> dict[str, Any]:
+    """Return the columns that change: the state on a move, and every blank the fact fills."""
+    values = {
+        name: value
+        for name, value in _told(fact).items()
+        if value not in ("", None, []) and getattr(order, name) in ("", None, [])
+    }
+    if isinstance(decision, Move):
+        values["trade_state"] = decision.state.value
+    same_state = fact.trade_state == values.get("trade_state", order.trade_state)
+    if same_state and fact.trade_state_desc not in ("", order.trade_state_desc):
+        values["trade_state_desc"] = fact.trade_state_desc
+    elif isinstance(decision, Move) and order.trade_state_desc:
+        values["trade_state_desc"] = ""
+    return {**values, "updated_at": clock.now()} if values else {}
+
+
+def _told(fact: TradeFact) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "transaction_id": fact.transaction_id,
+        "success_time": fact.success_time,
+        "bank_type": fact.bank_type,
+    }
+    paid = fact.payment
+    if paid is not None:
+        told |= {
+            "payer_openid": paid.openid,
+            "payer_sp_openid": paid.sp_openid,
+            "payer_sub_openid": paid.sub_openid,
+            "payer_total": paid.payer_total,
+            "payer_currency": paid.payer_currency,
+            "cash_fee": paid.cash_fee,
+            "cash_fee_type": paid.cash_fee_type,
+            "settlement_total_fee": paid.settlement_total_fee,
+            "coupon_fee": paid.coupon_fee,
+            "coupons": [asdict(coupon) for coupon in paid.coupons],
+            "exchange_rate_type": paid.exchange_rate_type,
+            "exchange_rate": paid.exchange_rate,
+        }
+    return told
+
+
+def _new_event(
+    order: Order,
+    decision: Decision,
+    fact: TradeFact,
+    notification: Notification | None,
+) -> OrderEvent | None:
+    if isinstance(decision, Move):
+        event = _event(order, decision, source=fact.source)
+        event.notification = notification
+        event.save(force_insert=True)
+        return event
+    if isinstance(decision, Conflict):
+        return conflict_event(order, decision, source=fact.source, notification=notification)
+    return None
+
+
+def _event(order: Order, move: Move, *, source: str) -> OrderEvent:
+    now = clock.now()
+    return OrderEvent(
+        order=order,
+        kind=move.kind.value,
+        from_state=order.trade_state,
+        to_state=move.state.value,
+        source=source,
+        created_at=now,
+        # A mere move is history: nobody is told, so nothing is left to tell.
+        dispatched_at=now if move.kind is EventKind.MOVED else None,
+    )
+
+
+def _save_promotions(order: Order, payment: Payment | None) -> None:
+    if payment is None or not payment.promotions:
+        return
+    rows = []
+    for promotion in payment.promotions:
+        values = asdict(promotion)
+        rows.append(
+            Promotion(order=order, **{**values, "goods_detail": list(values["goods_detail"])})
+        )
+    Promotion.objects.bulk_create(rows, ignore_conflicts=True)

@@ -1,0 +1,63 @@
+"""The control plane's routes: JSON in, JSON out (interface section 9)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from django_wxpay.simulator.control import actions, keys, ledger, refunding
+from django_wxpay.simulator.control.arguments import Arguments, is_form, read_arguments
+from django_wxpay.simulator.control.errors import ControlError
+from django_wxpay.simulator.http.messages import Request, Response, json_response, see_other
+from django_wxpay.simulator.state.world import World
+
+Show = Callable[[World], Any]
+Verb = Callable[[World, Arguments], dict[str, Any]]
+
+_SHOWS: Final[Mapping[str, Show]] = {
+    "/_simulator/ledger": ledger.ledger,
+    "/_simulator/merchants": ledger.merchants,
+    "/_simulator/faults": ledger.faults,
+    "/_simulator/clock": ledger.clock,
+    "/_simulator/keys": keys.keys,
+}
+_VERBS: Final[Mapping[str, Mapping[str, Verb]]] = {
+    "/_simulator/pay": {"POST": actions.pay},
+    "/_simulator/trade": {"POST": actions.set_state},
+    "/_simulator/notify": {"POST": actions.notify},
+    "/_simulator/clock": {"POST": actions.move_clock},
+    "/_simulator/faults": {"POST": actions.inject, "DELETE": actions.clear_faults},
+    "/_simulator/refund-notice": {"POST": refunding.refund_notice},
+    "/_simulator/keys": {"POST": keys.change_keys},
+    "/_simulator/reset": {"POST": actions.reset},
+}
+
+
+def control(world: World, request: Request) -> Response:
+    """Answer a request below ``/_simulator/``; mistakes are 400, 404 or 405, with a reason."""
+    show = _SHOWS.get(request.path)
+    verbs = _VERBS.get(request.path, {})
+    if show is None and not verbs:
+        return complain(ControlError("not_found", "there is no such page", status=404))
+    if show is not None and request.method in {"GET", "HEAD"}:
+        return json_response(show(world))
+    verb = verbs.get(request.method)
+    if verb is None:
+        allowed = (*(("GET", "HEAD") if show else ()), *verbs)
+        return not_allowed(allowed)
+    try:
+        value = verb(world, read_arguments(request))
+    except ControlError as error:
+        return complain(error)
+    return see_other("/") if is_form(request) else json_response(value)
+
+
+def complain(error: ControlError) -> Response:
+    """Return the answer to a wish that cannot be fulfilled."""
+    return json_response({"code": error.code, "detail": error.detail}, status=error.status)
+
+
+def not_allowed(allowed: tuple[str, ...]) -> Response:
+    """Return the answer to a method that a path does not have."""
+    detail = f"this path takes {', '.join(allowed)}"
+    return json_response({"code": "not_allowed", "detail": detail}, status=405, allow=allowed)

@@ -1,0 +1,1 @@
+"""HTTP of the simulator: messages, routing, WSGI and server."""

@@ -1,0 +1,184 @@
+"""A small threaded HTTP/1.1 server that can also misbehave: wait, break off and reset."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import struct
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler
+from socketserver import TCPServer, ThreadingMixIn
+from typing import Any, Final
+
+from django_wxpay.simulator.http.messages import BODY_LIMIT, Environ
+from django_wxpay.simulator.http.wsgi import Application, Called, call, environment
+
+logger = logging.getLogger("django_wxpay.simulator.server")
+
+# Closing with this option set sends a reset instead of a goodbye.
+_AT_ONCE: Final = struct.pack("ii", 1, 0)
+
+
+class _Server(ThreadingMixIn, TCPServer):
+    allow_reuse_address = True
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+
+    def __init__(self, app: Application, host: str, port: int) -> None:
+        self.app = app
+        self.closing = threading.Event()
+        self.connections: set[socket.socket] = set()
+        self.aborted: set[socket.socket] = set()
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        super().__init__((host, port), _Handler)
+
+    @property
+    def url(self) -> str:
+        host, port = self.server_address[:2]
+        name = str(host).replace("0.0.0.0", "127.0.0.1")  # noqa: S104 - shown, not bound
+        return f"http://{f'[{name}]' if ':' in name else name}:{port}"
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self.connections.discard(request)
+        if request in self.aborted:
+            self.aborted.discard(request)
+            request.close()
+        else:
+            super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        # A client that has hung up is nobody's mistake.
+        gone = isinstance(sys.exception(), ConnectionError)
+        level = logging.DEBUG if gone else logging.ERROR
+        logger.log(level, "%s: %s failed", client_address[0], request, exc_info=True)
+
+    def stop(self) -> None:
+        """Stop listening and hang up on everybody."""
+        self.closing.set()
+        self.shutdown()
+        self.server_close()
+        for connection in list(self.connections):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Speaks HTTP/1.1 on one connection and hands each request to the app."""
+
+    server: _Server
+    protocol_version = "HTTP/1.1"
+    server_version = "wxpay-simulator"
+    sys_version = ""
+    disable_nagle_algorithm = True
+    # The real gateway drops connections that have been idle for about this long.
+    timeout = 8
+
+    def __getattr__(self, name: str) -> Callable[[], None]:
+        # The base class looks for do_GET, do_POST and so on; the app knows its own methods.
+        if name.startswith("do_"):
+            return self._handle
+        raise AttributeError(name)
+
+    def _handle(self) -> None:
+        body = self._body()
+        if body is None:
+            self.close_connection = True
+        else:
+            self._answer(body)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is theirs
+        logger.debug(format, *args)
+
+    def _body(self) -> bytes | None:
+        """Read the body; None after answering a request whose length cannot be trusted."""
+        length = self.headers.get("Content-Length", "0")
+        if "Transfer-Encoding" in self.headers:
+            self.send_error(HTTPStatus.LENGTH_REQUIRED)
+        elif not (length.isascii() and length.isdigit()):
+            self.send_error(HTTPStatus.BAD_REQUEST)
+        elif int(length) > 16 * BODY_LIMIT:
+            self.send_error(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        else:
+            return self.rfile.read(int(length))
+        return None
+
+    def _answer(self, body: bytes) -> None:
+        called = call(self.server.app, self._environment(body))
+        if self.server.closing.wait(called.line.delay_s) or called.line.reset:
+            self._reset()
+            return
+        self.send_response_only(called.status, called.reason)
+        for name, value in (*self._own_headers(called), *called.headers):
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(called.body[: called.line.cut_at])
+        if called.line.cut_at is not None:
+            self.close_connection = True
+
+    def _own_headers(self, called: Called) -> list[tuple[str, str]]:
+        headers = [("Date", self.date_time_string())]
+        if not any(name == "Server" for name, _ in called.headers):
+            headers.append(("Server", self.server_version))
+        if not self.close_connection:
+            keep = f"timeout={self.timeout}"
+            headers += [("Connection", "keep-alive"), ("Keep-Alive", keep)]
+        return headers
+
+    def _reset(self) -> None:
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+        self.server.aborted.add(self.connection)
+        self.close_connection = True
+
+    def _environment(self, body: bytes) -> Environ:
+        host, port = self.server.server_address[:2]
+        return environment(
+            method=self.command,
+            scheme="http",
+            target=self.path,
+            server=(str(host), int(port)),
+            headers=dict(self.headers.items()),
+            body=body,
+        )
+
+
+def serve(
+    app: Application,
+    host: str = "127.0.0.1",
+    port: int = 9100,
+    *,
+    ready: Callable[[str], None] | None = None,
+) -> None:
+    """Serve ``app`` until this thread is interrupted; ``ready`` is called with the address.
+
+    Raises ``OSError`` when the address cannot be listened on.
+    """
+    server = _Server(app, host, port)
+    try:
+        if ready is not None:
+            ready(server.url)
+        server.serve_forever(poll_interval=0.1)
+    finally:
+        server.closing.set()
+        server.server_close()
+
+
+@contextmanager
+def running(app: Application, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
+    """Serve ``app`` on a thread of its own and give its address; 0 is any free port."""
+    server = _Server(app, host, port)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield server.url
+    finally:
+        server.stop()
+        thread.join()

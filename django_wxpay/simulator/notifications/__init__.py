@@ -1,0 +1,1 @@
+"""Notifications sent by the simulator."""

@@ -1,0 +1,226 @@
+"""How notifications are sent: at once, again in the gateway's rhythm, and as the faults say.
+
+Nothing here sends while it holds the lock: what is due is taken out, sent, and its outcome
+written down afterwards.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from typing import Final
+
+from django_wxpay.protocol.merchants import Api
+from django_wxpay.simulator.faults.catalogue import Stage
+from django_wxpay.simulator.faults.faults import NOTIFY, PROBE, Fault
+from django_wxpay.simulator.notifications.composing import client_failure, is_heard, letters
+from django_wxpay.simulator.notifications.notices import (
+    PAYMENT,
+    Attempt,
+    Letter,
+    Notice,
+    Reply,
+    next_attempt_at,
+)
+from django_wxpay.simulator.state.refunds import Refund
+from django_wxpay.simulator.state.trades import Trade
+from django_wxpay.simulator.state.world import World
+
+# How long an idle pump looks again at a clock that it cannot hear moving.
+_LOOK_AGAIN_S: Final = 1.0
+# How long moving the clock waits for notifications that other threads are sending.
+_PATIENCE_S: Final = 10.0
+
+
+def post(world: World, trade: Trade) -> Notice:
+    """Put the notification of a payment on its way; call with the lock held."""
+    return _post(world, trade, url=trade.terms["notify_url"], event_type=PAYMENT)
+
+
+def post_refund(world: World, refund: Refund, *, url: str) -> Notice:
+    """Put the notification of how a refund ended on its way; call with the lock held."""
+    event_type = f"REFUND.{refund.status}"
+    return _post(world, refund.trade, url=url, event_type=event_type, refund=refund)
+
+
+def _post(
+    world: World, trade: Trade, *, url: str, event_type: str, refund: Refund | None = None
+) -> Notice:
+    now = world.clock.now()
+    notice = Notice(
+        trade=trade,
+        url=url,
+        due_at=now,
+        created_at=now,
+        event_id=world.numbers.event_id(),
+        seal_nonce=world.numbers.seal_nonce(),
+        event_type=event_type,
+        refund=refund,
+    )
+    fault = world.script.take(Stage.PAYMENT, NOTIFY, api=notice.api)
+    if fault is not None:
+        _bend(notice, fault)
+    if notice.api is Api.V3 and not world.accounts[trade.mch_id].api_v3_key:
+        # Without an APIv3 key set, no v3 callback is ever sent (protocol-v3 section 2.6).
+        notice.state = "lost"
+    notice.write_down()
+    if notice.state == "pending":
+        world.outbox.add(notice)
+        _wake(world)
+    return notice
+
+
+def send_due(world: World) -> int:
+    """Send everything that is due, and say how many notifications that were."""
+    count = 0
+    while True:
+        with world.lock:
+            notice = _take(world)
+        if notice is None:
+            return count
+        send(world, notice)
+        count += 1
+
+
+def advance(world: World, target: datetime) -> int:
+    """Move the clock to ``target``, sending on the way what becomes due, each at its moment."""
+    count = send_due(world)
+    while True:
+        with world.lock:
+            world.changed.wait_for(lambda: world.in_flight == 0, _PATIENCE_S)
+            due_at = world.outbox.next_due_at()
+            world.clock.move_to(target if due_at is None else min(due_at, target))
+            world.changed.notify_all()
+        count += send_due(world)
+        if due_at is None or due_at > target:
+            return count
+
+
+def claim(world: World, notice: Notice) -> Notice | None:
+    """Take ``notice`` for the caller to send ahead of all that waits; call with the lock held.
+
+    Once the lock is free a pump may have it, and nobody would know when it arrives.
+    """
+    if not world.outbox.remove(notice):
+        return None
+    world.in_flight += 1
+    return notice
+
+
+def send(world: World, notice: Notice) -> None:
+    """Make one attempt at delivering ``notice`` and write down what came of it."""
+    attempts: list[Attempt] = []
+    try:
+        with world.lock:
+            written = letters(world, notice, _spoiling(world, notice))
+            number, at = notice.attempts + 1, world.clock.now()
+        for letter, reply, error in _deliver(world, notice, written):
+            attempts.append(_attempt(notice, number, at, letter, reply, error))
+    finally:
+        with world.lock:
+            _settle(world, notice, attempts)
+
+
+def _attempt(
+    notice: Notice, number: int, at: datetime, letter: Letter, reply: Reply | None, error: str
+) -> Attempt:
+    return Attempt(
+        notice=notice,
+        number=number,
+        at=at,
+        fault=letter.fault,
+        status=None if reply is None else reply.status,
+        body="" if reply is None else reply.body[:2000].decode("utf-8", "replace"),
+        error=error,
+        accepted=reply is not None and is_heard(notice, letter, reply),
+        signed_by=letter.signed_by,
+        client_failure="" if reply is None else client_failure(notice, letter, reply),
+    )
+
+
+def _bend(notice: Notice, fault: Fault) -> None:
+    match fault.name:
+        case "lost":
+            notice.state = "lost"
+        case "duplicate" | "concurrent":
+            notice.copies, notice.at_once = fault.count, fault.name == "concurrent"
+        case _:
+            notice.due_at += timedelta(seconds=fault.seconds)
+            notice.held = fault.name == "reordered"
+
+
+def _spoiling(world: World, notice: Notice) -> str:
+    """Return the name of the fault that befalls the next attempt, "" for none."""
+    fault = world.script.take(Stage.ATTEMPT, NOTIFY, api=notice.api)
+    if fault is not None:
+        return fault.name
+    is_probed = notice.api is Api.V3 and world.numbers.happens(world.options.probe_share)
+    return PROBE if is_probed else ""
+
+
+def _deliver(
+    world: World, notice: Notice, written: list[Letter]
+) -> Iterable[tuple[Letter, Reply | None, str]]:
+    def one(letter: Letter) -> tuple[Letter, Reply | None, str]:
+        try:
+            return letter, world.deliver(notice.url, letter.body, letter.headers), ""
+        except OSError as error:
+            return letter, None, f"{type(error).__name__}: {error}"[:500]
+
+    if not (notice.at_once and world.live and len(written) > 1):
+        return map(one, written)
+    with ThreadPoolExecutor(max_workers=len(written)) as threads:
+        return list(threads.map(one, written))
+
+
+def _take(world: World) -> Notice | None:
+    notice = world.outbox.take(world.clock.now())
+    if notice is not None:
+        world.in_flight += 1
+    return notice
+
+
+def _settle(world: World, notice: Notice, attempts: list[Attempt]) -> None:
+    now = world.clock.now()
+    world.in_flight -= 1
+    world.changed.notify_all()
+    if not world.trades.holds(notice.trade):
+        return
+    world.attempts.extend(attempts)
+    notice.attempts += 1
+    again_at = next_attempt_at(notice)
+    if any(attempt.accepted for attempt in attempts):
+        notice.state = "accepted"
+    elif again_at is None:
+        notice.state = "exhausted"
+    else:
+        notice.due_at = again_at
+        world.outbox.add(notice)
+    notice.write_down()
+    world.outbox.release(now)
+    _wake(world)
+
+
+def _wake(world: World) -> None:
+    world.changed.notify_all()
+    if world.live and world.pump is None and world.outbox.next_due_at() is not None:
+        world.pump = threading.Thread(target=_pump, args=(world,), daemon=True)
+        world.pump.start()
+
+
+def _pump(world: World) -> None:
+    """Send what becomes due, each on a thread of its own, until nothing is waiting."""
+    while True:
+        with world.lock:
+            due_at = world.outbox.next_due_at()
+            if due_at is None:
+                world.pump = None
+                return
+            notice = _take(world)
+            if notice is None:
+                left = world.clock.real_seconds_until(due_at)
+                world.changed.wait(min(left, _LOOK_AGAIN_S))
+                continue
+        threading.Thread(target=send, args=(world, notice), daemon=True).start()

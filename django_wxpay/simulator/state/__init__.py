@@ -1,0 +1,1 @@
+"""State of the simulator: accounts, trades, refunds and the clock."""

@@ -1,0 +1,221 @@
+"""Which JSON is let in, how its members are read, and how times are written."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from django_wxpay.protocol.errors import MalformedMessage, MessageTooLarge
+from django_wxpay.protocol.times import BEIJING, parse_rfc3339, to_rfc3339
+from django_wxpay.protocol.v3.documents import DEEPEST, LARGEST_BODY, read_object, write_object
+from django_wxpay.protocol.v3.reading import count, inner, moment, objects, text, whole, word
+
+# Half a surrogate pair and NUL are JSON, but no database keeps them.
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | TEXTS,
+    lambda inner_: st.lists(inner_, max_size=3) | st.dictionaries(TEXTS, inner_, max_size=3),
+    max_leaves=8,
+)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'"text"',
+        b"1",
+        b"null",
+        b"<xml></xml>",
+        b"{} {}",
+        b'{"a":NaN}',
+        b'{"a":Infinity}',
+        b'{"a":-Infinity}',
+        b'{"a":1e400}',
+        b'{"a":1,"a":2}',
+        b'{"b":{"a":1,"a":1}}',
+        b'{"a":"\\ud800"}',
+        b'{"a":"\\u0000"}',
+        b'{"\\u0000":1}',
+        b'{"a":["\\udfff"]}',
+        b'{"a":"\xff"}',
+        b"\xff\xfe{\x00}\x00",
+        b"\xef\xbb\xbf{}",
+        '{"a":"测试"}'.encode("gbk"),
+        b'{"a":' + b"9" * 5000 + b"}",
+        b'{"a":' + b"[" * 100_000,
+        b'{"a":' * 50_000,
+        b'{"a":' + b"[" * 40 + b"]" * 40 + b"}",
+    ],
+)
+def test_what_is_not_one_plain_object_is_malformed_and_nothing_else(body):
+    with pytest.raises(MalformedMessage) as caught:
+        read_object(body)
+
+    assert type(caught.value) is MalformedMessage
+    assert caught.value.__cause__ is None
+
+
+def test_a_number_in_decimals_stays_one():
+    assert read_object(b'{"a":1.5,"b":1.0}') == {"a": 1.5, "b": 1.0}
+
+
+def test_one_octet_too_many_is_too_large_and_the_last_one_allowed_is_not():
+    whole_one = b'{"a":"' + b"x" * (LARGEST_BODY - 8) + b'"}'
+
+    assert len(whole_one) == LARGEST_BODY == 1024 * 1024
+    assert len(read_object(whole_one)["a"]) == LARGEST_BODY - 8
+    with pytest.raises(MessageTooLarge):
+        read_object(whole_one + b" ")
+    with pytest.raises(MessageTooLarge):
+        read_object(b"{}", limit=1)
+
+
+def test_the_depth_that_is_let_in_ends_where_it_is_said_to():
+    def tower(levels: int) -> bytes:
+        return b'{"a":' * levels + b"1" + b"}" * levels
+
+    assert read_object(tower(DEEPEST - 1))
+    with pytest.raises(MalformedMessage, match="deeper"):
+        read_object(tower(DEEPEST))
+
+
+def test_an_error_repeats_nothing_of_the_document():
+    with pytest.raises(MalformedMessage) as caught:
+        read_object(b'{"openid":"oUpF8uMuAJO","openid":"x"}')
+
+    assert "oUpF8" not in str(caught.value)
+
+
+@given(st.dictionaries(TEXTS, VALUES, max_size=4))
+def test_what_is_written_is_read_back(content):
+    assert read_object(write_object(content)) == content
+
+
+@given(st.binary())
+def test_no_octets_whatever_raise_anything_else(body):
+    try:
+        assert isinstance(read_object(body), dict)
+    except MalformedMessage:
+        return
+
+
+@given(st.dictionaries(st.text(), VALUES | st.text()))
+def test_no_json_whatever_raises_anything_else(content):
+    body = json.dumps(content).encode()
+    try:
+        assert read_object(body) == content
+    except MalformedMessage:
+        return
+
+
+def test_what_is_written_is_compact_utf_8_in_the_order_given():
+    assert write_object({"b": "测", "a": [1, True]}) == '{"b":"测","a":[1,true]}'.encode()
+
+
+def test_absent_null_and_empty_members_are_absence():
+    holder = {"null": None, "empty": ""}
+
+    assert [text(holder, name) for name in ("null", "empty", "none")] == ["", "", ""]
+    assert [moment(holder, name) for name in ("null", "empty", "none")] == [None, None, None]
+    assert [whole(holder, name) for name in ("null", "none")] == [None, None]
+    assert [inner(holder, name) for name in ("null", "none")] == [{}, {}]
+
+
+@pytest.mark.parametrize("value", [1, True, [], {}, 1.0])
+def test_what_is_no_text_is_refused(value):
+    with pytest.raises(MalformedMessage, match="a is not text"):
+        text({"a": value}, "a")
+
+
+@pytest.mark.parametrize("value", [True, False, 1.0, "1", "", [], {}, -1, 2**31])
+def test_what_is_no_whole_number_is_refused(value):
+    with pytest.raises(MalformedMessage, match="a is "):
+        whole({"a": value}, "a")
+
+
+def test_the_bounds_of_a_whole_number_are_numbers():
+    assert (whole({"a": 0}, "a"), whole({"a": 2**31 - 1}, "a")) == (0, 2**31 - 1)
+    assert whole({"a": 2**31}, "a", most=2**31) == 2**31
+
+
+@pytest.mark.parametrize("value", [[], "x", 1, True])
+def test_what_is_no_object_is_refused(value):
+    with pytest.raises(MalformedMessage, match="a is not an object"):
+        inner({"a": value}, "a")
+
+
+def test_the_first_name_that_says_something_counts():
+    assert text({"id": "", "transaction_id": "4200"}, "id", "transaction_id") == "4200"
+    assert word({"a": 1, "b": "x"}, "a", "b") == "x"
+    assert word({"a": 1}, "a", "b") == ""
+
+
+def test_the_lenient_readers_leave_out_what_cannot_be_read():
+    assert count({"a": 1.5, "b": True, "c": None, "d": 7}, "a", "b", "c", "d") == 7
+    assert count({"a": -1}, "a", "b") is None
+    assert objects({"a": {}, "b": [{"x": 1}, 2, None]}, "a", "b") == [{"x": 1}]
+    assert objects({"a": "x"}, "a") == []
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("2018-06-08T10:34:56+08:00", datetime(2018, 6, 8, 10, 34, 56, tzinfo=BEIJING)),
+        ("2018-06-08T02:34:56Z", datetime(2018, 6, 8, 2, 34, 56, tzinfo=UTC)),
+        ("2018-06-08T02:34:56.5-01:30", datetime(2018, 6, 8, 4, 4, 56, 500000, tzinfo=UTC)),
+    ],
+)
+def test_times_of_rfc_3339_are_moments(said, meant):
+    assert parse_rfc3339(said) == meant
+    assert moment({"a": said}, "a") == meant
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "",
+        "2018-06-08",
+        "20180608T103456+0800",
+        "2018-06-08T10:34:56",
+        "2018-06-08 10:34:56+08:00",
+        "2018-13-08T10:34:56+08:00",
+        "2018-06-08T24:34:56+08:00",
+        "2018-06-08T10:34:56+24:00",
+        "0001-01-01T00:00:00+08:00",
+        "9999-12-31T23:59:59-08:00",
+        "2018-06-08T10:34:56+08:00\n",
+        "２018-06-08T10:34:56+08:00",
+    ],
+)
+def test_what_is_no_time_of_rfc_3339_is_refused(said):
+    with pytest.raises(ValueError, match=r"RFC 3339|calendar|must be|range|offset|hour|month"):
+        parse_rfc3339(said)
+    if said:
+        with pytest.raises(MalformedMessage, match="a is not a time"):
+            moment({"a": said}, "a")
+
+
+def test_times_are_written_in_beijing_to_the_second():
+    there = datetime(2024, 5, 1, 4, 0, 0, 999999, tzinfo=timezone(timedelta(hours=-5)))
+
+    assert to_rfc3339(there) == "2024-05-01T17:00:00+08:00"
+    with pytest.raises(ValueError, match="zone"):
+        to_rfc3339(datetime(2024, 5, 1))  # noqa: DTZ001 - that is the point
+
+
+@given(st.datetimes(min_value=datetime(1, 1, 3), max_value=datetime(9999, 12, 29)))  # noqa: DTZ001
+def test_what_is_written_as_a_time_is_that_time(moment_):
+    aware = moment_.replace(microsecond=0, tzinfo=UTC)
+
+    assert parse_rfc3339(to_rfc3339(aware)) == aware
