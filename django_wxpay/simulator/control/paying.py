@@ -72,7 +72,7 @@ def settle(world: World, trade: Trade, manner: Manner) -> Notice:
 
 
 def set_state(world: World, trade: Trade, state: str) -> None:
-    """Put a trade into any state of section 5.3, and tell nobody.
+    """Put a trade into any state of protocol-v2 section 5.3, and tell nobody.
 
     A trade that is declared paid gets its payment; its notification never comes. Raises
     ``ControlError`` for a word that is no state.

@@ -1,4 +1,4 @@
-"""The control plane's routes: JSON in, JSON out (interface section 9)."""
+"""The control plane's routes: JSON in, JSON out (interface.md section 9)."""
 
 from __future__ import annotations
 

@@ -62,7 +62,10 @@ def payment_fields(trade: Trade, *, nonce: str) -> dict[str, str]:
 
 
 def _refund_document(refund: Refund, *, key: str, nonce: str, fault: str) -> bytes:
-    """Write a refund notification: not signed, for its key has to open it (section 7.4)."""
+    """Write a refund notification: not signed, for its key has to open it.
+
+    Source: protocol-v2 section 7.4.
+    """
     terms = refund.trade.terms
     kept = ("appid", "mch_id", "sub_appid", "sub_mch_id")
     sealing_key = ANOTHER_KEY if fault == "bad_signature" else key

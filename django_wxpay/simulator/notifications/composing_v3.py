@@ -1,6 +1,7 @@
 """What a v3 callback says, how it is sealed and signed, and when it counts as heard.
 
-Sections 6 and 12.8 of protocol-v3. Each attempt is signed anew; the envelope keeps its id.
+Each attempt is signed anew; the envelope keeps its id. Source: protocol-v3 section 6, and
+section 12, item 8.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The numbers the gateway gives out, in the shapes seen in practice (protocol-v2 3.6, v3 12)."""
+"""The numbers the gateway gives out, in the shapes seen in practice.
+
+Sources: protocol-v2 section 3.6 and protocol-v3 section 12.
+"""
 
 from __future__ import annotations
 

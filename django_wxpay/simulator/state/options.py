@@ -33,7 +33,8 @@ class Options:
     ``material``: the key pairs that v3 messages are signed with.
     ``live``: whether notifications leave on threads of their own. None means: unless a
     ``clock`` or a ``deliver`` of the caller's own is used.
-    ``notify_timeout_s``: how long the receiver of a notification may take (section 7.1).
+    ``notify_timeout_s``: how long the receiver of a notification may take (protocol-v2 section
+    7.1).
     ``ledger_size``: how many requests, reports and notification attempts are remembered.
     ``entropy``: where nonces and numbers come from.
     """

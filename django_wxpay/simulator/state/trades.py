@@ -15,7 +15,7 @@ PREPAY_LIFE: Final = timedelta(hours=2)
 MWEB_LIFE: Final = timedelta(minutes=5)
 ORDER_LIFE: Final = timedelta(days=7)
 
-# The gateway's words for the state of a trade (section 5.3).
+# The gateway's words for the state of a trade (protocol-v2 section 5.3).
 NOTPAY: Final = "NOTPAY"
 USERPAYING: Final = "USERPAYING"
 ACCEPT: Final = "ACCEPT"
@@ -68,7 +68,10 @@ class Trade:
 
     @property
     def live_prepay(self) -> Prepay:
-        """The last prepay: each re-entry makes the ones before it unusable (section 3.8)."""
+        """The last prepay: each re-entry makes the ones before it unusable.
+
+        Source: protocol-v2 section 3.8.
+        """
         return self.prepays[-1]
 
     @property

@@ -1,4 +1,7 @@
-"""What an answer's document looks like: the envelope, the refusal, and who signs (section 3.6)."""
+"""What an answer's document looks like: the envelope, the refusal, and who signs.
+
+Source: protocol-v2 section 3.6.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,10 @@ def refused(
 
 
 def report_answer(fields: Mapping[str, str]) -> dict[str, str]:
-    """Return what payitil/report answers: the codes, and nothing to verify (section 8.3)."""
+    """Return what payitil/report answers: the codes, and nothing to verify.
+
+    Source: protocol-v2 section 8.3.
+    """
     names = ("return_code", "return_msg", "result_code")
     return {name: fields[name] for name in names if name in fields}
 

@@ -1,4 +1,4 @@
-"""How the protocol's rule rows become the gateway's refusals (checks 8 and 9 of section 11)."""
+"""Checks 8 and 9 of protocol-v2 section 11: a broken rule becomes the gateway's refusal."""
 
 from __future__ import annotations
 

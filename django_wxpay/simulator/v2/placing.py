@@ -28,21 +28,22 @@ from django_wxpay.simulator.v2.admission import Call
 from django_wxpay.simulator.v2.checking import check_required, checked
 from django_wxpay.simulator.v2.refusals import BusinessError, ProtocolError, invalid
 
-# What makes it the same order again (section 3.8); a different value is refused.
+# What makes it the same order again (protocol-v2 section 3.8); a different value is refused.
 FINGERPRINT: Final = (
     *("appid", "sub_appid", "sub_mch_id", "body", "detail", "attach", "total_fee", "fee_type"),
     *("trade_type", "product_id", "openid", "sub_openid", "time_expire", "notify_url"),
     *("goods_tag", "limit_pay", "scene_info"),
 )
 
-# Fields that the gateway counts in bytes or in characters: no source says which (section 3.2).
+# Fields that the gateway counts in bytes or in characters: no source says which (protocol-v2
+# section 3.2).
 _UNCERTAIN: Final = frozenset({"body", "attach"})
 
 
 def unifiedorder(world: World, call: Call) -> dict[str, str]:
     """Accept an order or its re-entry and return what the answer adds to the envelope.
 
-    Call with the lock held. Raises ``GatewayError`` as sections 3.7 and 3.8 say.
+    Call with the lock held. Raises ``GatewayError`` as protocol-v2 sections 3.7 and 3.8 say.
     """
     now = world.clock.now()
     _check(world, call)

@@ -53,7 +53,7 @@ def orderquery(world: World, call: Call) -> dict[str, str]:
 
 
 def check_sub_merchant(call: Call, trade: Trade) -> None:
-    """Refuse a sub_mch_id under which the order was not placed (section 5.4)."""
+    """Refuse a sub_mch_id under which the order was not placed (protocol-v2 section 5.4)."""
     if call.fields.get("sub_mch_id") != trade.terms.get("sub_mch_id"):
         raise BusinessError("INVALID_REQUEST", "268447845 sub_mch_id与订单不一致")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-# What the gateway says in practice (section 3.9); the wording is no contract.
+# What the gateway says in practice (protocol-v2 section 3.9); the wording is no contract.
 TEXTS: Final[dict[str, str]] = {
     "REQUIRE_POST_METHOD": "请使用post方法",
     "POST_DATA_EMPTY": "post数据为空",
@@ -39,7 +39,7 @@ class GatewayError(Exception):
 
 
 class ProtocolError(GatewayError):
-    """The request is not fit to be looked at: checks 1 to 9 of section 11."""
+    """The request is not fit to be looked at: checks 1 to 9 of protocol-v2 section 11."""
 
 
 class BusinessError(GatewayError):

@@ -1,10 +1,10 @@
-"""What ``trades`` may hold: a JSON array of sales with the sheet's names, and no others (8.5).
+"""What ``trades`` may hold: a JSON array of sales with the document's names, and no others.
 
 Which fields the two forms of a report carry, and the rule of each (protocol-v2 section 8).
 
 payitil/report: what merchants tell of their calls' latency (protocol-v2 section 8).
 
-One path takes two forms: one call, or a batch of a terminal's sales (8.5). Who sends
+One path takes two forms: one call, or a batch of a terminal's sales (section 8.5). Who sends
 ``trades``, or names the batch's interface, means the batch.
 """
 
@@ -83,7 +83,7 @@ def _problem(name: str, row: Field, value: object) -> str:
     return f"{name}: {problem}" if problem else ""
 
 
-# The sheet has room for 16 characters (section 13), so no IPv6.
+# The sheet has room for 16 characters (protocol-v2 section 13), so no IPv6.
 _IPV4: Final = Text(min=7, max=15, alphabet="[0-9.]", described="an IPv4 address")
 _WORDS: Final = OneOf(frozenset({"SUCCESS", "FAIL"}))
 _IDENTITY: Final = ("mch_id", "sub_appid", "sub_mch_id", "nonce_str", "sign", "sign_type")
@@ -113,7 +113,8 @@ BATCH_RULES: Final[dict[str, Field]] = {
 }
 
 
-# Names under which some clients send the time; the wire name ends with an underscore (8.2).
+# Names under which some clients send the time; the wire name ends with an underscore
+# (protocol-v2 section 8.2).
 _MISNOMERS: Final = ("execute_time", "execute_time_cost")
 
 

@@ -48,7 +48,10 @@ def refused(refusal: V3Refusal, request: Request) -> Said:
 
 
 def wants_english(request: Request) -> bool:
-    """Say whether the caller asks for English; it is Chinese otherwise (section 1.3)."""
+    """Say whether the caller asks for English; it is Chinese otherwise.
+
+    Source: protocol-v3 section 1.3.
+    """
     return request.language.lower().startswith("en")
 
 

@@ -21,7 +21,8 @@ from django_wxpay.simulator.state.accounts import Account
 from django_wxpay.simulator.v3.refusals import V3Refusal
 from django_wxpay.simulator.v3.routes import Route
 
-# Unlike our own side, the gateway lets in what is exactly five minutes old (section 12.2).
+# Unlike our own side, the gateway accepts what is exactly five minutes old (protocol-v3
+# section 12, item 2).
 _WINDOW_S: Final = 300
 _LONGEST_NONCE: Final = 32
 _SHOWN: Final = 200

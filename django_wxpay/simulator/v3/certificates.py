@@ -1,4 +1,7 @@
-"""The list of platform certificates, sealed under the merchant's APIv3 key (protocol-v3 2.6)."""
+"""The list of platform certificates, sealed under the merchant's APIv3 key.
+
+Source: protocol-v3 section 2.6.
+"""
 
 from __future__ import annotations
 

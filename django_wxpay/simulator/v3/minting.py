@@ -38,7 +38,7 @@ def mint(*, entropy: bytes, now: datetime, key: RSAPrivateKey | None = None) -> 
     """Return a new self-signed certificate that is good for five years from ``now``.
 
     ``entropy`` becomes its serial, which begins with a zero for those who would lose it
-    (section 2.3, rule 6).
+    (protocol-v3 section 2.3, rule 6).
     """
     key = key or new_key()
     effective_at = now.replace(microsecond=0)

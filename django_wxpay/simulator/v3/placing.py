@@ -24,7 +24,7 @@ from django_wxpay.simulator.v3.checking import checked_create
 from django_wxpay.simulator.v3.refusals import V3Refusal, wrong
 from django_wxpay.simulator.v3.terms import differences, terms_of
 
-# Section 4.2.
+# Protocol-v3 section 4.2.
 _SOONEST: Final = timedelta(minutes=1)
 
 

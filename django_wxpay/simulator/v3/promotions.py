@@ -60,7 +60,8 @@ def spelled(
     """Return ``promotions`` as an order object of ``region`` tells them.
 
     ``currency`` is the order's, for those that name none. ``contribution`` is ``wxpay`` or
-    ``wechatpay``, for the member that the global documents spell in two ways (section 11).
+    ``wechatpay``, for the member that the global documents spell in two ways (protocol-v3 section
+    11).
     Members that nobody knows are told as they are.
     """
     return [

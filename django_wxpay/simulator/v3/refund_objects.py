@@ -64,6 +64,6 @@ def _amount(refund: Refund) -> dict[str, Any]:
         "total": total,
         "refund": refund.refund_fee,
         "payer_total": payer_total,
-        # Rounded half up (section 4.4 says no more than that it is rounded).
+        # Rounded half up (protocol-v3 section 4.4 says no more than that it is rounded).
         "payer_refund": (2 * refund.refund_fee * payer_total + total) // (2 * total),
     }

@@ -27,7 +27,10 @@ class Route:
 
     @property
     def is_observed(self) -> bool:
-        """Whether it is one of the ``/v3/pay`` paths, whose refusals were looked at (7.1)."""
+        """Whether it is one of the ``/v3/pay`` paths, whose refusals were observed.
+
+        Source: protocol-v3 section 7.1.
+        """
         return self.region is Region.MAINLAND and self.operation != CERTIFICATES
 
 

@@ -18,7 +18,7 @@ from django_wxpay.protocol.times import parse_rfc3339
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class V3Problem:
-    """What is wrong with a request, as an error answer of section 7.1 tells it.
+    """What is wrong with a request, as an error answer of protocol-v3 section 7.1 tells it.
 
     ``field`` is a JSON pointer into the body, or the plain name of a query parameter.
     """

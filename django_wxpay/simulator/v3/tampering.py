@@ -59,7 +59,10 @@ def signature_headers(
 
 
 def _probe(signature: str, numbers: Numbers) -> str:
-    """Return what a probe has for a signature; one in two is not even base64 (section 2.3)."""
+    """Return what a probe has for a signature; one in two is not even base64.
+
+    Source: protocol-v3 section 2.3.
+    """
     probe = PROBE_TEXT + signature[len(PROBE_TEXT) :]
     return probe[: len(probe) - numbers.bytes(1)[0] % 2]
 

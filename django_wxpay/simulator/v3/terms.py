@@ -31,7 +31,7 @@ _SCENE: Final = {"device_id": "device_info", "payer_client_ip": "spbill_create_i
 _TIMES: Final = ("time_start", "time_expire")
 _JSON: Final = ("detail", "scene_info")
 
-# Not part of "the same parameters": where and when the customer stands (section 7.3).
+# Not part of "the same parameters": where and when the customer stands (protocol-v3 section 7.3).
 _CIRCUMSTANCES: Final = frozenset({"payer_client_ip", "device_id", "device_ip", "operator_id"})
 
 
