@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from django_wxpay.gateway.http.transport import Transport
-from tests.gateway.scripted import Behaviour, Host
+from tests.wechatpay.transport import Behaviour, Host
 
 PATIENCE_S = 0.5
 

@@ -16,7 +16,8 @@ from django_wxpay.models import Order
 from django_wxpay.services import gateways
 from django_wxpay.signals import order_closed, order_conflicted, order_paid
 from example_project.shop.models import Purchase
-from tests.services.gateway import API_KEY, APPID, MCH_ID, ScriptedGateway, granted
+from tests.wechatpay.transport import ScriptedTransport
+from tests.wechatpay.v2 import API_KEY, APPID, MCH_ID, granted, scripted_v2
 
 HOST = "http://gateway.test"
 
@@ -27,13 +28,13 @@ def _committed(transactional_db: None) -> None:
 
 
 @pytest.fixture
-def gateway(settings: Any) -> Iterator[ScriptedGateway]:
+def gateway(settings: Any) -> Iterator[ScriptedTransport]:
     entry = {"APPID": APPID, "MCH_ID": MCH_ID, "API_KEY": API_KEY, "HOSTS": [HOST]}
     settings.WXPAY = {
         "NOTIFY_BASE_URL": "https://shop.example.com",
         "MERCHANTS": {"default": entry},
     }
-    scripted = ScriptedGateway()
+    scripted = scripted_v2()
     scripted.answers["/pay/unifiedorder"] = granted
     gateways.mount(HOST, scripted)
     yield scripted
@@ -47,7 +48,7 @@ def new_order(**fields: Any) -> Order:
 
 
 @pytest.fixture
-def order(gateway: ScriptedGateway) -> Order:
+def order(gateway: ScriptedTransport) -> Order:
     """An order that waits for its customer."""
     order = new_order(out_trade_no="RACE000001")
     services.unified_order(order)
@@ -73,7 +74,7 @@ class Shop:
 
 
 @pytest.fixture
-def shop(gateway: ScriptedGateway) -> Iterator[Shop]:
+def shop(gateway: ScriptedTransport) -> Iterator[Shop]:
     shop = Shop()
     signals = (order_paid, order_closed, order_conflicted)
     for signal in signals:
