@@ -57,10 +57,10 @@ def read_payment(body: bytes, *, merchant: Merchant) -> Notice:
         raise NotAuthentic("the notice's signature is missing or wrong")
     # Whether mch_id, appid and money are the order's is not decided here: a difference there is
     # a conflict to keep and show, and no forgery.
-    said = sorted((k, v) for k, v in fields.items() if v and k not in _PER_DELIVERY)
+    content = sorted((k, v) for k, v in fields.items() if v and k not in _PER_DELIVERY)
     return Notice(
         api=Api.V2,
-        fingerprint=_fingerprint(merchant.alias, "payment", said),
+        fingerprint=_fingerprint(merchant.alias, "payment", content),
         fact=_trade_fact(fields),
         out_trade_no=fields.get("out_trade_no", ""),
         transaction_id=fields.get("transaction_id", ""),
@@ -84,10 +84,10 @@ def read_refund(body: bytes, *, merchant: Merchant) -> Notice:
     if outer.get("mch_id") != merchant.mch_id:
         raise NotAuthentic("the notice is for another mch_id")
     fact = _refund_fact(inner, outer)
-    said = sorted((name, value) for name, value in inner.items() if value)
+    content = sorted((name, value) for name, value in inner.items() if value)
     return Notice(
         api=Api.V2,
-        fingerprint=_fingerprint(merchant.alias, "refund", said),
+        fingerprint=_fingerprint(merchant.alias, "refund", content),
         fact=fact,
         out_trade_no=fact.out_trade_no,
         transaction_id=fact.transaction_id,
@@ -150,6 +150,6 @@ def _moment(text: str) -> datetime | None:
         raise MalformedMessage("success_time is not a time") from None
 
 
-def _fingerprint(alias: str, kind: str, said: list[tuple[str, str]]) -> str:
+def _fingerprint(alias: str, kind: str, content: list[tuple[str, str]]) -> str:
     # The alias belongs to it: the same statement to another alias is about another order.
-    return hashlib.sha256(json.dumps([alias, kind, said]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([alias, kind, content]).encode()).hexdigest()

@@ -68,6 +68,6 @@ def _fingerprint(alias: str, fact: TradeFact | RefundFact | None, event_id: str)
         key = ["v3", "refund", fact.mch_id, fact.refund_id, fact.refund_status]
     elif fact is not None and fact.transaction_id:
         key = ["v3", "payment", fact.mch_id, fact.transaction_id, fact.trade_state]
-    said = hashlib.sha256(json.dumps(key).encode()).hexdigest()
+    content = hashlib.sha256(json.dumps(key).encode()).hexdigest()
     # The alias belongs to it: the same statement to another alias is about another order.
-    return hashlib.sha256(f"{alias}:{said}".encode()).hexdigest()
+    return hashlib.sha256(f"{alias}:{content}".encode()).hexdigest()

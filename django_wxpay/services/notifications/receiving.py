@@ -159,7 +159,7 @@ def _refuse(delivery: Delivery, exc: Exception) -> Acknowledgement:
 
 
 def _keep_trouble(notification: Notification, exc: Exception) -> Acknowledgement:
-    logger.error("notification for %s not settled", notification.out_trade_no, exc_info=exc)
+    logger.error("notification for %s not applied", notification.out_trade_no, exc_info=exc)
     api = Api(notification.api)
     reason = f"{Refusal.OUR_TROUBLE.reason} ({type(exc).__name__})"
     same = Notification.objects.filter(fingerprint=notification.fingerprint)

@@ -106,5 +106,5 @@ def _retry(notification: Notification) -> bool:
         return replay_notification(notification).accepted
     except (WXPayError, DatabaseError) as problem:
         # Such as a merchant that is not in the settings any more: its rows wait, others go on.
-        logger.warning("notification %s was not judged again: %s", notification.pk, problem)
+        logger.warning("notification %s was not retried: %s", notification.pk, problem)
         return False

@@ -275,7 +275,7 @@ def test_one_that_cannot_even_be_read_waits_and_the_next_has_its_turn(
         monkeypatch.setattr(retrying, "replay_notification", down_for_one)
     with caplog.at_level(logging.WARNING, logger="django_wxpay.notifications"):
         assert services.retry_notifications() == 1
-    assert f"notification {first.pk} was not judged again" in caplog.text
+    assert f"notification {first.pk} was not retried" in caplog.text
     first.refresh_from_db()
     assert (first.outcome, first.retries) == ("FAILED", 1)
     assert first.next_retry_at == NOW + 2 * MINUTE
