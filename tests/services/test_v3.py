@@ -1,4 +1,4 @@
-"""A v3 merchant through the same services: nobody above the gateway can tell the difference."""
+"""A v3 merchant through the same services, which cannot tell the difference."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def test_a_payment_becomes_a_fact(resource):
 
 
 @pytest.mark.parametrize(
-    ("event_type", "said", "status"),
+    ("event_type", "word", "status"),
     [
         ("REFUND.SUCCESS", "SUCCESS", RefundStatus.SUCCESS),
         ("REFUND.ABNORMAL", "ABNORMAL", RefundStatus.ABNORMAL),
@@ -57,8 +57,8 @@ def test_a_payment_becomes_a_fact(resource):
         ("REFUND.CLOSED", "REFUNDCLOSE", RefundStatus.CLOSED),
     ],
 )
-def test_a_refund_becomes_a_fact(event_type, said, status):
-    notice = read(envelope(event_type, REFUND | {"refund_status": said}))
+def test_a_refund_becomes_a_fact(event_type, word, status):
+    notice = read(envelope(event_type, REFUND | {"refund_status": word}))
 
     assert isinstance(notice.fact, RefundFact)
     assert (notice.fact.source, notice.fact.refund_status) == ("v3.notice", status)
@@ -77,7 +77,7 @@ def test_personal_data_stays_out_of_the_repr():
     assert OPENID not in repr(replace(read(envelope(PAID, COMMON)), fact=None))
 
 
-def test_the_same_news_has_the_same_fingerprint_however_it_is_wrapped():
+def test_the_same_notice_has_the_same_fingerprint_however_it_is_wrapped():
     first = read(envelope(PAID, COMMON))
     again = read(envelope(PAID, COMMON | {"attach": "other"}, id="another-envelope"))
 
@@ -109,23 +109,23 @@ def test_a_refund_that_names_no_order_is_malformed():
         ("OTHER", COMMON),
     ],
 )
-def test_other_news_has_another_fingerprint(event_type, resource):
+def test_another_notice_has_another_fingerprint(event_type, resource):
     others = [envelope(PAID, COMMON), envelope("REFUND.SUCCESS", REFUND | {"sp_mchid": "1"})]
 
     here = read(envelope(event_type, resource)).fingerprint
     assert here not in {read(body).fingerprint for body in others}
 
 
-def test_every_word_for_closed_is_the_same_news():
-    said = [
-        read(envelope("REFUND.CLOSED", REFUND | {"refund_status": word})).fingerprint
-        for word in ("CLOSED", "CLOSE", "REFUNDCLOSE")
+def test_every_word_for_closed_is_the_same_notice():
+    word = [
+        read(envelope("REFUND.CLOSED", REFUND | {"refund_status": closed})).fingerprint
+        for closed in ("CLOSED", "CLOSE", "REFUNDCLOSE")
     ]
 
-    assert len(set(said)) == 1
+    assert len(set(word)) == 1
 
 
-def test_news_without_a_number_of_its_own_is_known_by_its_envelope():
+def test_a_notice_without_a_number_of_its_own_is_known_by_its_envelope():
     unpaid = {"mchid": "1", "out_trade_no": "ORDER1", "trade_state": "CLOSED"}
     one, two = envelope("OTHER", {}), envelope("OTHER", {}, id="two")
 
@@ -195,7 +195,7 @@ def test_one_octet_more_than_a_mebibyte_is_too_large():
         read(whole + b" ")
 
 
-def test_a_key_that_does_not_open_it_is_told_apart_from_a_stranger():
+def test_a_key_that_does_not_open_it_is_no_forgery():
     with pytest.raises(TagMismatch):
         read(envelope(PAID, COMMON), api_v3_key=keys.API_V3_KEY[::-1])
     with pytest.raises(ConfigurationError):

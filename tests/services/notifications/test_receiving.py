@@ -1,4 +1,4 @@
-"""The door for notify_url: who gets in, what is written down, what is answered."""
+"""Receiving notifications: what is refused, what is saved, what is answered."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_payment_notification_pays_the_order(order: Order) -> None:
     assert (event.kind, event.source, event.notification) == ("PAID", "v2.notice", notification)
 
 
-def test_the_same_news_with_another_nonce_is_a_duplicate(order: Order) -> None:
+def test_the_same_notice_with_another_nonce_is_a_duplicate(order: Order) -> None:
     notify(payment_notice(order.out_trade_no))
     answer = notify(payment_notice(order.out_trade_no, nonce_str="another"))
 
@@ -73,7 +73,7 @@ def test_a_payment_costs_at_most_six_queries_and_a_duplicate_two(
         notify(body)
     ours = [row["sql"] for row in counted.captured_queries if "shop_purchase" not in row["sql"]]
     begins = [number for number, sql in enumerate(ours) if sql.startswith("BEGIN")]
-    assert len(begins) == 2, "one transaction settles, one tells"
+    assert len(begins) == 2, "one transaction applies, one dispatches"
     assert begins[1] <= 6
     assert len(ours) - begins[1] <= 3
     with django_assert_max_num_queries(2):
@@ -96,7 +96,7 @@ def test_a_payment_costs_at_most_six_queries_and_a_duplicate_two(
         "<xml><a>\u4e2d</a></xml>".encode("gbk"),
     ],
 )
-def test_a_strangers_request_costs_no_row_and_one_log_line_that_repeats_nothing(
+def test_a_forged_request_costs_no_row_and_one_log_line_that_repeats_nothing(
     body: bytes,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -115,7 +115,7 @@ def test_a_strangers_request_costs_no_row_and_one_log_line_that_repeats_nothing(
     assert API_KEY not in caplog.text
 
 
-def test_a_notice_under_another_key_is_a_strangers(order: Order) -> None:
+def test_a_notice_under_another_key_is_refused(order: Order) -> None:
     fields = v2.decode_xml(payment_notice(order.out_trade_no))
     fields["sign"] = v2.sign(fields, "WRONGKEYwrongkeyWRONGKEYwrongkey", "HMAC-SHA256")
 
@@ -189,7 +189,7 @@ def test_a_second_transaction_for_a_paid_order_is_a_conflict(order: Order) -> No
     assert [event.kind for event in order.events.order_by("id")] == ["PAID", "CONFLICTED"]
 
 
-def test_an_unknown_order_is_kept_answered_failure_and_judged_again(db: None) -> None:
+def test_an_unknown_order_is_kept_answered_failure_and_processed_again(db: None) -> None:
     body = payment_notice("TEST000001")
     first, second = notify(body), notify(body)
 
@@ -199,7 +199,7 @@ def test_an_unknown_order_is_kept_answered_failure_and_judged_again(db: None) ->
     assert (notification.outcome, notification.attempts, notification.order) == ("FAILED", 2, None)
 
 
-def test_an_order_that_appears_while_its_notification_is_judged_is_paid(
+def test_an_order_that_appears_while_its_notification_is_processed_is_paid(
     db: None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -242,7 +242,7 @@ def test_a_notice_about_no_order_without_success_is_kept_once(db: None) -> None:
     assert Notification.objects.get().attempts == 2
 
 
-def test_our_own_trouble_is_kept_answered_failure_and_mended_by_the_next_delivery(
+def test_our_own_trouble_is_kept_answered_failure_and_undone_by_the_next_delivery(
     order: Order,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -314,13 +314,13 @@ def test_a_delivery_that_was_not_quick_enough_is_acknowledged(
     monkeypatch.setattr(
         processing,
         "_orders",
-        lambda draft, news: look(
+        lambda draft, notice: look(
             Notification(
                 fingerprint=next(looks, draft.fingerprint),
                 merchant=draft.merchant,
                 out_trade_no=draft.out_trade_no,
             ),
-            news,
+            notice,
         ),
     )
     monkeypatch.setattr(processing, "_apply_known", _raise(AssertionError("not looked up")))
@@ -362,7 +362,7 @@ def test_a_lock_that_does_not_pass_is_our_trouble(
     assert Notification.objects.get().outcome == "FAILED"
 
 
-def test_replaying_judges_again_without_a_second_event(order: Order) -> None:
+def test_replaying_applies_again_without_a_second_event(order: Order) -> None:
     notify(payment_notice(order.out_trade_no))
     notification = Notification.objects.get()
 
@@ -404,11 +404,11 @@ def test_the_same_notification_fifty_times_at_once_is_one_move_and_fifty_success
 ) -> None:
     body = payment_notice(order.out_trade_no)
     answers: list[Acknowledgement] = []
-    heard: list[str] = []
+    received: list[str] = []
     start = threading.Barrier(50)
 
-    def hear(sender: Any, order: Order, **kwargs: Any) -> None:
-        heard.append(order.trade_state)
+    def receive(sender: Any, order: Order, **kwargs: Any) -> None:
+        received.append(order.trade_state)
 
     def deliver() -> None:
         start.wait(10)
@@ -417,18 +417,18 @@ def test_the_same_notification_fifty_times_at_once_is_one_move_and_fifty_success
         finally:
             connection.close()
 
-    order_paid.connect(hear)
+    order_paid.connect(receive)
     threads = [threading.Thread(target=deliver) for _ in range(50)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(60)
-    order_paid.disconnect(hear)
+    order_paid.disconnect(receive)
 
     assert [answer.body for answer in answers] == [SUCCESS] * 50
     assert Notification.objects.get().attempts == 50
     assert [event.kind for event in OrderEvent.objects.all()] == ["PAID"]
-    assert heard == ["SUCCESS"]
+    assert received == ["SUCCESS"]
 
 
 def test_a_payment_after_a_close_still_counts(gateway: ScriptedTransport, order: Order) -> None:
