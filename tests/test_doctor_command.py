@@ -93,8 +93,8 @@ def test_what_is_wrong_comes_first_the_worst_on_top_with_what_to_do(
     assert code == 1
     assert lines[0] == "default"
     assert lines[1].startswith("  ERROR events: The shop's receivers refuse 1 event, the oldest")
-    assert lines[2].startswith("    -> Mend the receiver")
-    assert lines[3].startswith("  WARNING notifications: 1 notification not settled")
+    assert lines[2].startswith("    -> Fix the receiver")
+    assert lines[3].startswith("  WARNING notifications: 1 notification not processed")
     assert lines[4].startswith("    -> Look at the failed ones")
     assert lines[5:] == ["Nothing is wrong with tea.", "1 error, 1 warning"]
     assert wxpay.requests() == []
@@ -153,7 +153,7 @@ def test_with_broken_settings_it_says_what_is_wrong_with_them(settings: Any, bro
     code, said = run()
     assert code == 1
     assert "ERROR configuration: " in said
-    assert "Nobody was asked: the settings are wrong." in said
+    assert "No host was called: the settings are wrong." in said
 
 
 def test_of_a_database_that_is_away_it_says_so_and_asks_all_the_same(
@@ -163,11 +163,11 @@ def test_of_a_database_that_is_away_it_says_so_and_asks_all_the_same(
     def refuse(*args: Any) -> Any:
         raise OperationalError("no such table: django_wxpay_hourlylatency\nLINE 1: SELECT")
 
-    monkeypatch.setattr(diagnosis, "_OF_THE_DATABASE", (refuse,))
+    monkeypatch.setattr(diagnosis, "_DATABASE_CHECKS", (refuse,))
     code, said = run()
     assert code == 1
     assert (
-        "ERROR database: The database does not do what it is asked: OperationalError: "
+        "ERROR database: The database does not answer a query: OperationalError: "
         "no such table: django_wxpay_hourlylatency.\n    -> Start the database" in said
     )
     assert "LINE 1" not in said
@@ -194,6 +194,6 @@ def test_from_the_shell_it_ends_with_a_code_and_never_with_a_traceback(
     )
     assert ended.returncode == 1
     assert "Traceback" not in ended.stdout + ended.stderr
-    assert "ERROR database: The database does not do what it is asked" in ended.stdout
-    assert "127.0.0.1:9 (API v2) brings no answer to believe: CONNECT." in ended.stdout
+    assert "ERROR database: The database does not answer a query" in ended.stdout
+    assert "127.0.0.1:9 (API v2) gave no trustworthy answer: CONNECT." in ended.stdout
     assert ended.stdout.splitlines()[-1] == "2 errors, 0 warnings"

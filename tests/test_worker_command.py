@@ -18,7 +18,7 @@ from django_wxpay.management import stopping
 from django_wxpay.management.commands import wxpay_worker
 from django_wxpay.models import ApiReport, BackgroundJob, Notification, Order
 from django_wxpay.services.worker import jobs
-from django_wxpay.services.worker.jobs import JOBS, Job, Outcome, Stop
+from django_wxpay.services.worker.jobs import JOBS, Job, JobResult, Stop
 from django_wxpay.testing import SimulatedWXPay, simulated_wxpay
 from tests.factories import ApiReportFactory, NotificationFactory, OrderFactory
 from tests.services.gateway import API_KEY, payment_notice
@@ -115,18 +115,18 @@ class Told:
         self.signals = signals
         self.runs = 0
 
-    def __call__(self, stop: Stop) -> Outcome:
+    def __call__(self, stop: Stop) -> JobResult:
         self.runs += 1
         for number in self.signals:
             os.kill(os.getpid(), number)
         deadline = time.monotonic() + 10
         while not stop() and time.monotonic() < deadline:
             time.sleep(0.005)
-        return Outcome(counts={"runs": self.runs}, is_more=True)
+        return JobResult(counts={"runs": self.runs}, has_more=True)
 
 
 def table(monkeypatch: pytest.MonkeyPatch, **does: Any) -> None:
-    rows = tuple(Job(name=name, does=one, every_s=1) for name, one in does.items())
+    rows = tuple(Job(name=name, run=one, every_s=1) for name, one in does.items())
     monkeypatch.setattr(wxpay_worker, "chosen_jobs", lambda names: rows)
 
 
@@ -139,7 +139,7 @@ def test_a_signal_ends_the_worker_when_the_work_in_hand_is_done(
 ) -> None:
     before = [signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT)]
     told = Told(number)
-    table(monkeypatch, tea=told, cake=lambda stop: Outcome())
+    table(monkeypatch, tea=told, cake=lambda stop: JobResult())
     assert said("wxpay_worker") == [
         "The worker runs: tea, cake. Ctrl-C stops it.",
         "The worker has stopped.",
@@ -155,7 +155,7 @@ def test_a_signal_ends_once_after_the_job_in_hand(
 ) -> None:
     before = signal.getsignal(signal.SIGTERM)
     told = Told(signal.SIGTERM)
-    table(monkeypatch, tea=told, cake=lambda stop: Outcome())
+    table(monkeypatch, tea=told, cake=lambda stop: JobResult())
     assert said("wxpay_worker", "--once") == ["tea: 1 runs"]
     assert (told.runs, signal.getsignal(signal.SIGTERM)) == (1, before)
 
@@ -167,10 +167,10 @@ def test_a_job_that_does_not_end_in_time_is_said(
 ) -> None:
     released = threading.Event()
 
-    def hangs(stop: Stop) -> Outcome:
+    def hangs(stop: Stop) -> JobResult:
         os.kill(os.getpid(), signal.SIGTERM)
         released.wait(10)
-        return Outcome()
+        return JobResult()
 
     table(monkeypatch, tea=hangs)
     worker = wxpay_worker.Worker
@@ -189,11 +189,11 @@ def test_a_worker_that_has_lost_a_job_stops_for_its_supervisor_to_see(
     wxpay: SimulatedWXPay,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def leaves(stop: Stop) -> Outcome:
+    def leaves(stop: Stop) -> JobResult:
         raise SystemExit
 
-    table(monkeypatch, tea=leaves, cake=lambda stop: Outcome())
-    with pytest.raises(CommandError, match=r"nobody works any more at: tea$"):
+    table(monkeypatch, tea=leaves, cake=lambda stop: JobResult())
+    with pytest.raises(CommandError, match=r"these jobs crashed: tea$"):
         said("wxpay_worker")
 
 

@@ -15,9 +15,9 @@ from django.db import OperationalError
 
 from django_wxpay import conf
 from django_wxpay.models import ApiReport, PlatformCertificate
-from django_wxpay.services import certificate_store, gateways
+from django_wxpay.services import certificates, gateways
 from django_wxpay.services.doctor import diagnosis, hosts
-from django_wxpay.services.doctor.findings import Finding, Level, Subject, advice_on
+from django_wxpay.services.doctor.findings import Finding, Level, Subject, advice_for_failure
 from tests.protocol.v3 import keys
 from tests.services.conftest import HOST
 from tests.services.gateway import API_KEY, MCH_ID, ScriptedGateway, refused, standing
@@ -39,7 +39,7 @@ NO_SUCH_ORDER = refused("ORDERNOTEXIST", "order not exist")
 
 def asked(alias: str = "default") -> list[Finding]:
     """Return what one merchant's hosts are found to be."""
-    return list(hosts.answers(conf.merchant(alias)))
+    return list(hosts.check_hosts(conf.merchant(alias)))
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_no_such_order_is_the_good_answer_and_is_measured_like_any_call(
     assert (finding.merchant, finding.advice) == ("default", "")
     assert described(finding) == (OK, Subject.HOSTS)
     assert finding.message.startswith("gateway.test (API v2) answers in ")
-    assert finding.message.endswith(" ms, and knows our key.")
+    assert finding.message.endswith(" ms, and accepts our key.")
 
     ((path, fields),) = gateway.calls
     assert (path, fields["mch_id"]) == (QUERY, MCH_ID)
@@ -214,8 +214,8 @@ def test_a_host_that_brings_no_answer_is_told_with_the_kind_of_failure(
     gateway.answers[QUERY] = answer
     finding = the_only()
     assert described(finding) == (ERROR, Subject.HOSTS)
-    assert f"gateway.test (API v2) brings no answer to believe: {word}" in finding.message
-    assert finding.advice == advice_on(word)
+    assert f"gateway.test (API v2) gave no trustworthy answer: {word}" in finding.message
+    assert finding.advice == advice_for_failure(word)
     assert len(gateway.calls) == ApiReport.objects.count() == 1
 
 
@@ -340,14 +340,14 @@ def test_an_answer_that_decides_nothing_is_no_answer(platform: Platform) -> None
     platform.answer = (202, {"code": "USERPAYING", "message": "later"})
     finding = the_only()
     assert described(finding) == (ERROR, Subject.HOSTS)
-    assert finding.message.endswith("brings no answer to believe: undecided, HTTP 202.")
+    assert finding.message.endswith("gave no trustworthy answer: undecided, HTTP 202.")
 
 
 def test_a_host_of_v3_that_is_out_of_order_is_told_with_its_status(platform: Platform) -> None:
     platform.answer = (503, None)
     finding = the_only()
     assert described(finding) == (ERROR, Subject.HOSTS)
-    assert finding.message.endswith("brings no answer to believe: HTTP_5XX, HTTP 503.")
+    assert finding.message.endswith("gave no trustworthy answer: HTTP_5XX, HTTP 503.")
 
 
 def test_a_v3_merchant_with_a_v2_key_is_asked_over_both_for_reports_need_v2(
@@ -383,7 +383,7 @@ def test_without_a_database_v3_cannot_look_for_certificates_and_that_is_told(
     def fail(*args: Any) -> Any:
         raise OperationalError("gone")
 
-    monkeypatch.setattr(certificate_store.CertificateStore, "certificates", fail)
+    monkeypatch.setattr(certificates.CertificateStore, "certificates", fail)
     found = diagnosis.diagnose()
     assert [(one.subject, one.level) for one in found if one.level is not OK] == [
         (Subject.DATABASE, ERROR),
@@ -392,6 +392,6 @@ def test_without_a_database_v3_cannot_look_for_certificates_and_that_is_told(
 
 def test_a_gateway_at_one_host_is_that_of_the_merchant_otherwise(wxpay: dict[str, Any]) -> None:
     account = conf.merchant("default")
-    narrowed = gateways.gateway_at("default", SPARE, api=account.api, heard=[].append)
+    narrowed = gateways.gateway_at("default", SPARE, api=account.api, on_attempt=[].append)
     assert narrowed._merchant == replace(account, hosts=(SPARE,))
     assert conf.merchant("default").hosts == (HOST,)

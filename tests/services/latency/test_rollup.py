@@ -11,7 +11,12 @@ from django.db import OperationalError, connection, transaction
 from django_wxpay.exceptions import InsideTransaction
 from django_wxpay.models import ApiReport, HourlyLatency
 from django_wxpay.services.latency import rollup
-from django_wxpay.services.latency.rollup import Overtaken, counted_hours, full_hour, roll_up
+from django_wxpay.services.latency.rollup import (
+    ConcurrentUpdate,
+    roll_up,
+    start_of_hour,
+    stored_tallies,
+)
 from tests.factories import ApiReportFactory
 
 pytestmark = pytest.mark.django_db
@@ -60,7 +65,7 @@ def test_a_call_is_counted_once_and_a_later_one_adds_to_the_same_hour() -> None:
     assert roll_up() == 3
     (hour,) = HourlyLatency.objects.all()
     assert (hour.calls, hour.failures, hour.refused) == (4, {"TIMEOUT": 1}, 2)
-    ((_, tally),) = counted_hours(HourlyLatency.objects.all())
+    ((_, tally),) = stored_tallies(HourlyLatency.objects.all())
     assert sum(tally.histogram.calls()) == 4
     assert not ApiReport.objects.filter(is_rolled_up=False).exists()
 
@@ -89,7 +94,7 @@ def test_percentiles_of_a_skewed_day_agree_with_the_raw_rows_within_five_percent
     )
     assert roll_up() == 10_000
     total = rollup.Tally()
-    for _, tally in counted_hours(HourlyLatency.objects.all()):
+    for _, tally in stored_tallies(HourlyLatency.objects.all()):
         total.add(tally)
     ranked = sorted(times)
     for percent in (50, 95, 99):
@@ -122,7 +127,7 @@ def test_a_batch_counts_wholly_or_not_at_all(monkeypatch: pytest.MonkeyPatch) ->
     call(1, merchant="other")
     real = rollup._add
 
-    def fails_at_the_second(hour: rollup.Hour, new: rollup.Tally) -> int:
+    def fails_at_the_second(hour: rollup.HourKey, new: rollup.Tally) -> int:
         if hour.merchant == "other":
             raise OperationalError("the disk is full")
         return real(hour, new)
@@ -142,7 +147,7 @@ def test_whoever_is_overtaken_in_an_hour_counts_anew(monkeypatch: pytest.MonkeyP
     real = HourlyLatency.objects.filter
     meddled = []
 
-    def overtaking(hour: rollup.Hour, new: rollup.Tally) -> int:
+    def overtaking(hour: rollup.HourKey, new: rollup.Tally) -> int:
         done = real_add(hour, new)
         if not meddled:
             # As if another worker had changed the row between our look and our update.
@@ -162,7 +167,7 @@ def test_an_hour_that_cannot_be_looked_into_yet_is_being_made_by_somebody_else(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(HourlyLatency.objects, "bulk_create", lambda *_, **__: [])
-    hour = rollup.Hour(NOON, "default", "https://wxpay.test/pay/unifiedorder", "wxpay.test")
+    hour = rollup.HourKey(NOON, "default", "https://wxpay.test/pay/unifiedorder", "wxpay.test")
     assert rollup._add(hour, rollup.Tally()) == 0
 
 
@@ -171,9 +176,9 @@ def test_rows_that_another_worker_took_meanwhile_are_left_to_it(
 ) -> None:
     row = call()
     monkeypatch.setattr(rollup, "retry_on_lock", lambda action: action())
-    monkeypatch.setattr(rollup, "to_be_rolled_up", lambda: ApiReport.objects.filter(pk=row.pk))
+    monkeypatch.setattr(rollup, "not_rolled_up", lambda: ApiReport.objects.filter(pk=row.pk))
     assert rollup._roll_up(10) == 1
-    with pytest.raises(Overtaken):
+    with pytest.raises(ConcurrentUpdate):
         rollup._roll_up(10)
     assert HourlyLatency.objects.get().calls == 1
 
@@ -187,13 +192,13 @@ def test_it_does_not_run_inside_a_transaction() -> None:
 
 def test_an_hour_begins_where_utc_says() -> None:
     kathmandu = timezone(timedelta(hours=5, minutes=45))
-    assert full_hour(datetime(2026, 5, 1, 18, 0, tzinfo=kathmandu)) == NOON
+    assert start_of_hour(datetime(2026, 5, 1, 18, 0, tzinfo=kathmandu)) == NOON
 
 
 @pytest.mark.parametrize("order", ["id", "-id"])
 def test_what_is_not_counted_is_found_by_its_index_whatever_was_counted_before(order: str) -> None:
     if connection.vendor != "sqlite":
         pytest.skip("the plan is SQLite's")
-    plan = rollup.to_be_rolled_up().order_by(order)[:10].explain()
+    plan = rollup.not_rolled_up().order_by(order)[:10].explain()
     assert "SEARCH django_wxpay_apireport USING INDEX wxpay_report_rollup" in plan
     assert "TEMP B-TREE" not in plan

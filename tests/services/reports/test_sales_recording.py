@@ -13,7 +13,7 @@ from django_wxpay import services
 from django_wxpay.exceptions import InvalidOrder, UnknownMerchant
 from django_wxpay.models import ApiReport
 from django_wxpay.services.latency import recording
-from django_wxpay.services.latency.summary import Period, measured
+from django_wxpay.services.latency.summary import Period, measure
 from tests.factories import ApiReportFactory
 from tests.services.gateway import API_KEY, APPID, MCH_ID, ScriptedGateway
 
@@ -77,7 +77,7 @@ def test_latency_summaries_show_it_as_an_interface_of_its_own() -> None:
     )
     recorded()
     recorded(result_code="FAIL", execute_time_ms=30000)
-    rows = {row.interface_url: row for row in measured(DAY).summary()}
+    rows = {row.interface_url: row for row in measure(DAY).summary()}
     whole = rows["http://gateway.test/pay/micropay/total"]
     assert (whole.count, whole.failure_rate, whole.p50_ms, whole.p99_ms) == (2, 0, 7400, 30000)
     assert rows["http://gateway.test/pay/micropay"].count == 1
@@ -174,9 +174,9 @@ def test_a_database_in_trouble_loses_the_row_and_nothing_else(
         raise trouble("the connection is closed")
 
     monkeypatch.setattr(ApiReport.objects, "create", refuse)
-    before = recording.lost["default"]
+    before = recording.lost_records["default"]
     services.record_sale("default", **SALE)
-    assert recording.lost["default"] == before + 1
+    assert recording.lost_records["default"] == before + 1
 
 
 @pytest.mark.django_db(transaction=True)
@@ -185,11 +185,11 @@ def test_a_lost_row_does_not_spoil_the_callers_transaction(
 ) -> None:
     row, create = ApiReportFactory(), ApiReport.objects.create
     monkeypatch.setattr(ApiReport.objects, "create", lambda **values: create(id=row.pk, **values))
-    before = recording.lost["default"]
+    before = recording.lost_records["default"]
     with transaction.atomic():
         services.record_sale("default", **SALE)
         ApiReport.objects.filter(pk=row.pk).update(device_info="written after")
-    assert recording.lost["default"] == before + 1
+    assert recording.lost_records["default"] == before + 1
     assert ApiReport.objects.get().device_info == "written after"
 
 

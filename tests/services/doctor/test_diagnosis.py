@@ -13,7 +13,7 @@ from django_wxpay.exceptions import InsideTransaction, UnknownMerchant
 from django_wxpay.models import ApiReport, BackgroundJob
 from django_wxpay.services import clock
 from django_wxpay.services.doctor import background, diagnosis, findings, notifications
-from django_wxpay.services.doctor.findings import Finding, Level, Subject, advice_on
+from django_wxpay.services.doctor.findings import Finding, Level, Subject, advice_for_failure
 from django_wxpay.services.latency.rollup import roll_up
 from tests.factories import (
     ApiReportFactory,
@@ -140,8 +140,8 @@ def test_a_database_that_is_away_is_told_once_without_the_statement(
     def fail(*args: Any) -> Any:
         raise ProgrammingError('relation "django_wxpay_order" does not exist\nLINE 1: SELECT')
 
-    monkeypatch.setattr(diagnosis, "_OF_THE_DATABASE", (fail,))
-    monkeypatch.setattr(diagnosis, "answers", fail)
+    monkeypatch.setattr(diagnosis, "_DATABASE_CHECKS", (fail,))
+    monkeypatch.setattr(diagnosis, "check_hosts", fail)
     found = diagnosis.diagnose()
     assert levels(found) == [("", ERROR), ("default", OK), ("institution", OK)]
     assert found[0].subject is Subject.DATABASE
@@ -157,7 +157,7 @@ def test_a_database_error_without_a_text_is_told_by_its_name(
     def fail(*args: Any) -> Any:
         raise OperationalError
 
-    monkeypatch.setattr(diagnosis, "_OF_THE_DATABASE", (fail,))
+    monkeypatch.setattr(diagnosis, "_DATABASE_CHECKS", (fail,))
     (finding,) = diagnosed(Subject.DATABASE)
     assert "OperationalError" in finding.message
 
@@ -169,7 +169,9 @@ def test_what_was_read_before_the_database_went_away_is_kept(
         raise OperationalError("gone")
 
     NotificationFactory(unknown=True)
-    monkeypatch.setattr(diagnosis, "_OF_THE_DATABASE", (notifications.notifications, fail, fail))
+    monkeypatch.setattr(
+        diagnosis, "_DATABASE_CHECKS", (notifications.check_notifications, fail, fail)
+    )
     found = [one.subject for one in diagnosis.diagnose(ask=False) if one.level is not OK]
     assert found == [Subject.DATABASE, Subject.NOTIFICATIONS]
 
@@ -184,7 +186,7 @@ def v3(wxpay: dict[str, Any], **changes: Any) -> None:
 @pytest.mark.parametrize(
     ("today", "level", "word"),
     [
-        (datetime(2033, 11, 1, tzinfo=UTC), OK, "good until 2034-01-01"),
+        (datetime(2033, 11, 1, tzinfo=UTC), OK, "valid until 2034-01-01"),
         (datetime(2033, 12, 3, tzinfo=UTC), WARNING, "expires on 2034-01-01"),
         (datetime(2034, 1, 1, tzinfo=UTC), ERROR, "expired on 2034-01-01"),
     ],
@@ -239,7 +241,7 @@ def test_certificates_in_the_settings_count_as_well(wxpay: dict[str, Any]) -> No
     v3(wxpay, PLATFORM_CERTIFICATES=[keys.PLATFORM_CERTIFICATE])
     PlatformCertificateFactory(expire_time=NOW - DAY)
     (finding,) = diagnosed(Subject.KEYS)
-    assert "good until 2034-01-01" in finding.message
+    assert "valid until 2034-01-01" in finding.message
 
 
 def test_without_a_certificate_yet_it_is_said(wxpay: dict[str, Any]) -> None:
@@ -274,7 +276,7 @@ def test_a_failure_rate_beyond_its_limit_is_an_error_with_its_figures() -> None:
         "/pay/unifiedorder at api.mch.weixin.qq.com, 100 calls: "
         "6 % failed (limit 5 %): DNS 2, TIMEOUT 4."
     )
-    assert finding.advice == advice_on("TIMEOUT")
+    assert finding.advice == advice_for_failure("TIMEOUT")
 
 
 def test_a_p95_beyond_its_limit_is_an_error_with_its_figures(wxpay: dict[str, Any]) -> None:
@@ -334,7 +336,7 @@ def test_without_calls_nothing_is_wrong_and_that_is_said() -> None:
 
 
 def test_a_failure_that_nobody_has_heard_of_has_its_advice() -> None:
-    assert "API reports" in advice_on("SOMETHING")
+    assert "API reports" in advice_for_failure("SOMETHING")
 
 
 # Worker and reports
@@ -346,7 +348,7 @@ def worker() -> list[Finding]:
 
 def test_where_nothing_waits_nobody_misses_the_worker() -> None:
     (finding,) = worker()
-    assert (finding.level, finding.message) == (OK, "Nothing waits for it.")
+    assert (finding.level, finding.message) == (OK, "No work waits for it.")
 
 
 def untold(**fields: Any) -> None:
@@ -356,8 +358,8 @@ def untold(**fields: Any) -> None:
 @pytest.mark.parametrize(
     ("make", "word"),
     [
-        (lambda: untold(created_at=NOW - MINUTE), "events to tell"),
-        (lambda: untold(created_at=NOW - HOUR, next_dispatch_at=NOW), "events to tell"),
+        (lambda: untold(created_at=NOW - MINUTE), "events to deliver"),
+        (lambda: untold(created_at=NOW - HOUR, next_dispatch_at=NOW), "events to deliver"),
         (
             lambda: ApiReportFactory(created_at=NOW - 16 * MINUTE, is_rolled_up=True),
             "reports to send",
@@ -452,10 +454,10 @@ def test_notifications_that_failed_are_counted_by_merchant_with_the_oldest() -> 
     found = diagnosed(Subject.NOTIFICATIONS)
     assert levels(found) == [("default", WARNING), ("gone", WARNING), ("institution", OK)]
     assert found[0].message == (
-        "2 notifications not settled, the oldest of 2026-06-01 19:30 CST: no such order."
+        "2 notifications not processed, the oldest of 2026-06-01 19:30 CST: no such order."
     )
     assert "no reason given" in found[1].message
-    assert "judge them again" in found[0].advice
+    assert "process them again" in found[0].advice
     (of_one,) = diagnosed(Subject.NOTIFICATIONS, merchants=["institution"])
     assert of_one.level is OK
 
@@ -466,7 +468,7 @@ def test_nobody_counts_beyond_the_cap(monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(3):
         NotificationFactory(unknown=True)
     message = the_wrong(Subject.NOTIFICATIONS).message
-    assert message.startswith("2 or more notifications not settled")
+    assert message.startswith("2 or more notifications not processed")
 
 
 def test_orders_that_wechat_pay_contradicts_are_counted_once_for_a_day() -> None:
@@ -496,7 +498,7 @@ def test_events_that_receivers_refuse_are_an_error_with_the_last_error() -> None
 
 
 def test_what_others_said_is_cut_to_one_line() -> None:
-    assert findings.quoted("a\r\n\tb" + "c" * 300) == "a b" + "c" * 197 + "..."
+    assert findings.one_line("a\r\n\tb" + "c" * 300) == "a b" + "c" * 197 + "..."
 
 
 def test_the_worst_comes_first_and_causes_before_what_they_cause(wxpay: dict[str, Any]) -> None:
