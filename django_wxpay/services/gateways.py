@@ -27,6 +27,7 @@ from django_wxpay.services.certificates import CertificateStore
 from django_wxpay.services.latency.recording import record_call
 from django_wxpay.services.transactions import require_no_transaction
 
+# Kept apart from the transport, which a change of settings replaces.
 _mounted: list[tuple[str, BaseAdapter]] = []
 
 

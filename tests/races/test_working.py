@@ -18,7 +18,7 @@ from django_wxpay.services.notifications import retrying
 from django_wxpay.services.transitions import orders
 from django_wxpay.services.worker import running
 from django_wxpay.services.worker.jobs import JOBS, Job, JobResult
-from django_wxpay.services.worker.loop import Worker
+from django_wxpay.services.worker.running import Worker
 from tests.factories import ApiReportFactory, OrderFactory
 from tests.races.conftest import Shop, new_order
 from tests.races.running import Meeting, at_once

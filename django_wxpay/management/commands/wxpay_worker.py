@@ -11,8 +11,7 @@ from django_wxpay import conf
 from django_wxpay.management.stopping import Stopping, listening
 from django_wxpay.protocol.errors import ConfigurationError
 from django_wxpay.services.worker.jobs import JOBS, Job, chosen_jobs
-from django_wxpay.services.worker.loop import Worker
-from django_wxpay.services.worker.running import run_until_done
+from django_wxpay.services.worker.running import Worker, run_until_done
 
 _TICK_S: Final = 0.1
 

@@ -1,7 +1,7 @@
 """Checks of background work: jobs that fail, and work that waits.
 
-A shop without a worker, whose cron runs the jobs, is in order. So work that waits is a
-finding, and a worker that does not run is none.
+A shop may have no worker and run its jobs from cron. So it is waiting work that is a finding,
+and not a worker that does not run.
 """
 
 from __future__ import annotations

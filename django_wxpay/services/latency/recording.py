@@ -27,8 +27,8 @@ logger = logging.getLogger("django_wxpay.latency")
 # Rows that this process could not write, by merchant.
 lost_records: Counter[str] = Counter()
 
-# A field of CallRecord and its column have one name. The interface's address stands for the
-# method, and the time is the row's ``created_at``.
+# A column has the name of its field. ``started_at`` is the column ``created_at``, and the method
+# is not stored.
 _COLUMNS: Final = tuple(
     field.name for field in fields(CallRecord) if field.name not in {"method", "started_at"}
 )
@@ -87,7 +87,7 @@ def can_report(account: Merchant, call: CallRecord | ApiReport | Reporter) -> bo
 
 
 def _truncate(name: str, value: Any) -> Any:
-    # The gateway's texts may have any length; a database other than SQLite refuses a longer one.
+    # A text of the gateway may have any length, and only SQLite stores one that is too long.
     field = ApiReport._meta.get_field(name)  # noqa: SLF001 - Django's documented model API
     if isinstance(field, models.CharField):
         return str(value)[: field.max_length]

@@ -1,17 +1,25 @@
-"""Runs of background jobs, and the row that each leaves.
+"""Runs of background jobs: once, until done, or again and again in a worker.
 
-Nothing that a job raises gets out, nor does a database error in writing its row: that is
-logged, and the next run writes again. Any number of processes may run the same job.
+Each run leaves a row. Nothing that a job raises gets out, nor does a database error in
+writing that row: it is logged, and the next run writes again. Any number of processes may run
+the same job.
+
+The worker is not a scheduler: it adds an interval and the signal to stop to the plain
+functions of ``jobs``, which Celery and cron can call as well. A scheduler library would add a
+dependency, a second way to stop and a second place that shows what failed.
 """
 
 from __future__ import annotations
 
 import logging
+import threading
+import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Final
+from types import TracebackType
+from typing import Any, Final, Self
 
 from django.db import connections
 from django.db.models import F
@@ -21,13 +29,18 @@ from django_wxpay.models import BackgroundJob
 from django_wxpay.protocol.errors import ConfigurationError
 from django_wxpay.protocol.redaction import MASK
 from django_wxpay.services import clock
+from django_wxpay.services.claims import backoff
 from django_wxpay.services.transactions import require_no_transaction
-from django_wxpay.services.worker.jobs import Job, JobResult, Stop, chosen_jobs
+from django_wxpay.services.worker.jobs import JOBS, Job, JobResult, Stop, chosen_jobs
 
 logger = logging.getLogger("django_wxpay.worker")
 
 _OUTCOME_WIDTH: Final = 256
 _ERROR_WIDTH: Final = 512
+
+# Containers are killed ten seconds after they are asked to stop; a report takes less than this.
+GRACE_S: Final = 8.0
+LONGEST_PAUSE_S: Final = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +96,68 @@ def run_job(job: Job, *, stop: Stop = lambda: False) -> JobRun:
     _guarded(partial(_write, job.name, **_outcome_columns(run)))
     _guarded(_close_stale_connections)
     return run
+
+
+class Worker:
+    """A context manager that runs ``jobs`` until its end, and then waits up to ``grace_s``.
+
+    Each job has a thread of its own, so one that hangs or fails delays no other. One whose run
+    was full runs again at once. One that fails, or gets no response, pauses longer each time.
+
+    ``unfinished`` are the jobs still running after ``grace_s``; their threads end with the process.
+    """
+
+    def __init__(self, jobs: Sequence[Job] = JOBS, *, grace_s: float = GRACE_S) -> None:
+        self.unfinished: list[str] = []
+        self._grace_s = grace_s
+        self._stop = threading.Event()
+        self._threads = {job.name: self._thread(job) for job in jobs}
+
+    def __enter__(self) -> Self:
+        for thread in self._threads.values():
+            thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        raised: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop.set()
+        deadline = time.monotonic() + self._grace_s
+        for thread in self._threads.values():
+            thread.join(max(0.0, deadline - time.monotonic()))
+        self.unfinished = [name for name, each in self._threads.items() if each.is_alive()]
+        if self.unfinished:
+            logger.warning("jobs that did not end in time: %s", ", ".join(self.unfinished))
+
+    @property
+    def crashed(self) -> list[str]:
+        """The jobs whose thread ended although the worker has not been stopped."""
+        return [name for name, thread in self._threads.items() if not thread.is_alive()]
+
+    def _thread(self, job: Job) -> threading.Thread:
+        name = f"wxpay-{job.name}"
+        return threading.Thread(target=self._repeat, args=(job,), name=name, daemon=True)
+
+    def _repeat(self, job: Job) -> None:
+        failures = 0
+        try:
+            while not self._stop.is_set():
+                run = run_job(job, stop=self._stop.is_set)
+                has_failed = not run.succeeded or run.result.no_response
+                failures = failures + 1 if has_failed else 0
+                if not run.result.has_more:
+                    self._stop.wait(pause_s(job, failures))
+        finally:
+            # A thread has connections of its own, and no request cycle that would close them.
+            connections.close_all()
+
+
+def pause_s(job: Job, failures: int) -> float:
+    """Return the seconds until the next run, after ``failures`` runs in a row."""
+    return max(job.every_s, backoff(failures, job.every_s, LONGEST_PAUSE_S))
 
 
 def _outcome_columns(run: JobRun) -> dict[str, Any]:

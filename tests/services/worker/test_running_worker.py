@@ -10,9 +10,9 @@ from collections.abc import Callable
 import pytest
 
 from django_wxpay.models import BackgroundJob
-from django_wxpay.services.worker import loop
+from django_wxpay.services.worker import running
 from django_wxpay.services.worker.jobs import JOBS, Job, JobResult, Stop
-from django_wxpay.services.worker.loop import Worker, pause_s
+from django_wxpay.services.worker.running import Worker, pause_s
 
 LONG_S = 10.0
 
@@ -150,13 +150,13 @@ def test_a_thread_that_ends_by_itself_is_missed() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_every_connection_of_a_thread_is_closed_at_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     closed: list[str] = []
-    close_all = loop.connections.close_all
+    close_all = running.connections.close_all
 
     def close() -> None:
         closed.append(threading.current_thread().name)
         close_all()
 
-    monkeypatch.setattr(loop.connections, "close_all", close)
+    monkeypatch.setattr(running.connections, "close_all", close)
     well = Counted(1)
     with Worker([a_job(well)]):
         assert well.has_enough.wait(LONG_S)
@@ -186,7 +186,7 @@ def test_what_no_response_and_what_fails_pauses_longer_each_time(
             raise RuntimeError("cold")
         return outcome
 
-    monkeypatch.setattr(loop, "pause_s", pause)
+    monkeypatch.setattr(running, "pause_s", pause)
     with Worker([a_job(does)]):
         assert enough.wait(LONG_S)
     assert seen == [1, 2, 3, 0, 1]
