@@ -11,13 +11,14 @@ from django_wxpay.exceptions import Refused
 from django_wxpay.models import Order
 from django_wxpay.services import gateways
 from tests.services.conftest import HOST
-from tests.services.gateway import ScriptedGateway, refused
+from tests.wechatpay.transport import ScriptedTransport
+from tests.wechatpay.v2 import refused, scripted_v2
 
 pytestmark = pytest.mark.django_db
 
 
 def test_a_mount_outlives_changed_settings_and_an_unmount_ends_it(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     order: Order,
     wxpay: dict[str, Any],
     settings: Any,
@@ -38,12 +39,12 @@ def test_other_settings_leave_the_transport_alone(settings: Any) -> None:
 
 
 def test_mounts_of_one_address_are_undone_one_by_one(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     order: Order,
     wxpay: dict[str, Any],
     settings: Any,
 ) -> None:
-    inner = ScriptedGateway()
+    inner = scripted_v2()
     inner.answers["/pay/orderquery"] = refused("SYSTEMERROR")
     gateway.answers["/pay/orderquery"] = refused("NOAUTH")
     gateways.mount(HOST, inner)

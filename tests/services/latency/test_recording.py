@@ -14,7 +14,8 @@ from django_wxpay.exceptions import Refused
 from django_wxpay.gateway import CallRecord, Failure
 from django_wxpay.models import ApiReport, Order
 from django_wxpay.services.latency import recording
-from tests.services.gateway import API_KEY, APPID, MCH_ID, ScriptedGateway, refused
+from tests.wechatpay.transport import ScriptedTransport
+from tests.wechatpay.v2 import API_KEY, APPID, MCH_ID, refused
 
 pytestmark = pytest.mark.django_db
 
@@ -114,7 +115,7 @@ def test_a_text_that_no_database_takes_is_a_lost_row_and_nothing_else(
     assert recording.lost_records["default"] == before + 1
 
 
-def test_an_answer_longer_than_its_column_is_cut(gateway: ScriptedGateway, order: Order) -> None:
+def test_an_answer_longer_than_its_column_is_cut(gateway: ScriptedTransport, order: Order) -> None:
     gateway.answers["/pay/orderquery"] = refused("SYSTEMERROR", "很长" * 200)
     with pytest.raises(Refused):
         services.query_order(order)
@@ -126,7 +127,7 @@ def test_an_answer_longer_than_its_column_is_cut(gateway: ScriptedGateway, order
 
 
 def test_a_report_that_cannot_be_written_never_fails_the_payment(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     order: Order,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
