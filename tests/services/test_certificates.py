@@ -1,4 +1,4 @@
-"""Certificates renewed in the background: each merchant in its turn, none stopping the next."""
+"""Renewal of certificates: each merchant in turn, and none stops the next."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_they_are_not_asked_for_again_before_it_is_time_whichever_process_asks(
     assert len(platform.calls) == 4
 
 
-def test_the_trouble_of_one_merchant_is_told_when_all_have_had_their_turn(
+def test_the_error_of_one_merchant_is_raised_after_the_last(
     platform: ScriptedTransport,
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -1,4 +1,4 @@
-"""Every call is a row, which waits to be reported by REPORT_LEVEL and the merchant's keys."""
+"""Recording of calls, and the first status of their reports."""
 
 from __future__ import annotations
 

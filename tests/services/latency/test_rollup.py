@@ -1,4 +1,4 @@
-"""Counting calls in their hours: each once, for good, and true to the raw rows."""
+"""Roll-up of calls: each in its hour, once, with the figures of the raw rows."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_a_call_is_counted_once_and_a_later_one_adds_to_the_same_hour() -> None:
     assert not ApiReport.objects.filter(is_rolled_up=False).exists()
 
 
-def test_calls_to_the_standby_host_are_told_apart() -> None:
+def test_calls_to_the_standby_host_are_counted_apart() -> None:
     call(1)
     call(2, is_standby=True)
     call(5, is_standby=True)
@@ -147,7 +147,9 @@ def test_a_batch_counts_wholly_or_not_at_all(monkeypatch: pytest.MonkeyPatch) ->
     assert ApiReport.objects.filter(is_rolled_up=False).count() == 2
 
 
-def test_whoever_is_overtaken_in_an_hour_counts_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_was_overtaken_in_an_hour_counts_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     call()
     roll_up()
     call(1)
@@ -170,7 +172,7 @@ def test_whoever_is_overtaken_in_an_hour_counts_anew(monkeypatch: pytest.MonkeyP
     assert (hour.calls, hour.version, meddled) == (2, 2, [2])
 
 
-def test_an_hour_that_cannot_be_looked_into_yet_is_being_made_by_somebody_else(
+def test_an_hour_that_cannot_be_read_yet_is_being_inserted_by_another_worker(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(HourlyLatency.objects, "bulk_create", lambda *_, **__: [])
@@ -197,7 +199,7 @@ def test_it_does_not_run_inside_a_transaction() -> None:
     assert not HourlyLatency.objects.exists()
 
 
-def test_an_hour_begins_where_utc_says() -> None:
+def test_an_hour_begins_in_utc() -> None:
     kathmandu = timezone(timedelta(hours=5, minutes=45))
     assert start_of_hour(datetime(2026, 5, 1, 18, 0, tzinfo=kathmandu)) == NOON
 

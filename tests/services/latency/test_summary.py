@@ -1,4 +1,4 @@
-"""What calls came to: counted or not yet, by whom, where and when."""
+"""Summaries and time series of calls, rolled up or not."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_summary_is_of_the_calls_in_its_scope() -> None:
     assert found(merchant="a") == [("a", "h1"), ("a", "h2")]
     assert found(host="h1") == [("a", "h1"), ("b", "h1")]
     assert found(interface_url="https://h2/pay/unifiedorder") == [("a", "h2")]
-    assert found(merchant="nobody") == []
+    assert found(merchant="other") == []
 
 
 @pytest.mark.parametrize("rolled_up", [True, False])
@@ -105,12 +105,12 @@ def test_calls_to_a_standby_host_are_one_failover_until_an_hour_passes_without()
         call(minutes, **STANDBY)
     call(60, **STANDBY, merchant="other")
     roll_up(limit=4)
-    told = [
+    found_then = [
         (found.merchant, found.began_at - NOON, found.ended_at - NOON, found.calls)
         for found in measure(DAY).failovers()
     ]
     minutes = [timedelta(minutes=number) for number in (300, 161, 60, 55, 100)]
-    assert told == [
+    assert found_then == [
         ("default", minutes[0], minutes[0], 1),
         ("default", minutes[1], minutes[1], 1),
         ("other", minutes[2], minutes[2], 1),
@@ -129,7 +129,7 @@ def test_two_interfaces_that_fail_over_together_are_one_failover() -> None:
     assert found.calls == 3
 
 
-def test_nothing_called_comes_to_nothing() -> None:
+def test_without_calls_there_are_no_figures() -> None:
     look = measure(DAY)
     assert (look.summary(), look.failovers()) == ([], [])
     assert look.time_series(host_of, step=HOUR).series == {}
@@ -151,7 +151,7 @@ def test_a_period_is_the_whole_hours_that_it_touches(
     assert (period.start, period.end) == (start, end)
 
 
-def test_a_period_reaches_to_the_present_unless_it_is_told_otherwise(
+def test_a_period_ends_now_by_default(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(clock, "now", lambda: NOON + HOUR / 2)

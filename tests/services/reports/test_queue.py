@@ -1,4 +1,4 @@
-"""How many calls wait to be reported: now, and the most in each hour."""
+"""The backlog of reports: now, and the most in each hour."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_what_waits_is_counted_from_its_oldest_on() -> None:
     assert backlog() == Backlog(2, NOON + HOUR)
 
 
-def test_nobody_counts_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_counting_stops_at_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queue, "COUNTED_UP_TO", 3)
     ApiReportFactory.create_batch(5)
     assert backlog().waiting == 3

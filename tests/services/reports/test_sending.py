@@ -1,4 +1,4 @@
-"""Sending what was measured: each row once, given up after its tries, never in the way."""
+"""Sending of reports: each row once, and given up after its tries."""
 
 from __future__ import annotations
 
@@ -119,8 +119,8 @@ def test_the_limit_is_kept_and_the_oldest_go_first(
     monkeypatch.setattr(sending, "_BATCH", 2)
     rows = [ApiReportFactory() for _ in range(5)]
     assert services.send_reports(limit=3, workers=1) == ReportRun(sent=3)
-    told = [sent["out_trade_no"] for _, sent in desk.calls]
-    assert told == [row.out_trade_no for row in rows[:3]]
+    numbers = [sent["out_trade_no"] for _, sent in desk.calls]
+    assert numbers == [row.out_trade_no for row in rows[:3]]
     assert statuses() == ["SENT", "SENT", "SENT", "PENDING", "PENDING"]
     assert services.send_reports(limit=None) == ReportRun(sent=2)
 
@@ -258,7 +258,9 @@ def test_where_another_worker_was_quicker_the_next_rows_are_taken(
     assert [row.pk for row in ReportQueue().claim(1, except_merchants=[])] == [second.pk]
 
 
-def test_what_was_told_before_the_plug_was_pulled_is_marked(desk: ScriptedTransport) -> None:
+def test_what_was_sent_before_the_process_was_interrupted_is_marked(
+    desk: ScriptedTransport,
+) -> None:
     answers = iter([YES])
 
     def answer(sent: dict[str, str]) -> bytes:
@@ -273,7 +275,7 @@ def test_what_was_told_before_the_plug_was_pulled_is_marked(desk: ScriptedTransp
     with pytest.raises(KeyboardInterrupt):
         services.send_reports(workers=1)
     assert statuses() == ["SENT", "PENDING", "PENDING"]
-    # Perhaps told, perhaps not: nobody tells it again before the lease is over.
+    # It may have been sent, so it is not sent again before the lease is over.
     assert services.send_reports() == ReportRun()
 
 

@@ -1,4 +1,4 @@
-"""A job done once: whatever it does, it ends in a row, and nothing of it gets out."""
+"""Runs of a job: each leaves a row, and none raises."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def row(name: str = "tea") -> BackgroundJob:
     return BackgroundJob.objects.get(name=name)
 
 
-def test_what_a_job_came_to_is_written_down() -> None:
+def test_the_result_of_a_job_is_written_down() -> None:
     seen: list[BackgroundJob] = []
 
     def does(stop: object) -> JobResult:
@@ -63,7 +63,7 @@ def test_what_a_job_came_to_is_written_down() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "text"),
     [
         (RuntimeError("the kettle is cold"), "RuntimeError: the kettle is cold"),
         (DatabaseError("down"), "DatabaseError: down"),
@@ -77,11 +77,11 @@ def test_what_a_job_came_to_is_written_down() -> None:
 )
 def test_what_a_job_raises_is_written_down_and_does_not_get_out(
     error: Exception,
-    said: str,
+    text: str,
 ) -> None:
     run = run_job(raising(error))
-    assert (run.succeeded, run.error, str(run)) == (False, said, f"tea: {said}")
-    assert (row().error, row().failures_in_a_row) == (said, 1)
+    assert (run.succeeded, run.error, str(run)) == (False, text, f"tea: {text}")
+    assert (row().error, row().failures_in_a_row) == (text, 1)
     assert (row().succeeded_at, row().outcome) == (None, "")
     assert row().finished_at is not None
 
@@ -96,7 +96,9 @@ def test_a_failure_is_logged_with_its_trace(caplog: pytest.LogCaptureFixture) ->
     assert record.exc_info
 
 
-def test_a_failure_that_tells_a_key_is_logged_without_it(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failure_that_contains_a_key_is_logged_without_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     error = RuntimeError("cold")
     error.__cause__ = ValueError(f"sign={API_KEY}")
     run_job(raising(error))
@@ -114,7 +116,7 @@ def test_a_run_that_did_something_is_logged_and_an_idle_one_is_not(
     assert caplog.messages == ["tea: 3 cups"]
 
 
-def test_failures_are_counted_until_one_run_goes_well() -> None:
+def test_failures_are_counted_until_a_run_succeeds() -> None:
     for failures in (1, 2, 3):
         run_job(raising(RuntimeError("cold")))
         assert row().failures_in_a_row == failures
@@ -128,7 +130,7 @@ def test_failures_are_counted_until_one_run_goes_well() -> None:
     assert failed.succeeded_at < failed.finished_at
 
 
-def test_whoever_ends_the_process_is_not_held_up() -> None:
+def test_an_interrupt_ends_the_process_at_once() -> None:
     with pytest.raises(KeyboardInterrupt):
         run_job(raising(KeyboardInterrupt()))
 
@@ -197,7 +199,7 @@ def test_settings_that_are_wrong_hide_no_error(settings: Any) -> None:
     assert run_job(raising(ValueError("cold"))).error == "ValueError: cold"
 
 
-def test_until_done_means_until_a_run_is_not_full_and_tells_the_sum() -> None:
+def test_until_done_means_until_a_run_is_not_full_and_returns_the_sum() -> None:
     left = [5]
 
     def does(stop: object) -> JobResult:
@@ -273,7 +275,7 @@ def test_a_receiver_that_raises_is_its_events_trouble_and_no_jobs(
     assert OrderEvent.objects.get().dispatch_error == "DatabaseError: the shop's own table is gone"
 
 
-def test_some_jobs_may_be_chosen_and_a_name_that_is_none_is_told(
+def test_some_jobs_may_be_chosen_and_an_unknown_name_is_refused(
     gateway: ScriptedTransport,
 ) -> None:
     assert [run.name for run in services.run_jobs("latency", "events")] == ["events", "latency"]

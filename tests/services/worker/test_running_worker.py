@@ -22,7 +22,7 @@ def a_job(does: Callable[[Stop], JobResult], name: str = "tea", every_s: float =
 
 
 class Counted:
-    """A job that counts its runs and tells when it has had enough of them."""
+    """A job that counts its runs and sets an event after enough of them."""
 
     def __init__(self, enough: int, outcome: JobResult | None = None) -> None:
         self.runs = 0
@@ -81,19 +81,19 @@ def test_a_job_that_hangs_and_one_that_raises_keep_no_other_waiting() -> None:
     def raises(stop: Stop) -> JobResult:
         raise RuntimeError("cold")
 
-    well = Counted(5)
+    healthy = Counted(5)
     jobs = [
         a_job(hangs, "hangs"),
         a_job(raises, "raises", every_s=0.01),
-        a_job(well, "well", every_s=0.01),
+        a_job(healthy, "healthy", every_s=0.01),
     ]
     with Worker(jobs) as worker:
         assert hanging.wait(LONG_S)
-        assert well.has_enough.wait(LONG_S)
+        assert healthy.has_enough.wait(LONG_S)
         assert worker.crashed == []
         released.set()
     assert BackgroundJob.objects.get(name="raises").failures_in_a_row >= 1
-    assert BackgroundJob.objects.get(name="well").failures_in_a_row == 0
+    assert BackgroundJob.objects.get(name="healthy").failures_in_a_row == 0
 
 
 @pytest.mark.django_db(transaction=True)
@@ -107,7 +107,7 @@ def test_a_job_that_does_not_end_in_time_is_unfinished_and_named(
         released.wait(LONG_S)
         return JobResult()
 
-    worker = Worker([a_job(hangs, "hangs"), a_job(Counted(1), "well")], grace_s=0.05)
+    worker = Worker([a_job(hangs, "hangs"), a_job(Counted(1), "healthy")], grace_s=0.05)
     with caplog.at_level(logging.WARNING, logger="django_wxpay.worker"), worker:
         assert hanging.wait(LONG_S)
     assert worker.unfinished == ["hangs"]
@@ -117,7 +117,7 @@ def test_a_job_that_does_not_end_in_time_is_unfinished_and_named(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_job_is_told_to_stop_while_it_runs() -> None:
+def test_a_job_can_be_stopped_while_it_runs() -> None:
     begun = threading.Event()
 
     def long_work(stop: Stop) -> JobResult:
@@ -136,11 +136,11 @@ def test_a_job_is_told_to_stop_while_it_runs() -> None:
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.django_db(transaction=True)
-def test_a_thread_that_ends_by_itself_is_missed() -> None:
+def test_a_thread_that_ends_by_itself_is_a_crashed_job() -> None:
     def leaves(stop: Stop) -> JobResult:
         raise SystemExit
 
-    with Worker([a_job(leaves, "leaves"), a_job(Counted(1), "well")]) as worker:
+    with Worker([a_job(leaves, "leaves"), a_job(Counted(1), "healthy")]) as worker:
         deadline = time.monotonic() + LONG_S
         while not worker.crashed and time.monotonic() < deadline:
             time.sleep(0.005)
@@ -157,15 +157,15 @@ def test_every_connection_of_a_thread_is_closed_at_its_end(monkeypatch: pytest.M
         close_all()
 
     monkeypatch.setattr(running.connections, "close_all", close)
-    well = Counted(1)
-    with Worker([a_job(well)]):
-        assert well.has_enough.wait(LONG_S)
+    healthy = Counted(1)
+    with Worker([a_job(healthy)]):
+        assert healthy.has_enough.wait(LONG_S)
     assert closed == ["wxpay-tea"]
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("outcome", [JobResult(no_response=True), None])
-def test_what_no_response_and_what_fails_pauses_longer_each_time(
+def test_a_job_without_response_and_one_that_fails_pause_longer_each_time(
     monkeypatch: pytest.MonkeyPatch,
     outcome: JobResult | None,
 ) -> None:
