@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django_wxpay.simulator.v3.schema import V3Problem
+from django_wxpay.simulator.v3.validation import V3Problem
 
 
 @dataclass(frozen=True, slots=True)

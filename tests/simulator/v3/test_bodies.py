@@ -16,7 +16,7 @@ from django_wxpay.simulator.v3.bodies import (
     problems_of_create_body,
     problems_of_query,
 )
-from django_wxpay.simulator.v3.schema import V3Problem
+from django_wxpay.simulator.v3.validation import V3Problem
 from tests.protocol.v3.samples import (
     DETAIL,
     INSTITUTION,
