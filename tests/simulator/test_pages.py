@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import pytest
 
 from django_wxpay.simulator import Simulator, create_app
-from django_wxpay.simulator.pages.messages import WORDS, words_for
+from django_wxpay.simulator.pages.messages import MESSAGES, messages_for
 from tests.simulator.calling import HOST, INSTITUTION, MCH_ID, NUMBER, OPENID, Merchant, Shop
 from tests.simulator.test_unifiedorder import H5
 
@@ -47,6 +47,7 @@ def page(merchant: Merchant, path: str, *, language: str = "en", status: int = 2
     Balanced(text)
     assert "style=" not in text
     assert "<script" not in text
+    assert "MISSING" not in text
     assert re.findall(r'(?:src|href)="(?!/|https://shop\.example)', text) == []
     return text
 
@@ -212,7 +213,7 @@ def test_the_home_page_lists_trades_and_leads_to_their_phone_pages(
     assert f'href="/pay/{code(granted)}"' in text
     assert text.index("T20260101000002") < text.index(NUMBER)
     assert text.count("NOTPAY") == 2
-    assert "heard" in text
+    assert "delivered" in text
     assert "<code>slow</code> · orderquery · ×1" in text
     assert "暂无" not in text
 
@@ -254,9 +255,9 @@ def test_the_style_knows_the_dark_and_fetches_nothing(merchant: Merchant) -> Non
 
 
 def test_both_languages_say_the_same_things() -> None:
-    assert WORDS["en"].keys() == WORDS["zh"].keys()
-    assert all(WORDS["en"].values())
-    assert all(WORDS["zh"].values())
+    assert MESSAGES["en"].keys() == MESSAGES["zh"].keys()
+    assert all(MESSAGES["en"].values())
+    assert all(MESSAGES["zh"].values())
 
 
 @pytest.mark.parametrize(
@@ -276,7 +277,7 @@ def test_both_languages_say_the_same_things() -> None:
     ],
 )
 def test_the_browser_chooses_the_language(header: str, language: str) -> None:
-    assert words_for(header)["lang"] == language
+    assert messages_for(header)["lang"] == language
 
 
 def test_in_a_page_the_customer_pays_live(shop: Shop) -> None:

@@ -6,7 +6,8 @@ Of several errors the first in the order of the document is reported.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as attribute
 from typing import Any, Final
 
 from jsonschema import Draft202012Validator
@@ -28,7 +29,7 @@ class V3Problem:
     issue: str
     code: str = "PARAM_ERROR"
     location: str = "body"
-    value: Any = field(default=None, repr=False)
+    value: Any = attribute(default=None, repr=False)
 
     @property
     def detail(self) -> dict[str, Any]:
