@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from django_wxpay.protocol.times import BEIJING
 from django_wxpay.simulator import ControlError, Reply, Simulator, create_app
-from django_wxpay.simulator.faults.faults import CATALOGUE
+from django_wxpay.simulator.faults.script import CATALOGUE
 from tests.simulator.calling import HOST, MCH_ID, NOT_HEARD, NUMBER, Merchant, Shop
 
 ORDER = {"mch_id": MCH_ID, "out_trade_no": NUMBER}

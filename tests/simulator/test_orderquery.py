@@ -7,7 +7,7 @@ import json
 import pytest
 
 from django_wxpay.simulator import ControlError, Options, Simulator, create_app
-from django_wxpay.simulator.v2.querying import DESCRIPTIONS
+from django_wxpay.simulator.v2.orders import DESCRIPTIONS
 from tests.simulator.calling import MCH_ID, NUMBER, OPENID, Merchant
 
 PROMISED = {"out_trade_no", "trade_state", "trade_state_desc"}

@@ -18,7 +18,7 @@ import requests
 
 from django_wxpay.protocol import v2
 from django_wxpay.simulator import Options, Reply, Simulator, create_app, running, serve
-from django_wxpay.simulator.http.delivery import HttpDeliver
+from django_wxpay.simulator.notifications.delivery import HttpDeliver
 from tests.simulator.calling import HEARD, KEY, MCH_ID, NUMBER, ORDER, Merchant
 
 

@@ -13,7 +13,7 @@ RENDER = """
 import io
 from django.conf import settings
 from django_wxpay.simulator import create_app
-from django_wxpay.simulator.http.wsgi import call, environment
+from django_wxpay.simulator.http.adapter import call, environment
 
 request = environment(
     method="GET", scheme="http", target="/", server=("localhost", 80), headers={}, body=b""

@@ -9,7 +9,7 @@ from django_wxpay.protocol.times import BEIJING
 from django_wxpay.simulator.control.keys import ACTIONS, keys
 from django_wxpay.simulator.control.ledger import page_path
 from django_wxpay.simulator.faults.catalogue import CATALOGUE
-from django_wxpay.simulator.faults.faults import ANY, OPERATIONS
+from django_wxpay.simulator.faults.script import ANY, OPERATIONS
 from django_wxpay.simulator.http.messages import Request, Response
 from django_wxpay.simulator.pages.messages import Messages, messages_for
 from django_wxpay.simulator.pages.phone import amount_text
@@ -69,7 +69,7 @@ def _trade_row(world: World, messages: Messages, trade: Trade) -> dict[str, str]
         "body": trade.terms["body"],
         "amount": amount_text(trade),
         "trade_state": trade.state,
-        "notification": messages.get(trade.told, ""),
+        "notification": messages.get(trade.notification_state, ""),
         "page": page_path(trade.live_prepay, trade),
     }
 

@@ -13,15 +13,15 @@ from django_wxpay.simulator.control.paying import (
     PAID,
     PREPAY_EXPIRED,
     REPLACED,
-    obstacle,
-    settle,
+    PaymentDetails,
+    take_payment,
+    unpayable_reason,
 )
 from django_wxpay.simulator.control.routes import not_allowed
 from django_wxpay.simulator.http.messages import Request, Response, see_other
 from django_wxpay.simulator.notifications.sending import send_due
 from django_wxpay.simulator.pages.messages import Messages, messages_for
 from django_wxpay.simulator.pages.rendering import page
-from django_wxpay.simulator.state.payments import Manner
 from django_wxpay.simulator.state.trades import Prepay, Trade
 from django_wxpay.simulator.state.world import World
 
@@ -43,11 +43,11 @@ def phone(world: World, request: Request, token: str) -> Response:
         if found is None:
             return _end_page(messages, "unknown", icon=_CROSS, status=404)
         trade, prepay = found
-        reason = obstacle(world, trade, prepay)
+        reason = unpayable_reason(world, trade, prepay)
         if request.method != "POST":
             return _page(messages, request, trade, prepay, reason)
         if not reason:
-            settle(world, trade, Manner())
+            take_payment(world, trade, PaymentDetails())
     if not world.live:
         send_due(world)
     return see_other(_address(token, request, paid=not reason))

@@ -1,4 +1,4 @@
-"""unifiedorder: which orders are accepted, and what it means to send one again."""
+"""unifiedorder, orderquery and closeorder (protocol-v2 sections 3, 5 and 6.1)."""
 
 from __future__ import annotations
 
@@ -6,43 +6,48 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final
-from urllib.parse import urlencode
 
 from django_wxpay.protocol.merchants import Api, Mode
 from django_wxpay.protocol.rules import Text
 from django_wxpay.protocol.times import parse_t14
-from django_wxpay.protocol.v2.fields import UNIFIEDORDER_RULES, check_unifiedorder
+from django_wxpay.protocol.v2.fields import (
+    CLOSEORDER_RULES,
+    ORDERQUERY_RULES,
+    UNIFIEDORDER_RULES,
+    check_closeorder,
+    check_orderquery,
+    check_unifiedorder,
+)
 from django_wxpay.simulator.state.trades import (
     CLOSED,
-    MWEB_LIFE,
+    DESCRIPTIONS,
     NOTPAY,
     PAID_STATES,
     PAYERROR,
-    PREPAY_LIFE,
     REVOKED,
     Prepay,
     Trade,
 )
 from django_wxpay.simulator.state.world import World
-from django_wxpay.simulator.v2.admission import Call
-from django_wxpay.simulator.v2.checking import check_required, checked
+from django_wxpay.simulator.v2.admission import Call, check_required, checked
 from django_wxpay.simulator.v2.refusals import BusinessError, ProtocolError, invalid
 
-# What makes it the same order again (section 3.8); a different value is refused.
-FINGERPRINT: Final = (
+# The fields of a re-entry that must not differ (protocol-v2 section 3.8).
+_FINGERPRINT: Final = (
     *("appid", "sub_appid", "sub_mch_id", "body", "detail", "attach", "total_fee", "fee_type"),
     *("trade_type", "product_id", "openid", "sub_openid", "time_expire", "notify_url"),
     *("goods_tag", "limit_pay", "scene_info"),
 )
 
-# Fields that the gateway counts in bytes or in characters: no source says which (section 3.2).
+# Fields that the gateway counts in bytes or in characters: no source says which
+# (protocol-v2 section 3.2).
 _UNCERTAIN: Final = frozenset({"body", "attach"})
 
 
 def unifiedorder(world: World, call: Call) -> dict[str, str]:
     """Accept an order or its re-entry and return what the answer adds to the envelope.
 
-    Call with the lock held. Raises ``GatewayError`` as sections 3.7 and 3.8 say.
+    Call with the lock held. Raises ``GatewayError``. Source: protocol-v2 sections 3.7 and 3.8.
     """
     now = world.clock.now()
     _check(world, call)
@@ -62,32 +67,7 @@ def unifiedorder(world: World, call: Call) -> dict[str, str]:
     trade.sign_type = call.fields.get("sign_type", "")
     if trade.state == PAYERROR:
         trade.state = NOTPAY
-    return _granted(call, trade, new_prepay(world, trade))
-
-
-def code_url(prepay: Prepay) -> str:
-    """Return what stands in the QR code."""
-    return f"weixin://wxpay/bizpayurl?pr={prepay.code}"
-
-
-def mweb_url(prepay: Prepay, *, origin: str) -> str:
-    """Return where an H5 customer's browser is sent."""
-    query = urlencode({"prepay_id": prepay.prepay_id, "package": prepay.code})
-    return f"{origin}/cgi-bin/mmpayweb-bin/checkmweb?{query}"
-
-
-def new_prepay(world: World, trade: Trade) -> Prepay:
-    """Give ``trade`` a new prepay, with which alone it can be paid from now on; lock held."""
-    now = world.clock.now()
-    code = world.numbers.code()
-    while world.trades.knows(code):
-        code = world.numbers.code()
-    life = MWEB_LIFE if trade.terms["trade_type"] == "MWEB" else PREPAY_LIFE
-    prepay = Prepay(
-        prepay_id=world.numbers.prepay_id(now), code=code, created_at=now, expires_at=now + life
-    )
-    world.trades.add_prepay(trade, prepay)
-    return prepay
+    return _granted(call, trade, world.new_prepay(trade))
 
 
 def _check(world: World, call: Call) -> None:
@@ -126,7 +106,7 @@ def _check_re_entry(world: World, call: Call, trade: Trade) -> None:
     if trade.state == REVOKED or len(sub_merchants) > 1 or trade.api is not Api.V2:
         raise BusinessError("OUT_TRADE_NO_USED")
     differing = [
-        name for name in FINGERPRINT if _term(trade.terms, name) != _term(call.fields, name)
+        name for name in _FINGERPRINT if _term(trade.terms, name) != _term(call.fields, name)
     ]
     if differing:
         raise BusinessError("INVALID_REQUEST", f"201 商户订单号重复 ({', '.join(differing)})")
@@ -142,7 +122,66 @@ def _granted(call: Call, trade: Trade, prepay: Prepay) -> dict[str, str]:
     trade_type = trade.terms["trade_type"]
     granted = {"trade_type": trade_type, "prepay_id": prepay.prepay_id}
     if trade_type == "NATIVE":
-        granted["code_url"] = code_url(prepay)
+        granted["code_url"] = prepay.code_url
     if trade_type == "MWEB":
-        granted["mweb_url"] = mweb_url(prepay, origin=call.origin)
+        granted["mweb_url"] = prepay.mweb_url(call.origin)
     return granted
+
+
+def orderquery(world: World, call: Call) -> dict[str, str]:
+    """Return what the answer adds to the envelope; call with the lock held."""
+    check_required(ORDERQUERY_RULES, call)
+    with checked():
+        check_orderquery(call.fields, mode=call.account.mode)
+    trade = _found(world, call)
+    fields = {"out_trade_no": trade.out_trade_no, "trade_state": trade.state}
+    fields["trade_state_desc"] = DESCRIPTIONS[trade.state]
+    for name in ("device_info", "attach"):
+        if name in trade.terms:
+            fields[name] = trade.terms[name]
+    if trade.state in PAID_STATES:
+        fields |= trade.payment
+    if call.fields.get("version") != "1.0":
+        fields.pop("promotion_detail", None)
+    return fields
+
+
+def _check_sub_merchant(call: Call, trade: Trade) -> None:
+    """Refuse a sub_mch_id under which the order was not placed (protocol-v2 section 5.4)."""
+    if call.fields.get("sub_mch_id") != trade.terms.get("sub_mch_id"):
+        raise BusinessError("INVALID_REQUEST", "268447845 sub_mch_id与订单不一致")
+
+
+def _found(world: World, call: Call) -> Trade:
+    transaction_id = call.fields.get("transaction_id")
+    mch_id = call.account.mch_id
+    if transaction_id:
+        trade = world.trades.find_transaction(mch_id, transaction_id)
+    else:
+        trade = world.trades.find(mch_id, call.out_trade_no, now=world.clock.now())
+    if trade is None:
+        raise BusinessError("ORDERNOTEXIST")
+    _check_sub_merchant(call, trade)
+    return trade
+
+
+def closeorder(world: World, call: Call) -> dict[str, str]:
+    """Close the order and return what the answer adds to the envelope; lock held."""
+    check_required(CLOSEORDER_RULES, call)
+    with checked():
+        check_closeorder(call.fields, mode=call.account.mode)
+    now = world.clock.now()
+    trade = world.trades.find(call.account.mch_id, call.out_trade_no, now=now)
+    if trade is None:
+        raise BusinessError("ORDERNOTEXIST")
+    _check_sub_merchant(call, trade)
+    if trade.state in PAID_STATES:
+        raise BusinessError("ORDERPAID")
+    if trade.state == CLOSED and world.options.close_again == "ORDERCLOSED":
+        raise BusinessError("ORDERCLOSED")
+    if trade.state not in {NOTPAY, PAYERROR, CLOSED}:
+        raise BusinessError("TRADE_STATE_ERROR")
+    if now < trade.created_at + timedelta(seconds=world.options.close_after_s):
+        raise BusinessError("INVALID_REQUEST", "订单生成后不能马上调用关单接口")
+    trade.state = CLOSED
+    return {"result_msg": "OK"}

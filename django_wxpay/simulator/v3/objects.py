@@ -1,7 +1,7 @@
-"""How a trade is told in JSON, by query and callback alike (protocol-v3 sections 3.3 and 4.3).
+"""JSON objects of an order and of a refund, the same in queries and callbacks.
 
-The two families differ in names, and in what they say of an order nobody has paid: the
-global one says it with empty members, the mainland one leaves them out.
+Sources: protocol-v3 sections 3.3, 4.3 and 6.3. The global and the mainland family differ in
+names. For an unpaid order the global one has empty members, and the mainland one omits them.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from typing import Any, Final
 from django_wxpay.protocol.merchants import Mode, Region
 from django_wxpay.protocol.times import parse_t14, to_rfc3339
 from django_wxpay.simulator.state.accounts import Account
+from django_wxpay.simulator.state.refunds import Refund
 from django_wxpay.simulator.state.trades import (
     ACCEPT,
     CLOSED,
+    DESCRIPTIONS,
     NOTPAY,
     PAID_STATES,
     PAYERROR,
@@ -24,10 +26,9 @@ from django_wxpay.simulator.state.trades import (
     USERPAYING,
     Trade,
 )
-from django_wxpay.simulator.v2.querying import DESCRIPTIONS
 from django_wxpay.simulator.v3.promotions import spelled
 
-_ENGLISH: Final[dict[str, str]] = {
+_ENGLISH_DESCRIPTIONS: Final[dict[str, str]] = {
     NOTPAY: "Order not paid",
     USERPAYING: "Payment in progress",
     SUCCESS: "Payment successful",
@@ -46,26 +47,26 @@ def order_object(
     is_english: bool,
     state: str = "",
 ) -> dict[str, Any]:
-    """Return what the gateway says of ``trade``; ``state`` where it is not the present one."""
+    """Return ``trade`` as queries and callbacks contain it; ``state`` replaces the present one."""
     state = state or trade.state
-    # v3 has no word for money that is on its way.
+    # ACCEPT is a state of v2 only.
     state = USERPAYING if state == ACCEPT else state
     region = account.region
-    told = {
-        **identity(trade, account),
+    members = {
+        **_identity(trade, account),
         "out_trade_no": trade.out_trade_no,
         "trade_state": state,
-        "trade_state_desc": (_ENGLISH if is_english else DESCRIPTIONS)[state],
+        "trade_state_desc": (_ENGLISH_DESCRIPTIONS if is_english else DESCRIPTIONS)[state],
     }
     if "attach" in trade.terms:
-        told["attach"] = trade.terms["attach"]
+        members["attach"] = trade.terms["attach"]
     if state not in PAID_STATES:
-        return told | _unpaid(trade, region)
-    return told | _paid(trade, account, contribution)
+        return members | _unpaid(trade, region)
+    return members | _paid(trade, account, contribution)
 
 
-def identity(trade: Trade, account: Account) -> dict[str, str]:
-    """Return the members that say whose order it is: one group, never both."""
+def _identity(trade: Trade, account: Account) -> dict[str, str]:
+    """Return the identity of the merchant: one group of members, never both."""
     terms = trade.terms
     if account.mode is Mode.COMMON:
         return {"appid": terms["appid"], "mchid": trade.mch_id}
@@ -77,7 +78,7 @@ def identity(trade: Trade, account: Account) -> dict[str, str]:
 def _unpaid(trade: Trade, region: Region) -> dict[str, Any]:
     total, currency = int(trade.terms["total_fee"]), trade.terms.get("fee_type", "CNY")
     if region is Region.MAINLAND:
-        # As real answers have it: no currency but the payer's.
+        # Real answers contain no currency but the payer's.
         return {
             "amount": {"payer_currency": "CNY", "total": total},
             "promotion_detail": [],
@@ -96,7 +97,7 @@ def _unpaid(trade: Trade, region: Region) -> dict[str, Any]:
 def _paid(trade: Trade, account: Account, contribution: str) -> dict[str, Any]:
     payment, region = trade.payment, account.region
     is_mainland = region is Region.MAINLAND
-    told: dict[str, Any] = {
+    members: dict[str, Any] = {
         "transaction_id" if is_mainland else "id": trade.transaction_id,
         "trade_type": payment["trade_type"],
         "bank_type": payment["bank_type"],
@@ -105,15 +106,15 @@ def _paid(trade: Trade, account: Account, contribution: str) -> dict[str, Any]:
         "amount": _amount(payment, region),
     }
     if is_mainland and "device_info" in trade.terms:
-        told["scene_info"] = {"device_id": trade.terms["device_info"]}
+        members["scene_info"] = {"device_id": trade.terms["device_info"]}
     if "promotion_detail" in payment:
-        told["promotion_detail"] = spelled(
+        members["promotion_detail"] = spelled(
             json.loads(payment["promotion_detail"])["promotion_detail"],
             region=region,
             currency=payment["fee_type"],
             contribution="wxpay" if is_mainland else contribution,
         )
-    return told
+    return members
 
 
 def _payer(payment: dict[str, str], mode: Mode) -> dict[str, str]:
@@ -134,3 +135,63 @@ def _amount(payment: dict[str, str], region: Region) -> dict[str, Any]:
         rate = int(payment["rate_value"])
         amount["exchange_rate"] = {"type": "SETTLEMENT_RATE", "rate": rate}
     return amount
+
+
+# The global family names one state differently (protocol-v3 section 6.2).
+_GLOBAL_REFUND_STATUS: Final = {"CLOSED": "REFUNDCLOSE"}
+
+
+def refund_object(refund: Refund, account: Account) -> dict[str, Any]:
+    """Return ``refund`` as a callback contains it."""
+    trade = refund.trade
+    is_global = account.region is Region.GLOBAL
+    status = _GLOBAL_REFUND_STATUS.get(refund.status, refund.status) if is_global else refund.status
+    members: dict[str, Any] = {
+        **_refund_merchant(refund, account),
+        "out_trade_no": trade.out_trade_no,
+        "transaction_id": trade.transaction_id,
+        "out_refund_no": refund.out_refund_no,
+        "refund_id": refund.refund_id,
+        "refund_status": status,
+    }
+    if refund.status == "SUCCESS":
+        members["success_time"] = to_rfc3339(refund.updated_at)
+    return members | (_global_refund(refund) if is_global else _mainland_refund(refund))
+
+
+def _refund_merchant(refund: Refund, account: Account) -> dict[str, str]:
+    if account.mode is Mode.COMMON:
+        return {"mchid": account.mch_id}
+    return {"sp_mchid": account.mch_id, "sub_mchid": refund.trade.terms["sub_mch_id"]}
+
+
+def _mainland_refund(refund: Refund) -> dict[str, Any]:
+    return {"user_received_account": "支付用户零钱", "amount": _refund_amount(refund)}
+
+
+def _global_refund(refund: Refund) -> dict[str, Any]:
+    payment = refund.trade.payment
+    amount = _refund_amount(refund) | {
+        "currency": payment["fee_type"],
+        "payer_currency": payment["cash_fee_type"],
+    }
+    if "rate_value" in payment:
+        rate = int(payment["rate_value"])
+        amount["exchange_rate"] = {"type": "SETTLEMENT_RATE", "rate": rate}
+    return {
+        "recv_account": "User balance",
+        "fund_source": "REFUND_SOURCE_UNSETTLED_FUNDS",
+        "amount": amount,
+    }
+
+
+def _refund_amount(refund: Refund) -> dict[str, Any]:
+    payment = refund.trade.payment
+    total, payer_total = int(payment["total_fee"]), int(payment["cash_fee"])
+    return {
+        "total": total,
+        "refund": refund.refund_fee,
+        "payer_total": payer_total,
+        # Rounded half up (protocol-v3 section 4.4 says only that it is rounded).
+        "payer_refund": (2 * refund.refund_fee * payer_total + total) // (2 * total),
+    }

@@ -1,16 +1,29 @@
-"""How a notification leaves this machine: one POST, no redirects, one deadline for all of it."""
+"""Delivery of one notification over HTTP: one POST, no redirects, one deadline for all of it."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Protocol
 
 import requests
 
-from django_wxpay.simulator.notifications.notices import Reply
-
 _LARGEST_ANSWER: Final = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The receiver's HTTP answer to a notification."""
+
+    status: int
+    body: bytes
+
+
+class Deliver(Protocol):
+    """Sends a notification and returns the answer; an ``OSError`` means that none came."""
+
+    def __call__(self, url: str, body: bytes, headers: Mapping[str, str]) -> Reply: ...
 
 
 class HttpDeliver:
@@ -33,12 +46,13 @@ class HttpDeliver:
             ) as response:
                 return Reply(response.status_code, _read(response, deadline))
         except ValueError as error:
+            # ``requests`` raises a ValueError for an address that it cannot parse.
             raise OSError(f"{url} cannot be called") from error
 
 
 def _read(response: requests.Response, deadline: float) -> bytes:
     answer = b""
-    # One byte at a time, for a larger read would wait for a sender that dribbles.
+    # One byte at a time: a larger read would wait for a sender that dribbles.
     for piece in response.iter_content(1):
         answer += piece
         if len(answer) > _LARGEST_ANSWER:
