@@ -8,7 +8,7 @@ import requests
 from django_wxpay.protocol import v2
 from django_wxpay.simulator import Reply, Simulator, create_app
 from tests.simulator.calling import HEARD, HOST, KEY, MCH_ID, NUMBER, ORDER, Merchant, Shop
-from tests.simulator.test_report import report
+from tests.simulator.v2.test_reporting import report
 
 
 def posted(merchant: Merchant, path: str = "/pay/unifiedorder", **how: float) -> requests.Response:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from django_wxpay.simulator import ControlError, Simulator, create_app
 from tests.simulator.calling import INSTITUTION, MCH_ID, NUMBER, OPENID, Merchant, Shop
-from tests.simulator.test_unifiedorder import H5
+from tests.simulator.v2.test_unifiedorder import H5
 
 
 def test_paying_makes_it_a_success_once(app: Simulator, merchant: Merchant) -> None:

@@ -11,7 +11,7 @@ import pytest
 from django_wxpay.simulator import Simulator, create_app
 from django_wxpay.simulator.pages.messages import MESSAGES, messages_for
 from tests.simulator.calling import HOST, INSTITUTION, MCH_ID, NUMBER, OPENID, Merchant, Shop
-from tests.simulator.test_unifiedorder import H5
+from tests.simulator.v2.test_unifiedorder import H5
 
 
 class Balanced(HTMLParser):
