@@ -12,8 +12,8 @@ from django_wxpay.models import Notification, Order, OrderEvent, Refund
 from tests.protocol.v2.test_refund_notices import notice as v2_refund
 from tests.protocol.v3 import keys
 from tests.services.conftest import new_order
-from tests.services.gateway import API_KEY, payment_notice
-from tests.services.platform import (
+from tests.wechatpay.v2 import API_KEY, payment_notice
+from tests.wechatpay.v3 import (
     PUBLIC_KEY_MODE,
     TRANSACTION_ID,
     V3_MERCHANT,

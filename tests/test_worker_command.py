@@ -21,7 +21,7 @@ from django_wxpay.services.worker import jobs
 from django_wxpay.services.worker.jobs import JOBS, Job, Outcome, Stop
 from django_wxpay.testing import SimulatedWXPay, simulated_wxpay
 from tests.factories import ApiReportFactory, NotificationFactory, OrderFactory
-from tests.services.gateway import API_KEY, payment_notice
+from tests.wechatpay.v2 import API_KEY, payment_notice
 
 pytestmark = pytest.mark.django_db
 

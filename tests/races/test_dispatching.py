@@ -15,7 +15,8 @@ from django_wxpay.services.transitions import events, orders
 from django_wxpay.signals import order_paid
 from tests.races.conftest import Shop, new_order
 from tests.races.running import Meeting, at_once
-from tests.services.gateway import ScriptedGateway, payment_notice
+from tests.wechatpay.transport import ScriptedTransport
+from tests.wechatpay.v2 import payment_notice
 
 pytestmark = pytest.mark.races
 
@@ -116,7 +117,7 @@ def test_of_two_workers_only_one_calls_a_receiver_that_raises_and_it_has_its_pau
 
 
 def test_a_worker_who_comes_too_late_for_an_event_goes_on_with_the_next(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Not even on MariaDB, where a write that changes nothing waits for the row all the same."""
@@ -197,7 +198,7 @@ def test_the_notification_that_pays_and_five_workers_tell_it_once(
 
 
 def test_many_left_over_events_are_shared_out_among_workers(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     shop: Shop,
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:

@@ -14,7 +14,7 @@ from django_wxpay.protocol.orders import OrderTerms
 from django_wxpay.services.orders import creating
 from tests.races.conftest import new_order
 from tests.races.running import Meeting, at_once
-from tests.services.gateway import ScriptedGateway
+from tests.wechatpay.transport import ScriptedTransport
 
 pytestmark = pytest.mark.races
 
@@ -22,7 +22,7 @@ NUMBER = "RACE000001"
 
 
 @pytest.fixture
-def meeting(gateway: ScriptedGateway, monkeypatch: pytest.MonkeyPatch) -> Meeting:
+def meeting(gateway: ScriptedTransport, monkeypatch: pytest.MonkeyPatch) -> Meeting:
     """Have both look for the number, and find it free, before either takes it."""
     meeting = Meeting(2)
     monkeypatch.setattr(creating, "_find", meeting.after(creating._find))
@@ -65,7 +65,7 @@ def test_different_orders_under_one_number_at_once_are_one_row_and_one_conflict(
 
 
 def test_the_loser_keeps_what_its_own_transaction_has_done_before(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A number that is taken between look and insert must not spoil the caller's transaction."""
@@ -93,7 +93,7 @@ def test_the_loser_keeps_what_its_own_transaction_has_done_before(
     assert set(numbers) == {NUMBER, "RACE000002", "RACE000003"}
 
 
-def test_twenty_orders_at_once_have_twenty_numbers(gateway: ScriptedGateway) -> None:
+def test_twenty_orders_at_once_have_twenty_numbers(gateway: ScriptedTransport) -> None:
     outcomes = at_once(*[new_order] * 20)
 
     assert len({each.out_trade_no for each in outcomes if isinstance(each, Order)}) == 20

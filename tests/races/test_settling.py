@@ -15,13 +15,8 @@ from django_wxpay.services.notifications import processing
 from django_wxpay.services.transitions import orders
 from tests.races.conftest import Shop, new_order
 from tests.races.running import Meeting, at_once
-from tests.services.gateway import (
-    PAID,
-    ScriptedGateway,
-    payment_notice,
-    refused,
-    standing,
-)
+from tests.wechatpay.transport import ScriptedTransport
+from tests.wechatpay.v2 import PAID, payment_notice, refused, standing
 
 pytestmark = pytest.mark.races
 
@@ -94,7 +89,7 @@ def test_copies_that_were_all_judged_before_one_was_written_are_one_payment(
 
 
 def test_a_notification_and_a_query_that_both_found_it_unpaid_are_one_payment(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     order: Order,
     shop: Shop,
     monkeypatch: pytest.MonkeyPatch,
@@ -113,7 +108,7 @@ def test_a_notification_and_a_query_that_both_found_it_unpaid_are_one_payment(
 
 
 def test_a_notification_a_query_and_a_close_of_a_paid_order_are_one_payment(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     order: Order,
     shop: Shop,
     monkeypatch: pytest.MonkeyPatch,
@@ -133,7 +128,7 @@ def test_a_notification_a_query_and_a_close_of_a_paid_order_are_one_payment(
 
 
 def test_news_that_was_true_when_it_was_asked_for_does_not_undo_a_payment(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     order: Order,
     shop: Shop,
     monkeypatch: pytest.MonkeyPatch,
@@ -155,7 +150,7 @@ def test_news_that_was_true_when_it_was_asked_for_does_not_undo_a_payment(
 
 
 def test_a_payment_that_slipped_in_behind_a_close_is_a_payment_and_no_contradiction(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     order: Order,
     shop: Shop,
     monkeypatch: pytest.MonkeyPatch,
@@ -195,7 +190,7 @@ def test_two_contradictions_of_one_kind_are_one_event(
 
 
 def test_the_notifications_of_many_orders_do_not_touch_each_other(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     shop: Shop,
 ) -> None:
     orders = [new_order(out_trade_no=f"RACE10000{at}") for at in range(8)]
@@ -216,7 +211,7 @@ def test_the_notifications_of_many_orders_do_not_touch_each_other(
 
 @pytest.mark.parametrize("delivery", ["first", "second"])
 def test_an_order_that_appears_while_its_notification_is_judged_is_paid(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     shop: Shop,
     monkeypatch: pytest.MonkeyPatch,
     delivery: str,
@@ -248,7 +243,7 @@ def test_an_order_that_appears_while_its_notification_is_judged_is_paid(
     ids=["unknown order", "no success"],
 )
 def test_copies_of_news_that_fits_no_order_are_one_row_and_no_trouble(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     shop: Shop,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,

@@ -22,7 +22,8 @@ from django_wxpay.services.worker.loop import Worker
 from tests.factories import ApiReportFactory, OrderFactory
 from tests.races.conftest import Shop, new_order
 from tests.races.running import Meeting, at_once
-from tests.services.gateway import ScriptedGateway, payment_notice
+from tests.wechatpay.transport import ScriptedTransport
+from tests.wechatpay.v2 import payment_notice
 
 pytestmark = pytest.mark.races
 
@@ -75,7 +76,7 @@ def until(happens: Callable[[], bool]) -> None:
 
 
 def test_two_workers_who_both_found_a_notification_judge_it_once(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     shop: Shop,
     judged: Counter[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -92,7 +93,7 @@ def test_two_workers_who_both_found_a_notification_judge_it_once(
 
 
 def test_many_failed_notifications_are_shared_out_among_workers(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     shop: Shop,
     judged: Counter[str],
 ) -> None:
@@ -105,7 +106,7 @@ def test_many_failed_notifications_are_shared_out_among_workers(
 
 
 def test_a_worker_and_wechat_pays_own_repetition_pay_an_order_once(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     shop: Shop,
 ) -> None:
     (number,) = failed(1)
@@ -122,7 +123,7 @@ def test_a_worker_and_wechat_pays_own_repetition_pay_an_order_once(
 
 
 def test_two_workers_do_all_there_is_to_do_and_nothing_of_it_twice(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     shop: Shop,
     judged: Counter[str],
 ) -> None:
@@ -152,7 +153,7 @@ def test_two_workers_do_all_there_is_to_do_and_nothing_of_it_twice(
 
 
 def test_two_processes_that_begin_the_same_job_share_its_row(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     meeting = Meeting(2)
@@ -192,7 +193,7 @@ def test_a_connection_that_broke_is_replaced_before_the_next_run(shop: Shop) -> 
 
 
 def test_a_database_that_is_away_is_waited_for_and_the_work_is_done_when_it_is_back(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     shop: Shop,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -23,8 +23,8 @@ from tests.factories import (
     PlatformCertificateFactory,
 )
 from tests.protocol.v3 import keys
-from tests.services.gateway import API_KEY
-from tests.services.platform import PUBLIC_KEY_MODE, V3_MERCHANT
+from tests.wechatpay.v2 import API_KEY
+from tests.wechatpay.v3 import PUBLIC_KEY_MODE, V3_MERCHANT
 
 pytestmark = pytest.mark.django_db
 

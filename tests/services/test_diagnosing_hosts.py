@@ -6,7 +6,6 @@ import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -20,14 +19,9 @@ from django_wxpay.services.doctor import diagnosis, hosts
 from django_wxpay.services.doctor.findings import Finding, Level, Subject, advice_on
 from tests.protocol.v3 import keys
 from tests.services.conftest import HOST
-from tests.services.gateway import API_KEY, MCH_ID, ScriptedGateway, refused, standing
-from tests.services.platform import (
-    PUBLIC_KEY_MODE,
-    V3_MERCHANT,
-    ScriptedPlatform,
-    certificates_answer,
-    trade,
-)
+from tests.wechatpay.transport import ScriptedTransport
+from tests.wechatpay.v2 import API_KEY, MCH_ID, refused, scripted_v2, standing
+from tests.wechatpay.v3 import CERTIFICATES, PUBLIC_KEY_MODE, V3_MERCHANT, scripted_v3, trade
 
 pytestmark = pytest.mark.django_db
 
@@ -68,7 +62,7 @@ def described(finding: Finding) -> tuple[Level, Subject]:
 
 
 def test_no_such_order_is_the_good_answer_and_is_measured_like_any_call(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
 ) -> None:
     gateway.answers[QUERY] = NO_SUCH_ORDER
     finding = the_only()
@@ -85,25 +79,25 @@ def test_no_such_order_is_the_good_answer_and_is_measured_like_any_call(
     assert row.out_trade_no == fields["out_trade_no"]
 
 
-def test_no_number_is_asked_for_twice(gateway: ScriptedGateway) -> None:
+def test_no_number_is_asked_for_twice(gateway: ScriptedTransport) -> None:
     gateway.answers[QUERY] = NO_SUCH_ORDER
     asked()
     asked()
     assert len({fields["out_trade_no"] for _, fields in gateway.calls}) == 2
 
 
-def test_an_order_that_exists_against_all_odds_proves_as_much(gateway: ScriptedGateway) -> None:
+def test_an_order_that_exists_against_all_odds_proves_as_much(gateway: ScriptedTransport) -> None:
     gateway.answers[QUERY] = standing("NOTPAY")
     assert described(the_only()) == (OK, Subject.HOSTS)
 
 
 def test_every_host_is_asked_apart_and_none_stands_in_for_another(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     configure: Callable[..., None],
 ) -> None:
     configure(HOSTS=[HOST, SPARE])
     gateway.answers[QUERY] = ConnectionResetError()
-    spare = ScriptedGateway()
+    spare = scripted_v2()
     spare.answers[QUERY] = NO_SUCH_ORDER
     gateways.mount(SPARE, spare)
     try:
@@ -119,14 +113,14 @@ def test_every_host_is_asked_apart_and_none_stands_in_for_another(
     assert not ApiReport.objects.filter(is_standby=True).exists()
 
 
-def test_an_institution_asks_for_its_sub_merchant(gateway: ScriptedGateway) -> None:
+def test_an_institution_asks_for_its_sub_merchant(gateway: ScriptedTransport) -> None:
     gateway.answers[QUERY] = NO_SUCH_ORDER
     assert the_only("institution").level is OK
     assert gateway.calls[0][1]["sub_mch_id"] == "1900000200"
 
 
 def test_an_institution_without_a_sub_merchant_cannot_ask_and_that_is_said(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     configure: Callable[..., None],
 ) -> None:
     configure("institution", SUB_MCH_ID=None)
@@ -151,7 +145,7 @@ def return_fail(**more: str) -> Callable[[dict[str, str]], bytes]:
     ],
 )
 def test_a_signature_that_is_refused_is_a_matter_of_keys(
-    gateway: ScriptedGateway, answer: Any, word: str
+    gateway: ScriptedTransport, answer: Any, word: str
 ) -> None:
     gateway.answers[QUERY] = answer
     finding = the_only()
@@ -161,13 +155,13 @@ def test_a_signature_that_is_refused_is_a_matter_of_keys(
     assert API_KEY not in repr(finding)
 
 
-def test_no_such_order_that_nobody_signed_proves_nothing(gateway: ScriptedGateway) -> None:
+def test_no_such_order_that_nobody_signed_proves_nothing(gateway: ScriptedTransport) -> None:
     gateway.answers[QUERY] = return_fail(err_code="ORDERNOTEXIST")
     assert the_only().level is ERROR
 
 
 def test_an_answer_under_another_key_is_a_matter_of_keys(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     configure: Callable[..., None],
 ) -> None:
     gateway.answers[QUERY] = NO_SUCH_ORDER
@@ -179,7 +173,7 @@ def test_an_answer_under_another_key_is_a_matter_of_keys(
     assert API_KEY[::-1] not in repr(finding)
 
 
-def test_a_wrong_identity_is_a_matter_of_configuration(gateway: ScriptedGateway) -> None:
+def test_a_wrong_identity_is_a_matter_of_configuration(gateway: ScriptedTransport) -> None:
     gateway.answers[QUERY] = refused("APPID_MCHID_NOT_MATCH", "not\x9b bound")
     finding = the_only()
     assert described(finding) == (ERROR, Subject.CONFIGURATION)
@@ -189,7 +183,7 @@ def test_a_wrong_identity_is_a_matter_of_configuration(gateway: ScriptedGateway)
 
 @pytest.mark.parametrize("code", ["SYSTEMERROR", "FREQUENCY_LIMITED"])
 def test_a_host_that_is_briefly_out_of_order_is_a_warning(
-    gateway: ScriptedGateway, code: str
+    gateway: ScriptedTransport, code: str
 ) -> None:
     gateway.answers[QUERY] = refused(code)
     finding = the_only()
@@ -209,7 +203,7 @@ def test_a_host_that_is_briefly_out_of_order_is_a_warning(
     ],
 )
 def test_a_host_that_brings_no_answer_is_told_with_the_kind_of_failure(
-    gateway: ScriptedGateway, answer: Any, word: str
+    gateway: ScriptedTransport, answer: Any, word: str
 ) -> None:
     gateway.answers[QUERY] = answer
     finding = the_only()
@@ -229,7 +223,7 @@ def test_what_keeps_it_from_asking_is_told(
     assert "/nowhere/ca.pem" in finding.message
 
 
-def test_calls_are_judged_before_any_is_made(gateway: ScriptedGateway) -> None:
+def test_calls_are_judged_before_any_is_made(gateway: ScriptedTransport) -> None:
     gateway.answers[QUERY] = requests.ReadTimeout()
     found = diagnosis.diagnose(merchants=["default"])
     assert [one.level for one in found if one.subject is Subject.LATENCY] == [OK]
@@ -240,10 +234,11 @@ def test_calls_are_judged_before_any_is_made(gateway: ScriptedGateway) -> None:
 
 
 @pytest.fixture
-def platform(wxpay: dict[str, Any], settings: Any) -> Iterator[Platform]:
+def platform(wxpay: dict[str, Any], settings: Any) -> Iterator[ScriptedTransport]:
     entry = V3_MERCHANT | PUBLIC_KEY_MODE
     settings.WXPAY = {**wxpay, "MERCHANTS": {"default": entry}}
-    scripted = Platform()
+    # Whatever number the order has that is asked for.
+    scripted = scripted_v3((404, {"code": "ORDER_NOT_EXIST", "message": "no such order"}))
     gateways.mount("http://v3.test", scripted)
     gateways.platform_keys.cache_clear()
     yield scripted
@@ -251,25 +246,17 @@ def platform(wxpay: dict[str, Any], settings: Any) -> Iterator[Platform]:
     gateways.platform_keys.cache_clear()
 
 
-class Platform(ScriptedPlatform):
-    """Answers every question about an order alike, whatever its number."""
-
-    answer: tuple[int, Any] = (404, {"code": "ORDER_NOT_EXIST", "message": "no such order"})
-
-    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        self.answers.setdefault(urlsplit(str(request.url)).path, self.answer)
-        return super().send(request, **kwargs)
-
-
 @pytest.fixture
-def by_certificate(platform: Platform, configure: Callable[..., None]) -> Platform:
+def by_certificate(
+    platform: ScriptedTransport, configure: Callable[..., None]
+) -> ScriptedTransport:
     configure(**dict.fromkeys(PUBLIC_KEY_MODE))
-    platform.serial = keys.PLATFORM_SERIAL
-    platform.answers["/v3/certificates"] = certificates_answer
+    platform.dialect.serial = keys.PLATFORM_SERIAL
+    platform.answers["/v3/certificates"] = CERTIFICATES
     return platform
 
 
-def test_v3_without_such_an_order_is_well(platform: Platform) -> None:
+def test_v3_without_such_an_order_is_well(platform: ScriptedTransport) -> None:
     finding = the_only()
     assert described(finding) == (OK, Subject.HOSTS)
     assert finding.message.startswith("v3.test (API v3) answers in ")
@@ -278,7 +265,9 @@ def test_v3_without_such_an_order_is_well(platform: Platform) -> None:
     assert ApiReport.objects.get().err_code == "ORDERNOTEXIST"
 
 
-def test_where_certificates_are_used_they_are_asked_for_as_well(by_certificate: Platform) -> None:
+def test_where_certificates_are_used_they_are_asked_for_as_well(
+    by_certificate: ScriptedTransport,
+) -> None:
     assert described(the_only()) == (OK, Subject.HOSTS)
     assert by_certificate.paths()[0] == "/v3/certificates"
     assert len(by_certificate.calls) == ApiReport.objects.count() == 2
@@ -287,7 +276,7 @@ def test_where_certificates_are_used_they_are_asked_for_as_well(by_certificate: 
 
 
 def test_with_hosts_asked_it_is_well_that_no_certificate_is_known_yet(
-    by_certificate: Platform,
+    by_certificate: ScriptedTransport,
 ) -> None:
     found = diagnosis.diagnose()
     assert {one.level for one in found} == {OK}
@@ -297,7 +286,7 @@ def test_with_hosts_asked_it_is_well_that_no_certificate_is_known_yet(
 
 
 def test_a_v3_key_that_opens_no_certificate_is_a_matter_of_keys(
-    by_certificate: Platform,
+    by_certificate: ScriptedTransport,
     configure: Callable[..., None],
 ) -> None:
     configure(API_V3_KEY=keys.API_V3_KEY[::-1])
@@ -310,7 +299,7 @@ def test_a_v3_key_that_opens_no_certificate_is_a_matter_of_keys(
 
 @pytest.mark.parametrize("code", ["RESOURCE_NOT_EXISTS", "NOT_FOUND"])
 def test_an_account_without_certificates_needs_the_public_key(
-    by_certificate: Platform, code: str
+    by_certificate: ScriptedTransport, code: str
 ) -> None:
     by_certificate.answers["/v3/certificates"] = (404, {"code": code, "message": "none"})
     finding = the_only()
@@ -318,8 +307,8 @@ def test_an_account_without_certificates_needs_the_public_key(
     assert "set WECHATPAY_PUBLIC_KEY" in finding.advice
 
 
-def test_an_unsigned_401_of_v3_is_a_matter_of_keys(platform: Platform) -> None:
-    platform.answer = (401, {"code": "SIGN_ERROR", "message": "签名错误"})
+def test_an_unsigned_401_of_v3_is_a_matter_of_keys(platform: ScriptedTransport) -> None:
+    platform.script = [(401, {"code": "SIGN_ERROR", "message": "签名错误"})]
     finding = the_only()
     assert described(finding) == (ERROR, Subject.KEYS)
     assert finding.message == "v3.test (API v3) refuses: SIGNERROR 签名错误."
@@ -327,38 +316,40 @@ def test_an_unsigned_401_of_v3_is_a_matter_of_keys(platform: Platform) -> None:
 
 
 def test_a_signature_of_v3_that_does_not_hold_is_a_matter_of_keys(
-    platform: Platform,
+    platform: ScriptedTransport,
 ) -> None:
-    platform.answer = (200, trade("whatever"))
-    platform.serial = keys.PLATFORM_SERIAL
+    platform.script = [(200, trade("whatever"))]
+    platform.dialect.serial = keys.PLATFORM_SERIAL
     finding = the_only()
     assert described(finding) == (ERROR, Subject.KEYS)
     assert "WECHATPAY_PUBLIC_KEY" in finding.advice
 
 
-def test_an_answer_that_decides_nothing_is_no_answer(platform: Platform) -> None:
-    platform.answer = (202, {"code": "USERPAYING", "message": "later"})
+def test_an_answer_that_decides_nothing_is_no_answer(platform: ScriptedTransport) -> None:
+    platform.script = [(202, {"code": "USERPAYING", "message": "later"})]
     finding = the_only()
     assert described(finding) == (ERROR, Subject.HOSTS)
     assert finding.message.endswith("brings no answer to believe: undecided, HTTP 202.")
 
 
-def test_a_host_of_v3_that_is_out_of_order_is_told_with_its_status(platform: Platform) -> None:
-    platform.answer = (503, None)
+def test_a_host_of_v3_that_is_out_of_order_is_told_with_its_status(
+    platform: ScriptedTransport,
+) -> None:
+    platform.script = [(503, None)]
     finding = the_only()
     assert described(finding) == (ERROR, Subject.HOSTS)
     assert finding.message.endswith("brings no answer to believe: HTTP_5XX, HTTP 503.")
 
 
 def test_a_v3_merchant_with_a_v2_key_is_asked_over_both_for_reports_need_v2(
-    platform: Platform,
-    gateway: ScriptedGateway,
+    platform: ScriptedTransport,
+    gateway: ScriptedTransport,
     configure: Callable[..., None],
 ) -> None:
     gateway.answers[QUERY] = NO_SUCH_ORDER
     configure(API_KEY=API_KEY, HOSTS=[HOST])
     gateways.mount(f"{HOST}/v3", platform)
-    platform.answer = (404, {"code": "ORDER_NOT_EXIST"})
+    platform.script = [(404, {"code": "ORDER_NOT_EXIST"})]
     try:
         first, second = asked()
     finally:
@@ -369,7 +360,7 @@ def test_a_v3_merchant_with_a_v2_key_is_asked_over_both_for_reports_need_v2(
 
 
 def test_a_v2_merchant_with_v3_keys_is_asked_over_v2(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     configure: Callable[..., None],
 ) -> None:
     gateway.answers[QUERY] = NO_SUCH_ORDER
@@ -378,7 +369,7 @@ def test_a_v2_merchant_with_v3_keys_is_asked_over_v2(
 
 
 def test_without_a_database_v3_cannot_look_for_certificates_and_that_is_told(
-    by_certificate: Platform, monkeypatch: pytest.MonkeyPatch
+    by_certificate: ScriptedTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*args: Any) -> Any:
         raise OperationalError("gone")

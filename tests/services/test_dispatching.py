@@ -15,7 +15,7 @@ from django_wxpay.models import Order, OrderEvent
 from django_wxpay.services.transitions import events
 from django_wxpay.signals import order_paid
 from tests.services.conftest import new_order
-from tests.services.gateway import payment_notice
+from tests.wechatpay.v2 import payment_notice
 
 pytestmark = pytest.mark.django_db
 

@@ -20,7 +20,8 @@ from django_wxpay.services.notifications import processing, receiving
 from django_wxpay.services.notifications.responses import Acknowledgement
 from django_wxpay.signals import order_paid
 from tests.services.conftest import new_order
-from tests.services.gateway import API_KEY, ScriptedGateway, payment_notice
+from tests.wechatpay.transport import ScriptedTransport
+from tests.wechatpay.v2 import API_KEY, payment_notice
 
 pytestmark = pytest.mark.django_db
 
@@ -426,7 +427,7 @@ def test_the_same_notification_fifty_times_at_once_is_one_move_and_fifty_success
     assert heard == ["SUCCESS"]
 
 
-def test_a_payment_after_a_close_still_counts(gateway: ScriptedGateway, order: Order) -> None:
+def test_a_payment_after_a_close_still_counts(gateway: ScriptedTransport, order: Order) -> None:
     gateway.answers["/pay/closeorder"] = {}
     services.close_order(order)
 

@@ -14,7 +14,7 @@ from django_wxpay.services.claims import Batch
 from django_wxpay.services.worker import jobs
 from django_wxpay.services.worker.jobs import JOBS, Outcome, chosen_jobs
 from tests.factories import ApiReportFactory, NotificationFactory, OrderEventFactory
-from tests.services.gateway import ScriptedGateway
+from tests.wechatpay.transport import ScriptedTransport
 
 pytestmark = pytest.mark.django_db
 
@@ -55,7 +55,7 @@ def test_two_outcomes_come_to_their_sums_and_end_as_the_second_did() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_with_nothing_to_do_a_job_does_nothing_and_has_no_more(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     name: str,
 ) -> None:
     outcome = does(name)
@@ -64,7 +64,7 @@ def test_with_nothing_to_do_a_job_does_nothing_and_has_no_more(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_told_to_stop_at_once_a_job_changes_nothing(gateway: ScriptedGateway, name: str) -> None:
+def test_told_to_stop_at_once_a_job_changes_nothing(gateway: ScriptedTransport, name: str) -> None:
     event = OrderEventFactory(dispatched_at=None)
     notice = NotificationFactory(unknown=True)
     report = ApiReportFactory()
@@ -77,19 +77,19 @@ def test_told_to_stop_at_once_a_job_changes_nothing(gateway: ScriptedGateway, na
     assert gateway.calls == []
 
 
-def test_events_left_over_are_told(gateway: ScriptedGateway) -> None:
+def test_events_left_over_are_told(gateway: ScriptedTransport) -> None:
     OrderEventFactory(dispatched_at=None)
     OrderEventFactory(untold=True)
     assert str(does("events")) == "1 events told"
     assert OrderEvent.objects.filter(dispatched_at__isnull=True).count() == 1
 
 
-def test_notifications_that_still_fail_are_left_for_later(gateway: ScriptedGateway) -> None:
+def test_notifications_that_still_fail_are_left_for_later(gateway: ScriptedTransport) -> None:
     NotificationFactory(unknown=True)
     assert str(does("notifications")) == "1 left for later"
 
 
-def test_calls_are_reported(gateway: ScriptedGateway) -> None:
+def test_calls_are_reported(gateway: ScriptedTransport) -> None:
     gateway.answers["/payitil/report"] = YES
     ApiReportFactory()
     ApiReportFactory(merchant="gone")
@@ -97,7 +97,7 @@ def test_calls_are_reported(gateway: ScriptedGateway) -> None:
 
 
 def test_reports_that_nobody_answers_are_in_vain_though_nothing_failed(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
 ) -> None:
     gateway.answers["/payitil/report"] = ConnectionResetError()
     ApiReport.objects.bulk_create(ApiReportFactory.build_batch(40))
@@ -107,7 +107,7 @@ def test_reports_that_nobody_answers_are_in_vain_though_nothing_failed(
     assert outcome.counts["given up"] + outcome.counts["left for later"] == 40
 
 
-def test_calls_are_rolled_up_and_what_waits_is_noted(gateway: ScriptedGateway) -> None:
+def test_calls_are_rolled_up_and_what_waits_is_noted(gateway: ScriptedTransport) -> None:
     ApiReportFactory()
     ApiReportFactory(report_status="SENT")
     assert str(does("latency")) == "2 calls rolled up"
@@ -115,7 +115,7 @@ def test_calls_are_rolled_up_and_what_waits_is_noted(gateway: ScriptedGateway) -
     assert ReportBacklog.objects.get().waiting == 1
 
 
-def test_old_calls_are_pruned_once_they_are_rolled_up(gateway: ScriptedGateway) -> None:
+def test_old_calls_are_pruned_once_they_are_rolled_up(gateway: ScriptedTransport) -> None:
     long_ago = datetime.now(UTC) - timedelta(days=1000)
     ApiReportFactory(created_at=long_ago, is_rolled_up=True)
     ApiReportFactory(created_at=long_ago)

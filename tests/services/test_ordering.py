@@ -13,13 +13,14 @@ from django_wxpay.exceptions import InvalidOrder, OrderConflict, UnknownMerchant
 from django_wxpay.models import Notification, Order, OrderEvent
 from django_wxpay.protocol.times import to_t14
 from tests.services.conftest import new_order
-from tests.services.gateway import API_KEY, APPID, MCH_ID, ScriptedGateway, payment_notice
+from tests.wechatpay.transport import ScriptedTransport
+from tests.wechatpay.v2 import API_KEY, APPID, MCH_ID, payment_notice
 
 pytestmark = pytest.mark.django_db
 
 
 def test_an_order_is_written_with_the_merchants_identity_and_nothing_is_sent(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
 ) -> None:
     order = new_order(reference="SHOP-1", attach="branch 7")
 

@@ -21,19 +21,14 @@ from django_wxpay.exceptions import (
 from django_wxpay.models import ApiReport, Order, OrderEvent, Prepay
 from django_wxpay.services.orders import placing
 from tests.services.conftest import new_order
-from tests.services.gateway import (
-    PAID,
-    ScriptedGateway,
-    granted,
-    refused,
-    standing,
-)
+from tests.wechatpay.transport import ScriptedTransport
+from tests.wechatpay.v2 import PAID, granted, refused, standing
 
 pytestmark = pytest.mark.django_db
 
 
 def test_an_accepted_order_has_a_prepay_and_waits_to_be_paid(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     order: Order,
 ) -> None:
     before = datetime.now(UTC)
@@ -54,7 +49,7 @@ def test_an_accepted_order_has_a_prepay_and_waits_to_be_paid(
     assert (report.return_code, report.result_code, report.err_code) == ("SUCCESS", "SUCCESS", "")
 
 
-def test_a_live_prepay_is_returned_without_a_call(gateway: ScriptedGateway, order: Order) -> None:
+def test_a_live_prepay_is_returned_without_a_call(gateway: ScriptedTransport, order: Order) -> None:
     first = services.unified_order(order)
     again = services.unified_order(Order.objects.get())
 
@@ -63,7 +58,7 @@ def test_a_live_prepay_is_returned_without_a_call(gateway: ScriptedGateway, orde
 
 
 def test_an_expired_prepay_is_followed_by_a_new_one_with_the_same_parameters(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     order: Order,
 ) -> None:
     first = services.unified_order(order)
@@ -79,7 +74,7 @@ def test_an_expired_prepay_is_followed_by_a_new_one_with_the_same_parameters(
     assert OrderEvent.objects.count() == 1
 
 
-def test_a_mobile_browser_has_five_minutes(gateway: ScriptedGateway) -> None:
+def test_a_mobile_browser_has_five_minutes(gateway: ScriptedTransport) -> None:
     order = new_order(
         trade_type="MWEB",
         scene_info={
@@ -92,14 +87,14 @@ def test_a_mobile_browser_has_five_minutes(gateway: ScriptedGateway) -> None:
     assert services.payment_parameters(prepay) == {"mweb_url": prepay.mweb_url}
 
 
-def test_a_prepay_does_not_outlive_its_order(gateway: ScriptedGateway) -> None:
+def test_a_prepay_does_not_outlive_its_order(gateway: ScriptedTransport) -> None:
     order = new_order(time_expire=datetime.now(UTC) + timedelta(minutes=30))
 
     assert services.unified_order(order).expires_at == order.time_expire
 
 
 def test_a_refusal_is_one_call_and_stays_with_the_order(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     order: Order,
 ) -> None:
     gateway.answers["/pay/unifiedorder"] = refused("NOAUTH", "商户无此接口权限")
@@ -119,7 +114,7 @@ def test_a_refusal_is_one_call_and_stays_with_the_order(
 
 
 def test_an_order_said_to_be_paid_is_asked_about_and_stands_as_paid(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     order: Order,
 ) -> None:
     gateway.answers["/pay/unifiedorder"] = refused("ORDERPAID")
@@ -133,7 +128,7 @@ def test_an_order_said_to_be_paid_is_asked_about_and_stands_as_paid(
 
 
 def test_a_query_that_fails_after_orderpaid_does_not_hide_the_refusal(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     order: Order,
 ) -> None:
     gateway.answers["/pay/unifiedorder"] = refused("ORDERPAID")
@@ -158,7 +153,7 @@ def test_a_query_that_fails_after_orderpaid_does_not_hide_the_refusal(
     ],
 )
 def test_without_a_trustworthy_answer_the_order_stays_and_calling_again_is_safe(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     order: Order,
     answer: Any,
     error: type[Exception],
@@ -186,7 +181,7 @@ def test_without_a_trustworthy_answer_the_order_stays_and_calling_again_is_safe(
     ],
 )
 def test_an_order_that_is_over_is_not_placed_again(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     order: Order,
     state: str,
     code: str,
@@ -202,7 +197,7 @@ def test_an_order_that_is_over_is_not_placed_again(
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("verb", ["unified_order", "query_order", "close_order"])
 def test_no_network_while_a_transaction_is_open(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     order: Order,
     verb: str,
 ) -> None:
@@ -216,7 +211,7 @@ def test_no_network_while_a_transaction_is_open(
 
 @pytest.mark.django_db(transaction=True)
 def test_no_transaction_is_open_while_the_wire_is_hot(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     order: Order,
 ) -> None:
     open_during_call: list[bool] = []
@@ -232,7 +227,7 @@ def test_no_transaction_is_open_while_the_wire_is_hot(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_at_once_get_one_prepay_from_one_call(gateway: ScriptedGateway, order: Order) -> None:
+def test_two_at_once_get_one_prepay_from_one_call(gateway: ScriptedTransport, order: Order) -> None:
     called, go_on = threading.Event(), threading.Event()
 
     def slowly(sent: dict[str, str]) -> dict[str, str]:
@@ -264,7 +259,7 @@ def test_two_at_once_get_one_prepay_from_one_call(gateway: ScriptedGateway, orde
 
 
 def test_who_waits_too_long_is_told_that_the_outcome_is_unknown(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     order: Order,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -277,7 +272,7 @@ def test_who_waits_too_long_is_told_that_the_outcome_is_unknown(
 
 
 def test_a_crash_during_a_call_costs_only_the_rest_of_its_lease(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     order: Order,
 ) -> None:
     Order.objects.update(placing_until=datetime.now(UTC) - timedelta(seconds=1))
@@ -286,7 +281,7 @@ def test_a_crash_during_a_call_costs_only_the_rest_of_its_lease(
 
 
 def test_the_one_liner_returns_the_order_its_prepay_and_the_clients_parameters(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     db: None,
 ) -> None:
     fields = {
@@ -315,7 +310,7 @@ def test_the_one_liner_returns_the_order_its_prepay_and_the_clients_parameters(
 
 
 def test_the_client_signs_with_the_orders_own_sign_type_even_after_the_settings_changed(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     order: Order,
     wxpay: dict[str, Any],
     settings: Any,
@@ -332,7 +327,7 @@ def test_the_client_signs_with_the_orders_own_sign_type_even_after_the_settings_
 
 
 def test_parameters_of_an_expired_prepay_are_refused(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     order: Order,
 ) -> None:
     prepay = services.unified_order(order)

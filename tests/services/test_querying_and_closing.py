@@ -14,7 +14,8 @@ from django_wxpay.exceptions import OutcomeUnknown, Refused
 from django_wxpay.models import Order, OrderEvent, Promotion
 from django_wxpay.signals import order_closed, order_conflicted, order_paid
 from tests.services.conftest import new_order
-from tests.services.gateway import PAID, ScriptedGateway, refused, standing
+from tests.wechatpay.transport import ScriptedTransport
+from tests.wechatpay.v2 import PAID, refused, standing
 
 pytestmark = pytest.mark.django_db
 
@@ -42,7 +43,7 @@ def told() -> Any:
 
 
 def test_a_query_settles_the_payment_in_every_detail(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     order: Order,
     told: list[tuple[str, str]],
 ) -> None:
@@ -99,7 +100,7 @@ def test_a_query_settles_the_payment_in_every_detail(
 
 
 def test_asking_again_changes_nothing_and_tells_nobody(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     order: Order,
     told: list[tuple[str, str]],
 ) -> None:
@@ -115,7 +116,7 @@ def test_asking_again_changes_nothing_and_tells_nobody(
 
 
 def test_a_later_answer_fills_blanks_and_rewrites_nothing(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     order: Order,
 ) -> None:
     without_bank = {name: value for name, value in PAID.items() if name != "bank_type"}
@@ -141,7 +142,7 @@ def test_a_later_answer_fills_blanks_and_rewrites_nothing(
     ],
 )
 def test_every_trade_state_moves_a_new_order(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     order: Order,
     told: list[tuple[str, str]],
     state: str,
@@ -157,7 +158,7 @@ def test_every_trade_state_moves_a_new_order(
     assert OrderEvent.objects.count() == 1
 
 
-def test_a_late_notpay_never_undoes_success(gateway: ScriptedGateway, order: Order) -> None:
+def test_a_late_notpay_never_undoes_success(gateway: ScriptedTransport, order: Order) -> None:
     gateway.answers["/pay/orderquery"] = standing("SUCCESS", **PAID)
     services.query_order(order)
     gateway.answers["/pay/orderquery"] = standing("NOTPAY")
@@ -169,7 +170,7 @@ def test_a_late_notpay_never_undoes_success(gateway: ScriptedGateway, order: Ord
 
 
 def test_a_move_without_words_drops_the_words_of_the_old_state(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     order: Order,
 ) -> None:
     gateway.answers["/pay/orderquery"] = standing("NOTPAY")
@@ -181,7 +182,7 @@ def test_a_move_without_words_drops_the_words_of_the_old_state(
 
 
 def test_other_money_is_a_conflict_that_leaves_the_order_and_is_told_once(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     order: Order,
     told: list[tuple[str, str]],
 ) -> None:
@@ -198,7 +199,7 @@ def test_other_money_is_a_conflict_that_leaves_the_order_and_is_told_once(
 
 
 def test_an_order_that_wechat_pay_does_not_know_is_a_refusal(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     order: Order,
 ) -> None:
     gateway.answers["/pay/orderquery"] = refused("ORDERNOTEXIST")
@@ -210,7 +211,7 @@ def test_an_order_that_wechat_pay_does_not_know_is_a_refusal(
 
 
 def test_closing_closes_and_tells(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     order: Order,
     told: list[tuple[str, str]],
 ) -> None:
@@ -223,14 +224,14 @@ def test_closing_closes_and_tells(
     assert told == [("closed", "CLOSED")]
 
 
-def test_an_order_closed_already_is_closed(gateway: ScriptedGateway, order: Order) -> None:
+def test_an_order_closed_already_is_closed(gateway: ScriptedTransport, order: Order) -> None:
     gateway.answers["/pay/closeorder"] = refused("ORDERCLOSED")
 
     assert services.close_order(order).trade_state == "CLOSED"
 
 
 def test_closing_what_turns_out_to_be_paid_settles_the_payment(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     order: Order,
     told: list[tuple[str, str]],
 ) -> None:
@@ -248,7 +249,7 @@ def test_closing_what_turns_out_to_be_paid_settles_the_payment(
 
 @pytest.mark.parametrize("answer", [refused("SYSTEMERROR"), refused("ORDERNOTEXIST")])
 def test_a_refused_close_leaves_the_order_open(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     order: Order,
     answer: dict[str, str],
 ) -> None:
@@ -260,7 +261,9 @@ def test_a_refused_close_leaves_the_order_open(
     assert order.trade_state == "CREATED"
 
 
-def test_an_unanswered_close_leaves_the_order_open(gateway: ScriptedGateway, order: Order) -> None:
+def test_an_unanswered_close_leaves_the_order_open(
+    gateway: ScriptedTransport, order: Order
+) -> None:
     gateway.answers["/pay/closeorder"] = requests.ReadTimeout()
     with pytest.raises(OutcomeUnknown):
         services.close_order(order)
@@ -270,7 +273,7 @@ def test_an_unanswered_close_leaves_the_order_open(gateway: ScriptedGateway, ord
 
 
 def test_an_institutions_order_is_asked_for_under_its_sub_merchant(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
 ) -> None:
     order = new_order(merchant="institution")
     gateway.answers["/pay/orderquery"] = standing("NOTPAY")

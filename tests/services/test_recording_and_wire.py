@@ -13,12 +13,13 @@ from django_wxpay.models import ApiReport, Order
 from django_wxpay.services import gateways
 from django_wxpay.services.latency import recording
 from tests.services.conftest import HOST
-from tests.services.gateway import API_KEY, ScriptedGateway, refused
+from tests.wechatpay.transport import ScriptedTransport
+from tests.wechatpay.v2 import API_KEY, refused, scripted_v2
 
 pytestmark = pytest.mark.django_db
 
 
-def test_an_answer_longer_than_its_column_is_cut(gateway: ScriptedGateway, order: Order) -> None:
+def test_an_answer_longer_than_its_column_is_cut(gateway: ScriptedTransport, order: Order) -> None:
     gateway.answers["/pay/orderquery"] = refused("SYSTEMERROR", "很长" * 200)
     with pytest.raises(Refused):
         services.query_order(order)
@@ -30,7 +31,7 @@ def test_an_answer_longer_than_its_column_is_cut(gateway: ScriptedGateway, order
 
 
 def test_a_report_that_cannot_be_written_never_fails_the_payment(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     order: Order,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -49,7 +50,7 @@ def test_a_report_that_cannot_be_written_never_fails_the_payment(
 
 
 def test_a_mount_outlives_changed_settings_and_an_unmount_ends_it(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     order: Order,
     wxpay: dict[str, Any],
     settings: Any,
@@ -70,12 +71,12 @@ def test_other_settings_leave_the_transport_alone(settings: Any) -> None:
 
 
 def test_mounts_of_one_address_are_undone_one_by_one(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     order: Order,
     wxpay: dict[str, Any],
     settings: Any,
 ) -> None:
-    inner = ScriptedGateway()
+    inner = scripted_v2()
     inner.answers["/pay/orderquery"] = refused("SYSTEMERROR")
     gateway.answers["/pay/orderquery"] = refused("NOAUTH")
     gateways.mount(HOST, inner)

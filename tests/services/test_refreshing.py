@@ -15,12 +15,8 @@ from django_wxpay.models import CertificateDownload, PlatformCertificate
 from django_wxpay.services import certificates, clock, gateways
 from django_wxpay.services.certificates import refresh_certificates
 from tests.protocol.v3 import keys
-from tests.services.platform import (
-    PUBLIC_KEY_MODE,
-    V3_MERCHANT,
-    ScriptedPlatform,
-    certificates_answer,
-)
+from tests.wechatpay.transport import ScriptedTransport
+from tests.wechatpay.v3 import CERTIFICATES, PUBLIC_KEY_MODE, V3_MERCHANT, scripted_v3
 
 pytestmark = pytest.mark.django_db
 
@@ -30,7 +26,7 @@ PINNED = V3_MERCHANT | {"PLATFORM_CERTIFICATES": [keys.PLATFORM_CERTIFICATE]}
 
 
 @pytest.fixture
-def platform(settings: Any) -> Iterator[ScriptedPlatform]:
+def platform(settings: Any) -> Iterator[ScriptedTransport]:
     settings.WXPAY = {
         "NOTIFY_BASE_URL": "https://shop.example.com",
         "MERCHANTS": {
@@ -40,9 +36,9 @@ def platform(settings: Any) -> Iterator[ScriptedPlatform]:
             "modern": V3_MERCHANT | PUBLIC_KEY_MODE | {"MCH_ID": "1900000111"},
         },
     }
-    scripted = ScriptedPlatform()
-    scripted.serial = keys.PLATFORM_SERIAL
-    scripted.answers[PATH] = certificates_answer
+    scripted = scripted_v3()
+    scripted.dialect.serial = keys.PLATFORM_SERIAL
+    scripted.answers[PATH] = CERTIFICATES
     gateways.mount("http://v3.test", scripted)
     yield scripted
     gateways.unmount("http://v3.test")
@@ -53,7 +49,7 @@ def another_process() -> None:
 
 
 def test_every_merchant_that_uses_certificates_has_its_own_renewed_and_no_other(
-    platform: ScriptedPlatform,
+    platform: ScriptedTransport,
 ) -> None:
     assert refresh_certificates() == 2
     assert platform.paths() == [PATH, PATH]
@@ -62,7 +58,7 @@ def test_every_merchant_that_uses_certificates_has_its_own_renewed_and_no_other(
 
 
 def test_they_are_not_asked_for_again_before_it_is_time_whichever_process_asks(
-    platform: ScriptedPlatform,
+    platform: ScriptedTransport,
 ) -> None:
     refresh_certificates()
     assert refresh_certificates() == 0
@@ -77,11 +73,11 @@ def test_they_are_not_asked_for_again_before_it_is_time_whichever_process_asks(
 
 
 def test_the_trouble_of_one_merchant_is_told_when_all_have_had_their_turn(
-    platform: ScriptedPlatform,
+    platform: ScriptedTransport,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     answers = [(500, {"code": "SYSTEM_ERROR", "message": "x"})]
-    platform.answers[PATH] = lambda: answers.pop() if answers else certificates_answer()
+    platform.answers[PATH] = lambda _: answers.pop() if answers else CERTIFICATES
     with (
         caplog.at_level(logging.WARNING),
         pytest.raises(OutcomeUnknown, match=r"not renewed: default$"),
@@ -98,7 +94,7 @@ def test_the_trouble_of_one_merchant_is_told_when_all_have_had_their_turn(
 
 
 def test_a_database_in_trouble_over_one_merchant_does_not_stop_the_next(
-    platform: ScriptedPlatform,
+    platform: ScriptedTransport,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     refresh = gateways.refresh_platform_keys
@@ -114,14 +110,14 @@ def test_a_database_in_trouble_over_one_merchant_does_not_stop_the_next(
     assert len(platform.calls) == 1
 
 
-def test_stopped_it_ends_between_two_merchants(platform: ScriptedPlatform) -> None:
+def test_stopped_it_ends_between_two_merchants(platform: ScriptedTransport) -> None:
     assert refresh_certificates(stop=lambda: bool(platform.calls)) == 1
     assert len(platform.calls) == 1
     assert refresh_certificates(stop=lambda: True) == 0
 
 
 @pytest.mark.django_db(transaction=True)
-def test_it_refuses_to_run_inside_a_transaction(platform: ScriptedPlatform) -> None:
+def test_it_refuses_to_run_inside_a_transaction(platform: ScriptedTransport) -> None:
     with transaction.atomic(), pytest.raises(InsideTransaction):
         refresh_certificates()
     assert platform.calls == []

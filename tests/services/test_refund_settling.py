@@ -18,8 +18,8 @@ from django_wxpay.services.transitions import refunds
 from django_wxpay.signals import refund_settled
 from tests.protocol.v2.test_refund_notices import notice as v2_notice
 from tests.services.conftest import new_order
-from tests.services.gateway import API_KEY
-from tests.services.platform import (
+from tests.wechatpay.v2 import API_KEY
+from tests.wechatpay.v3 import (
     PUBLIC_KEY_MODE,
     TRANSACTION_ID,
     V3_MERCHANT,

@@ -11,7 +11,7 @@ import pytest
 from django_wxpay.gateway import CallRecord, Failure
 from django_wxpay.models import ApiReport
 from django_wxpay.services.latency import recording
-from tests.services.gateway import API_KEY, APPID, MCH_ID
+from tests.wechatpay.v2 import API_KEY, APPID, MCH_ID
 
 pytestmark = pytest.mark.django_db
 

@@ -19,7 +19,8 @@ from django_wxpay.services import ReportRun
 from django_wxpay.services.reports import queue, sending
 from django_wxpay.services.reports.queue import Claim
 from tests.factories import ApiReportFactory
-from tests.services.gateway import API_KEY, ScriptedGateway, standing
+from tests.wechatpay.transport import ScriptedTransport
+from tests.wechatpay.v2 import API_KEY, standing
 
 pytestmark = pytest.mark.django_db
 
@@ -29,7 +30,7 @@ NO = b"<xml><return_code>FAIL</return_code><return_msg>no</return_msg></xml>"
 
 
 @pytest.fixture
-def desk(gateway: ScriptedGateway) -> ScriptedGateway:
+def desk(gateway: ScriptedTransport) -> ScriptedTransport:
     gateway.answers[PATH] = YES
     return gateway
 
@@ -38,7 +39,7 @@ def statuses() -> list[str]:
     return list(ApiReport.objects.order_by("id").values_list("report_status", flat=True))
 
 
-def test_what_waits_is_reported_and_marked(desk: ScriptedGateway) -> None:
+def test_what_waits_is_reported_and_marked(desk: ScriptedTransport) -> None:
     row = ApiReportFactory(return_msg="OK", user_ip="10.0.0.7", failure="")
     before = datetime.now(UTC)
     assert services.send_reports() == ReportRun(sent=1)
@@ -58,7 +59,7 @@ def test_what_waits_is_reported_and_marked(desk: ScriptedGateway) -> None:
     assert len(desk.calls) == 1
 
 
-def test_a_report_is_not_reported(desk: ScriptedGateway, order: Order) -> None:
+def test_a_report_is_not_reported(desk: ScriptedTransport, order: Order) -> None:
     desk.answers["/pay/orderquery"] = standing("NOTPAY")
     services.query_order(order)
     assert services.send_reports().sent == 1
@@ -66,14 +67,14 @@ def test_a_report_is_not_reported(desk: ScriptedGateway, order: Order) -> None:
     assert desk.paths() == ["/pay/orderquery", PATH]
 
 
-def test_the_payment_path_reports_nothing(gateway: ScriptedGateway, order: Order) -> None:
+def test_the_payment_path_reports_nothing(gateway: ScriptedTransport, order: Order) -> None:
     services.unified_order(order)
     assert gateway.paths() == ["/pay/unifiedorder"]
     assert statuses() == ["PENDING"]
 
 
 def test_an_institution_names_the_sub_merchant_of_the_call_or_of_the_settings(
-    desk: ScriptedGateway,
+    desk: ScriptedTransport,
 ) -> None:
     whose = {"merchant": "institution", "mch_id": "1900000100", "appid": ""}
     ApiReportFactory(**whose, sub_mch_id="1900000201", sub_appid="wx1111111111111111")
@@ -88,7 +89,7 @@ def test_an_institution_names_the_sub_merchant_of_the_call_or_of_the_settings(
 
 
 @pytest.mark.parametrize("status", ["SENT", "FAILED", "SKIPPED", "NOT_REPORTABLE"])
-def test_only_what_waits_is_sent(desk: ScriptedGateway, status: str) -> None:
+def test_only_what_waits_is_sent(desk: ScriptedTransport, status: str) -> None:
     ApiReportFactory(report_status=status)
     assert services.send_reports() == ReportRun()
     assert desk.calls == []
@@ -96,7 +97,7 @@ def test_only_what_waits_is_sent(desk: ScriptedGateway, status: str) -> None:
 
 
 def test_with_the_level_off_what_waits_goes_on_waiting(
-    desk: ScriptedGateway, settings: Any, wxpay: dict[str, Any]
+    desk: ScriptedTransport, settings: Any, wxpay: dict[str, Any]
 ) -> None:
     ApiReportFactory()
     settings.WXPAY = wxpay | {"REPORT_LEVEL": "off"}
@@ -104,7 +105,7 @@ def test_with_the_level_off_what_waits_goes_on_waiting(
     assert (desk.calls, statuses()) == ([], ["PENDING"])
 
 
-def test_what_cannot_be_reported_any_more_is_marked_so(desk: ScriptedGateway) -> None:
+def test_what_cannot_be_reported_any_more_is_marked_so(desk: ScriptedTransport) -> None:
     ApiReportFactory(merchant="gone")
     ApiReportFactory(mch_id="1900000999")
     assert services.send_reports() == ReportRun(not_reportable=2)
@@ -113,7 +114,7 @@ def test_what_cannot_be_reported_any_more_is_marked_so(desk: ScriptedGateway) ->
 
 
 def test_the_limit_is_kept_and_the_oldest_go_first(
-    desk: ScriptedGateway, monkeypatch: pytest.MonkeyPatch
+    desk: ScriptedTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sending, "_BATCH", 2)
     rows = [ApiReportFactory() for _ in range(5)]
@@ -125,7 +126,7 @@ def test_the_limit_is_kept_and_the_oldest_go_first(
 
 
 def test_a_refusal_gives_its_row_up_and_the_others_go_on(
-    desk: ScriptedGateway, caplog: pytest.LogCaptureFixture
+    desk: ScriptedTransport, caplog: pytest.LogCaptureFixture
 ) -> None:
     answers = iter([NO, YES, YES])
     desk.answers[PATH] = lambda sent: next(answers)
@@ -145,7 +146,7 @@ def test_a_refusal_gives_its_row_up_and_the_others_go_on(
     ids=["down", "hanging", "page"],
 )
 def test_in_an_outage_a_few_rows_are_tried_and_all_wait_on(
-    desk: ScriptedGateway, silence: Any
+    desk: ScriptedTransport, silence: Any
 ) -> None:
     desk.answers[PATH] = silence
     for _ in range(10):
@@ -168,7 +169,7 @@ def test_in_an_outage_a_few_rows_are_tried_and_all_wait_on(
     [(0, 1), (1, 1), (2, 1), (0, 200), (1, 200)],
 )
 def test_a_row_that_alone_is_not_answered_is_given_up_once_others_are(
-    desk: ScriptedGateway, monkeypatch: pytest.MonkeyPatch, place: int, batch: int
+    desk: ScriptedTransport, monkeypatch: pytest.MonkeyPatch, place: int, batch: int
 ) -> None:
     monkeypatch.setattr(sending, "_BATCH", batch)
     rows = [ApiReportFactory() for _ in range(3)]
@@ -183,7 +184,7 @@ def test_a_row_that_alone_is_not_answered_is_given_up_once_others_are(
     assert (rows[place].report_attempts, rows[place].report_claim) == (1, "")
 
 
-def test_a_lone_row_that_is_not_answered_is_tried_once_a_run(desk: ScriptedGateway) -> None:
+def test_a_lone_row_that_is_not_answered_is_tried_once_a_run(desk: ScriptedTransport) -> None:
     desk.answers[PATH] = requests.ReadTimeout()
     ApiReportFactory()
     for tried in (1, 2):
@@ -193,7 +194,7 @@ def test_a_lone_row_that_is_not_answered_is_tried_once_a_run(desk: ScriptedGatew
 
 
 def test_an_outage_of_one_merchant_does_not_hold_up_another(
-    desk: ScriptedGateway, monkeypatch: pytest.MonkeyPatch
+    desk: ScriptedTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sending, "_BATCH", 2)
     for _ in range(6):
@@ -217,7 +218,7 @@ def test_an_answer_breaks_the_silence() -> None:
 
 
 def test_rows_that_another_worker_holds_are_left_to_it_until_its_lease_ends(
-    desk: ScriptedGateway,
+    desk: ScriptedTransport,
 ) -> None:
     now = datetime.now(UTC)
     held = ApiReportFactory(report_claim="other", report_claimed_until=now + timedelta(minutes=1))
@@ -228,7 +229,7 @@ def test_rows_that_another_worker_holds_are_left_to_it_until_its_lease_ends(
     assert len(desk.calls) == 1
 
 
-def test_a_worker_that_lost_its_lease_marks_nothing(desk: ScriptedGateway) -> None:
+def test_a_worker_that_lost_its_lease_marks_nothing(desk: ScriptedTransport) -> None:
     row = ApiReportFactory()
 
     claim = Claim()
@@ -243,7 +244,7 @@ def test_a_worker_that_lost_its_lease_marks_nothing(desk: ScriptedGateway) -> No
 
 
 def test_where_another_worker_was_quicker_the_next_rows_are_taken(
-    desk: ScriptedGateway, monkeypatch: pytest.MonkeyPatch
+    desk: ScriptedTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = ApiReportFactory(), ApiReportFactory()
     retry_on_lock, until = queue.retry_on_lock, datetime.now(UTC) + timedelta(minutes=1)
@@ -257,7 +258,7 @@ def test_where_another_worker_was_quicker_the_next_rows_are_taken(
     assert [row.pk for row in Claim().take(1, but_of=[])] == [second.pk]
 
 
-def test_what_was_told_before_the_plug_was_pulled_is_marked(desk: ScriptedGateway) -> None:
+def test_what_was_told_before_the_plug_was_pulled_is_marked(desk: ScriptedTransport) -> None:
     answers = iter([YES])
 
     def answer(sent: dict[str, str]) -> bytes:
@@ -277,7 +278,7 @@ def test_what_was_told_before_the_plug_was_pulled_is_marked(desk: ScriptedGatewa
 
 
 @pytest.mark.django_db(transaction=True)
-def test_nothing_is_sent_inside_a_transaction(desk: ScriptedGateway) -> None:
+def test_nothing_is_sent_inside_a_transaction(desk: ScriptedTransport) -> None:
     ApiReportFactory()
     with transaction.atomic(), pytest.raises(InsideTransaction):
         services.send_reports()
@@ -290,14 +291,14 @@ def test_a_run_knows_how_many_rows_are_done_with() -> None:
     assert run + run == ReportRun(sent=2, given_up=4, not_reportable=6, unanswered=8, untried=10)
 
 
-def test_stopped_before_it_begins_it_claims_nothing(desk: ScriptedGateway) -> None:
+def test_stopped_before_it_begins_it_claims_nothing(desk: ScriptedTransport) -> None:
     ApiReportFactory()
     assert services.send_reports(stop=lambda: True) == ReportRun()
     assert (desk.calls, statuses()) == ([], ["PENDING"])
     assert ApiReport.objects.get().report_claim == ""
 
 
-def test_stopped_in_a_batch_it_frees_what_it_has_not_tried(desk: ScriptedGateway) -> None:
+def test_stopped_in_a_batch_it_frees_what_it_has_not_tried(desk: ScriptedTransport) -> None:
     ApiReport.objects.bulk_create(ApiReportFactory.build_batch(10))
     run = services.send_reports(workers=1, stop=lambda: len(desk.calls) >= 3)
 
@@ -309,7 +310,7 @@ def test_stopped_in_a_batch_it_frees_what_it_has_not_tried(desk: ScriptedGateway
 
 
 def test_stopped_between_two_batches_it_begins_no_other(
-    desk: ScriptedGateway,
+    desk: ScriptedTransport,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sending, "_BATCH", 2)

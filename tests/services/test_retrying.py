@@ -17,7 +17,7 @@ from django_wxpay.services import clock
 from django_wxpay.services.claims import Batch
 from django_wxpay.services.notifications import processing, retrying
 from tests.factories import OrderFactory
-from tests.services.gateway import payment_notice
+from tests.wechatpay.v2 import payment_notice
 
 pytestmark = pytest.mark.django_db
 

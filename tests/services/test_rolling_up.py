@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from django.db import OperationalError, connection, transaction
+from django.forms import model_to_dict
 
 from django_wxpay.exceptions import InsideTransaction
 from django_wxpay.models import ApiReport, HourlyLatency
@@ -81,9 +82,15 @@ def test_percentiles_of_a_skewed_day_agree_with_the_raw_rows_within_five_percent
     times = [round(dice.lognormvariate(5, 0.9)) for _ in range(9800)]
     times += [round(dice.uniform(4000, 15000)) for _ in range(200)]
     dice.shuffle(times)
+    # Copies of one row's columns: a factory takes longer for ten thousand than the test.
+    row = model_to_dict(ApiReportFactory.build())
     ApiReport.objects.bulk_create(
-        ApiReportFactory.build(
-            execute_time_ms=milliseconds, created_at=NOON + timedelta(seconds=8 * number)
+        ApiReport(
+            **row
+            | {
+                "execute_time_ms": milliseconds,
+                "created_at": NOON + timedelta(seconds=8 * number),
+            }
         )
         for number, milliseconds in enumerate(times)
     )

@@ -15,7 +15,8 @@ from django_wxpay.models import ApiReport
 from django_wxpay.services.latency import recording
 from django_wxpay.services.latency.summary import Period, measured
 from tests.factories import ApiReportFactory
-from tests.services.gateway import API_KEY, APPID, MCH_ID, ScriptedGateway
+from tests.wechatpay.transport import ScriptedTransport
+from tests.wechatpay.v2 import API_KEY, APPID, MCH_ID
 
 pytestmark = pytest.mark.django_db
 
@@ -33,7 +34,7 @@ def recorded(merchant: str = "default", **changes: Any) -> ApiReport:
     return ApiReport.objects.latest("id")
 
 
-def test_a_sale_is_a_row_of_its_own_and_nothing_is_sent(gateway: ScriptedGateway) -> None:
+def test_a_sale_is_a_row_of_its_own_and_nothing_is_sent(gateway: ScriptedTransport) -> None:
     row = recorded()
     assert gateway.calls == []
     assert row.interface_url == "http://gateway.test/pay/micropay/total"
@@ -44,7 +45,7 @@ def test_a_sale_is_a_row_of_its_own_and_nothing_is_sent(gateway: ScriptedGateway
     assert (row.sub_appid, row.sub_mch_id, row.report_status) == ("", "", "PENDING")
 
 
-def test_everything_that_is_told_of_a_sale_reaches_wechat_pay(gateway: ScriptedGateway) -> None:
+def test_everything_that_is_told_of_a_sale_reaches_wechat_pay(gateway: ScriptedTransport) -> None:
     gateway.answers[PATH] = YES
     said = {
         "result_code": "FAIL",

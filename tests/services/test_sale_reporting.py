@@ -24,7 +24,8 @@ from django_wxpay.exceptions import (
 from django_wxpay.models import ApiReport
 from django_wxpay.protocol import v2
 from django_wxpay.services import SalesRun, SaleState, TerminalSale
-from tests.services.gateway import API_KEY, APPID, MCH_ID, ScriptedGateway
+from tests.wechatpay.transport import ScriptedTransport
+from tests.wechatpay.v2 import API_KEY, APPID, MCH_ID
 
 pytestmark = pytest.mark.django_db
 
@@ -36,7 +37,7 @@ NOON = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 
 
 @pytest.fixture
-def desk(gateway: ScriptedGateway) -> ScriptedGateway:
+def desk(gateway: ScriptedTransport) -> ScriptedTransport:
     gateway.answers[PATH] = YES
     return gateway
 
@@ -54,7 +55,7 @@ def sold(count: int, state: SaleState = SaleState.OK) -> tuple[TerminalSale, ...
     )
 
 
-def told(desk: ScriptedGateway) -> list[list[str]]:
+def told(desk: ScriptedTransport) -> list[list[str]]:
     """Return the numbers that were sent, by batch."""
     return [
         [trade["out_trade_no"] for trade in json.loads(sent["trades"])] for _, sent in desk.calls
@@ -65,7 +66,7 @@ def numbers(sales: tuple[TerminalSale, ...]) -> list[str]:
     return [sale.out_trade_no for sale in sales]
 
 
-def test_sales_go_out_in_batches_in_their_order_each_once(desk: ScriptedGateway) -> None:
+def test_sales_go_out_in_batches_in_their_order_each_once(desk: ScriptedTransport) -> None:
     sales = sold(17)
     run = services.report_sales("default", iter(sales), device_info="till-7", user_ip="10.0.0.7")
     assert run == SalesRun(delivered=sales)
@@ -87,19 +88,19 @@ def test_what_became_of_sales_does_not_change() -> None:
         SalesRun().delivered = ()  # type: ignore[misc]
 
 
-def test_without_sales_nobody_is_told_anything(desk: ScriptedGateway) -> None:
+def test_without_sales_nobody_is_told_anything(desk: ScriptedTransport) -> None:
     assert services.report_sales("default", []) == SalesRun()
     assert desk.calls == []
 
 
-def test_a_sale_that_is_given_twice_goes_out_once(desk: ScriptedGateway) -> None:
+def test_a_sale_that_is_given_twice_goes_out_once(desk: ScriptedTransport) -> None:
     first, second = sold(2)
     run = services.report_sales("default", [first, second, replace(first), second])
     assert run == SalesRun(delivered=(first, second))
     assert told(desk) == [numbers((first, second))]
 
 
-def test_two_attempts_under_one_number_are_two_sales(desk: ScriptedGateway) -> None:
+def test_two_attempts_under_one_number_are_two_sales(desk: ScriptedTransport) -> None:
     (failed,) = sold(1, SaleState.FAIL)
     then = replace(failed, begin_at=NOON + timedelta(seconds=20), state=SaleState.OK)
     then = replace(then, end_at=NOON + timedelta(seconds=25))
@@ -112,7 +113,7 @@ def test_two_attempts_under_one_number_are_two_sales(desk: ScriptedGateway) -> N
     ids=["down", "hanging", "page", "neither"],
 )
 def test_after_a_silence_nothing_more_is_sent_and_the_rest_can_be_told_later(
-    desk: ScriptedGateway, silence: Any, caplog: pytest.LogCaptureFixture
+    desk: ScriptedTransport, silence: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     answers = iter([YES])
     desk.answers[PATH] = lambda _: next(answers, silence)
@@ -131,7 +132,7 @@ def test_after_a_silence_nothing_more_is_sent_and_the_rest_can_be_told_later(
 
 
 def test_a_no_is_for_its_batch_alone(
-    desk: ScriptedGateway, caplog: pytest.LogCaptureFixture
+    desk: ScriptedTransport, caplog: pytest.LogCaptureFixture
 ) -> None:
     answers = iter([YES, NO, YES])
     desk.answers[PATH] = lambda _: next(answers)
@@ -144,7 +145,7 @@ def test_a_no_is_for_its_batch_alone(
 
 
 def test_with_the_level_off_nothing_is_sent(
-    desk: ScriptedGateway, settings: Any, wxpay: dict[str, Any]
+    desk: ScriptedTransport, settings: Any, wxpay: dict[str, Any]
 ) -> None:
     settings.WXPAY = wxpay | {"REPORT_LEVEL": "off"}
     sales = sold(2) + sold(2, SaleState.FAIL)
@@ -153,7 +154,7 @@ def test_with_the_level_off_nothing_is_sent(
 
 
 def test_with_the_level_errors_only_what_did_not_end_well_is_sent(
-    desk: ScriptedGateway, settings: Any, wxpay: dict[str, Any]
+    desk: ScriptedTransport, settings: Any, wxpay: dict[str, Any]
 ) -> None:
     settings.WXPAY = wxpay | {"REPORT_LEVEL": "errors"}
     well, failed, cancelled = sold(2), sold(2, SaleState.FAIL), sold(1, SaleState.CANCELLED)
@@ -165,7 +166,7 @@ def test_with_the_level_errors_only_what_did_not_end_well_is_sent(
 
 
 def test_an_institution_names_a_sub_merchant_the_settings_or_its_own(
-    desk: ScriptedGateway,
+    desk: ScriptedTransport,
 ) -> None:
     services.report_sales("institution", sold(1))
     services.report_sales(
@@ -178,7 +179,7 @@ def test_an_institution_names_a_sub_merchant_the_settings_or_its_own(
 
 
 def test_an_institution_without_a_sub_merchant_cannot_report(
-    desk: ScriptedGateway, settings: Any, wxpay: dict[str, Any]
+    desk: ScriptedTransport, settings: Any, wxpay: dict[str, Any]
 ) -> None:
     entry = wxpay["MERCHANTS"]["institution"] | {"SUB_MCH_ID": ""}
     settings.WXPAY = wxpay | {"MERCHANTS": {"institution": entry}}
@@ -188,7 +189,7 @@ def test_an_institution_without_a_sub_merchant_cannot_report(
 
 
 def test_another_appid_of_the_merchant_may_be_named(
-    desk: ScriptedGateway, settings: Any, wxpay: dict[str, Any]
+    desk: ScriptedTransport, settings: Any, wxpay: dict[str, Any]
 ) -> None:
     entry = wxpay["MERCHANTS"]["default"] | {"APPIDS": ["wx6666666666666666"]}
     settings.WXPAY = wxpay | {"MERCHANTS": {"default": entry}}
@@ -207,14 +208,14 @@ def test_another_appid_of_the_merchant_may_be_named(
     ],
 )
 def test_what_breaks_a_rule_is_refused_by_name_and_nothing_is_sent(
-    desk: ScriptedGateway, field: str, value: Any
+    desk: ScriptedTransport, field: str, value: Any
 ) -> None:
     with pytest.raises(InvalidOrder) as caught:
         services.report_sales("default", sold(1), **{field: value})
     assert (caught.value.field, desk.calls) == (field, [])
 
 
-def test_a_sub_merchant_is_an_id(desk: ScriptedGateway) -> None:
+def test_a_sub_merchant_is_an_id(desk: ScriptedTransport) -> None:
     with pytest.raises(InvalidOrder) as caught:
         services.report_sales("institution", sold(1), sub_mch_id="not an id")
     assert (caught.value.field, desk.calls) == ("sub_mch_id", [])
@@ -222,7 +223,7 @@ def test_a_sub_merchant_is_an_id(desk: ScriptedGateway) -> None:
 
 @pytest.mark.parametrize("stranger", [{"out_trade_no": "T20260101000001"}, None, "T20260101000001"])
 def test_what_is_no_sale_is_refused_before_anything_is_sent(
-    desk: ScriptedGateway, stranger: Any
+    desk: ScriptedTransport, stranger: Any
 ) -> None:
     with pytest.raises(InvalidOrder, match="sales"):
         services.report_sales("default", [*sold(9), stranger])
@@ -230,7 +231,7 @@ def test_what_is_no_sale_is_refused_before_anything_is_sent(
 
 
 def test_who_is_unknown_or_has_no_key_is_told_so(
-    desk: ScriptedGateway, settings: Any, wxpay: dict[str, Any]
+    desk: ScriptedTransport, settings: Any, wxpay: dict[str, Any]
 ) -> None:
     with pytest.raises(UnknownMerchant):
         services.report_sales("gone", sold(1))
@@ -246,7 +247,7 @@ def test_who_is_unknown_or_has_no_key_is_told_so(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_nothing_is_sent_inside_a_transaction(desk: ScriptedGateway) -> None:
+def test_nothing_is_sent_inside_a_transaction(desk: ScriptedTransport) -> None:
     with transaction.atomic(), pytest.raises(InsideTransaction):
         services.report_sales("default", sold(1))
     assert desk.calls == []

@@ -18,7 +18,8 @@ from django_wxpay.services.worker.jobs import JOBS, Job, Outcome
 from django_wxpay.services.worker.running import run_job, run_until_done
 from django_wxpay.signals import order_paid
 from tests.factories import ApiReportFactory, NotificationFactory, OrderEventFactory
-from tests.services.gateway import API_KEY, ScriptedGateway
+from tests.wechatpay.transport import ScriptedTransport
+from tests.wechatpay.v2 import API_KEY
 
 pytestmark = pytest.mark.django_db
 
@@ -224,7 +225,7 @@ def test_until_done_ends_with_the_run_that_fails_and_with_the_one_that_is_stoppe
 
 
 def test_every_job_is_run_although_each_one_before_it_raised(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def broken(**_: Any) -> Any:
@@ -243,7 +244,7 @@ def test_every_job_is_run_although_each_one_before_it_raised(
 
 
 def test_a_receiver_that_raises_is_its_events_trouble_and_no_jobs(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
 ) -> None:
     gateway.answers["/payitil/report"] = (
         b"<xml><return_code>SUCCESS</return_code><result_code>SUCCESS</result_code></xml>"
@@ -272,7 +273,9 @@ def test_a_receiver_that_raises_is_its_events_trouble_and_no_jobs(
     assert OrderEvent.objects.get().dispatch_error == "DatabaseError: the shop's own table is gone"
 
 
-def test_some_jobs_may_be_chosen_and_a_name_that_is_none_is_told(gateway: ScriptedGateway) -> None:
+def test_some_jobs_may_be_chosen_and_a_name_that_is_none_is_told(
+    gateway: ScriptedTransport,
+) -> None:
     assert [run.name for run in services.run_jobs("latency", "events")] == ["events", "latency"]
     assert BackgroundJob.objects.count() == 2
     with pytest.raises(ValueError, match="no such job: tea"):

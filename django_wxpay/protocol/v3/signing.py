@@ -38,7 +38,8 @@ def verify(message: str | bytes, signature: str | bytes, public_key: PublicKey) 
     """Say whether ``signature`` is that of ``message`` under the key ``public_key`` belongs to.
 
     ``public_key`` is a key, its PEM, or the PEM of a certificate. Never raises: what is no
-    base64, a probe (``WECHATPAY/SIGNTEST/``) and an unreadable key are all False (section 2.3).
+    base64, a probe (``WECHATPAY/SIGNTEST/``) and an unreadable key are all False (protocol-v3
+    section 2.3).
     """
     try:
         raw = base64.b64decode(signature, validate=True)
@@ -57,7 +58,7 @@ def _octets(text: str | bytes) -> bytes:
     return text.encode() if isinstance(text, str) else text
 
 
-# A message this old, or this far ahead, is refused (section 2.3, rule 3).
+# A message this old, or this far ahead, is refused (protocol-v3 section 2.3, rule 3).
 WINDOW_S: Final = 300
 
 SCHEME: Final = "WECHATPAY2-SHA256-RSA2048"
@@ -128,7 +129,8 @@ def is_fresh(timestamp: str, now: int) -> bool:
 def key_name(serial: str) -> str:
     """Return ``serial`` as keys are filed: certificate serials in upper case, ids untouched.
 
-    Leading zeros stay; a ``PUB_KEY_ID_...`` is a name, not a number (section 2.3, rule 6).
+    Leading zeros stay; a ``PUB_KEY_ID_...`` is a name, not a number (protocol-v3 section 2.3, rule
+    6).
     """
     return serial if serial.startswith(PUBLIC_KEY_ID) else serial.upper()
 

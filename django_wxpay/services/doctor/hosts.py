@@ -29,7 +29,7 @@ from django_wxpay.services.doctor.findings import Finding, Level, Subject, advic
 _NO_SUCH_ORDER: Final = "ORDERNOTEXIST"
 # What is said to somebody whose signature does not hold, before any order is looked for.
 _OF_THE_KEYS: Final = frozenset({"SIGNERROR", RETURN_FAIL})
-# What the list of platform certificates says to a merchant who has none (protocol-v3, 2.6).
+# What the list of platform certificates says to a merchant who has none (protocol-v3 section 2.6).
 _NO_CERTIFICATES: Final = frozenset({"RESOURCE_NOT_EXISTS", "NOT_FOUND"})
 _SET_THE_PUBLIC_KEY: Final = (
     "WeChat Pay has no platform certificates for this merchant: set WECHATPAY_PUBLIC_KEY and "

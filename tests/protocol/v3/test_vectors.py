@@ -305,7 +305,7 @@ def test_the_certificate_list_holds_the_platform_certificate():
     assert certificate.not_before == datetime(2024, 1, 1, 8, tzinfo=BEIJING)
     assert certificate.not_after == datetime(2034, 1, 1, 8, tzinfo=BEIJING)
     assert certificate.public_key == read_certificate(keys.PLATFORM_CERTIFICATE).public_key
-    # The first list is believed by a certificate that came in it (section 2.6).
+    # The first list is believed by a certificate that came in it (protocol-v3 section 2.6).
     read = read_signature_headers(headers("CERT-1"))
     assert is_signed_by(read, body("CERT-1"), public_key=certificate.public_key)
 

@@ -1,4 +1,4 @@
-"""The checks before the order itself is looked at, in their order (section 11)."""
+"""The checks before the order itself is looked at, in their order (protocol-v2 section 11)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which merchants can speak v3, and which settings contradict the simulator (section 2)."""
+"""Merchants of v3, and settings that contradict the simulator (protocol-v3 section 2)."""
 
 from __future__ import annotations
 

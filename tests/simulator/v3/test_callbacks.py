@@ -1,4 +1,4 @@
-"""How v3 tells the shop: the envelope, its signature, and when it counts as heard (section 6)."""
+"""Notifications of v3: envelope, signature, and what counts as received (protocol-v3 section 6)."""
 
 from __future__ import annotations
 

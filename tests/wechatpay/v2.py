@@ -1,55 +1,33 @@
-"""A gateway of forty lines for the tests of services: it answers what it is told, signed."""
+"""API v2 messages as WeChat Pay signs them, with test keys."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import BaseAdapter
 
 from django_wxpay.protocol import v2
+from tests.wechatpay.transport import RawAnswer, ScriptedTransport
 
 API_KEY = "TESTKEYtestkeyTESTKEYtestkey0000"
 MCH_ID = "1900000109"
 APPID = "wx8888888888888888"
 
-Answer = Mapping[str, Any] | Exception | bytes | Callable[[dict[str, str]], "Answer"]
 
+class V2:
+    """API v2: requests are XML; an answer is fields, which are signed, or bytes as they are."""
 
-class ScriptedGateway(BaseAdapter):
-    """Answers by path; ``calls`` is every request it saw, as (path, fields)."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.answers: dict[str, Answer] = {}
-        self.calls: list[tuple[str, dict[str, str]]] = []
-
-    def paths(self) -> list[str]:
-        return [path for path, _ in self.calls]
-
-    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        path = urlsplit(str(request.url)).path
+    def read(self, request: requests.PreparedRequest) -> dict[str, str]:
         body = request.body
-        sent = v2.decode_xml(body if isinstance(body, bytes) else str(body).encode())
-        self.calls.append((path, sent))
-        answer = self.answers[path]
-        while callable(answer):
-            answer = answer(sent)
-        if isinstance(answer, Exception):
-            raise answer
-        content = answer if isinstance(answer, bytes) else signed(answer, sent)
-        response = requests.Response()
-        response.status_code = 200
-        response.request = request
-        response.url = str(request.url)
-        response._content = content
-        response._content_consumed = True
-        return response
+        return v2.decode_xml(body if isinstance(body, bytes) else str(body).encode())
 
-    def close(self) -> None:
-        pass
+    def write(self, answer: Mapping[str, Any] | bytes, sent: Mapping[str, str]) -> RawAnswer:
+        return 200, answer if isinstance(answer, bytes) else signed(answer, sent)
+
+
+def scripted_v2() -> ScriptedTransport:
+    return ScriptedTransport(dialect=V2())
 
 
 def signed(answer: Mapping[str, Any], sent: Mapping[str, str]) -> bytes:
@@ -107,8 +85,11 @@ PAID = {
 }
 
 
-def payment_notice(out_trade_no: str, **changes: Any) -> bytes:
-    """Return a signed payment notification; ``changes`` of None drop a field."""
+def payment_notice(out_trade_no: str, *, key: str = API_KEY, **changes: Any) -> bytes:
+    """Return a signed payment notification; ``changes`` of None drop a field.
+
+    A ``sign`` among the changes is sent instead of the right one.
+    """
     fields = {
         "return_code": "SUCCESS",
         "result_code": "SUCCESS",
@@ -121,6 +102,6 @@ def payment_notice(out_trade_no: str, **changes: Any) -> bytes:
         **changes,
     }
     wire = {name: str(value) for name, value in fields.items() if value is not None}
-    return v2.encode_xml(
-        wire | {"sign": v2.sign(wire, API_KEY, wire.get("sign_type", "MD5"))},
-    )
+    if "sign" not in changes:
+        wire["sign"] = v2.sign(wire, key, wire.get("sign_type", "MD5"))
+    return v2.encode_xml(wire)

@@ -1,4 +1,7 @@
-"""Hosts that do what a test tells them: real ones on 127.0.0.1, and one without sockets."""
+"""The scripted transport: mounted in this process, or as a host on 127.0.0.1.
+
+Only a host can break a connection off or drip its bytes, for that needs a socket.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,11 @@ import socket
 import ssl
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
-from typing import Any
+from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import BaseAdapter
@@ -22,7 +26,7 @@ DOCUMENT = b"<xml><return_code>SUCCESS</return_code></xml>"
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Notes every request, then behaves as the host was told to."""
+    """Keeps every request, then behaves as the host's script says."""
 
     protocol_version = "HTTP/1.1"
     server: Host
@@ -56,7 +60,7 @@ class Handler(BaseHTTPRequestHandler):
                     (far if side is near else near).sendall(data)
 
     def reply(self, status: int, body: bytes, **headers: str) -> None:
-        lines = [f"HTTP/1.1 {status} Told", f"Content-Length: {len(body)}"]
+        lines = [f"HTTP/1.1 {status} Scripted", f"Content-Length: {len(body)}"]
         lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
         self.raw("\r\n".join([*lines, "", ""]).encode() + body)
 
@@ -152,27 +156,68 @@ def drips(data: bytes, *, head: bytes = b"", every_s: float = 0.03) -> Behaviour
     return behave
 
 
-class Fake(BaseAdapter):
-    """An adapter that answers from a list: (status, body), perhaps with headers, or an exception.
+RawAnswer = tuple[int, bytes] | tuple[int, bytes, Mapping[str, str]]
 
-    The last answer is given for all that follow.
+
+class Dialect(Protocol):
+    """The protocol that a transport speaks: how requests are read, and answers written."""
+
+    def read(self, request: requests.PreparedRequest) -> Any: ...
+
+    def write(self, answer: Any, sent: Any) -> RawAnswer: ...
+
+
+class Raw:
+    """No protocol: an answer is a status, a body and perhaps headers, sent as they are."""
+
+    def read(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        return request
+
+    def write(self, answer: RawAnswer, sent: requests.PreparedRequest) -> RawAnswer:
+        return answer
+
+
+class ScriptedTransport(BaseAdapter):
+    """WeChat Pay in this process, without a socket.
+
+    ``answers`` are by path, ``script`` is in the order of requests for all other paths, its
+    last one for all that follow. An answer is an exception, what ``dialect`` can write, or a
+    function of what was sent that returns one of these. ``calls`` lists every path with what
+    was sent to it.
     """
 
-    def __init__(self, *script: tuple[Any, ...] | Exception) -> None:
+    def __init__(self, *script: Any, dialect: Dialect | None = None) -> None:
         super().__init__()
         self.script = list(script)
+        self.dialect = dialect or Raw()
+        self.answers: dict[str, Any] = {}
+        self.calls: list[tuple[str, Any]] = []
         self.requests: list[requests.PreparedRequest] = []
 
+    def paths(self) -> list[str]:
+        return [path for path, _ in self.calls]
+
     def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
+        path = urlsplit(str(request.url)).path
+        sent = self.dialect.read(request)
         self.requests.append(request)
-        told = self.script[min(len(self.requests), len(self.script)) - 1]
-        if isinstance(told, Exception):
-            raise told
+        self.calls.append((path, sent))
+        answer = self._answer(path)
+        while callable(answer):
+            answer = answer(sent)
+        if isinstance(answer, Exception):
+            raise answer
+        status, body, *headers = self.dialect.write(answer, sent)
         response = requests.Response()
-        response.status_code, response.raw = told[0], BytesIO(told[1])
-        response.headers.update(told[2] if len(told) > 2 else {})
-        response.request = request
+        response.status_code, response.raw = status, BytesIO(body)
+        response.headers.update(headers[0] if headers else {})
+        response.request, response.url = request, str(request.url)
         return response
+
+    def _answer(self, path: str) -> Any:
+        if path in self.answers or not self.script:
+            return self.answers[path]
+        return self.script[min(len(self.requests), len(self.script)) - 1]
 
     def close(self) -> None:
         pass
