@@ -15,7 +15,7 @@ from django_wxpay.protocol.v3.signing import is_signed_by, read_signature_header
 from django_wxpay.simulator import DEMO_MERCHANTS, Options, Reply, Simulator, create_app
 from django_wxpay.simulator.v3.demo_keys import TEST_API_V3_KEY, TEST_PUBLIC_KEY
 from tests.simulator.conftest import START
-from tests.simulator.test_notifications import RHYTHM
+from tests.simulator.notifications.test_sending import RHYTHM
 from tests.simulator.v3.calling import (
     GLOBAL,
     MAINLAND,
