@@ -152,9 +152,24 @@ class RefundFact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrepayGrant:
-    """An accepted unifiedorder: what the paying client is given to pay with."""
+    """An accepted order: what the paying client is given to pay with.
+
+    ``sign_type`` is the algorithm that the client's parameters must be signed with.
+    """
 
     prepay_id: str
     trade_type: str
     code_url: str = ""
     mweb_url: str = ""
+    sign_type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplySummary:
+    """What an answer claims, cut to the documented widths; for records, never for decisions."""
+
+    return_code: str = ""
+    return_msg: str = ""
+    result_code: str = ""
+    err_code: str = ""
+    err_code_des: str = ""

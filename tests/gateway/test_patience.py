@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from django_wxpay.gateway.http.adapter import PatientReader
+from django_wxpay.gateway.http.adapter import DeadlineReader
 
 Pair = tuple[socket.socket, socket.socket]
 
@@ -22,7 +22,7 @@ def test_bytes_are_read_while_there_is_time(pair: Pair) -> None:
     ours, theirs = pair
     ours.settimeout(5)
     theirs.sendall(b"hello")
-    with io.BufferedReader(PatientReader(ours)) as reader:
+    with io.BufferedReader(DeadlineReader(ours)) as reader:
         assert reader.read(5) == b"hello"
 
 
@@ -31,7 +31,7 @@ def test_time_runs_once_and_not_anew_with_every_byte(pair: Pair) -> None:
     ours.settimeout(5)
     now = [0.0]
     theirs.sendall(b"abc")
-    with PatientReader(ours, lambda: now[0]) as reader:
+    with DeadlineReader(ours, lambda: now[0]) as reader:
         assert reader.read(1) == b"a"
         now[0] = 4.0
         assert reader.read(1) == b"b"
@@ -46,7 +46,7 @@ def test_a_clock_that_goes_back_grants_no_more_than_the_time_out(pair: Pair) -> 
     ours.settimeout(5)
     now = [100.0]
     theirs.sendall(b"a")
-    with PatientReader(ours, lambda: now[0]) as reader:
+    with DeadlineReader(ours, lambda: now[0]) as reader:
         now[0] = 0.0
         assert reader.read(1) == b"a"
     assert ours.gettimeout() == 5.0
@@ -56,13 +56,13 @@ def test_a_socket_without_a_time_out_gets_no_time_at_all(pair: Pair) -> None:
     ours, theirs = pair
     ours.settimeout(None)
     theirs.sendall(b"a")
-    with PatientReader(ours) as reader, pytest.raises(TimeoutError):
+    with DeadlineReader(ours) as reader, pytest.raises(TimeoutError):
         reader.read(1)
 
 
 def test_closing_the_reader_leaves_the_socket_open(pair: Pair) -> None:
     ours, theirs = pair
     ours.settimeout(5)
-    PatientReader(ours).close()
+    DeadlineReader(ours).close()
     ours.sendall(b"still here")
     assert theirs.recv(16) == b"still here"

@@ -47,7 +47,7 @@ _VERIFIED: Final = "CERT_REQUIRED"
 class PooledAdapter(HTTPAdapter):
     """The adapter of all real hosts and of all threads.
 
-    ``max_retries`` stays 0: whether a request is sent again is decided in ``attempts``,
+    ``max_retries`` stays 0: whether a request is sent again is decided in ``gateway.failover``,
     never inside the HTTP library. Verification cannot be switched off.
     """
 
@@ -85,7 +85,7 @@ class PooledAdapter(HTTPAdapter):
         if host["scheme"] != "https":
             return host, {}
         bundle = verify if isinstance(verify, str) else None
-        return host, {"cert_reqs": _VERIFIED, "ssl_context": trusting(bundle)}
+        return host, {"cert_reqs": _VERIFIED, "ssl_context": ssl_context(bundle)}
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:  # noqa: ARG002
         # requests would name the bundle here and have every new connection read it again;
@@ -151,19 +151,19 @@ def keeping(
 
 def _kept(pool: type[HTTPConnectionPool], idle: object) -> type[HTTPConnectionPool]:
     connection = pool.ConnectionCls
-    patient = type(
-        f"Patient{connection.__name__}",
+    with_deadline = type(
+        f"Deadline{connection.__name__}",
         (connection,),
-        {"response_class": PatientResponse},
+        {"response_class": DeadlineResponse},
     )
-    return type(f"Kept{pool.__name__}", (pool,), {"ConnectionCls": patient, "QueueCls": idle})
+    return type(f"Kept{pool.__name__}", (pool,), {"ConnectionCls": with_deadline, "QueueCls": idle})
 
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 
-class PatientReader(io.RawIOBase):
+class DeadlineReader(io.RawIOBase):
     """Reads from a socket until the socket's time-out, counted from now, has run out."""
 
     def __init__(self, sock: socket.socket, clock: Callable[[], float] = time.monotonic) -> None:
@@ -189,8 +189,8 @@ class PatientReader(io.RawIOBase):
         super().close()
 
 
-class PatientResponse(http.client.HTTPResponse):
-    """An HTTP answer that a ``PatientReader`` reads, from the status line to the last byte."""
+class DeadlineResponse(http.client.HTTPResponse):
+    """An HTTP answer that a ``DeadlineReader`` reads, from the status line to the last byte."""
 
     def __init__(
         self,
@@ -201,19 +201,19 @@ class PatientResponse(http.client.HTTPResponse):
     ) -> None:
         super().__init__(sock, debuglevel, method, url)
         self.fp.close()
-        self.fp = io.BufferedReader(PatientReader(sock))
+        self.fp = io.BufferedReader(DeadlineReader(sock))
 
 
-def trusting(bundle: str | None = None) -> ssl.SSLContext:
+def ssl_context(bundle: str | None = None) -> ssl.SSLContext:
     """Return the context that believes ``bundle``, a file or a folder of CA certificates.
 
     None means the bundle of ``requests``. What cannot be read is a ``ConfigurationError``.
     """
-    return _trusting(bundle or DEFAULT_CA_BUNDLE_PATH)
+    return _ssl_context(bundle or DEFAULT_CA_BUNDLE_PATH)
 
 
 @lru_cache(maxsize=8)
-def _trusting(bundle: str) -> ssl.SSLContext:
+def _ssl_context(bundle: str) -> ssl.SSLContext:
     context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED)
     try:
         if Path(bundle).is_dir():

@@ -10,7 +10,7 @@ Read from the top (protocol-v3 sections 2.3 and 7.1)::
     202, signed                        taken, not done: as unknown as no answer at all
     2xx, signed                        believed
 
-What 5xx and redirects mean is the same in every protocol: see ``attempts``.
+What 5xx and redirects mean is the same in every protocol: see ``gateway.failover``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from django_wxpay.gateway.http.messages import Answer, Probed
+from django_wxpay.gateway.http.failures import Probed
+from django_wxpay.gateway.http.messages import HttpResponse
 from django_wxpay.protocol.errors import BadSignature, MalformedMessage, OutcomeUnknown
 from django_wxpay.protocol.v3.documents import read_object
 from django_wxpay.protocol.v3.errors import read_error
@@ -36,7 +37,7 @@ _TOO_MANY_REQUESTS: Final = 429
 _SHOWN_SERIAL: Final = 64
 
 
-def read_signature(answer: Answer, *, now: datetime) -> SignatureHeaders:
+def read_signature(answer: HttpResponse, *, now: datetime) -> SignatureHeaders:
     """Return who says to have signed a 2xx; whether it is true is for ``check_signed``.
 
     Raises ``Refused`` for a no, ``MalformedMessage`` for what is not WeChat Pay's at all,
@@ -56,7 +57,7 @@ def read_signature(answer: Answer, *, now: datetime) -> SignatureHeaders:
     return signature
 
 
-def check_signed(answer: Answer, signature: SignatureHeaders, key: PublicKey | None) -> None:
+def check_signed(answer: HttpResponse, signature: SignatureHeaders, key: PublicKey | None) -> None:
     """Raise ``BadSignature`` unless ``key`` signed ``answer``, ``OutcomeUnknown`` for a 202.
 
     ``key`` is the one that the signature names, None if we have no such key.
@@ -70,7 +71,7 @@ def check_signed(answer: Answer, signature: SignatureHeaders, key: PublicKey | N
         raise OutcomeUnknown("WeChat Pay has taken the request and not decided it yet; query it")
 
 
-def _refuse(answer: Answer) -> None:
+def _refuse(answer: HttpResponse) -> None:
     error = read_error(answer.status, answer.body)
     if not error.code and answer.status != _TOO_MANY_REQUESTS:
         raise MalformedMessage("an error without a code is not WeChat Pay's")

@@ -27,7 +27,7 @@ from django_wxpay.protocol.v3.keys import (
     load_certificate,
     load_private_key,
 )
-from django_wxpay.protocol.v3.reading import inner, moment, text
+from django_wxpay.protocol.v3.reading import child, moment, text
 from django_wxpay.protocol.v3.signing import key_name
 
 
@@ -91,7 +91,7 @@ def _entries(body: bytes) -> list[object]:
 def _certificate(entry: object, api_v3_key: str) -> PlatformCertificate:
     if not isinstance(entry, dict):
         raise MalformedMessage("an entry of the list is not an object")
-    pem = unseal(inner(entry, "encrypt_certificate"), api_v3_key)
+    pem = unseal(child(entry, "encrypt_certificate"), api_v3_key)
     certificate = _read_sealed(pem)
     if key_name(text(entry, "serial_no")) != certificate.serial_no:
         raise MalformedMessage("a certificate is not the one its entry names")

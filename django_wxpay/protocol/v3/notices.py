@@ -17,7 +17,7 @@ from django_wxpay.protocol.errors import MalformedMessage
 from django_wxpay.protocol.facts import RefundFact, TradeFact
 from django_wxpay.protocol.v3.documents import LARGEST_BODY, read_object
 from django_wxpay.protocol.v3.encryption import decrypt_resource
-from django_wxpay.protocol.v3.reading import Members, inner, moment, text
+from django_wxpay.protocol.v3.reading import Members, child, moment, text
 from django_wxpay.protocol.v3.refunds import refund_fact
 from django_wxpay.protocol.v3.trades import trade_fact
 
@@ -57,7 +57,7 @@ def read_notice(body: bytes, *, api_v3_key: str) -> V3Notice:
     identity, event_type = text(envelope, "id"), text(envelope, "event_type")
     if not identity or not event_type:
         raise MalformedMessage("a notice without id or event_type")
-    resource = decrypt_resource(inner(envelope, "resource"), api_v3_key)
+    resource = decrypt_resource(child(envelope, "resource"), api_v3_key)
     fact = trade_fact(resource, source="v3.notice") if event_type == _PAID else None
     refund = None
     if event_type.startswith(_REFUND):

@@ -10,7 +10,7 @@ from typing import Final
 
 from django_wxpay.protocol.errors import MalformedMessage
 from django_wxpay.protocol.facts import RefundFact, RefundStatus
-from django_wxpay.protocol.v3.reading import Members, inner, moment, text, whole
+from django_wxpay.protocol.v3.reading import Members, child, integer, moment, text
 
 _STATUSES: Final = {
     "PROCESSING": RefundStatus.PROCESSING,
@@ -31,8 +31,8 @@ def refund_fact(refund: Members, *, source: str) -> RefundFact:
     status = _STATUSES.get(text(refund, "refund_status", "status"))
     if status is None:
         raise MalformedMessage("there is no refund_status that we know")
-    amount = inner(refund, "amount")
-    refund_fee = whole(amount, "refund")
+    amount = child(refund, "amount")
+    refund_fee = integer(amount, "refund")
     if not refund_fee:
         raise MalformedMessage("a refund without its amount")
     fact = RefundFact(
@@ -45,7 +45,7 @@ def refund_fact(refund: Members, *, source: str) -> RefundFact:
         refund_id=text(refund, "refund_id", "id"),
         refund_status=status,
         refund_fee=refund_fee,
-        total_fee=whole(amount, "total"),
+        total_fee=integer(amount, "total"),
         # Domestic callbacks name no currency; that family has one (section 6.3).
         fee_type=text(amount, "currency") or "CNY",
         success_time=moment(refund, "success_time"),

@@ -22,13 +22,13 @@ from django_wxpay.protocol.facts import (
 )
 from django_wxpay.protocol.v3.reading import (
     Members,
-    count,
-    inner,
+    child,
+    integer,
     moment,
     objects,
+    optional_integer,
+    optional_text,
     text,
-    whole,
-    word,
 )
 
 _STATES: Final = {state.value: state for state in TradeState if state is not TradeState.CREATED}
@@ -48,9 +48,9 @@ def trade_fact(trade: Members, *, source: str) -> TradeFact:
     state = _STATES.get(text(trade, "trade_state"))
     if state is None:
         raise MalformedMessage("there is no trade_state that we know")
-    amount = inner(trade, "amount")
+    amount = child(trade, "amount")
     # An unpaid order may have 0 where it has nothing to say.
-    total = whole(amount, "total") or None
+    total = integer(amount, "total") or None
     fact = TradeFact(
         source=source,
         mch_id=text(trade, "mchid", "sp_mchid"),
@@ -88,13 +88,13 @@ def _check_whole(fact: TradeFact) -> None:
 
 
 def _payment(trade: Members, amount: Members) -> Payment | None:
-    payer = inner(trade, "payer")
-    rate = inner(amount, "exchange_rate")
+    payer = child(trade, "payer")
+    rate = child(amount, "exchange_rate")
     payment = Payment(
         openid=text(payer, "openid"),
         sp_openid=text(payer, "sp_openid"),
         sub_openid=text(payer, "sub_openid"),
-        payer_total=whole(amount, "payer_total"),
+        payer_total=integer(amount, "payer_total"),
         payer_currency=text(amount, "payer_currency"),
         exchange_rate_type=text(rate, "type"),
         exchange_rate=_rate(rate),
@@ -104,7 +104,7 @@ def _payment(trade: Members, amount: Members) -> Payment | None:
 
 
 def _rate(rate: Members) -> Decimal | None:
-    number = whole(rate, "rate", most=_LARGEST_RATE)
+    number = integer(rate, "rate", most=_LARGEST_RATE)
     return None if number is None else Decimal(number).scaleb(-_RATE_DECIMALS)
 
 
@@ -115,28 +115,32 @@ def _promotions(trade: Members) -> tuple[PromotionFact, ...]:
 
 def _promotion(item: Members) -> PromotionFact:
     return PromotionFact(
-        promotion_id=word(item, "promotion_id", "coupon_id"),
-        name=word(item, "name"),
-        scope=word(item, "scope"),
-        type=word(item, "type"),
-        amount=count(item, "amount"),
-        currency=word(item, "currency"),
-        activity_id=word(item, "activity_id", "stock_id"),
-        wxpay_contribute_amount=count(
+        promotion_id=optional_text(item, "promotion_id", "coupon_id"),
+        name=optional_text(item, "name"),
+        scope=optional_text(item, "scope"),
+        type=optional_text(item, "type"),
+        amount=optional_integer(item, "amount"),
+        currency=optional_text(item, "currency"),
+        activity_id=optional_text(item, "activity_id", "stock_id"),
+        wxpay_contribute_amount=optional_integer(
             item, "wxpay_contribute_amount", "wechatpay_contribute_amount", "wechatpay_contribute"
         ),
-        merchant_contribute_amount=count(item, "merchant_contribute_amount", "merchant_contribute"),
-        other_contribute_amount=count(item, "other_contribute_amount", "other_contribute"),
+        merchant_contribute_amount=optional_integer(
+            item, "merchant_contribute_amount", "merchant_contribute"
+        ),
+        other_contribute_amount=optional_integer(
+            item, "other_contribute_amount", "other_contribute"
+        ),
         goods_detail=tuple(_goods_line(line) for line in objects(item, "goods_detail")),
     )
 
 
 def _goods_line(line: Members) -> GoodsLine:
     return GoodsLine(
-        goods_id=word(line, "goods_id"),
-        goods_remark=word(line, "goods_remark"),
-        quantity=count(line, "quantity"),
-        price=count(line, "price", "unit_price"),
+        goods_id=optional_text(line, "goods_id"),
+        goods_remark=optional_text(line, "goods_remark"),
+        quantity=optional_integer(line, "quantity"),
+        price=optional_integer(line, "price", "unit_price"),
         # Required by the table, absent from every example: 0, as the sheet has it.
-        discount_amount=count(line, "discount_amount") or 0,
+        discount_amount=optional_integer(line, "discount_amount") or 0,
     )

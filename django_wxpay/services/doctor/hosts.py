@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
-from django_wxpay.gateway import CallRecord, V2Gateway, V3Gateway
-from django_wxpay.protocol.error_codes import RETURN_FAIL, Verdict, outcome_of
+from django_wxpay.gateway import Busy, CallRecord, V2Gateway, V3Gateway
+from django_wxpay.protocol.error_codes import RETURN_FAIL
 from django_wxpay.protocol.errors import (
     BadSignature,
     ConfigurationError,
@@ -90,6 +90,10 @@ def _answer(question: Question) -> Finding:
         _ask(question)
     except Refused as refusal:
         return _refused(question, refusal)
+    except Busy as busy:
+        said = f"refuses: {_words_of(busy.refusal)}"
+        advice = "WeChat Pay is busy or briefly out of order: run this again in a minute."
+        return question.finding(Subject.HOSTS, Level.WARNING, said, advice)
     except BadSignature as problem:
         said = f"sends an answer that cannot be believed: {quoted(str(problem))}"
         return question.finding(Subject.KEYS, Level.ERROR, said, _COMPARE[question.api])
@@ -132,7 +136,7 @@ def _ask_for_no_order(gateway: V2Gateway | V3Gateway, question: Question) -> Non
     try:
         gateway.query(ref)
     except Refused as refusal:
-        if refusal.err_code != _NO_SUCH_ORDER or not _is_believed(question):
+        if refusal.kind != _NO_SUCH_ORDER or not _is_believed(question):
             raise
 
 
@@ -142,15 +146,16 @@ def _is_believed(question: Question) -> bool:
 
 
 def _refused(question: Question, refusal: Refused) -> Finding:
-    said = f"refuses: {quoted(f'{refusal.err_code} {refusal.err_code_des}')}"
-    if refusal.err_code in _OF_THE_KEYS:
+    said = f"refuses: {_words_of(refusal)}"
+    if refusal.kind in _OF_THE_KEYS:
         return question.finding(Subject.KEYS, Level.ERROR, said, refusal.advice)
-    if refusal.err_code in _NO_CERTIFICATES:
+    if refusal.kind in _NO_CERTIFICATES:
         return question.finding(Subject.KEYS, Level.ERROR, said, _SET_THE_PUBLIC_KEY)
-    if outcome_of(refusal.err_code).verdict is Verdict.RETRY:
-        advice = "WeChat Pay is busy or briefly out of order: run this again in a minute."
-        return question.finding(Subject.HOSTS, Level.WARNING, said, advice)
     return question.finding(Subject.CONFIGURATION, Level.ERROR, said, refusal.advice)
+
+
+def _words_of(refusal: Refused) -> str:
+    return quoted(f"{refusal.err_code} {refusal.err_code_des}")
 
 
 def _unanswered(question: Question) -> Finding:

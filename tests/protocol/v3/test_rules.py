@@ -9,8 +9,7 @@ import pytest
 
 from django_wxpay.protocol.errors import InvalidOrder
 from django_wxpay.protocol.merchants import Mode, Region
-from django_wxpay.protocol.v3.fields import GLOBAL_CURRENCIES, SOONEST_EXPIRY
-from django_wxpay.protocol.v3.requests import check_terms_v3
+from django_wxpay.protocol.v3.fields import GLOBAL_CURRENCIES, SOONEST_EXPIRY, check_terms_v3
 from tests.protocol.v3.samples import (
     DETAIL,
     H5,
