@@ -86,7 +86,7 @@ def test_every_trade_type_is_granted_what_its_client_needs(trade_type):
 
     assert grant.trade_type == trade_type
     assert grant == replace(
-        PrepayGrant(prepay_id="", trade_type=trade_type),
+        PrepayGrant(prepay_id="", trade_type=trade_type, sign_type="RSA"),
         **{name.replace("h5", "mweb"): value for name, value in ANSWERS[trade_type].items()},
     )
 
