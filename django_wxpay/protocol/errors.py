@@ -15,7 +15,7 @@ from ``django_wxpay.exceptions``::
     ├── OutcomeUnknown          no trustworthy answer: the order may or may not exist
     │   └── BadAnswer           an answer came that cannot be read
     │       └── BadSignature    an answer came that is not WeChat Pay's, or not for us
-    ├── MalformedMessage        a document the codec does not let in
+    ├── MalformedMessage        a document the codec refuses
     │   └── MessageTooLarge
     └── NotAuthentic            a notification that WeChat Pay did not send to us
 
@@ -122,7 +122,7 @@ class BadSignature(BadAnswer):
 
 
 class MalformedMessage(WXPayError, ValueError):
-    """A document the codec does not let in; the text says which rule it broke."""
+    """A document the codec refuses; the text names the rule it broke."""
 
 
 class MessageTooLarge(MalformedMessage):

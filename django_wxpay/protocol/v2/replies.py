@@ -1,8 +1,8 @@
-"""Which answers of the gateway are believed, and what they say (protocol-v2 sections 3.6, 5.2).
+"""Verification and reading of v2 answers (protocol-v2 sections 3.6 and 5.2).
 
-An answer is believed once its signature, over every field received, is the one our key
-gives under the algorithm of our request, and it is about the account we asked for. Until
-then nothing in it is data; a refusal as a whole (return_code FAIL) carries no signature and
+An answer is verified when its signature, over every field received, is the one our key gives
+under the algorithm of our request, and it is about the account that was asked for. Before
+that nothing in it is data; a refusal as a whole (return_code FAIL) carries no signature and
 is only ever a refusal.
 """
 
@@ -26,7 +26,7 @@ from django_wxpay.protocol.v2.signing import verify
 from django_wxpay.protocol.v2.trades import read_trade
 from django_wxpay.protocol.v2.xml import decode_xml
 
-# The gateway's words (section 5.3). ACCEPT is a deduction that is still on its way.
+# The gateway's words (protocol-v2 section 5.3). ACCEPT is a deduction that is still on its way.
 _TRADE_STATES: Final[dict[str, TradeState]] = {
     "NOTPAY": TradeState.NOTPAY,
     "USERPAYING": TradeState.USERPAYING,
@@ -66,7 +66,7 @@ def read_envelope(
 
 
 def summarise(body: bytes) -> ReplySummary:
-    """Return what an answer says of itself, believed or not; never raises."""
+    """Return what an answer claims, verified or not; never raises."""
     try:
         fields = decode_xml(body)
     except MalformedMessage:
@@ -81,9 +81,9 @@ def summarise(body: bytes) -> ReplySummary:
 
 
 def read_unifiedorder(fields: Mapping[str, str], terms: OrderTerms) -> PrepayGrant:
-    """Return what ``fields`` of a believed unifiedorder answer grant for ``terms``.
+    """Return what ``fields`` of a verified unifiedorder answer grant for ``terms``.
 
-    Raises ``BadAnswer`` if they do not hold what the trade type needs (section 3.6).
+    Raises ``BadAnswer`` if they do not hold what the trade type needs (protocol-v2 section 3.6).
     """
     grant = PrepayGrant(
         prepay_id=fields.get("prepay_id", ""),
@@ -103,10 +103,10 @@ def read_unifiedorder(fields: Mapping[str, str], terms: OrderTerms) -> PrepayGra
 
 
 def read_orderquery(fields: Mapping[str, str], ref: OrderRef) -> TradeFact:
-    """Return the fact in ``fields`` of a believed orderquery answer about ``ref``.
+    """Return the fact in ``fields`` of a verified orderquery answer about ``ref``.
 
     Raises ``BadSignature`` if they are about another order, ``BadAnswer`` for an unknown
-    trade_state or a value that cannot be read (section 5.2).
+    trade_state or a value that cannot be read (protocol-v2 section 5.2).
     """
     if fields.get("out_trade_no") != ref.out_trade_no:
         raise BadSignature("the answer is about another order")

@@ -1,10 +1,9 @@
-"""How an order object becomes a fact, global or domestic, common or institutional.
+"""Reading of an order object, of either family and mode (protocol-v3 sections 3.3 and 4.3).
 
-The families differ in names (protocol-v3 sections 3.3 and 4.3): the order number is ``id``
-or ``transaction_id``, promotions have ids and contributions of three spellings. What an
-unpaid order leaves out is optional throughout. Amounts, times and identities are read
-strictly, because money hangs on them; ``promotion_detail`` only describes, so what cannot be
-read of it is left out and never stands in a payment's way.
+The families differ in names: the order number is ``id`` or ``transaction_id``, promotions have
+ids and contributions of three spellings. Amounts, times and identities are read strictly,
+because money hangs on them; what cannot be read of ``promotion_detail`` is left out, because it
+only describes.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ from django_wxpay.protocol.v3.reading import (
 
 _STATES: Final = {state.value: state for state in TradeState if state is not TradeState.CREATED}
 _PAID: Final = frozenset({TradeState.SUCCESS, TradeState.REFUND})
-# Eight decimals (section 3.3); as many digits as v2 writes.
+# Eight decimals (protocol-v3 section 3.3); as many digits as v2 writes.
 _RATE_DECIMALS: Final = 8
 _LARGEST_RATE: Final = 10**16 - 1
 
@@ -42,14 +41,13 @@ def trade_fact(trade: Members, *, source: str) -> TradeFact:
     """Return the fact that a verified order object states.
 
     Raises ``MalformedMessage`` for an unknown trade_state, a number or a time that is none,
-    a missing number or merchant, and a success that does not say which transaction or how
-    much of what.
+    a missing number or merchant, and a success without its transaction, amount or currency.
     """
     state = _STATES.get(text(trade, "trade_state"))
     if state is None:
         raise MalformedMessage("there is no trade_state that we know")
     amount = child(trade, "amount")
-    # An unpaid order may have 0 where it has nothing to say.
+    # An unpaid order may have 0 where it has no amount.
     total = integer(amount, "total") or None
     fact = TradeFact(
         source=source,
@@ -63,7 +61,7 @@ def trade_fact(trade: Members, *, source: str) -> TradeFact:
         trade_type=text(trade, "trade_type"),
         transaction_id=text(trade, "id", "transaction_id"),
         total_fee=total,
-        fee_type=text(amount, "currency") or _unsaid_currency(trade, total),
+        fee_type=text(amount, "currency") or _default_currency(trade, total),
         success_time=moment(trade, "success_time"),
         bank_type=text(trade, "bank_type"),
         attach=text(trade, "attach"),
@@ -73,8 +71,8 @@ def trade_fact(trade: Members, *, source: str) -> TradeFact:
     return fact
 
 
-def _unsaid_currency(trade: Members, total: int | None) -> str:
-    # Only a domestic payment may leave CNY unsaid; an unpaid order does not tell its family.
+def _default_currency(trade: Members, total: int | None) -> str:
+    # Only a domestic payment may leave out CNY; an unpaid order may be of either family.
     return "CNY" if total and trade.get("transaction_id") else ""
 
 
@@ -82,8 +80,8 @@ def _check_whole(fact: TradeFact) -> None:
     if not fact.out_trade_no or not fact.mch_id:
         raise MalformedMessage("out_trade_no or the merchant is missing")
     # A success without its amount could not be held against the order's.
-    said = fact.total_fee and fact.fee_type and fact.transaction_id
-    if fact.trade_state is TradeState.SUCCESS and not said:
+    is_whole = fact.total_fee and fact.fee_type and fact.transaction_id
+    if fact.trade_state is TradeState.SUCCESS and not is_whole:
         raise MalformedMessage("a success without its amount, currency or transaction")
 
 
@@ -109,7 +107,7 @@ def _rate(rate: Members) -> Decimal | None:
 
 
 def _promotions(trade: Members) -> tuple[PromotionFact, ...]:
-    # Quick Pay's table puts them under "detail", its example does not (section 3.3).
+    # Quick Pay's table puts them under "detail", its example does not (protocol-v3 section 3.3).
     return tuple(_promotion(item) for item in objects(trade, "promotion_detail", "detail"))
 
 
