@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 
 def test_an_answer_longer_than_its_column_is_cut(gateway: ScriptedGateway, order: Order) -> None:
-    gateway.answers["/pay/orderquery"] = refused("SYSTEMERROR", "很长" * 200)
+    gateway.answers["/pay/orderquery"] = refused("NOAUTH", "很长" * 200)
     with pytest.raises(Refused):
         services.query_order(order)
 
@@ -76,10 +76,10 @@ def test_mounts_of_one_address_are_undone_one_by_one(
     settings: Any,
 ) -> None:
     inner = ScriptedGateway()
-    inner.answers["/pay/orderquery"] = refused("SYSTEMERROR")
+    inner.answers["/pay/orderquery"] = refused("PARAM_ERROR")
     gateway.answers["/pay/orderquery"] = refused("NOAUTH")
     gateways.mount(HOST, inner)
-    with pytest.raises(Refused, match="SYSTEMERROR"):
+    with pytest.raises(Refused, match="PARAM_ERROR"):
         services.query_order(order)
     gateways.unmount(HOST)
     settings.WXPAY = wxpay | {"TIMEOUT": (1, 2)}

@@ -320,7 +320,10 @@ def test_a_line_that_cannot_be_carried_is_refused(change, said):
         ({"h5_info": {"app_name": "x"}}, "h5_info: type is missing"),
         ({"h5_info": {"type": "iOS"}}, "h5_info: type: not one of"),
         ({"h5_info": {"type": 5}}, "h5_info: type: not text"),
-        ({"h5_info": {"type": "Wap", "wap_name": "a", "app_name": "b"}}, "app_name repeats another"),
+        (
+            {"h5_info": {"type": "Wap", "wap_name": "a", "app_name": "b"}},
+            "app_name repeats another",
+        ),
         ({"h5_info": "x"}, "h5_info: not an object"),
         ({"store_info": {"name": "x"}}, "store_info: id is missing"),
         ({"store_id": "1"}, "store_id has no place"),
