@@ -80,7 +80,8 @@ def test_the_trouble_of_one_merchant_is_told_when_all_have_had_their_turn(
     platform: ScriptedPlatform,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    answers = [(500, {"code": "SYSTEM_ERROR", "message": "x"})]
+    # A busy gateway is asked once more.
+    answers = [(500, {"code": "SYSTEM_ERROR", "message": "x"})] * 2
     platform.answers[PATH] = lambda: answers.pop() if answers else certificates_answer()
     with (
         caplog.at_level(logging.WARNING),

@@ -322,7 +322,7 @@ def test_a_line_that_cannot_be_carried_is_refused(change, said):
         ({"h5_info": {"type": 5}}, "h5_info: type: not text"),
         (
             {"h5_info": {"type": "Wap", "wap_name": "a", "app_name": "b"}},
-            "app_name repeats another",
+            "app_name repeats",
         ),
         ({"h5_info": "x"}, "h5_info: not an object"),
         ({"store_info": {"name": "x"}}, "store_info: id is missing"),
