@@ -12,7 +12,7 @@ from django_wxpay.gateway.http.failures import Failure, NoResponse
 from django_wxpay.gateway.http.messages import HttpRequest, HttpResponse
 from django_wxpay.gateway.http.transport import Transport
 from django_wxpay.gateway.records import Attempt, elapsed_ms
-from tests.gateway.scripted import DOCUMENT, Fake
+from tests.wechatpay.transport import DOCUMENT, ScriptedTransport
 
 seconds = st.floats(min_value=-1e12, max_value=1e12)
 
@@ -36,7 +36,7 @@ def test_elapsed_time_is_never_negative(started: float, ended: float) -> None:
 def test_execute_time_is_never_negative_for_any_clock(readings: list[float]) -> None:
     clock = itertools.cycle(readings).__next__
     transport = Transport(clock=clock)
-    transport.mount("http://a.test", Fake((200, DOCUMENT)))
+    transport.mount("http://a.test", ScriptedTransport((200, DOCUMENT)))
     noted: list[Attempt[bytes]] = []
 
     def read(answer: HttpResponse) -> bytes:

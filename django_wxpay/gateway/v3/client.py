@@ -18,7 +18,7 @@ from django_wxpay.gateway.http.messages import HttpRequest, HttpResponse
 from django_wxpay.gateway.http.transport import Transport
 from django_wxpay.gateway.records import Attempt, CallRecord, call_record
 from django_wxpay.gateway.v3.platform_keys import PlatformKeys
-from django_wxpay.gateway.v3.verification import check_signed, read_signature
+from django_wxpay.gateway.v3.verification import check_answer
 from django_wxpay.protocol.errors import BadSignature, ConfigurationError, OrderClosed
 from django_wxpay.protocol.facts import PrepayGrant, ReplySummary, TradeFact, TradeState
 from django_wxpay.protocol.merchants import Merchant, Region
@@ -161,8 +161,11 @@ class V3Gateway:
         read: Callable[[bytes], T],
     ) -> T:
         def verify_and_read(response: HttpResponse) -> T:
-            signature = read_signature(response, now=self._now())
-            check_signed(response, signature, key_of(signature.serial, response.body))
+            check_answer(
+                response,
+                now=self._now(),
+                key_of=lambda serial: key_of(serial, response.body),
+            )
             return read(response.body)
 
         with suppress(Probed):

@@ -29,23 +29,20 @@ from django_wxpay.protocol.v3 import certificates as v3_certificates
 from django_wxpay.protocol.v3 import keys as v3_keys
 from django_wxpay.protocol.v3.certificates import PlatformCertificate, read_certificate
 from django_wxpay.protocol.v3.keys import load_public_key
-from tests.gateway.scripted import HTML
-from tests.gateway.wechat_pay import (
+from tests.gateway.till import PRIMARY, STANDBY, MemoryStore, Till
+from tests.protocol.v3 import keys
+from tests.protocol.v3.samples import MAINLAND, NOW, REF
+from tests.wechatpay.transport import HTML
+from tests.wechatpay.v3 import (
     OLD,
-    PRIMARY,
-    STANDBY,
     YOUNG,
     YOUNG_KEY,
     YOUNG_SERIAL,
-    MemoryStore,
-    Till,
     certificate,
     listing,
     refusal,
     signed,
 )
-from tests.protocol.v3 import keys
-from tests.protocol.v3.samples import MAINLAND, NOW, REF
 
 OLD_SERIAL = keys.PLATFORM_SERIAL
 STRANGE_SERIAL = "F" * 40
@@ -156,14 +153,14 @@ def test_no_key_is_in_the_repr() -> None:
 # What is looked for
 
 
-def test_a_certificate_in_the_vault_is_believed_without_a_download() -> None:
+def test_a_certificate_in_the_store_is_believed_without_a_download() -> None:
     ring = Ring(store=MemoryStore(OLD, YOUNG))
     assert ring.find(YOUNG_SERIAL) == public(YOUNG_KEY)
     assert ring.find(OLD_SERIAL) == public(keys.PLATFORM_KEY)
     assert (ring.store.looks, ring.source.downloads) == (1, 0)
 
 
-def test_a_certificate_another_process_downloaded_is_found_in_the_vault() -> None:
+def test_a_certificate_another_process_downloaded_is_found_in_the_store() -> None:
     ring = Ring(store=MemoryStore(OLD))
     assert ring.find(OLD_SERIAL) is not None
     ring.store.pems.append(YOUNG)
@@ -594,7 +591,7 @@ def test_a_merchant_in_public_key_mode_downloads_nothing() -> None:
     assert till.store.asked == []
 
 
-def test_what_was_downloaded_is_not_read_again_from_the_vault(
+def test_what_was_downloaded_is_not_read_again_from_the_store(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     read: list[str] = []
