@@ -1,7 +1,8 @@
-"""API reports: each call on the wire, how long it took and what came back."""
+"""API reports: each call on the wire, its time and its answer."""
 
 from __future__ import annotations
 
+from typing import Final
 from urllib.parse import urlsplit
 
 from django.contrib import admin
@@ -10,18 +11,22 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from django_wxpay.admin import badges
-from django_wxpay.admin.base import Ledger
+from django_wxpay.admin import display
+from django_wxpay.admin.base import ReadOnlyAdmin, Section
 from django_wxpay.admin.filters import FailureFilter, HostFilter, InterfaceFilter, MerchantFilter
-from django_wxpay.admin.links import list_link, may_see, page_link
-from django_wxpay.admin.sections import Section
 from django_wxpay.models import ApiReport, Order
+from django_wxpay.models.latency import CALL_COLUMNS
+
+# The number leads to its order, and the time stands at the top with its unit.
+_SHOWN: Final = tuple(
+    "order_link" if name == "out_trade_no" else name
+    for name in CALL_COLUMNS
+    if name != "execute_time_ms"
+)
 
 
 @admin.register(ApiReport)
-class ApiReportAdmin(Ledger):
-    """Found by the order's number, the host or the failure."""
-
+class ApiReportAdmin(ReadOnlyAdmin):
     list_display = (
         "created_at",
         "interface",
@@ -46,24 +51,7 @@ class ApiReportAdmin(Ledger):
         "created_at",
         "answer",
         "took",
-        "api",
-        "interface_url",
-        "host",
-        "http_status",
-        "failure",
-        "return_code",
-        "return_msg",
-        "result_code",
-        "err_code",
-        "err_code_des",
-        "order_link",
-        "merchant",
-        "mch_id",
-        "appid",
-        "sub_appid",
-        "sub_mch_id",
-        "device_info",
-        "request_id",
+        *_SHOWN,
         "report",
         "report_attempts",
         "reported_at",
@@ -71,11 +59,11 @@ class ApiReportAdmin(Ledger):
 
     def sections(self, request: HttpRequest, row: ApiReport) -> list[Section]:
         """Return the order that the call was about."""
-        if not may_see(request, Order):
+        if not display.may_see(request, Order):
             return []
         orders = Order.objects.filter(merchant=row.merchant, out_trade_no=row.out_trade_no)
         rows = [
-            (page_link(Order, order.pk, order), badges.state_of(order), order.amount)
+            (display.page_link(Order, order.pk, order), display.state_badge(order), order.amount)
             for order in orders
         ]
         columns = ("out_trade_no", _("state"), _("amount"))
@@ -88,22 +76,19 @@ class ApiReportAdmin(Ledger):
 
     @admin.display(description=_("took"))
     def took(self, report: ApiReport) -> str:
-        """Return the milliseconds."""
         return f"{report.execute_time_ms} ms"
 
     @admin.display(description=_("answer"))
     def answer(self, report: ApiReport) -> SafeString:
-        """Return what came of it, at a glance."""
-        return badges.answer_of(report)
+        return display.answer_badge(report)
 
     @admin.display(description=_("report"))
     def report(self, report: ApiReport) -> SafeString:
-        """Return whether WeChat Pay has been told of the call."""
-        return badges.report_status(report.report_status)
+        return display.report_badge(report.report_status)
 
     @admin.display(description="out_trade_no")
     def order_link(self, report: ApiReport) -> SafeString | str:
-        """Return the way to the order of that number, which is not looked up for it."""
+        """Return a link to the order of that number, without looking it up."""
         if not report.out_trade_no:
             return "-"
-        return list_link(Order, report.out_trade_no, out_trade_no=report.out_trade_no)
+        return display.list_link(Order, report.out_trade_no, out_trade_no=report.out_trade_no)

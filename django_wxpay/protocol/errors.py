@@ -66,10 +66,17 @@ class InsideTransaction(WXPayError, RuntimeError):
 class Refused(WXPayError):
     """WeChat Pay answered no. ``advice`` says what a person can do about it."""
 
-    def __init__(self, err_code: str, err_code_des: str = "", advice: str = "") -> None:
+    def __init__(
+        self,
+        err_code: str,
+        err_code_des: str = "",
+        advice: str = "",
+        kind: str = "",
+    ) -> None:
         self.err_code = err_code
         self.err_code_des = err_code_des
         self.advice = advice
+        self.kind = kind
         said = f"{err_code}: {err_code_des}" if err_code_des else err_code
         super().__init__(f"WeChat Pay refused: {said}")
 

@@ -21,7 +21,7 @@ def listed(boss: Client) -> str:
 def test_a_job_that_went_well_says_so_and_what_it_came_to(boss: Client) -> None:
     BackgroundJobFactory()
     text = listed(boss)
-    assert 'wxpay-good">Well<' in text
+    assert 'wxpay-good">OK<' in text
     assert "3 calls reported" in text
     assert 'wxpay-bad"' not in text
 
@@ -31,7 +31,7 @@ def test_a_job_that_fails_says_so_and_its_page_says_why(boss: Client) -> None:
     assert 'wxpay-bad">Failing<' in listed(boss)
     page = boss.get(f"{ADMIN}/backgroundjob/{job.pk}/change/").content.decode()
     assert "OperationalError: the database is away" in page
-    assert "3 calls reported" in page, "what it came to when it last went well"
+    assert "3 calls reported" in page, "the result of the last success"
 
 
 def test_a_job_that_has_never_ended_is_neither_well_nor_failing(boss: Client) -> None:
@@ -45,7 +45,7 @@ def test_a_job_that_nobody_has_run_for_hours_does_not_pass_for_well(boss: Client
     text = listed(boss)
     assert 'wxpay-waiting">Not run lately<' in text
     BackgroundJob.objects.update(finished_at=datetime.now(UTC) - timedelta(hours=2, minutes=59))
-    assert 'wxpay-good">Well<' in listed(boss)
+    assert 'wxpay-good">OK<' in listed(boss)
 
 
 def test_jobs_stand_in_the_order_of_their_names(boss: Client) -> None:

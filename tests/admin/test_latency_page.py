@@ -19,7 +19,7 @@ from django.utils.translation import override
 
 import django_wxpay
 from django_wxpay.admin.latency import formats as words
-from django_wxpay.admin.latency.ranges import DAY, HOUR, WEEK, asked
+from django_wxpay.admin.latency.form import DAY, HOUR, WEEK, asked
 from django_wxpay.models import ReportBacklog
 from django_wxpay.services import clock
 from django_wxpay.services.latency import summary
@@ -331,7 +331,7 @@ def test_where_nobody_called_there_are_words_and_no_charts(boss: Client) -> None
     assert "<canvas" not in page
     assert data(page)["charts"] == []
     assert "No call waits to be reported." in page
-    assert "was not written down" in page
+    assert "was not recorded" in page
     assert "?range=90d" in page
     assert "Look at all calls" not in shown(boss, "?range=90d")
 
@@ -344,8 +344,8 @@ def test_what_waits_now_is_said_in_words(boss: Client, at_noon: datetime) -> Non
     assert "1 call waits to be reported, since 14:03." in shown(boss)
     ApiReportFactory.create_batch(11, created_at=NOW)
     assert "12 calls wait to be reported, the oldest since 14:03." in shown(boss)
-    assert "Of all merchants and hosts" not in shown(boss)
-    assert "Of all merchants and hosts" in shown(boss, "?merchant=other")
+    assert "This counts all merchants and hosts" not in shown(boss)
+    assert "This counts all merchants and hosts" in shown(boss, "?merchant=other")
     ApiReportFactory(created_at=NOW - timedelta(days=2))
     assert "13 calls wait to be reported, the oldest since Nov 20 14:40." in shown(boss)
     ApiReportFactory(created_at=NOW - timedelta(days=365))

@@ -90,8 +90,8 @@ def test_a_button_is_a_post_with_a_token(
 def test_query_now_settles_what_wechat_pay_says(boss: Client, gateway: ScriptedGateway) -> None:
     order = OrderFactory(total_fee=100)
     gateway.answers["/pay/orderquery"] = standing("SUCCESS", **PAID)
-    assert "Query now" in boss.get(f"{ADMIN}/order/{order.pk}/change/").content.decode()
-    sentence = f"{order.out_trade_no}: WeChat Pay was asked; the order stands as “Paid”."
+    assert "Ask WeChat Pay" in boss.get(f"{ADMIN}/order/{order.pk}/change/").content.decode()
+    sentence = f"{order.out_trade_no}: WeChat Pay was asked; the order is now “Paid”."
     assert press(boss, "order", order, "query") == [("success", sentence)]
     assert Order.objects.get().trade_state == "SUCCESS"
     assert LogEntry.objects.get().change_message == sentence
@@ -103,7 +103,7 @@ def test_query_now_settles_what_wechat_pay_says(boss: Client, gateway: ScriptedG
         (refused("SYSTEMERROR", "try later"), "error", "SYSTEMERROR: try later). "),
         (refused("ORDERNOTEXIST"), "error", "(ORDERNOTEXIST). WeChat Pay knows no such order"),
         (refused("BRAND_NEW_CODE"), "error", "BRAND_NEW_CODE"),
-        (b"<html></html>", "warning", "An answer came that cannot be trusted"),
+        (b"<html></html>", "warning", "WeChat Pay gave no trustworthy answer"),
         (requests.ReadTimeout("slow"), "warning", "No answer came from WeChat Pay"),
     ],
 )
@@ -170,7 +170,7 @@ def test_closing_asks_first_and_then_closes(boss: Client, gateway: ScriptedGatew
     assert "12.50 CNY" in question
     assert f"{ADMIN}/order/{order.pk}/change/" in question
     assert gateway.calls == []
-    sentence = f"{order.out_trade_no}: The order stands as “Closed”."
+    sentence = f"{order.out_trade_no}: The order is now “Closed”."
     assert press(boss, "order", order, "close") == [("success", sentence)]
     assert Order.objects.get().trade_state == "CLOSED"
     page = boss.get(f"{ADMIN}/order/{order.pk}/change/").content.decode()
@@ -188,8 +188,8 @@ def test_closing_several_asks_once_and_tells_of_each(
     assert gateway.calls == []
     answer = act(boss, "order", "close", [paid, waiting], confirmed="yes")
     told = dict(said(answer))
-    assert told["success"] == f"{waiting.out_trade_no}: The order stands as “Closed”."
-    assert told["error"].startswith(f"{paid.out_trade_no}: WeChat Pay said no (ORDERPAID).")
+    assert told["success"] == f"{waiting.out_trade_no}: The order is now “Closed”."
+    assert told["error"].startswith(f"{paid.out_trade_no}: WeChat Pay refused (ORDERPAID).")
     assert gateway.paths() == ["/pay/closeorder"]
 
 
@@ -219,7 +219,7 @@ def test_a_replay_judges_a_failed_notification_again(boss: Client) -> None:
     order.out_trade_no = number
     order.save()
     found = said(act(boss, "notification", "replay", [stored]))
-    assert found == [("success", f"{subject}: judged again: Applied")]
+    assert found == [("success", f"{subject}: processed again: Applied")]
     assert Order.objects.get().trade_state == "SUCCESS"
     assert OrderEvent.objects.filter(kind="PAID").count() == 1
 
@@ -228,7 +228,7 @@ def test_a_stored_body_that_proves_nothing_any_more_moves_nothing(boss: Client) 
     notification = NotificationFactory(order=OrderFactory())
     messages = press(boss, "notification", notification, "replay")
     assert messages[0][0] == "error"
-    assert "does not count as WeChat Pay's" in messages[0][1]
+    assert "it is not authentic" in messages[0][1]
     assert Order.objects.get().trade_state == "NOTPAY"
 
 
@@ -254,19 +254,17 @@ def test_the_shop_is_told_of_what_is_left_and_of_nothing_twice(
 ) -> None:
     event = OrderEventFactory(untold=True)
     subject = f"{event.order} Paid"
-    assert (
-        "Tell the shop again" in boss.get(f"{ADMIN}/orderevent/{event.pk}/change/").content.decode()
-    )
+    assert "Deliver again" in boss.get(f"{ADMIN}/orderevent/{event.pk}/change/").content.decode()
     first = press(boss, "orderevent", event, "tell")
-    trouble = "the shop could not be told: ValueError: the stock is gone"
+    trouble = "not delivered to your code: ValueError: the stock is gone"
     assert first == [("error", f"{subject}: {trouble}")]
     assert receiver == []
     assert press(boss, "orderevent", event, "tell") == [
-        ("success", f"{subject}: the shop was told")
+        ("success", f"{subject}: delivered to your code")
     ]
     assert receiver == [event.order_id]
     again = said(act(boss, "orderevent", "tell", [event]))
-    assert again == [("success", f"{subject}: the shop knows already and is not told twice")]
+    assert again == [("success", f"{subject}: already delivered, and not delivered twice")]
     assert receiver == [event.order_id]
 
 
@@ -293,10 +291,10 @@ def test_an_order_page_tells_the_whole_story(boss: Client) -> None:
         "支付成功",
         "oUpF…",
         "table 7",
-        "the shop is not told yet",
-        "total_fee: expected 1250, told 1",
-        "the shop was told on",
-        "told by a notification",
+        "not delivered to your code yet",
+        "total_fee: expected 1250, received 1",
+        "delivered to your code at",
+        "by a notification",
         "wxpay-badge wxpay-good",
         "What to do",
     ):

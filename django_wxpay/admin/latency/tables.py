@@ -1,4 +1,4 @@
-"""What stands beside the charts in rows and figures: all calls, failovers, the present backlog."""
+"""Tables and figures of the latency page: all calls, failovers, the present backlog."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from django_wxpay.admin.latency import formats as words
+from django_wxpay.admin.latency import formats
 from django_wxpay.conf import LatencyLimits
 from django_wxpay.latency import Tally
 from django_wxpay.services import clock
@@ -44,8 +44,6 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standby:
-    """A failover in words."""
-
     began: str
     ended: str
     merchant: str
@@ -56,7 +54,7 @@ class Standby:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """A number large enough to be read from across the room, and a few words below it."""
+    """One large number at the top of the page, with a note below it."""
 
     name: str
     value: str
@@ -65,7 +63,7 @@ class Figure:
 
 
 def rows(summary: Sequence[Latency], period: Period, address_of: AddressOf) -> list[Row]:
-    """Return the summary, row for row."""
+    """Return one row for each row of ``summary``."""
     return [_row(each, period, address_of) for each in summary]
 
 
@@ -75,48 +73,48 @@ def standbys(failovers: Sequence[Failover], address_of: AddressOf) -> list[Stand
 
 
 def figures(total: Tally, limits: LatencyLimits | None) -> list[Figure]:
-    """Return what all calls together come to; what is beyond ``limits`` is bad."""
+    """Return the figures of all calls together; one beyond ``limits`` is bad."""
     failed = ngettext("%(count)s call", "%(count)s calls", total.failed)
     refused = ngettext("%(count)s refused", "%(count)s refused", total.refused)
     return [
         Figure(
             name=_("Calls"),
-            value=words.count(total.calls),
-            note=refused % {"count": words.count(total.refused)},
+            value=formats.count(total.calls),
+            note=refused % {"count": formats.count(total.refused)},
         ),
         Figure(
             name=_("Failed"),
-            value=words.share(total.failure_rate),
-            note=failed % {"count": words.count(total.failed)},
+            value=formats.share(total.failure_rate),
+            note=failed % {"count": formats.count(total.failed)},
             is_bad=limits is not None and total.failure_rate > limits.failure_rate,
         ),
-        Figure(name="p50", value=words.milliseconds(total.percentile_ms(50))),
+        Figure(name="p50", value=formats.milliseconds(total.percentile_ms(50))),
         Figure(
             name="p95",
-            value=words.milliseconds(total.percentile_ms(95)),
+            value=formats.milliseconds(total.percentile_ms(95)),
             is_bad=limits is not None and total.percentile_ms(95) > limits.p95_ms,
         ),
-        Figure(name="p99", value=words.milliseconds(total.percentile_ms(99))),
-        Figure(name=_("Slowest"), value=words.milliseconds(total.slowest_ms)),
+        Figure(name="p99", value=formats.milliseconds(total.percentile_ms(99))),
+        Figure(name=_("Slowest"), value=formats.milliseconds(total.slowest_ms)),
     ]
 
 
-def waiting_words(backlog: Backlog) -> str:
-    """Return what waits to be reported at this moment, as a sentence."""
+def waiting_sentence(backlog: Backlog) -> str:
+    """Return the present backlog as a sentence."""
     if not backlog.waiting or backlog.oldest_at is None:
         return _("No call waits to be reported.")
-    told = {
-        "count": words.count(backlog.waiting),
-        "time": words.since(backlog.oldest_at, clock.now()),
+    values = {
+        "count": formats.count(backlog.waiting),
+        "time": formats.since(backlog.oldest_at, clock.now()),
     }
     if backlog.waiting >= COUNTED_UP_TO:
-        return _("%(count)s calls or more wait to be reported, the oldest since %(time)s.") % told
+        return _("%(count)s calls or more wait to be reported, the oldest since %(time)s.") % values
     sentence = ngettext(
         "%(count)s call waits to be reported, since %(time)s.",
         "%(count)s calls wait to be reported, the oldest since %(time)s.",
         backlog.waiting,
     )
-    return sentence % told
+    return sentence % values
 
 
 def _row(latency: Latency, period: Period, address_of: AddressOf) -> Row:
@@ -125,13 +123,13 @@ def _row(latency: Latency, period: Period, address_of: AddressOf) -> Row:
         interface=urlsplit(latency.interface_url).path or latency.interface_url,
         merchant=latency.merchant,
         host=latency.host,
-        calls=words.count(latency.count),
-        failed=words.count(failed),
-        rate=words.share(latency.failure_rate),
-        failures=[(kind, words.count(number)) for kind, number in latency.failures.items()],
-        refused=words.count(latency.refused),
+        calls=formats.count(latency.count),
+        failed=formats.count(failed),
+        rate=formats.share(latency.failure_rate),
+        failures=[(kind, formats.count(number)) for kind, number in latency.failures.items()],
+        refused=formats.count(latency.refused),
         times=[
-            words.count(each)
+            formats.count(each)
             for each in (latency.p50_ms, latency.p95_ms, latency.p99_ms, latency.slowest_ms)
         ],
         address=address_of(
@@ -146,11 +144,11 @@ def _row(latency: Latency, period: Period, address_of: AddressOf) -> Row:
 
 def _standby(failover: Failover, address_of: AddressOf) -> Standby:
     return Standby(
-        began=words.with_year(failover.began_at),
-        ended=words.with_year(failover.ended_at),
+        began=formats.with_year(failover.began_at),
+        ended=formats.with_year(failover.ended_at),
         merchant=failover.merchant,
         host=failover.host,
-        calls=words.count(failover.calls),
+        calls=formats.count(failover.calls),
         address=address_of(
             merchant=failover.merchant,
             host=failover.host,
@@ -160,5 +158,5 @@ def _standby(failover: Failover, address_of: AddressOf) -> Standby:
 
 
 def _between(start: datetime, end: datetime) -> dict[str, Any]:
-    """Return the conditions of the list of single calls."""
+    """Return the lookups of the list of calls."""
     return {"created_at__gte": start.isoformat(), "created_at__lt": end.isoformat()}

@@ -1,4 +1,4 @@
-"""API latency: the page that shows how well WeChat Pay answers, and what stands behind it."""
+"""API latency: one page of charts and tables, in the place of a list of hours."""
 
 from __future__ import annotations
 
@@ -14,29 +14,25 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
-from django_wxpay.admin.base import Ledger
-from django_wxpay.admin.latency import charts, tables
-from django_wxpay.admin.latency import formats as words
-from django_wxpay.admin.latency import query as choices
-from django_wxpay.admin.latency.ranges import Asked, asked
+from django_wxpay.admin.base import ReadOnlyAdmin
+from django_wxpay.admin.filters import configured
+from django_wxpay.admin.latency import charts, form, formats, tables
 from django_wxpay.models import ApiReport, HourlyLatency
 from django_wxpay.services.latency import summary
 from django_wxpay.services.reports import backlog
 
 
 @admin.register(HourlyLatency)
-class HourlyLatencyAdmin(Ledger):
-    """One page instead of a list: the hours say nothing one by one."""
-
+class HourlyLatencyAdmin(ReadOnlyAdmin):
     ordering: ClassVar[tuple[str, ...]] = ("-hour", "-id")
 
     def holds(self, request: HttpRequest, verb: str) -> bool:
-        """Say whether this person may see the calls, and so what they come to."""
+        """Return whether this person may see the calls, and so their summary."""
         opts = ApiReport._meta  # noqa: SLF001 - Django's documented model API
         return request.user.has_perm(f"{opts.app_label}.{verb}_{opts.model_name}")
 
     def get_urls(self) -> list[Any]:
-        """Return the address of the page; a row has none."""
+        """Return the address of the page; an hour has none of its own."""
         name = f"{self.opts.app_label}_{self.opts.model_name}_changelist"
         page: URLPattern = path("", self.admin_site.admin_view(self.changelist_view), name=name)
         return [page]
@@ -46,10 +42,9 @@ class HourlyLatencyAdmin(Ledger):
         request: HttpRequest,
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """Show the charts and their tables."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        wanted = asked(request.GET)
+        wanted = form.asked(request.GET)
         request.current_app = self.admin_site.name
         context = {
             **self.admin_site.each_context(request),
@@ -61,8 +56,9 @@ class HourlyLatencyAdmin(Ledger):
         }
         return TemplateResponse(request, "admin/django_wxpay/latency.html", context)
 
-    def _figures(self, wanted: Asked) -> dict[str, Any]:
+    def _figures(self, wanted: form.Asked) -> dict[str, Any]:
         measurements = summary.measured(wanted.period, wanted.scope)
+        config = configured()
         in_sum = measurements.summary()
         failovers = measurements.failovers()
         by_hour = backlog.backlog_by_hour(wanted.period)
@@ -71,18 +67,17 @@ class HourlyLatencyAdmin(Ledger):
         latency = charts.latency_charts(by_interface, wanted.step)
         hosts = charts.host_charts(by_host, wanted.step)
         total = charts.total_of(chain.from_iterable(by_host.lines.values()))
-        # Of nothing there is no picture.
         waited = (
             [charts.backlog_chart(by_hour, wanted.period, wanted.step)]
             if any(by_hour.values())
             else []
         )
         return {
-            "ranges": choices.ranges(wanted),
+            "ranges": form.ranges(wanted),
             "shown": _shown(wanted),
-            "merchants": choices.merchants(wanted, in_sum),
-            "hosts": choices.hosts(wanted, in_sum),
-            "figures": tables.figures(total, choices.limits()),
+            "merchants": form.merchants(wanted, in_sum),
+            "hosts": form.hosts(wanted, in_sum),
+            "figures": tables.figures(total, config.latency_limits if config else None),
             "groups": {
                 "latency": _group(latency),
                 "hosts": _group(hosts),
@@ -93,13 +88,13 @@ class HourlyLatencyAdmin(Ledger):
             "rows": tables.rows(in_sum, wanted.period, self._calls_address),
             "standbys": tables.standbys(failovers, self._calls_address),
             "failovers": len(failovers),
-            "waiting": tables.waiting_words(backlog.backlog()),
+            "waiting": tables.waiting_sentence(backlog.backlog()),
             "calls_address": self._calls_address(),
-            "retention_days": choices.retention_days(),
+            "retention_days": config.api_report_retention_days if config else None,
         }
 
     def _calls_address(self, **lookups: str) -> str:
-        """Return where the single calls with these values are listed."""
+        """Return the address of the list of calls with these values."""
         opts = ApiReport._meta  # noqa: SLF001 - Django's documented model API
         name = f"admin:{opts.app_label}_{opts.model_name}_changelist"
         address = reverse(name, current_app=self.admin_site.name)
@@ -110,11 +105,10 @@ def _group(drawn: Sequence[charts.Chart]) -> dict[str, Sequence[charts.Chart]]:
     return {"in_sight": drawn[: charts.IN_SIGHT], "others": drawn[charts.IN_SIGHT :]}
 
 
-def _shown(wanted: Asked) -> dict[str, Any]:
-    """Return the time that is shown, in words."""
+def _shown(wanted: form.Asked) -> dict[str, Any]:
     return {
-        "start": words.with_year(wanted.period.start),
-        "end": words.with_year(wanted.period.end),
+        "start": formats.with_year(wanted.period.start),
+        "end": formats.with_year(wanted.period.end),
         "zone": timezone.get_current_timezone_name(),
-        "step": words.length(wanted.step),
+        "step": formats.length(wanted.step),
     }

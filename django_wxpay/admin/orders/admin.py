@@ -1,4 +1,4 @@
-"""Orders: finding them, and asking WeChat Pay about one or closing it."""
+"""Orders: their list, and the actions that query or close them at WeChat Pay."""
 
 from __future__ import annotations
 
@@ -16,22 +16,19 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from django_wxpay import services
-from django_wxpay.admin import badges
-from django_wxpay.admin.actions import ask, too_many
-from django_wxpay.admin.base import MOST_AT_ONCE
+from django_wxpay.admin import display
+from django_wxpay.admin.actions import run_action, too_many
+from django_wxpay.admin.base import MOST_AT_ONCE, Button, Section
 from django_wxpay.admin.filters import MerchantFilter
-from django_wxpay.admin.orders.fields import OrderFacts
-from django_wxpay.admin.orders.related import belongings
-from django_wxpay.admin.sections import Button, Section
+from django_wxpay.admin.orders.fields import OrderFieldsAdmin
+from django_wxpay.admin.orders.related import related_sections
 from django_wxpay.models import Order
 from django_wxpay.protocol.facts import TradeState
 from django_wxpay.protocol.states import OPEN
 
 
 @admin.register(Order)
-class OrderAdmin(OrderFacts):
-    """The list is for finding, the page for understanding one order."""
-
+class OrderAdmin(OrderFieldsAdmin):
     list_display = (
         "state",
         "amount_shown",
@@ -54,8 +51,8 @@ class OrderAdmin(OrderFacts):
     actions = ("query_now", "close")
 
     def buttons(self, row: Order) -> list[Button]:
-        """Return the verbs that make sense for an order as it stands."""
-        found = [Button(label=_("Query now"), url=self.address(row, "query"))]
+        """Return the actions that the state of the order allows."""
+        found = [Button(label=_("Ask WeChat Pay"), url=self.address(row, "query"))]
         if TradeState(row.trade_state) in OPEN:
             close = Button(
                 label=_("Close the order"),
@@ -66,15 +63,13 @@ class OrderAdmin(OrderFacts):
         return found
 
     def sections(self, request: HttpRequest, row: Order) -> list[Section]:
-        """Return the order's history and all that belongs to it."""
-        return belongings(request, row)
+        return related_sections(request, row)
 
     def get_urls(self) -> list[URLPattern]:
-        """Add the addresses of the buttons."""
         ours = [self.posted("query", self._query), self.route("close", self.close_view)]
         return [*ours, *super().get_urls()]
 
-    @admin.action(description=_("Query now at WeChat Pay"), permissions=["operate"])
+    @admin.action(description=_("Ask WeChat Pay"), permissions=["operate"])
     def query_now(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
         """Ask WeChat Pay how each order stands."""
         if not too_many(request, queryset.count(), MOST_AT_ONCE):
@@ -83,7 +78,7 @@ class OrderAdmin(OrderFacts):
 
     @admin.action(description=_("Close at WeChat Pay…"), permissions=["operate"])
     def close(self, request: HttpRequest, queryset: QuerySet[Order]) -> HttpResponse | None:
-        """Ask whether it is meant, then close each order."""
+        """Ask for a confirmation, then close each order."""
         if too_many(request, queryset.count(), MOST_AT_ONCE):
             return None
         orders = list(queryset)
@@ -94,7 +89,7 @@ class OrderAdmin(OrderFacts):
 
     @transaction.non_atomic_requests
     def close_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Ask whether it is meant, and close the order when it is posted."""
+        """Ask for a confirmation, and close the order when it is posted."""
         order = self.operable(request, pk)
         if request.method != "POST":
             return self._confirmation(request, [order], is_action=False)
@@ -104,20 +99,20 @@ class OrderAdmin(OrderFacts):
     def _query(self, request: HttpRequest, order: Order) -> None:
         def verb() -> str:
             state = services.query_order(order).get_trade_state_display()
-            return gettext("WeChat Pay was asked; the order stands as “%(state)s”.") % {
+            return gettext("WeChat Pay was asked; the order is now “%(state)s”.") % {
                 "state": state,
             }
 
-        self.log_change(request, order, ask(request, order.out_trade_no, verb))
+        self.log_change(request, order, run_action(request, order.out_trade_no, verb))
 
     def _close(self, request: HttpRequest, orders: Iterable[Order]) -> None:
         for order in orders:
 
             def verb(order: Order = order) -> str:
                 state = services.close_order(order).get_trade_state_display()
-                return gettext("The order stands as “%(state)s”.") % {"state": state}
+                return gettext("The order is now “%(state)s”.") % {"state": state}
 
-            self.log_change(request, order, ask(request, order.out_trade_no, verb))
+            self.log_change(request, order, run_action(request, order.out_trade_no, verb))
 
     def _confirmation(
         self,
@@ -132,7 +127,7 @@ class OrderAdmin(OrderFacts):
             "title": title,
             "opts": self.opts,
             "media": self.media,
-            "orders": [(order, badges.state_of(order), order.amount) for order in orders],
+            "orders": [(order, display.state_badge(order), order.amount) for order in orders],
             "is_action": is_action,
             "back": self.address(orders[0]) if len(orders) == 1 else "",
         }
