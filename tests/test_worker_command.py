@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from django_wxpay.management import stopping
 from django_wxpay.management.commands import wxpay_worker
+from django_wxpay.management.commands.wxpay_worker import stopping_on_signals
 from django_wxpay.models import ApiReport, BackgroundJob, Notification, Order
 from django_wxpay.services.worker import jobs
 from django_wxpay.services.worker.jobs import JOBS, Job, Outcome, Stop
@@ -193,13 +193,13 @@ def test_a_worker_that_has_lost_a_job_stops_for_its_supervisor_to_see(
         raise SystemExit
 
     table(monkeypatch, tea=leaves, cake=lambda stop: Outcome())
-    with pytest.raises(CommandError, match=r"nobody works any more at: tea$"):
+    with pytest.raises(CommandError, match=r"no thread runs these jobs any more: tea$"):
         said("wxpay_worker")
 
 
 def test_the_second_signal_ends_the_process_as_if_nobody_listened() -> None:
     before = signal.getsignal(signal.SIGTERM)
-    with stopping.listening() as asked:
+    with stopping_on_signals() as asked:
         assert signal.getsignal(signal.SIGTERM) == asked.ask
         os.kill(os.getpid(), signal.SIGTERM)
         assert asked.is_asked()
@@ -213,7 +213,7 @@ def test_beside_the_main_thread_nobody_listens_and_it_can_be_asked_all_the_same(
     before = signal.getsignal(signal.SIGTERM)
 
     def listen() -> None:
-        with stopping.listening() as asked:
+        with stopping_on_signals() as asked:
             heard.append(asked.is_asked())
             asked.ask()
             heard.append(asked.is_asked())

@@ -1,4 +1,4 @@
-"""What mends each thing that is wrong: one row a code; codes are never given twice."""
+"""Hints of the system checks: one row a code. A code is never used again for another fault."""
 
 from __future__ import annotations
 
