@@ -1,7 +1,7 @@
 """System checks, each with its code and its hint.
 
 ``conf`` checks the settings themselves; this file checks the project around them. The hints are in
-``conf.hints``, where the doctor finds them as well.
+``conf.schema``, where the doctor finds them as well.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 
 from django_wxpay import conf
-from django_wxpay.conf.hints import HINTS
+from django_wxpay.conf.schema import HINTS
 
 
 def _message(code: str, text: str) -> CheckMessage:

@@ -11,7 +11,7 @@ from django.core.checks import CheckMessage, run_checks
 from django.db import connection
 
 from django_wxpay import checks, conf
-from django_wxpay.conf.hints import HINTS
+from django_wxpay.conf.schema import HINTS
 from django_wxpay.exceptions import ConfigurationError, UnknownMerchant
 from django_wxpay.protocol.merchants import Api, Mode, Region, SignType
 from tests.protocol.v3 import keys

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from django_wxpay.admin.api_reports import ApiReportAdmin
-from django_wxpay.admin.background import (
+from django_wxpay.admin.latency.admin import HourlyLatencyAdmin
+from django_wxpay.admin.notifications import NotificationAdmin
+from django_wxpay.admin.operations import (
+    ApiReportAdmin,
     BackgroundJobAdmin,
     CertificateDownloadAdmin,
     PlatformCertificateAdmin,
 )
-from django_wxpay.admin.latency.admin import HourlyLatencyAdmin
-from django_wxpay.admin.notifications import NotificationAdmin
 from django_wxpay.admin.orders.admin import OrderAdmin
 from django_wxpay.admin.orders.events import OrderEventAdmin
 from django_wxpay.admin.payments import PrepayAdmin, PromotionAdmin, RefundAdmin

@@ -1,4 +1,4 @@
-"""Table of the settings: one row each, with default, check code, check of its value, and doc.
+"""Table of the settings (default, check code, check of the value, doc), and of the checks' hints.
 
 A table of our own, and no library of settings: each row carries its stable check code, its hint is
 found by that code, a law holds the rows against what is read and documented, and a message never
@@ -202,3 +202,37 @@ MERCHANT_SETTINGS: Final = (
     Setting("PLATFORM_CERTIFICATES", (), "E010", _wrong_texts, "PEMs to start from."),
     Setting("HOSTS", None, "E013", _wrong_hosts, "Primary, then standby hosts; by region."),
 )
+
+# One row a check code. A code is never used again for another fault.
+HINTS: Final[dict[str, str]] = {
+    "E001": 'Set WXPAY = {"NOTIFY_BASE_URL": ..., "MERCHANTS": {"default": {...}}}.',
+    "E002": "Give at least one merchant, by an alias of your own, as a dict of its settings.",
+    "E003": "Set scheme and host only, for instance https://shop.example.com.",
+    "E004": "Give seconds above zero; a time-out cannot be switched off.",
+    "E005": 'Use "off", "errors" or "all".',
+    "E006": "Give a list of dotted paths to Django REST framework permission classes.",
+    "E007": 'Add path("wxpay/", include("django_wxpay.urls")) to your urlpatterns.',
+    "E008": 'Add "rest_framework" to INSTALLED_APPS.',
+    "E009": "The alias stands in notify_url: use letters, digits, hyphens and underscores.",
+    "E010": "See the settings table in the README for what belongs here.",
+    "E011": "Use one of the words named.",
+    "E012": "Copy the 32-character API key (v2) from the merchant platform's API security page.",
+    "E013": "Give scheme and host only, primary first; leave HOSTS out for the official ones.",
+    "E014": "Give the PEM's text, or the path of a file that this process may read.",
+    "E015": "APIv3 needs API_V3_KEY, PRIVATE_KEY and CERT_SERIAL_NO, all three.",
+    "E016": "Copy the 32-character APIv3 key as it was set on the merchant platform.",
+    "E017": "Give apiclient_key.pem of this merchant, unencrypted.",
+    "E018": "CERT_SERIAL_NO, CLIENT_CERT and PRIVATE_KEY come from one certificate: take all three "
+    "from the same download.",
+    "E019": "Copy pub_key.pem and its PUB_KEY_ID_... from the merchant platform, both of them; or "
+    "leave both out, and platform certificates are downloaded.",
+    "E020": "Give the four digits of the merchant category code, with leading zeros.",
+    "E021": "Give whole days, such as 30.",
+    "E022": 'Give {"FAILURE_RATE": 0.05, "P95_MS": 3000}, or one of the two.',
+    "W001": "Correct the spelling or remove it: nothing reads it.",
+    "W002": "WeChat Pay calls public https addresses on port 443 only; fine for trying out.",
+    "W003": 'Set OPTIONS["transaction_mode"] to "IMMEDIATE", or notifications that arrive '
+    "together may fail with 'database is locked'.",
+    "W004": "WeChat Pay counts order numbers per mch_id, this app per alias: two orders of the "
+    "same number would be one order to WeChat Pay.",
+}

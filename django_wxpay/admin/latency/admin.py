@@ -1,11 +1,13 @@
-"""API latency: one page of charts and tables, in the place of a list of hours."""
+"""API latency: one page of charts, figures and tables, in the place of a list of hours."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from itertools import chain
-from typing import Any, ClassVar
-from urllib.parse import urlencode
+from typing import Any, ClassVar, Final
+from urllib.parse import urlencode, urlsplit
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
@@ -13,13 +15,62 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from django_wxpay.admin.base import ReadOnlyAdmin
 from django_wxpay.admin.filters import configured
-from django_wxpay.admin.latency import charts, form, formats, tables
+from django_wxpay.admin.latency import charts, form, formats
+from django_wxpay.conf import LatencyLimits
+from django_wxpay.latency import Tally
 from django_wxpay.models import ApiReport, HourlyLatency
+from django_wxpay.services import clock
 from django_wxpay.services.latency import summary
+from django_wxpay.services.latency.summary import Failover, Latency, Period
 from django_wxpay.services.reports import backlog
+
+# The older ones are marked in the charts.
+FAILOVERS_SHOWN: Final = 20
+
+# Makes the address of the single calls from the values they are to have.
+AddressOf = Callable[..., str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One merchant's calls of one interface at one host; ``address`` leads to each of them."""
+
+    interface: str
+    merchant: str
+    host: str
+    calls: str
+    failed: str
+    rate: str
+    failures: Sequence[tuple[str, str]]
+    refused: str
+    times: Sequence[str]
+    address: str
+    is_troubled: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standby:
+    began: str
+    ended: str
+    merchant: str
+    host: str
+    calls: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One large number at the top of the page, with a note below it."""
+
+    name: str
+    value: str
+    note: str = ""
+    is_bad: bool = False
 
 
 @admin.register(HourlyLatency)
@@ -77,7 +128,7 @@ class HourlyLatencyAdmin(ReadOnlyAdmin):
             "shown": _shown(wanted),
             "merchants": form.merchants(wanted, in_sum),
             "hosts": form.hosts(wanted, in_sum),
-            "figures": tables.figures(total, config.latency_limits if config else None),
+            "figures": figures(total, config.latency_limits if config else None),
             "groups": {
                 "latency": _group(latency),
                 "hosts": _group(hosts),
@@ -85,10 +136,10 @@ class HourlyLatencyAdmin(ReadOnlyAdmin):
             },
             "backlog_was_counted": bool(by_hour),
             "data": charts.data_of([*latency, *hosts, *waited]),
-            "rows": tables.rows(in_sum, wanted.period, self._calls_address),
-            "standbys": tables.standbys(failovers, self._calls_address),
+            "rows": rows(in_sum, wanted.period, self._calls_address),
+            "standbys": standbys(failovers, self._calls_address),
             "failovers": len(failovers),
-            "waiting": tables.waiting_sentence(backlog.backlog()),
+            "waiting": waiting_sentence(backlog.backlog()),
             "calls_address": self._calls_address(),
             "retention_days": config.api_report_retention_days if config else None,
         }
@@ -112,3 +163,103 @@ def _shown(wanted: form.Asked) -> dict[str, Any]:
         "zone": timezone.get_current_timezone_name(),
         "step": formats.length(wanted.step),
     }
+
+
+def rows(summary: Sequence[Latency], period: Period, address_of: AddressOf) -> list[Row]:
+    """Return one row for each row of ``summary``."""
+    return [_row(each, period, address_of) for each in summary]
+
+
+def standbys(failovers: Sequence[Failover], address_of: AddressOf) -> list[Standby]:
+    """Return the latest failovers."""
+    return [_standby(each, address_of) for each in failovers[:FAILOVERS_SHOWN]]
+
+
+def figures(total: Tally, limits: LatencyLimits | None) -> list[Figure]:
+    """Return the figures of all calls together; one beyond ``limits`` is bad."""
+    failed = ngettext("%(count)s call", "%(count)s calls", total.failed)
+    refused = ngettext("%(count)s refused", "%(count)s refused", total.refused)
+    return [
+        Figure(
+            name=_("Calls"),
+            value=formats.count(total.calls),
+            note=refused % {"count": formats.count(total.refused)},
+        ),
+        Figure(
+            name=_("Failed"),
+            value=formats.share(total.failure_rate),
+            note=failed % {"count": formats.count(total.failed)},
+            is_bad=limits is not None and total.failure_rate > limits.failure_rate,
+        ),
+        Figure(name="p50", value=formats.milliseconds(total.percentile_ms(50))),
+        Figure(
+            name="p95",
+            value=formats.milliseconds(total.percentile_ms(95)),
+            is_bad=limits is not None and total.percentile_ms(95) > limits.p95_ms,
+        ),
+        Figure(name="p99", value=formats.milliseconds(total.percentile_ms(99))),
+        Figure(name=_("Slowest"), value=formats.milliseconds(total.slowest_ms)),
+    ]
+
+
+def waiting_sentence(now: backlog.Backlog) -> str:
+    """Return the present backlog as a sentence."""
+    if not now.waiting or now.oldest_at is None:
+        return _("No call waits to be reported.")
+    values = {
+        "count": formats.count(now.waiting),
+        "time": formats.since(now.oldest_at, clock.now()),
+    }
+    if now.waiting >= backlog.COUNTED_UP_TO:
+        return _("%(count)s calls or more wait to be reported, the oldest since %(time)s.") % values
+    sentence = ngettext(
+        "%(count)s call waits to be reported, since %(time)s.",
+        "%(count)s calls wait to be reported, the oldest since %(time)s.",
+        now.waiting,
+    )
+    return sentence % values
+
+
+def _row(latency: Latency, period: Period, address_of: AddressOf) -> Row:
+    failed = sum(latency.failures.values())
+    return Row(
+        interface=urlsplit(latency.interface_url).path or latency.interface_url,
+        merchant=latency.merchant,
+        host=latency.host,
+        calls=formats.count(latency.count),
+        failed=formats.count(failed),
+        rate=formats.share(latency.failure_rate),
+        failures=[(kind, formats.count(number)) for kind, number in latency.failures.items()],
+        refused=formats.count(latency.refused),
+        times=[
+            formats.count(each)
+            for each in (latency.p50_ms, latency.p95_ms, latency.p99_ms, latency.slowest_ms)
+        ],
+        address=address_of(
+            merchant=latency.merchant,
+            host=latency.host,
+            interface=latency.interface_url,
+            **_between(period.start, period.end),
+        ),
+        is_troubled=failed > 0,
+    )
+
+
+def _standby(failover: Failover, address_of: AddressOf) -> Standby:
+    return Standby(
+        began=formats.with_year(failover.began_at),
+        ended=formats.with_year(failover.ended_at),
+        merchant=failover.merchant,
+        host=failover.host,
+        calls=formats.count(failover.calls),
+        address=address_of(
+            merchant=failover.merchant,
+            host=failover.host,
+            **_between(failover.began_at, failover.ended_at + timedelta(milliseconds=1)),
+        ),
+    )
+
+
+def _between(start: datetime, end: datetime) -> dict[str, Any]:
+    """Return the lookups of the list of calls."""
+    return {"created_at__gte": start.isoformat(), "created_at__lt": end.isoformat()}

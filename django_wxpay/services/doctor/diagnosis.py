@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator
 from django.db import DatabaseError
 
 from django_wxpay import conf
-from django_wxpay.conf.hints import HINTS
+from django_wxpay.conf.schema import HINTS
 from django_wxpay.services.doctor.background import jobs, reports
 from django_wxpay.services.doctor.findings import Finding, Level, Subject, by_urgency, quoted
 from django_wxpay.services.doctor.hosts import answers
