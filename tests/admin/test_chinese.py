@@ -13,7 +13,7 @@ import django_wxpay
 from django_wxpay.protocol.error_codes import TABLE, outcome_of
 from django_wxpay.protocol.v3.error_codes import V3_OUTCOMES, outcome_of_v3
 from tests.admin.conftest import ADMIN, MODELS
-from tests.admin.test_ledgers import one_of_each, page
+from tests.admin.test_base import one_of_each, page
 
 CATALOG = Path(django_wxpay.__path__[0]) / "locale/zh_Hans/LC_MESSAGES/django.po"
 
