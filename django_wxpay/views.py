@@ -27,7 +27,7 @@ class NotifyView(View):
     kind = "payment"
 
     def post(self, request: HttpRequest, merchant: str) -> HttpResponse:
-        """Answer in the form of the protocol of the request (interface, section 4)."""
+        """Answer in the form of the protocol of the request (interface.md section 4)."""
         limit = _LIMIT_V3 if "Wechatpay-Signature" in request.headers else _LIMIT
         try:
             answer = services.receive_notification(

@@ -1,26 +1,35 @@
-"""What holds for the whole suite: nothing it prints or logs holds a key, and how it closes.
+"""Rules of the whole suite: databases, workers, property runs, leaked keys, the closing line.
 
-A test that uses a server other than the run's own database says so with
-``record_property("service", "PostgreSQL")``, and the closing line tells it.
+A test that uses a server other than the run's own database names it with
+``record_property("service", "PostgreSQL")``, and the closing line lists it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import hypothesis
 import pytest
 from django.conf import settings
+from django.core.management.commands import flush
+from django.db import connection
 
 from tests import neighbours
 
-# For a second look under another Python: the first look is the long one.
+# No profile has a deadline: an example that is slow on a busy machine is no failure.
+hypothesis.settings.register_profile("short", max_examples=20, deadline=None)
+# For continuous integration, which has the time to search.
+hypothesis.settings.register_profile("long", max_examples=100, deadline=None)
+# For a second run under another Python, which need not search again.
 hypothesis.settings.register_profile("quick", max_examples=20, deadline=None, derandomize=True)
+hypothesis.settings.load_profile("short")
 
 pytest_plugins = ["django_wxpay.testing.fixtures"]
 
-# Every key that tests sign with starts like one of these; none may ever be seen.
+# Every key that tests sign with starts like one of these; none may ever be printed.
 TEST_KEYS: Final = (
     "192006250b4c09247ec02edce69f6a2d",
     "TESTKEYtestkeyTESTKEYtestkey",
@@ -29,13 +38,57 @@ TEST_KEYS: Final = (
     "-----BEGIN PRIVATE KEY-----",
 )
 
+_KEPT_TABLES: Final = frozenset({"django_content_type", "auth_permission"})
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Run named files in this process: workers take longer to start than most files take."""
+    named = [Path(argument.split("::")[0]) for argument in config.args]
+    return 0 if all(path.is_file() for path in named) else None
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Give every process of every run a test database of its own.
+
+    SQLite's is a file, as a shop's is: in memory its threads share one connection's cache,
+    whose table locks no timeout waits for ("database table is locked").
+    """
+    entry: dict[str, Any] = settings.DATABASES["default"]
+    name = f"wxpay_test_{os.getpid()}"
+    if entry["ENGINE"].endswith("sqlite3"):
+        name = str(tmp_path_factory.mktemp("database") / f"{name}.sqlite3")
+    entry.setdefault("TEST", {})["NAME"] = name
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> Iterator[None]:
+    """Make emptying the tables after a transactional test cheap.
+
+    Content types and permissions stay, so that nothing has to write them anew.
+    """
+    original = connection.ops.sql_flush
+
+    def sql_flush(style: object, tables: Iterable[str], **options: Any) -> list[str]:
+        emptied = [table for table in tables if table not in _KEPT_TABLES]
+        if connection.vendor == "postgresql":
+            # TRUNCATE makes new files for every table, which takes longer than most tests.
+            return [f"DELETE FROM {connection.ops.quote_name(each)}" for each in emptied]  # noqa: S608
+        return original(style, emptied, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(connection.ops, "sql_flush", sql_flush)
+        patch.setattr(flush, "emit_post_migrate_signal", lambda *_: None)
+        yield
+
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item,
     call: pytest.CallInfo[None],
 ) -> Iterator[None]:
-    """Fail a test during which a key was printed or logged, however well it went otherwise."""
+    """Fail a test that printed or logged a key, whatever its own outcome."""
     report = yield
     seen = "".join(text for title, text in report.sections if title.endswith(report.when))
     if report.passed and any(key in seen for key in TEST_KEYS):
@@ -45,7 +98,7 @@ def pytest_runtest_makereport(
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Say which of the servers that this package can live with took part."""
+    """Print the servers that took part in the run."""
     used = {neighbours.DATABASES[settings.WXPAY_TEST_DATABASE].name}
     for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
         used.update(value for name, value in report.user_properties if name == "service")

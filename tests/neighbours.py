@@ -65,7 +65,8 @@ def database(choice: str) -> dict[str, Any] | None:
             "NAME": _NAME,
             "USER": "root",
             "HOST": _HOST,
-            "OPTIONS": {"charset": "utf8mb4"},
+            # Reading every trusted certificate costs 50 ms a connection, and nothing here is TLS.
+            "OPTIONS": {"charset": "utf8mb4", "ssl_disabled": True},
         }
     return None
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.services.platform import PUBLIC_KEY_MODE, V3_MERCHANT
+from tests.wechatpay.v3 import PUBLIC_KEY_MODE, V3_MERCHANT
 
 OUT_TRADE_NO = "1217752501201407033233368018"
 TRANSACTION_ID = "4200752501201407033233368018"

@@ -10,7 +10,7 @@ from django.test import Client
 
 from django_wxpay.models import Notification, Order
 from tests.services.conftest import new_order
-from tests.services.gateway import payment_notice
+from tests.wechatpay.v2 import payment_notice
 
 pytestmark = pytest.mark.django_db
 

@@ -23,7 +23,10 @@ class TradeType(StrEnum):
 
 
 class TradeState(StrEnum):
-    """The gateway's words (v2 section 5.3), and ``CREATED`` for an order it has not accepted."""
+    """The gateway's words, and ``CREATED`` for an order it has not accepted.
+
+    Source: protocol-v2 section 5.3.
+    """
 
     CREATED = "CREATED"
     NOTPAY = "NOTPAY"
@@ -66,7 +69,7 @@ class GoodsLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromotionFact:
-    """One discount that took part in a payment (v2 section 5.2, v3 ``promotion_detail``)."""
+    """One discount that took part in a payment (protocol-v2 section 5.2)."""
 
     promotion_id: str
     name: str = ""
@@ -129,7 +132,7 @@ class TradeFact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundFact:
-    """One statement of WeChat Pay's about one refund (v3 sections 3.6, 4.4 and 6.3).
+    """One statement of WeChat Pay's about one refund (protocol-v3 sections 3.6, 4.4 and 6.3).
 
     ``refund_fee`` and ``total_fee`` are minor units of ``fee_type``; ``total_fee`` is None
     and ``fee_type`` "" where the document does not name them.

@@ -37,7 +37,7 @@ def check_fields(
     """Raise ``InvalidOrder`` for the first of ``fields`` that is missing or breaks its rule.
 
     Fields without a row are not looked at, for the gateway tolerates them; neither are
-    those in ``leaving_out``. An empty value counts as absent (section 9).
+    those in ``leaving_out``. An empty value counts as absent (protocol-v2 section 9).
     """
     for name, row in rules.items():
         if name in leaving_out:

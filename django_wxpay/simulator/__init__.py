@@ -1,19 +1,19 @@
-"""WeChat Pay's side of the table: a strict gateway on this machine, for developing and testing.
+"""A strict WeChat Pay gateway on this machine, for development and tests.
 
-It knows ``django_wxpay.protocol`` and nothing else of this package, so that what it accepts
-and says is a second opinion, not an echo.
+It imports ``django_wxpay.protocol`` and nothing else of this package: its checks are a second
+implementation of the documents, independent of the client's.
 """
 
 from __future__ import annotations
 
 from django_wxpay.simulator.app import Simulator, create_app
-from django_wxpay.simulator.control.errors import ControlError
+from django_wxpay.simulator.control.arguments import ControlError
 from django_wxpay.simulator.http.adapter import SimulatorAdapter
 from django_wxpay.simulator.http.server import running, serve
-from django_wxpay.simulator.notifications.notices import Deliver, Reply
-from django_wxpay.simulator.state.merchants import DEMO_MERCHANTS
+from django_wxpay.simulator.notifications.delivery import Deliver, Reply
+from django_wxpay.simulator.state.accounts import DEMO_MERCHANTS
 from django_wxpay.simulator.state.options import Options
-from django_wxpay.simulator.v3.material import KeyMaterial
+from django_wxpay.simulator.v3.demo_keys import KeyMaterial
 
 __all__ = [
     "DEMO_MERCHANTS",

@@ -1,4 +1,4 @@
-"""The simulated gateway: a WSGI callable, and the same controls as Python methods."""
+"""The simulated gateway: a WSGI application, and its control plane as Python methods."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from http import HTTPStatus
 from typing import Any
 
 from django_wxpay.protocol.merchants import Merchant
-from django_wxpay.simulator.control import actions, keys, ledger, refunding
+from django_wxpay.simulator.control import actions, keys, ledger
 from django_wxpay.simulator.control.arguments import Arguments
-from django_wxpay.simulator.http.delivery import HttpDeliver
 from django_wxpay.simulator.http.messages import (
-    LINE_KEY,
+    NETWORK_FAULT_KEY,
     Environ,
     Response,
     StartResponse,
@@ -22,19 +21,18 @@ from django_wxpay.simulator.http.messages import (
 )
 from django_wxpay.simulator.http.routing import route
 from django_wxpay.simulator.notifications import sending
-from django_wxpay.simulator.notifications.notices import Deliver
-from django_wxpay.simulator.state.accounts import open_accounts
+from django_wxpay.simulator.notifications.delivery import Deliver, HttpDeliver
+from django_wxpay.simulator.state.accounts import DEMO_MERCHANTS, open_accounts
 from django_wxpay.simulator.state.clock import Clock, system_time
-from django_wxpay.simulator.state.merchants import DEMO_MERCHANTS
 from django_wxpay.simulator.state.options import Options
 from django_wxpay.simulator.state.world import World
 
 
 class Simulator:
-    """WeChat Pay's side of the table. Made by ``create_app``.
+    """A simulated WeChat Pay gateway, made by ``create_app``.
 
-    The methods do what the control plane's routes do, take the same arguments and return
-    the same JSON-like values; what cannot be done is a ``ControlError``.
+    The methods are the control plane's routes: the same arguments, the same JSON-like
+    values. They raise ``ControlError``.
     """
 
     def __init__(self, world: World) -> None:
@@ -43,11 +41,11 @@ class Simulator:
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one HTTP request."""
         response = route(self._world, read_request(environ))
-        carry = environ.get(LINE_KEY)
-        if carry is None:
-            response = _suffered(response)
+        report_fault = environ.get(NETWORK_FAULT_KEY)
+        if report_fault is None:
+            response = _with_fault(response)
         else:
-            carry(response.line)
+            report_fault(response.network_fault)
         return _started(response, start_response, head=environ["REQUEST_METHOD"] == "HEAD")
 
     def now(self) -> datetime:
@@ -61,13 +59,13 @@ class Simulator:
         ``coupon_id``, ``coupon_type`` and ``coupon_fee``), ``cash_fee``, ``cash_fee_type``,
         ``rate_value`` (x 10^8), ``promotion_detail``, and ``force`` for a payment after expiry
         or close. ``payer_total``, ``payer_currency`` and ``exchange_rate`` (x 10^8, or the
-        object of v3) are v3's words for three of them.
+        object of v3) are v3's names of three of them.
         """
         given = {"mch_id": mch_id, "out_trade_no": out_trade_no, **how}
         return actions.pay(self._world, Arguments(given))
 
     def set_state(self, mch_id: str, out_trade_no: str, trade_state: str) -> dict[str, Any]:
-        """Put a trade into any state without telling anybody, and return it."""
+        """Put a trade into any state without a notification, and return it."""
         given = {"mch_id": mch_id, "out_trade_no": out_trade_no, "trade_state": trade_state}
         return actions.set_state(self._world, Arguments(given))
 
@@ -79,13 +77,13 @@ class Simulator:
     def refund_notice(
         self, mch_id: str, out_trade_no: str, out_refund_no: str, **how: Any
     ) -> dict[str, Any]:
-        """Tell the shop how a refund of a paid trade ended, and return the refund.
+        """Notify the shop of the result of a refund, and return the refund.
 
         ``how``: ``refund_fee`` (the whole amount), ``status`` (SUCCESS, ABNORMAL or CLOSED),
         ``notify_url`` (the order's own).
         """
         given = {"mch_id": mch_id, "out_trade_no": out_trade_no, "out_refund_no": out_refund_no}
-        return refunding.refund_notice(self._world, Arguments(given | how))
+        return actions.refund_notice(self._world, Arguments(given | how))
 
     @property
     def public_key(self) -> tuple[str, str]:
@@ -105,11 +103,11 @@ class Simulator:
         return self._change_keys(action="switch", share=share)
 
     def drop_certificate(self) -> dict[str, Any]:
-        """Take the old certificate off the list; return the keys."""
+        """Remove the old certificate from the list; return the keys."""
         return self._change_keys(action="drop")
 
     def migrate(self, share: float | None = None, *, mch_id: str = "") -> dict[str, Any]:
-        """Put one merchant or all on the way to the public key; return the keys.
+        """Start the migration of one merchant or all to the public key; return the keys.
 
         ``share`` of their callbacks is signed with it, by default a share that grows with the
         clock in seven days; of answers, those to requests that name it.
@@ -117,11 +115,11 @@ class Simulator:
         return self._change_keys(action="migrate", callback_share=share, mch_id=mch_id)
 
     def set_key_mode(self, mode: str, *, mch_id: str = "") -> dict[str, Any]:
-        """Let one merchant or all be in ``mode``: certificate, public_key or migration."""
+        """Set the mode of one merchant or all: certificate, public_key or migration."""
         return self._change_keys(action="mode", mode=mode, mch_id=mch_id)
 
     def advance(self, seconds: float) -> int:
-        """Move the clock forward and say how many notifications were sent on the way."""
+        """Move the clock forward and return the number of notifications sent on the way."""
         sent: int = actions.move_clock(self._world, Arguments({"advance_s": seconds}))["sent"]
         return sent
 
@@ -130,18 +128,18 @@ class Simulator:
         actions.move_clock(self._world, Arguments({"speed": speed}))
 
     def deliver_due(self) -> int:
-        """Send what is due by the clock that was passed in, and say how many that were."""
+        """Send what is due and return the number of notifications."""
         return sending.send_due(self._world)
 
     def inject(self, fault: str, **where: Any) -> dict[str, Any]:
-        """Script a fault, and return all that are waiting.
+        """FaultScript a fault, and return all that are waiting.
 
         ``where``: ``operation``, ``times``, ``seconds``, ``count``, ``executed``, ``host``.
         """
         return actions.inject(self._world, Arguments({"fault": fault, **where}))
 
     def clear_faults(self) -> None:
-        """Forget every fault that is waiting."""
+        """Drop every waiting fault."""
         actions.clear_faults(self._world, Arguments({}))
 
     def ledger(self) -> dict[str, Any]:
@@ -149,7 +147,7 @@ class Simulator:
         return ledger.ledger(self._world)
 
     def reset(self) -> None:
-        """Forget everything and return to real time."""
+        """Drop all state and return to real time."""
         self._world.reset()
 
     def _change_keys(self, **given: Any) -> dict[str, Any]:
@@ -169,7 +167,7 @@ def create_app(
     over HTTP. With either of them, notifications are sent inside the call that makes them
     due, one after the other, unless ``options.live`` says otherwise. Raises
     ``ConfigurationError`` for merchants that contradict one another, and for v3 keys that
-    cannot be or that belong to another WeChat Pay than this one.
+    are invalid or not this gateway's.
     """
     options = options or Options()
     live = options.live
@@ -186,9 +184,9 @@ def create_app(
     )
 
 
-def _suffered(response: Response) -> Response:
-    """Do what can be done about ``response.line`` on somebody else's WSGI server."""
-    line = response.line
+def _with_fault(response: Response) -> Response:
+    """Apply the network fault as far as a WSGI application can on any server."""
+    line = response.network_fault
     if line.delay_s:
         time.sleep(line.delay_s)
     if line.reset:

@@ -10,8 +10,9 @@ from django.test import Client
 
 from django_wxpay.services import gateways
 from tests.factories import UserFactory
-from tests.services.gateway import API_KEY, APPID, MCH_ID, ScriptedGateway
-from tests.services.platform import ScriptedPlatform
+from tests.wechatpay.transport import ScriptedTransport
+from tests.wechatpay.v2 import API_KEY, APPID, MCH_ID, scripted_v2
+from tests.wechatpay.v3 import scripted_v3
 
 HOST = "http://gateway.test"
 ADMIN = "/admin/django_wxpay"
@@ -40,17 +41,17 @@ def wxpay(settings: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def gateway(wxpay: dict[str, Any]) -> Iterator[ScriptedGateway]:
-    scripted = ScriptedGateway()
+def gateway(wxpay: dict[str, Any]) -> Iterator[ScriptedTransport]:
+    scripted = scripted_v2()
     gateways.mount(HOST, scripted)
     yield scripted
     gateways.unmount(HOST)
 
 
 @pytest.fixture
-def platform(wxpay: dict[str, Any]) -> Iterator[ScriptedPlatform]:
+def platform(wxpay: dict[str, Any]) -> Iterator[ScriptedTransport]:
     """Stand in for WeChat Pay's v3 side, for whichever merchants a test sets up."""
-    scripted = ScriptedPlatform()
+    scripted = scripted_v3()
     gateways.mount("http://v3.test", scripted)
     yield scripted
     gateways.unmount("http://v3.test")

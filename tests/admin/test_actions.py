@@ -23,7 +23,8 @@ from tests.factories import (
     PrepayFactory,
     UserFactory,
 )
-from tests.services.gateway import PAID, ScriptedGateway, payment_notice, refused, standing
+from tests.wechatpay.transport import ScriptedTransport
+from tests.wechatpay.v2 import PAID, payment_notice, refused, standing
 
 pytestmark = pytest.mark.django_db
 BUTTONS = [
@@ -53,7 +54,7 @@ def act(client: Client, model: str, action: str, rows: list[Any], **more: str) -
 @pytest.mark.parametrize(("model", "verb", "factory"), BUTTONS)
 def test_a_verb_takes_the_change_permission(
     as_holder: Callable[..., Client],
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     model: str,
     verb: str,
     factory: Any,
@@ -73,7 +74,7 @@ def test_a_verb_takes_the_change_permission(
 @pytest.mark.parametrize(("model", "verb", "factory"), BUTTONS)
 def test_a_button_is_a_post_with_a_token(
     boss: Client,
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     model: str,
     verb: str,
     factory: Any,
@@ -87,7 +88,7 @@ def test_a_button_is_a_post_with_a_token(
     assert gateway.calls == []
 
 
-def test_query_now_settles_what_wechat_pay_says(boss: Client, gateway: ScriptedGateway) -> None:
+def test_query_now_settles_what_wechat_pay_says(boss: Client, gateway: ScriptedTransport) -> None:
     order = OrderFactory(total_fee=100)
     gateway.answers["/pay/orderquery"] = standing("SUCCESS", **PAID)
     assert "Ask WeChat Pay" in boss.get(f"{ADMIN}/order/{order.pk}/change/").content.decode()
@@ -109,7 +110,7 @@ def test_query_now_settles_what_wechat_pay_says(boss: Client, gateway: ScriptedG
 )
 def test_what_went_wrong_is_told_in_plain_words(
     boss: Client,
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     answer: Any,
     level: str,
     words: str,
@@ -130,7 +131,7 @@ def test_settings_that_are_wrong_are_told_too(boss: Client, settings: Any) -> No
     ]
 
 
-def test_query_now_asks_for_each_order_chosen(boss: Client, gateway: ScriptedGateway) -> None:
+def test_query_now_asks_for_each_order_chosen(boss: Client, gateway: ScriptedTransport) -> None:
     orders = [OrderFactory() for _ in range(3)]
     gateway.answers["/pay/orderquery"] = standing("NOTPAY")
     answer = act(boss, "order", "query_now", orders[:2])
@@ -150,7 +151,7 @@ def test_query_now_asks_for_each_order_chosen(boss: Client, gateway: ScriptedGat
 )
 def test_nobody_waits_for_more_than_fifty_at_once(
     boss: Client,
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     model: str,
     action: str,
     factory: Any,
@@ -162,7 +163,7 @@ def test_nobody_waits_for_more_than_fifty_at_once(
     assert not LogEntry.objects.exists()
 
 
-def test_closing_asks_first_and_then_closes(boss: Client, gateway: ScriptedGateway) -> None:
+def test_closing_asks_first_and_then_closes(boss: Client, gateway: ScriptedTransport) -> None:
     order = OrderFactory()
     gateway.answers["/pay/closeorder"] = {}
     question = boss.get(f"{ADMIN}/order/{order.pk}/close/").content.decode()
@@ -179,7 +180,7 @@ def test_closing_asks_first_and_then_closes(boss: Client, gateway: ScriptedGatew
 
 def test_closing_several_asks_once_and_tells_of_each(
     boss: Client,
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
 ) -> None:
     paid, waiting = OrderFactory(paid=True), OrderFactory()
     gateway.answers["/pay/closeorder"] = {}
@@ -196,7 +197,7 @@ def test_closing_several_asks_once_and_tells_of_each(
 @pytest.mark.django_db(transaction=True)
 def test_verbs_run_outside_the_transaction_that_atomic_requests_opens(
     boss: Client,
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(connections["default"].settings_dict, "ATOMIC_REQUESTS", True)

@@ -11,7 +11,7 @@ from django_wxpay import services
 from django_wxpay.exceptions import Refused
 from django_wxpay.models import ApiReport
 from tests.admin.conftest import ADMIN
-from tests.services.gateway import ScriptedGateway
+from tests.wechatpay.transport import ScriptedTransport
 
 pytestmark = pytest.mark.django_db
 
@@ -20,7 +20,7 @@ YES = b"<xml><return_code>SUCCESS</return_code><result_code>SUCCESS</result_code
 
 
 def test_markup_and_endless_words_are_kept_shown_and_reported_as_text(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     as_holder: Callable[..., Client],
 ) -> None:
     gateway.answers["/payitil/report"] = YES

@@ -25,7 +25,8 @@ from tests.factories import (
     PrepayFactory,
     RefundFactory,
 )
-from tests.services.platform import PUBLIC_KEY_MODE, V3_MERCHANT, ScriptedPlatform
+from tests.wechatpay.transport import ScriptedTransport
+from tests.wechatpay.v3 import PUBLIC_KEY_MODE, V3_MERCHANT
 
 pytestmark = pytest.mark.django_db
 
@@ -269,7 +270,7 @@ def test_the_advice_is_that_of_the_protocol_which_the_merchant_speaks(
 
 @pytest.fixture
 def queried(
-    platform: ScriptedPlatform,
+    platform: ScriptedTransport,
     settings: Any,
 ) -> Callable[[str, dict[str, Any]], Order]:
     """Place an order of a merchant, and query it once."""

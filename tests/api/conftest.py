@@ -10,8 +10,9 @@ from rest_framework.test import APIClient
 
 from django_wxpay.services import gateways
 from tests.factories import UserFactory
-from tests.services.gateway import API_KEY, APPID, MCH_ID, ScriptedGateway, granted
-from tests.services.platform import ScriptedPlatform
+from tests.wechatpay.transport import ScriptedTransport
+from tests.wechatpay.v2 import API_KEY, APPID, MCH_ID, granted, scripted_v2
+from tests.wechatpay.v3 import scripted_v3
 
 HOST = "http://gateway.test"
 API = "/wxpay/api"
@@ -36,8 +37,8 @@ def wxpay(settings: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def gateway(wxpay: dict[str, Any]) -> Iterator[ScriptedGateway]:
-    scripted = ScriptedGateway()
+def gateway(wxpay: dict[str, Any]) -> Iterator[ScriptedTransport]:
+    scripted = scripted_v2()
     scripted.answers["/pay/unifiedorder"] = granted
     gateways.mount(HOST, scripted)
     yield scripted
@@ -45,9 +46,9 @@ def gateway(wxpay: dict[str, Any]) -> Iterator[ScriptedGateway]:
 
 
 @pytest.fixture
-def platform(wxpay: dict[str, Any]) -> Iterator[ScriptedPlatform]:
+def platform(wxpay: dict[str, Any]) -> Iterator[ScriptedTransport]:
     """Stand in for WeChat Pay's v3 side, for whichever merchants a test sets up."""
-    scripted = ScriptedPlatform()
+    scripted = scripted_v3()
     gateways.mount("http://v3.test", scripted)
     yield scripted
     gateways.unmount("http://v3.test")

@@ -19,7 +19,8 @@ from tests.factories import (
     RefundFactory,
     UserFactory,
 )
-from tests.services.gateway import ScriptedGateway, standing
+from tests.wechatpay.transport import ScriptedTransport
+from tests.wechatpay.v2 import standing
 
 pytestmark = pytest.mark.django_db
 
@@ -64,7 +65,7 @@ def _address(route: str) -> str:
 
 @pytest.mark.parametrize(("method", "route", "permission"), ROUTES)
 def test_without_a_login_nothing_is_told_or_sent(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     method: str,
     route: str,
     permission: str,
@@ -78,7 +79,7 @@ def test_without_a_login_nothing_is_told_or_sent(
 @pytest.mark.parametrize(("method", "route", "permission"), ROUTES)
 def test_all_other_permissions_together_do_not_suffice(
     as_holder: Callable[..., APIClient],
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     method: str,
     route: str,
     permission: str,
@@ -98,7 +99,7 @@ def test_all_other_permissions_together_do_not_suffice(
 @pytest.mark.parametrize(("method", "route", "permission"), ROUTES)
 def test_the_named_permission_alone_suffices(
     as_holder: Callable[..., APIClient],
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     method: str,
     route: str,
     permission: str,
@@ -168,7 +169,7 @@ def test_djangos_own_model_permissions_fit_as_well(
     assert as_holder("add_order").get(f"{API}/orders/").status_code == 200
 
 
-def test_a_session_that_posts_without_its_token_is_refused(gateway: ScriptedGateway) -> None:
+def test_a_session_that_posts_without_its_token_is_refused(gateway: ScriptedTransport) -> None:
     browser = Client(enforce_csrf_checks=True)
     browser.force_login(UserFactory(permissions=["add_order"]))
     answer = browser.post(f"{API}/orders/", NATIVE, content_type="application/json")

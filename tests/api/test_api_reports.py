@@ -12,7 +12,7 @@ from rest_framework.test import APIClient
 from django_wxpay.services.latency.rollup import roll_up
 from tests.api.conftest import API, NATIVE
 from tests.factories import ApiReportFactory
-from tests.services.gateway import ScriptedGateway
+from tests.wechatpay.transport import ScriptedTransport
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def _now() -> datetime:
 def test_every_call_is_a_row_with_its_milliseconds(
     clerk: APIClient,
     analyst: APIClient,
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
 ) -> None:
     order = clerk.post(f"{API}/orders/", NATIVE).json()
     rows = analyst.get(f"{API}/api-reports/").json()["results"]

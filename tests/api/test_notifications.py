@@ -12,7 +12,8 @@ from django_wxpay import services
 from django_wxpay.models import Notification, Order, OrderEvent
 from tests.api.conftest import API, NATIVE
 from tests.factories import OPENID, NotificationFactory
-from tests.services.gateway import ScriptedGateway, payment_notice
+from tests.wechatpay.transport import ScriptedTransport
+from tests.wechatpay.v2 import payment_notice
 
 pytestmark = pytest.mark.django_db
 
@@ -83,7 +84,7 @@ def test_notifications_are_filtered_exactly(as_holder: Callable[..., APIClient])
 
 def test_a_replay_judges_the_stored_bytes_again(
     as_holder: Callable[..., APIClient],
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
 ) -> None:
     clerk = as_holder("change_notification", "add_order")
     body = payment_notice("shop-000001")

@@ -13,7 +13,8 @@ from rest_framework.test import APIClient
 
 from tests.api.conftest import API, NATIVE
 from tests.factories import CODE_URL, OPENID, OrderFactory, PrepayFactory, PromotionFactory
-from tests.services.gateway import PAID, ScriptedGateway, refused, standing
+from tests.wechatpay.transport import ScriptedTransport
+from tests.wechatpay.v2 import PAID, refused, standing
 
 pytestmark = pytest.mark.django_db
 
@@ -140,7 +141,9 @@ def test_times_carry_an_offset_whatever_the_sites_format_is(
     assert OFFSET.fullmatch(clerk.get(f"{API}/orders/{order.pk}/").json()["created_at"])
 
 
-def test_query_asks_and_shows_what_was_settled(clerk: APIClient, gateway: ScriptedGateway) -> None:
+def test_query_asks_and_shows_what_was_settled(
+    clerk: APIClient, gateway: ScriptedTransport
+) -> None:
     order = clerk.post(f"{API}/orders/", NATIVE).json()
     gateway.answers["/pay/orderquery"] = standing("SUCCESS", **PAID)
     answer = clerk.post(f"{API}/orders/{order['id']}/query/")
@@ -156,7 +159,7 @@ def test_query_asks_and_shows_what_was_settled(clerk: APIClient, gateway: Script
 
 def test_query_of_an_order_nobody_knows_is_a_refusal(
     clerk: APIClient,
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
 ) -> None:
     order = OrderFactory()
     gateway.answers["/pay/orderquery"] = refused("ORDERNOTEXIST")
@@ -169,7 +172,7 @@ def test_query_of_an_order_nobody_knows_is_a_refusal(
 
 def test_close_ends_the_order_and_a_second_close_sends_nothing(
     clerk: APIClient,
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
 ) -> None:
     order = clerk.post(f"{API}/orders/", NATIVE).json()
     gateway.answers["/pay/closeorder"] = {}
@@ -179,14 +182,14 @@ def test_close_ends_the_order_and_a_second_close_sends_nothing(
     assert gateway.paths() == ["/pay/unifiedorder", "/pay/closeorder"]
 
 
-def test_a_paid_order_cannot_be_closed(clerk: APIClient, gateway: ScriptedGateway) -> None:
+def test_a_paid_order_cannot_be_closed(clerk: APIClient, gateway: ScriptedTransport) -> None:
     order = OrderFactory(paid=True)
     answer = clerk.post(f"{API}/orders/{order.pk}/close/")
     assert (answer.status_code, answer.json()["err_code"]) == (422, "ORDERPAID")
     assert gateway.calls == []
 
 
-def test_no_answer_to_a_close_names_the_order(clerk: APIClient, gateway: ScriptedGateway) -> None:
+def test_no_answer_to_a_close_names_the_order(clerk: APIClient, gateway: ScriptedTransport) -> None:
     order = OrderFactory()
     gateway.answers["/pay/closeorder"] = requests.ConnectionError("reset")
     answer = clerk.post(f"{API}/orders/{order.pk}/close/")

@@ -10,14 +10,15 @@ from rest_framework.test import APIClient
 from django_wxpay.protocol import v2
 from tests.api.conftest import API
 from tests.factories import OrderFactory, PrepayFactory
-from tests.services.gateway import API_KEY, ScriptedGateway
+from tests.wechatpay.transport import ScriptedTransport
+from tests.wechatpay.v2 import API_KEY
 
 pytestmark = pytest.mark.django_db
 
 
 def test_parameters_are_signed_afresh_each_time_and_nothing_is_sent(
     clerk: APIClient,
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
 ) -> None:
     prepay = PrepayFactory(live=True, order=OrderFactory(jsapi=True))
     address = f"{API}/orders/{prepay.order_id}/parameters/"

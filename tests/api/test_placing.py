@@ -12,7 +12,8 @@ from rest_framework.test import APIClient
 
 from django_wxpay.models import ApiReport, Order, Prepay
 from tests.api.conftest import API, NATIVE
-from tests.services.gateway import PAID, ScriptedGateway, refused, standing
+from tests.wechatpay.transport import ScriptedTransport
+from tests.wechatpay.v2 import PAID, refused, standing
 
 pytestmark = pytest.mark.django_db
 
@@ -46,7 +47,7 @@ ORDER_KEYS = [
 
 def test_a_posted_order_is_placed_and_shown_with_what_its_client_needs(
     clerk: APIClient,
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
 ) -> None:
     answer = clerk.post(ORDERS, NATIVE | {"reference": "S-1", "out_trade_no": "shop-000001"})
     assert answer.status_code == 201
@@ -71,7 +72,7 @@ def test_a_posted_order_is_placed_and_shown_with_what_its_client_needs(
 
 def test_the_same_request_again_gets_the_same_prepay_and_no_second_call(
     clerk: APIClient,
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
 ) -> None:
     wanted = NATIVE | {"out_trade_no": "shop-000001"}
     first = clerk.post(ORDERS, wanted)
@@ -84,7 +85,7 @@ def test_the_same_request_again_gets_the_same_prepay_and_no_second_call(
 
 def test_a_repeat_with_other_parameters_is_a_conflict_and_sends_nothing(
     clerk: APIClient,
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
 ) -> None:
     clerk.post(ORDERS, NATIVE | {"out_trade_no": "shop-000001"})
     answer = clerk.post(ORDERS, NATIVE | {"out_trade_no": "shop-000001", "total_fee": 101})
@@ -101,7 +102,7 @@ def test_a_repeat_with_other_parameters_is_a_conflict_and_sends_nothing(
 
 def test_after_no_answer_the_order_is_named_and_the_same_request_succeeds(
     clerk: APIClient,
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
 ) -> None:
     place = gateway.answers["/pay/unifiedorder"]
     gateway.answers["/pay/unifiedorder"] = requests.ReadTimeout("too slow")
@@ -123,7 +124,7 @@ def test_after_no_answer_the_order_is_named_and_the_same_request_succeeds(
 
 def test_a_refusal_is_told_with_its_words_and_advice_and_is_not_repeated(
     clerk: APIClient,
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
 ) -> None:
     gateway.answers["/pay/unifiedorder"] = refused("NOAUTH", "no right to do this")
     answer = clerk.post(ORDERS, NATIVE)
@@ -142,7 +143,7 @@ def test_a_refusal_is_told_with_its_words_and_advice_and_is_not_repeated(
 
 def test_orderpaid_is_followed_by_a_query_and_the_order_stands_as_paid(
     clerk: APIClient,
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
 ) -> None:
     gateway.answers["/pay/unifiedorder"] = refused("ORDERPAID", "paid already")
     gateway.answers["/pay/orderquery"] = standing("SUCCESS", **PAID)
@@ -161,7 +162,7 @@ def test_orderpaid_is_followed_by_a_query_and_the_order_stands_as_paid(
 )
 def test_an_answer_that_cannot_be_read_is_a_bad_answer(
     clerk: APIClient,
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     answered: bytes,
 ) -> None:
     gateway.answers["/pay/unifiedorder"] = answered
@@ -175,7 +176,7 @@ def test_an_answer_that_cannot_be_read_is_a_bad_answer(
 
 def test_an_answer_with_another_merchants_name_is_a_bad_answer(
     clerk: APIClient,
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
 ) -> None:
     gateway.answers["/pay/unifiedorder"] = {
         "mch_id": "1900000999",
@@ -242,7 +243,7 @@ def test_an_answer_with_another_merchants_name_is_a_bad_answer(
 )
 def test_bad_input_is_a_400_keyed_by_its_field_and_neither_written_nor_sent(
     clerk: APIClient,
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     field: str,
     value: Any,
 ) -> None:
@@ -307,7 +308,7 @@ def test_a_form_is_not_taken_because_it_has_no_integers(clerk: APIClient) -> Non
 @pytest.mark.parametrize("as_text", [False, True])
 def test_detail_and_scene_info_may_be_objects_or_text(
     clerk: APIClient,
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     as_text: bool,
 ) -> None:
     detail = {"goods_detail": [{"goods_id": "T1", "goods_name": "茶", "quantity": 1, "price": 100}]}
@@ -326,14 +327,16 @@ def test_detail_and_scene_info_may_be_objects_or_text(
 )
 def test_times_may_be_iso_or_beijing_digits(
     clerk: APIClient,
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     moment: str,
 ) -> None:
     assert clerk.post(ORDERS, NATIVE | {"time_expire": moment}).status_code == 201
     assert gateway.calls[0][1]["time_expire"] == "20310101080000"
 
 
-def test_null_for_what_may_be_absent_is_absent(clerk: APIClient, gateway: ScriptedGateway) -> None:
+def test_null_for_what_may_be_absent_is_absent(
+    clerk: APIClient, gateway: ScriptedTransport
+) -> None:
     absent = {"detail": None, "scene_info": None, "time_start": None, "time_expire": None}
     assert clerk.post(ORDERS, NATIVE | absent).status_code == 201
     assert not absent.keys() & gateway.calls[0][1].keys()
@@ -341,7 +344,7 @@ def test_null_for_what_may_be_absent_is_absent(clerk: APIClient, gateway: Script
 
 def test_the_callers_address_stands_in_for_the_payers(
     clerk: APIClient,
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
 ) -> None:
     clerk.post(ORDERS, NATIVE, REMOTE_ADDR="203.0.113.7")
     clerk.post(ORDERS, NATIVE | {"spbill_create_ip": "203.0.113.9"}, REMOTE_ADDR="203.0.113.7")
@@ -352,19 +355,19 @@ def test_the_callers_address_stands_in_for_the_payers(
 
 def test_another_appid_of_the_merchant_may_be_named(
     clerk: APIClient,
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
 ) -> None:
     answer = clerk.post(ORDERS, NATIVE | {"appid": "wx9999999999999999"})
     assert (answer.status_code, answer.json()["appid"]) == (201, "wx9999999999999999")
 
 
-def test_spaces_in_a_text_are_the_callers_own(clerk: APIClient, gateway: ScriptedGateway) -> None:
+def test_spaces_in_a_text_are_the_callers_own(clerk: APIClient, gateway: ScriptedTransport) -> None:
     assert clerk.post(ORDERS, NATIVE | {"body": " Tea  "}).json()["body"] == " Tea  "
 
 
 def test_who_the_payer_must_be_is_taken_and_never_shown(
     clerk: APIClient,
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
 ) -> None:
     private = {"user_type": "IDCARD", "user_creid": "110101199003070000", "user_truename": "张三"}
     answer = clerk.post(ORDERS, NATIVE | private)
@@ -377,7 +380,7 @@ def test_who_the_payer_must_be_is_taken_and_never_shown(
 
 def test_a_merchant_that_left_the_settings_is_a_503_and_not_a_crash(
     clerk: APIClient,
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     settings: Any,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -402,7 +405,7 @@ def test_broken_settings_are_a_503_and_not_a_crash(clerk: APIClient, settings: A
 @pytest.mark.django_db(transaction=True)
 def test_orders_are_placed_outside_the_transaction_that_atomic_requests_opens(
     clerk: APIClient,
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(connections["default"].settings_dict, "ATOMIC_REQUESTS", True)

@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 from django_wxpay.models import OrderEvent, Promotion
 from tests import seed_003
 from tests.api.conftest import API
-from tests.services.platform import ScriptedPlatform
+from tests.wechatpay.transport import ScriptedTransport
 
 pytestmark = pytest.mark.django_db
 
@@ -46,7 +46,7 @@ def merchants(wxpay: dict[str, Any], settings: Any) -> None:
 
 def _queried(
     clerk: APIClient,
-    platform: ScriptedPlatform,
+    platform: ScriptedTransport,
     merchant: str,
     answer: dict[str, Any],
 ) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -64,7 +64,7 @@ def _queried(
 @pytest.mark.parametrize(("merchant", "answer", "named", "ours", "payer"), MODES)
 def test_the_seeds_answer_comes_back_field_by_field(
     clerk: APIClient,
-    platform: ScriptedPlatform,
+    platform: ScriptedTransport,
     merchant: str,
     answer: dict[str, Any],
     named: dict[str, list[str]],
@@ -97,7 +97,7 @@ def test_the_seeds_answer_comes_back_field_by_field(
 
 def test_each_openid_stands_under_its_own_name(
     clerk: APIClient,
-    platform: ScriptedPlatform,
+    platform: ScriptedTransport,
 ) -> None:
     payer = {"sp_openid": "oSpSpSpSpSpSp", "sub_openid": "oSubSubSubSub"}
     answer = seed_003.INSTITUTIONAL | {"payer": payer}
@@ -107,7 +107,7 @@ def test_each_openid_stands_under_its_own_name(
 
 def test_the_other_spelling_of_contributions_comes_back_the_same(
     clerk: APIClient,
-    platform: ScriptedPlatform,
+    platform: ScriptedTransport,
 ) -> None:
     (promotion,) = seed_003.COMMON["promotion_detail"]
     other = {name: value for name, value in promotion.items() if name != "wxpay_contribute_amount"}
@@ -121,7 +121,7 @@ def test_the_other_spelling_of_contributions_comes_back_the_same(
 
 def test_the_same_answer_twice_changes_and_repeats_nothing(
     clerk: APIClient,
-    platform: ScriptedPlatform,
+    platform: ScriptedTransport,
 ) -> None:
     _, shown = _queried(clerk, platform, "common", seed_003.COMMON)
     again = clerk.post(f"{ORDERS}{shown['id']}/query/").json()
@@ -142,7 +142,7 @@ def test_the_same_answer_twice_changes_and_repeats_nothing(
 )
 def test_an_unpaid_orders_answer_which_has_almost_nothing_is_as_good(
     clerk: APIClient,
-    platform: ScriptedPlatform,
+    platform: ScriptedTransport,
     merchant: str,
     answer: dict[str, Any],
 ) -> None:
@@ -156,11 +156,11 @@ def test_an_unpaid_orders_answer_which_has_almost_nothing_is_as_good(
 
 def test_the_answer_under_a_strangers_signature_is_believed_by_nobody(
     clerk: APIClient,
-    platform: ScriptedPlatform,
+    platform: ScriptedTransport,
 ) -> None:
     _, shown = _queried(clerk, platform, "common", seed_003.COMMON_UNPAID)
     platform.answers[seed_003.QUERY_PATH] = (200, seed_003.COMMON)
-    platform.serial = "PUB_KEY_ID_0000"
+    platform.dialect.serial = "PUB_KEY_ID_0000"
     answer = clerk.post(f"{ORDERS}{shown['id']}/query/")
     assert (answer.status_code, answer.json()["code"]) == (502, "bad_answer")
     assert clerk.get(f"{ORDERS}{shown['id']}/").json() == shown

@@ -11,8 +11,9 @@ from django_wxpay.models import Order
 from tests import seed_003
 from tests.api.conftest import API
 from tests.factories import OrderFactory
-from tests.services.gateway import API_KEY, ScriptedGateway, standing
-from tests.services.platform import PUBLIC_KEY_MODE, V3_MERCHANT, ScriptedPlatform, trade
+from tests.wechatpay.transport import ScriptedTransport
+from tests.wechatpay.v2 import API_KEY, standing
+from tests.wechatpay.v3 import PUBLIC_KEY_MODE, V3_MERCHANT, trade
 
 pytestmark = pytest.mark.django_db
 
@@ -43,7 +44,7 @@ def _query_path(order: Order) -> str:
 
 def test_a_native_order_needs_no_product_id_and_is_granted_without_a_prepay_id(
     clerk: APIClient,
-    platform: ScriptedPlatform,
+    platform: ScriptedTransport,
 ) -> None:
     platform.answers["/v3/pay/transactions/native"] = (200, {"code_url": CODE_URL})
     answer = clerk.post(ORDERS, TEA)
@@ -55,7 +56,9 @@ def test_a_native_order_needs_no_product_id_and_is_granted_without_a_prepay_id(
     assert len(platform.calls) == 1
 
 
-def test_jsapi_parameters_are_signed_with_rsa(clerk: APIClient, platform: ScriptedPlatform) -> None:
+def test_jsapi_parameters_are_signed_with_rsa(
+    clerk: APIClient, platform: ScriptedTransport
+) -> None:
     platform.answers["/v3/pay/transactions/jsapi"] = (200, {"prepay_id": "wx01"})
     wanted = TEA | {"trade_type": "JSAPI", "openid": "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"}
     parameters = clerk.post(ORDERS, wanted).json()["parameters"]
@@ -65,7 +68,7 @@ def test_jsapi_parameters_are_signed_with_rsa(clerk: APIClient, platform: Script
 @pytest.mark.parametrize("currency", ["HKD", "USD", "cny"])
 def test_mainland_takes_cny_alone_and_says_so_under_fee_type(
     clerk: APIClient,
-    platform: ScriptedPlatform,
+    platform: ScriptedTransport,
     currency: str,
 ) -> None:
     answer = clerk.post(ORDERS, TEA | {"fee_type": currency})
@@ -77,7 +80,7 @@ def test_mainland_takes_cny_alone_and_says_so_under_fee_type(
 
 def test_a_global_merchant_prices_in_another_currency(
     clerk: APIClient,
-    platform: ScriptedPlatform,
+    platform: ScriptedTransport,
 ) -> None:
     platform.answers[seed_003.NATIVE_PATH] = (200, {"code_url": CODE_URL})
     answer = clerk.post(ORDERS, TEA | {"merchant": "common", "fee_type": "HKD"})
@@ -96,7 +99,7 @@ def test_what_v3_has_no_place_for_is_refused_by_its_name(clerk: APIClient) -> No
 
 def test_a_refusal_of_v3_is_told_in_the_one_vocabulary(
     clerk: APIClient,
-    platform: ScriptedPlatform,
+    platform: ScriptedTransport,
 ) -> None:
     platform.answers["/v3/pay/transactions/native"] = (
         429,
@@ -119,8 +122,8 @@ def test_a_refusal_of_v3_is_told_in_the_one_vocabulary(
 )
 def test_an_order_is_asked_for_over_its_merchants_own_protocol_or_the_one_named(
     clerk: APIClient,
-    gateway: ScriptedGateway,
-    platform: ScriptedPlatform,
+    gateway: ScriptedTransport,
+    platform: ScriptedTransport,
     merchant: str,
     named: dict[str, str],
 ) -> None:
@@ -133,7 +136,7 @@ def test_an_order_is_asked_for_over_its_merchants_own_protocol_or_the_one_named(
 
 def test_a_v2_merchant_with_v3_keys_may_be_asked_over_v3(
     clerk: APIClient,
-    platform: ScriptedPlatform,
+    platform: ScriptedTransport,
     settings: Any,
 ) -> None:
     merchants = settings.WXPAY["MERCHANTS"]
@@ -149,8 +152,8 @@ def test_a_v2_merchant_with_v3_keys_may_be_asked_over_v3(
 @pytest.mark.parametrize(("merchant", "api"), [("v2", "v3"), ("default", "v2")])
 def test_a_merchant_without_the_keys_is_a_400_under_api_and_nothing_is_sent(
     clerk: APIClient,
-    gateway: ScriptedGateway,
-    platform: ScriptedPlatform,
+    gateway: ScriptedTransport,
+    platform: ScriptedTransport,
     merchant: str,
     api: str,
 ) -> None:
@@ -178,7 +181,7 @@ def test_a_merchant_without_the_keys_is_a_400_under_api_and_nothing_is_sent(
 )
 def test_no_such_protocol_is_a_400_under_api(
     clerk: APIClient,
-    platform: ScriptedPlatform,
+    platform: ScriptedTransport,
     document: str,
 ) -> None:
     address = f"{ORDERS}{OrderFactory().pk}/query/"
@@ -190,7 +193,7 @@ def test_no_such_protocol_is_a_400_under_api(
 
 def test_a_misspelt_name_is_a_400_and_not_a_query_over_something_else(
     clerk: APIClient,
-    platform: ScriptedPlatform,
+    platform: ScriptedTransport,
 ) -> None:
     answer = clerk.post(f"{ORDERS}{OrderFactory().pk}/query/", {"apl": "v3"})
     assert (answer.status_code, answer.json()["apl"]) == (400, ["There is no such field."])
@@ -200,7 +203,7 @@ def test_a_misspelt_name_is_a_400_and_not_a_query_over_something_else(
 @pytest.mark.parametrize("document", ["[]", "null", '"v3"', "{", "5"])
 def test_a_body_that_is_no_object_is_a_400(
     clerk: APIClient,
-    platform: ScriptedPlatform,
+    platform: ScriptedTransport,
     document: str,
 ) -> None:
     address = f"{ORDERS}{OrderFactory().pk}/query/"
@@ -212,7 +215,7 @@ def test_a_body_that_is_no_object_is_a_400(
 @pytest.mark.parametrize("how", [{}, {"format": "json"}, {"data": {}, "format": "multipart"}])
 def test_no_body_in_whatever_form_is_a_query(
     clerk: APIClient,
-    platform: ScriptedPlatform,
+    platform: ScriptedTransport,
     how: dict[str, Any],
 ) -> None:
     order = OrderFactory(total_fee=100)

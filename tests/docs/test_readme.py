@@ -116,7 +116,13 @@ def test_every_permission_exists(db: None, django_user_model: Any) -> None:
 
 def test_every_error_service_and_signal_exists() -> None:
     errors = {word for word in code_words(README) if re.fullmatch(r"(?:[A-Z][a-z]+){2,}", word)}
-    assert errors == {"InvalidOrder", "OrderConflict", "OutcomeUnknown"}
+    assert errors == {
+        "InvalidOrder",
+        "OrderClosed",
+        "OrderConflict",
+        "OrderPaid",
+        "OutcomeUnknown",
+    }
     assert "`Refused`" in README
     assert all(hasattr(exceptions, name) for name in (*errors, "Refused"))
     verbs = set(re.findall(r"services\.(\w+)\(", README))
@@ -169,6 +175,8 @@ def _literals(path: str) -> list[object]:
     ]
 
 
-def test_the_changelog_begins_with_this_version() -> None:
-    versions = re.findall(r"^## (\S+)", text_of("CHANGELOG.md"), re.MULTILINE)
-    assert versions[0] == django_wxpay.__version__
+def test_the_changelog_has_this_version_on_top_with_its_date() -> None:
+    titles = re.findall(r"^## (.+)", text_of("CHANGELOG.md"), re.MULTILINE)
+    newest, *older = [title for title in titles if title != "Unreleased"]
+    assert newest.startswith(f"{django_wxpay.__version__} (")
+    assert all(re.fullmatch(r"[\d.]+ \(20\d\d-\d\d-\d\d\)", each) for each in (newest, *older))

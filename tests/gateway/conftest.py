@@ -14,16 +14,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from hypothesis import settings
 
 from django_wxpay.gateway.http.transport import Transport
-from tests.gateway.scripted import Behaviour, Host
+from tests.wechatpay.transport import Behaviour, Host
 
 PATIENCE_S = 0.5
-
-# No example fails for being slow on a busy machine.
-settings.register_profile("no deadline", deadline=None)
-settings.load_profile("no deadline")
 
 
 @pytest.fixture(autouse=True)

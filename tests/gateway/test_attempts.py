@@ -21,12 +21,12 @@ from django_wxpay.protocol.errors import (
     WXPayError,
 )
 from tests.gateway.conftest import Authority
-from tests.gateway.scripted import (
+from tests.wechatpay.transport import (
     DOCUMENT,
     HTML,
     Behaviour,
-    Fake,
     Host,
+    ScriptedTransport,
     drips,
     says,
     sends,
@@ -74,8 +74,10 @@ def caller(transport: Transport) -> Caller:
     return Caller(transport)
 
 
-def fakes(caller: Caller, *scripts: Sequence[tuple[int, bytes] | Exception]) -> list[Fake]:
-    made = [Fake(*script) for script in scripts]
+def fakes(
+    caller: Caller, *scripts: Sequence[tuple[int, bytes] | Exception]
+) -> list[ScriptedTransport]:
+    made = [ScriptedTransport(*script) for script in scripts]
     for host, fake in zip((PRIMARY, STANDBY), made, strict=False):
         caller.transport.mount(host, fake)
     return made

@@ -29,23 +29,20 @@ from django_wxpay.protocol.v3 import certificates as v3_certificates
 from django_wxpay.protocol.v3 import keys as v3_keys
 from django_wxpay.protocol.v3.certificates import PlatformCertificate, read_certificate
 from django_wxpay.protocol.v3.keys import load_public_key
-from tests.gateway.scripted import HTML
-from tests.gateway.wechat_pay import (
+from tests.gateway.till import PRIMARY, STANDBY, Till, Vault
+from tests.protocol.v3 import keys
+from tests.protocol.v3.samples import MAINLAND, NOW, REF
+from tests.wechatpay.transport import HTML
+from tests.wechatpay.v3 import (
     OLD,
-    PRIMARY,
-    STANDBY,
     YOUNG,
     YOUNG_KEY,
     YOUNG_SERIAL,
-    Till,
-    Vault,
     certificate,
     listing,
     refusal,
     signed,
 )
-from tests.protocol.v3 import keys
-from tests.protocol.v3.samples import MAINLAND, NOW, REF
 
 OLD_SERIAL = keys.PLATFORM_SERIAL
 STRANGE_SERIAL = "F" * 40

@@ -11,7 +11,7 @@ from django_wxpay.gateway.failover import Attempt, call
 from django_wxpay.gateway.http.messages import Answer, Exchange, NoAnswer
 from django_wxpay.gateway.http.transport import Transport
 from django_wxpay.gateway.records import Failure, elapsed_ms
-from tests.gateway.scripted import DOCUMENT, Fake
+from tests.wechatpay.transport import DOCUMENT, ScriptedTransport
 
 seconds = st.floats(min_value=-1e12, max_value=1e12)
 
@@ -35,7 +35,7 @@ def test_elapsed_time_is_never_negative(started: float, ended: float) -> None:
 def test_execute_time_is_never_negative_for_any_clock(readings: list[float]) -> None:
     clock = itertools.cycle(readings).__next__
     transport = Transport(clock=clock)
-    transport.mount("http://a.test", Fake((200, DOCUMENT)))
+    transport.mount("http://a.test", ScriptedTransport((200, DOCUMENT)))
     noted: list[Attempt[bytes]] = []
 
     def read(answer: Answer) -> bytes:

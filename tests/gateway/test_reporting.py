@@ -18,7 +18,7 @@ from django_wxpay.protocol.errors import BadAnswer, ConfigurationError, Refused
 from django_wxpay.protocol.merchants import Merchant
 from django_wxpay.protocol.v2.batch_reports import SaleState, TerminalSale
 from django_wxpay.protocol.v2.reports import MeasuredCall, Reporter
-from tests.gateway.scripted import HTML, Fake, Host, says, stays_silent
+from tests.wechatpay.transport import HTML, Host, ScriptedTransport, says, stays_silent
 
 KEY = "TESTKEYtestkeyTESTKEYtestkey0000"
 PRIMARY, STANDBY = "https://primary.test", "https://standby.test"
@@ -61,7 +61,7 @@ TERMINAL = Reporter(
 class Desk:
     """A gateway, what it recorded, and the hosts that its reports reach."""
 
-    def __init__(self, *hosts: str, **fakes: Fake) -> None:
+    def __init__(self, *hosts: str, **fakes: ScriptedTransport) -> None:
         self.transport = Transport()
         for name, fake in fakes.items():
             self.transport.mount(f"https://{name}.test", fake)
@@ -76,7 +76,7 @@ class Desk:
 
 
 def test_a_report_is_posted_signed_and_leaves_no_record() -> None:
-    primary = Fake((200, YES))
+    primary = ScriptedTransport((200, YES))
     desk = Desk(primary=primary)
     desk.gateway.report(CALL)
 
@@ -94,7 +94,7 @@ def test_a_report_is_posted_signed_and_leaves_no_record() -> None:
 def test_without_an_answer_the_next_host_is_tried_and_payments_do_not_notice(
     silence: tuple[int, bytes] | Exception,
 ) -> None:
-    primary, standby = Fake(silence), Fake((200, YES))
+    primary, standby = ScriptedTransport(silence), ScriptedTransport((200, YES))
     desk = Desk(primary=primary, standby=standby)
     desk.gateway.report(CALL)
 
@@ -105,7 +105,7 @@ def test_without_an_answer_the_next_host_is_tried_and_payments_do_not_notice(
 
 
 def test_a_single_host_is_asked_once_more_and_then_no_more() -> None:
-    primary = Fake((502, HTML))
+    primary = ScriptedTransport((502, HTML))
     with pytest.raises(NoAnswer):
         Desk(PRIMARY, primary=primary).gateway.report(CALL)
     assert len(primary.requests) == 2
@@ -116,14 +116,17 @@ def test_a_single_host_is_asked_once_more_and_then_no_more() -> None:
     [(NO, Refused), (b"<xml><return_code>SUCCESS</return_code></xml>", BadAnswer)],
 )
 def test_an_answer_is_final(body: bytes, error: type[Exception]) -> None:
-    primary, standby = Fake((200, body)), Fake((200, YES))
+    primary, standby = ScriptedTransport((200, body)), ScriptedTransport((200, YES))
     with pytest.raises(error):
         Desk(primary=primary, standby=standby).gateway.report(CALL)
     assert (len(primary.requests), standby.requests) == (1, [])
 
 
 def test_nothing_is_sent_after_a_certificate_that_cannot_be_trusted() -> None:
-    primary, standby = Fake(requests.exceptions.SSLError()), Fake((200, YES))
+    primary, standby = (
+        ScriptedTransport(requests.exceptions.SSLError()),
+        ScriptedTransport((200, YES)),
+    )
     desk = Desk(primary=primary, standby=standby)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(desk.transport, "exchange", _distrust)
@@ -170,7 +173,7 @@ def test_reports_share_a_kept_connection(host: Callable[..., Host]) -> None:
 
 
 def test_a_batch_of_sales_is_posted_signed_and_leaves_no_record() -> None:
-    primary = Fake((200, YES))
+    primary = ScriptedTransport((200, YES))
     desk = Desk(primary=primary)
     desk.gateway.report_sales(SALES, TERMINAL)
 
@@ -194,7 +197,7 @@ def test_a_batch_of_sales_is_posted_signed_and_leaves_no_record() -> None:
 def test_a_batch_is_tried_twice_and_payments_do_not_notice(
     silence: tuple[int, bytes] | Exception,
 ) -> None:
-    primary, standby = Fake(silence), Fake(silence)
+    primary, standby = ScriptedTransport(silence), ScriptedTransport(silence)
     desk = Desk(primary=primary, standby=standby)
     with pytest.raises(NoAnswer):
         desk.gateway.report_sales(SALES, TERMINAL)
@@ -206,7 +209,7 @@ def test_a_batch_is_tried_twice_and_payments_do_not_notice(
 
 
 def test_a_no_to_a_batch_is_final() -> None:
-    primary, standby = Fake((200, NO)), Fake((200, YES))
+    primary, standby = ScriptedTransport((200, NO)), ScriptedTransport((200, YES))
     with pytest.raises(Refused):
         Desk(primary=primary, standby=standby).gateway.report_sales(SALES, TERMINAL)
     assert (len(primary.requests), standby.requests) == (1, [])
@@ -226,7 +229,7 @@ def test_a_batch_waits_no_longer_than_a_report(
 
 @pytest.mark.parametrize("timeout", [(0.0, 1.0), (1.0, float("inf")), (None, None)])
 def test_the_time_out_of_one_exchange_cannot_be_switched_off(timeout: tuple[float, float]) -> None:
-    primary = Fake((200, YES))
+    primary = ScriptedTransport((200, YES))
     desk = Desk(primary=primary)
     with pytest.raises(ConfigurationError, match="time-out"):
         desk.transport.exchange(Exchange(host=PRIMARY, path="/"), timeout=timeout)

@@ -15,13 +15,13 @@ from django_wxpay.gateway.http.transport import LONGEST_ANSWER, Transport
 from django_wxpay.gateway.records import Failure
 from django_wxpay.protocol.errors import ConfigurationError
 from tests.gateway.conftest import PATIENCE_S, Authority
-from tests.gateway.scripted import (
+from tests.wechatpay.transport import (
     DOCUMENT,
     HTML,
     Behaviour,
-    Fake,
     Handler,
     Host,
+    ScriptedTransport,
     drips,
     says,
     sends,
@@ -83,7 +83,7 @@ def test_the_time_out_reaches_the_adapter_and_is_an_hour_at_most(
 ) -> None:
     seen: list[object] = []
 
-    class Timed(Fake):
+    class Timed(ScriptedTransport):
         def send(self, request: Any, *rest: Any, **more: Any) -> requests.Response:
             seen.append(more["timeout"])
             return super().send(request, *rest, **more)
@@ -292,7 +292,7 @@ def test_an_address_that_is_none_is_a_configuration_error(
 
 
 def test_a_mounted_adapter_answers_without_a_socket(transport: Transport) -> None:
-    fake = Fake((200, DOCUMENT))
+    fake = ScriptedTransport((200, DOCUMENT))
     transport.mount("http://api.test", fake)
     answer = ask(transport, "http://API.test", body=b"signed")
     assert answer == Answer(status=200, body=DOCUMENT, headers={}, user_ip="")
@@ -300,7 +300,7 @@ def test_a_mounted_adapter_answers_without_a_socket(transport: Transport) -> Non
 
 
 def test_a_mounted_adapter_may_have_read_its_answer_already(transport: Transport) -> None:
-    class Ready(Fake):
+    class Ready(ScriptedTransport):
         def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
             response = super().send(request)
             assert response.content == DOCUMENT
@@ -311,7 +311,9 @@ def test_a_mounted_adapter_may_have_read_its_answer_already(transport: Transport
 
 
 def test_the_longest_prefix_wins_and_unmounting_restores(transport: Transport) -> None:
-    wide, narrow, later = (Fake((200, body)) for body in (b"wide", b"narrow", b"later"))
+    wide, narrow, later = (
+        ScriptedTransport((200, body)) for body in (b"wide", b"narrow", b"later")
+    )
     transport.mount("http://", wide)
     transport.mount("http://api.test/pay", narrow)
     transport.mount("http://api", wide)
@@ -326,7 +328,7 @@ def test_the_longest_prefix_wins_and_unmounting_restores(transport: Transport) -
 
 def test_unmounting_gives_the_real_host_back(transport: Transport, host: Start) -> None:
     there = host(says(DOCUMENT))
-    fake = Fake((503, b""))
+    fake = ScriptedTransport((503, b""))
     transport.mount(there.url, fake)
     assert ask(transport, there.url).status == 503
     transport.unmount(there.url)
@@ -340,7 +342,7 @@ def test_what_was_not_mounted_cannot_be_unmounted(transport: Transport) -> None:
 
 
 def test_what_a_simulator_gets_wrong_is_not_taken_for_the_network(transport: Transport) -> None:
-    transport.mount("http://api.test", Fake(RuntimeError("a bug")))
+    transport.mount("http://api.test", ScriptedTransport(RuntimeError("a bug")))
     with pytest.raises(RuntimeError, match="a bug"):
         ask(transport, "http://api.test")
 
@@ -424,7 +426,7 @@ def test_many_threads_share_one_transport(host: Start) -> None:
 
 
 def test_the_socket_of_an_answer_need_not_be_there(transport: Transport) -> None:
-    class Bare(Fake):
+    class Bare(ScriptedTransport):
         def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
             response = super().send(request)
             response.raw = type("Raw", (BytesIO,), {"connection": object()})(DOCUMENT)

@@ -15,7 +15,7 @@ from django_wxpay.gateway.http.transport import Transport
 from django_wxpay.gateway.records import Failure
 from django_wxpay.protocol.errors import ConfigurationError
 from tests.gateway.conftest import Authority
-from tests.gateway.scripted import DOCUMENT, Host, says
+from tests.wechatpay.transport import DOCUMENT, Host, says
 
 Start = Callable[..., Host]
 

@@ -31,7 +31,7 @@ from django_wxpay.protocol.errors import (
 from django_wxpay.protocol.facts import PrepayGrant, TradeState
 from django_wxpay.protocol.merchants import Merchant, SignType
 from django_wxpay.protocol.orders import OrderRef, OrderTerms
-from tests.gateway.scripted import HTML, Fake, Host, says
+from tests.wechatpay.transport import HTML, Host, ScriptedTransport, says
 
 KEY = "TESTKEYtestkeyTESTKEYtestkey0000"
 PRIMARY, STANDBY = "https://primary.test", "https://standby.test"
@@ -88,7 +88,7 @@ class Till:
 
     def __init__(self, *scripts: Any, merchant: Merchant = MERCHANT) -> None:
         self.transport = Transport()
-        self.hosts = [Fake(*script) for script in scripts]
+        self.hosts = [ScriptedTransport(*script) for script in scripts]
         for url, fake in zip(merchant.hosts, self.hosts, strict=False):
             self.transport.mount(url, fake)
         self.records: list[CallRecord] = []

@@ -29,17 +29,7 @@ from django_wxpay.protocol.facts import PrepayGrant, TradeState
 from django_wxpay.protocol.merchants import Merchant
 from django_wxpay.protocol.v3.authorization import read_authorization
 from django_wxpay.protocol.v3.signing import lines, verify
-from tests.gateway.scripted import HTML, Host, says
-from tests.gateway.wechat_pay import (
-    PRIMARY,
-    REQUEST_ID,
-    STANDBY,
-    Till,
-    Told,
-    is_signed_by_us,
-    refusal,
-    signed,
-)
+from tests.gateway.till import PRIMARY, STANDBY, Till, is_signed_by_us
 from tests.protocol.v3 import keys
 from tests.protocol.v3.samples import (
     INSTITUTION,
@@ -53,6 +43,8 @@ from tests.protocol.v3.samples import (
     terms_for,
 )
 from tests.protocol.v3.vectors import VECTORS, body, headers
+from tests.wechatpay.transport import HTML, Host, RawAnswer, says
+from tests.wechatpay.v3 import REQUEST_ID, refusal, signed
 
 HOSTS = (PRIMARY, STANDBY)
 MERCHANT = replace(MAINLAND, hosts=HOSTS)
@@ -73,7 +65,7 @@ UNPAID = {
 }
 
 Call = Callable[[Till], object]
-CALLS: list[tuple[str, Call, Told]] = [
+CALLS: list[tuple[str, Call, RawAnswer]] = [
     ("native", lambda till: till.gateway.place(TERMS), signed(GRANTED)),
     ("?mchid=", lambda till: till.gateway.query(REF), signed(UNPAID)),
     ("/close", lambda till: till.gateway.close(REF), signed(status=204)),
@@ -81,7 +73,7 @@ CALLS: list[tuple[str, Call, Told]] = [
 every_call = pytest.mark.parametrize(("path", "call", "yes"), CALLS)
 
 
-def vector(name: str) -> Told:
+def vector(name: str) -> RawAnswer:
     return VECTORS[name].get("status", 200), body(name), headers(name)
 
 
@@ -91,7 +83,7 @@ def vector(name: str) -> Told:
 @every_call
 @pytest.mark.parametrize("merchant", [MERCHANT, MODERN], ids=["certificate", "public key"])
 def test_every_request_is_signed_with_our_key_over_what_is_sent(
-    path: str, call: Call, yes: Told, merchant: Merchant
+    path: str, call: Call, yes: RawAnswer, merchant: Merchant
 ) -> None:
     till = Till([yes], merchant=merchant)
     call(till)
@@ -247,7 +239,7 @@ def test_whatever_the_number_holds_the_signed_address_is_the_one_that_is_sent(
 
 @every_call
 def test_the_standby_host_gets_the_same_authorization_and_the_same_bytes(
-    path: str, call: Call, yes: Told
+    path: str, call: Call, yes: RawAnswer
 ) -> None:
     till = Till([requests.ReadTimeout()], [yes], merchant=MERCHANT)
     call(till)
@@ -259,7 +251,7 @@ def test_the_standby_host_gets_the_same_authorization_and_the_same_bytes(
 
 
 @every_call
-def test_the_next_call_is_signed_anew(path: str, call: Call, yes: Told) -> None:
+def test_the_next_call_is_signed_anew(path: str, call: Call, yes: RawAnswer) -> None:
     till = Till([yes], merchant=MERCHANT)
     call(till)
     till.now += timedelta(seconds=9)
@@ -295,7 +287,7 @@ def test_what_arrives_at_a_socket_is_what_was_signed(host: Callable[..., Host]) 
 )
 @every_call
 def test_a_merchant_that_cannot_sign_sends_nothing(
-    path: str, call: Call, yes: Told, change: dict[str, str], problem: str
+    path: str, call: Call, yes: RawAnswer, change: dict[str, str], problem: str
 ) -> None:
     till = Till([yes], merchant=replace(MERCHANT, **change))  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match=problem) as caught:
@@ -457,7 +449,7 @@ def test_terms_are_checked_without_a_call() -> None:
     ],
 )
 def test_a_refusal_is_one_call_and_its_word_is_v2s(
-    path: str, call: Call, yes: Told, status: int, code: str, err_code: str
+    path: str, call: Call, yes: RawAnswer, status: int, code: str, err_code: str
 ) -> None:
     till = Till([refusal(status, code, "不行")], [yes], merchant=MERCHANT)
     till.transport.health.failed(STANDBY)
@@ -476,7 +468,7 @@ def test_a_refusal_is_one_call_and_its_word_is_v2s(
 @every_call
 @pytest.mark.parametrize("said", [b"", HTML, b"[]", b'{"message":"slow down"}'])
 def test_too_many_requests_is_a_refusal_whatever_it_says(
-    path: str, call: Call, yes: Told, said: bytes
+    path: str, call: Call, yes: RawAnswer, said: bytes
 ) -> None:
     till = Till([(429, said)], [yes], merchant=MERCHANT)
     with pytest.raises(Refused) as caught:
@@ -489,7 +481,7 @@ def test_too_many_requests_is_a_refusal_whatever_it_says(
 
 @every_call
 def test_a_refused_signature_tells_what_the_gateway_thought_was_signed(
-    path: str, call: Call, yes: Told
+    path: str, call: Call, yes: RawAnswer
 ) -> None:
     detail = {
         "field": "signature",
@@ -533,7 +525,7 @@ def test_a_refused_signature_tells_what_the_gateway_thought_was_signed(
     ],
 )
 def test_what_is_no_document_of_wechat_pays_is_for_the_next_host(
-    path: str, call: Call, yes: Told, nothing: tuple[int, bytes]
+    path: str, call: Call, yes: RawAnswer, nothing: tuple[int, bytes]
 ) -> None:
     till = Till([nothing], [yes], merchant=MERCHANT)
     call(till)
@@ -561,7 +553,7 @@ def test_what_is_no_document_of_wechat_pays_is_for_the_next_host(
     ],
 )
 def test_trouble_is_for_the_next_host_and_without_one_the_outcome_is_unknown(
-    path: str, call: Call, yes: Told, nothing: Any, failure: str, err_code: str
+    path: str, call: Call, yes: RawAnswer, nothing: Any, failure: str, err_code: str
 ) -> None:
     till = Till([nothing], [yes], merchant=MERCHANT)
     call(till)
@@ -585,7 +577,7 @@ def test_trouble_is_for_the_next_host_and_without_one_the_outcome_is_unknown(
     ],
 )
 def test_what_is_taken_but_not_done_is_neither_a_grant_nor_a_fact(
-    path: str, call: Call, yes: Told, content: object, err_code: str
+    path: str, call: Call, yes: RawAnswer, content: object, err_code: str
 ) -> None:
     till = Till([signed(content, status=202)], [yes], merchant=MERCHANT)
     with pytest.raises(OutcomeUnknown, match="query it") as caught:
@@ -733,7 +725,7 @@ def test_a_request_id_that_cannot_be_read_is_left_out() -> None:
 )
 @every_call
 def test_no_trouble_shows_a_secret(
-    path: str, call: Call, yes: Told, answer: Any, caplog: pytest.LogCaptureFixture
+    path: str, call: Call, yes: RawAnswer, answer: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     till = Till([answer], [answer], merchant=MERCHANT)
     with caplog.at_level(logging.DEBUG), pytest.raises((OutcomeUnknown, Refused)) as caught:

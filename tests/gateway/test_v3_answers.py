@@ -23,26 +23,22 @@ from django_wxpay.protocol.errors import (
 )
 from django_wxpay.protocol.facts import TradeFact
 from django_wxpay.protocol.v3.authorization import read_authorization
-from tests.gateway.scripted import HTML
-from tests.gateway.wechat_pay import (
+from tests.gateway.till import PRIMARY, STANDBY, Till, Vault
+from tests.protocol.v3 import keys
+from tests.protocol.v3.samples import MAINLAND, NOW, REF, terms_for
+from tests.protocol.v3.vectors import VECTORS, body, headers
+from tests.wechatpay.transport import HTML, RawAnswer
+from tests.wechatpay.v3 import (
     OLD,
-    PRIMARY,
-    STANDBY,
     YOUNG,
     YOUNG_KEY,
     YOUNG_SERIAL,
-    Till,
-    Told,
-    Vault,
     listing,
     probe,
     refusal,
     signed,
     spoilt,
 )
-from tests.protocol.v3 import keys
-from tests.protocol.v3.samples import MAINLAND, NOW, REF, terms_for
-from tests.protocol.v3.vectors import VECTORS, body, headers
 
 HOSTS = (PRIMARY, STANDBY)
 MERCHANT = replace(MAINLAND, hosts=HOSTS)
@@ -62,22 +58,22 @@ UNPAID = {
 LIST = listing({keys.PLATFORM_SERIAL: OLD})
 
 Call = Callable[[Till], object]
-Yes = Callable[..., Told]
+Yes = Callable[..., RawAnswer]
 
 
-def grant(**how: Any) -> Told:
+def grant(**how: Any) -> RawAnswer:
     return signed(GRANTED, **how)
 
 
-def fact(**how: Any) -> Told:
+def fact(**how: Any) -> RawAnswer:
     return signed(UNPAID, **how)
 
 
-def done(**how: Any) -> Told:
+def done(**how: Any) -> RawAnswer:
     return signed(status=204, **how)
 
 
-def certificates(**how: Any) -> Told:
+def certificates(**how: Any) -> RawAnswer:
     return signed(LIST, **how)
 
 
@@ -92,7 +88,7 @@ every_call = pytest.mark.parametrize(("call", "yes"), CALLS)
 
 # Signatures
 
-FORGED: list[Callable[[Yes], Told]] = [
+FORGED: list[Callable[[Yes], RawAnswer]] = [
     lambda yes: spoilt(yes(), Wechatpay_Signature=None),
     lambda yes: spoilt(yes(), Wechatpay_Serial=None),
     lambda yes: spoilt(yes(), Wechatpay_Nonce=None),
@@ -120,7 +116,7 @@ FORGED: list[Callable[[Yes], Told]] = [
 @every_call
 @pytest.mark.parametrize("forge", FORGED)
 def test_a_yes_that_is_not_signed_as_it_must_be_is_final_and_unbelieved(
-    call: Call, yes: Yes, forge: Callable[[Yes], Told], caplog: pytest.LogCaptureFixture
+    call: Call, yes: Yes, forge: Callable[[Yes], RawAnswer], caplog: pytest.LogCaptureFixture
 ) -> None:
     till = Till([forge(yes)], [yes()], merchant=MERCHANT)
     with caplog.at_level(logging.DEBUG, "django_wxpay.gateway"), pytest.raises(BadSignature):
@@ -142,11 +138,11 @@ def test_other_octets_than_those_signed_are_not_believed(
     status, said, named = yes()
     assert json.loads(change(said)) == json.loads(said)
     till = Till([(status, change(said), named)], merchant=MERCHANT)
-    with pytest.raises(BadSignature, match="the answer's signature is wrong"):
+    with pytest.raises(BadSignature, match="the answer has a wrong signature"):
         call(till)
 
 
-ACCEPTED: list[Callable[[Yes], Told]] = [
+ACCEPTED: list[Callable[[Yes], RawAnswer]] = [
     lambda yes: yes(at=keys.NOW - 299),
     lambda yes: yes(at=keys.NOW + 299),
     lambda yes: yes(serial=keys.PLATFORM_SERIAL.lower()),
@@ -159,7 +155,7 @@ ACCEPTED: list[Callable[[Yes], Told]] = [
 @every_call
 @pytest.mark.parametrize("vary", ACCEPTED)
 def test_a_yes_may_be_a_little_off_in_time_and_in_the_case_of_what_has_none(
-    call: Call, yes: Yes, vary: Callable[[Yes], Told]
+    call: Call, yes: Yes, vary: Callable[[Yes], RawAnswer]
 ) -> None:
     till = Till([vary(yes)], merchant=MERCHANT)
     call(till)
@@ -389,7 +385,7 @@ def test_the_sheets_own_list_is_believed() -> None:
         "API_V3_KEY",
     ],
 )
-def test_a_first_list_that_does_not_vouch_for_itself_is_not_believed(told: Told) -> None:
+def test_a_first_list_that_does_not_vouch_for_itself_is_not_believed(told: RawAnswer) -> None:
     till = Till([told], [certificates()], merchant=MERCHANT, vault=Vault())
     with pytest.raises(BadSignature) as caught:
         till.gateway.certificates()

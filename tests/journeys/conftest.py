@@ -27,14 +27,9 @@ from tests.journeys.stage import (
     Stage,
     WeChatPay,
 )
-from tests.races.database import own_database
 
 PASSWORD = "clerk-password"
 _LISTENED_TO = ("", "django_wxpay", "urllib3", "requests", "django.request")
-
-
-def pytest_configure() -> None:
-    own_database()
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import requests
 
-from django_wxpay.protocol import v2
 from django_wxpay.protocol.merchants import Merchant, Mode, SignType
+from tests.wechatpay import v2
 
 DIRECT: Final = Merchant(
     alias="default",
@@ -249,33 +249,13 @@ class Stage:
 
 
 def payment_notice(
-    out_trade_no: str,
-    *,
-    merchant: Merchant = DIRECT,
-    key: str | None = None,
-    **changes: str | None,
+    out_trade_no: str, *, merchant: Merchant = DIRECT, key: str | None = None, **changes: str | None
 ) -> bytes:
     """Return a well-signed notification of 1250 fen; ``changes`` of None drop a field."""
-    fields: dict[str, str | None] = {
-        "return_code": "SUCCESS",
-        "result_code": "SUCCESS",
+    usual = {
         "appid": merchant.appid,
         "mch_id": merchant.mch_id,
-        "nonce_str": "noticenonce",
-        "sign_type": "HMAC-SHA256",
-        "openid": "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o",
-        "is_subscribe": "N",
-        "trade_type": "NATIVE",
-        "bank_type": "OTHERS",
         "total_fee": "1250",
-        "fee_type": "CNY",
         "cash_fee": "1250",
-        "transaction_id": "4200000000202601010000000001",
-        "out_trade_no": out_trade_no,
-        "time_end": "20260101000130",
-        **changes,
     }
-    wire = {name: value for name, value in fields.items() if value is not None}
-    if "sign" not in changes:
-        wire["sign"] = v2.sign(wire, key or merchant.api_key, wire.get("sign_type", "MD5"))
-    return v2.encode_xml(wire)
+    return v2.payment_notice(out_trade_no, key=key or merchant.api_key, **usual | changes)

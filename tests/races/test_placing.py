@@ -14,13 +14,14 @@ from django_wxpay.models import Order, Prepay
 from django_wxpay.services.orders import placing
 from tests.races.conftest import new_order
 from tests.races.running import Meeting, at_once
-from tests.services.gateway import ScriptedGateway, granted, refused
+from tests.wechatpay.transport import ScriptedTransport
+from tests.wechatpay.v2 import granted, refused
 
 pytestmark = pytest.mark.races
 
 
 @pytest.fixture
-def order(gateway: ScriptedGateway) -> Order:
+def order(gateway: ScriptedTransport) -> Order:
     return new_order(out_trade_no="RACE000001")
 
 
@@ -29,7 +30,7 @@ def place(order: Order) -> Prepay:
 
 
 def test_ten_who_found_no_prepay_get_the_same_one_from_one_call(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     order: Order,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -47,7 +48,7 @@ def test_ten_who_found_no_prepay_get_the_same_one_from_one_call(
 
 
 def test_whoever_looked_just_before_another_was_done_gets_that_prepay(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     order: Order,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -65,7 +66,7 @@ def test_whoever_looked_just_before_another_was_done_gets_that_prepay(
 
 
 def test_whoever_waited_for_a_call_that_failed_makes_one_of_its_own(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     order: Order,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -88,7 +89,7 @@ def test_whoever_waited_for_a_call_that_failed_makes_one_of_its_own(
     assert len(calls) == 2
 
 
-def test_a_refusal_is_each_callers_own(gateway: ScriptedGateway, order: Order) -> None:
+def test_a_refusal_is_each_callers_own(gateway: ScriptedTransport, order: Order) -> None:
     gateway.answers["/pay/unifiedorder"] = refused("NOTENOUGH")
     outcomes = at_once(*[lambda: place(order)] * 3)
 
@@ -100,7 +101,7 @@ def test_a_refusal_is_each_callers_own(gateway: ScriptedGateway, order: Order) -
 
 
 def test_two_orders_are_placed_at_the_same_moment_and_neither_waits(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     order: Order,
 ) -> None:
     other = new_order(out_trade_no="RACE000002")
@@ -119,7 +120,7 @@ def test_two_orders_are_placed_at_the_same_moment_and_neither_waits(
     ]
 
 
-def test_a_checkout_pressed_twice_is_one_order_and_one_prepay(gateway: ScriptedGateway) -> None:
+def test_a_checkout_pressed_twice_is_one_order_and_one_prepay(gateway: ScriptedTransport) -> None:
     fields = {"trade_type": "NATIVE", "body": "Tea", "total_fee": 100, "product_id": "P1"}
     outcomes: list[Any] = at_once(
         *[lambda: services.checkout(**fields, out_trade_no="RACE000009")] * 5

@@ -31,7 +31,7 @@ def test_every_race_ends_well_on(
     run = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "-m", "races", "tests/races"),
-            *("-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:cov"),
+            *("-q", "-n", "0", "-p", "no:cacheprovider", "-p", "no:cov"),
         ],
         cwd=ROOT,
         env={name: value for name, value in os.environ.items() if not name.startswith(_OURS)}

@@ -12,7 +12,7 @@ from django_wxpay.models import ApiReport
 from django_wxpay.services.reports import queue, sending
 from tests.factories import ApiReportFactory
 from tests.races.running import Meeting, at_once
-from tests.services.gateway import ScriptedGateway
+from tests.wechatpay.transport import ScriptedTransport
 
 pytestmark = pytest.mark.races
 
@@ -20,7 +20,7 @@ YES = b"<xml><return_code>SUCCESS</return_code><result_code>SUCCESS</result_code
 
 
 @pytest.fixture
-def desk(gateway: ScriptedGateway) -> ScriptedGateway:
+def desk(gateway: ScriptedTransport) -> ScriptedTransport:
     gateway.answers["/payitil/report"] = YES
     return gateway
 
@@ -31,12 +31,12 @@ def backlog(count: int) -> Counter[str]:
     return Counter(row.out_trade_no for row in rows)
 
 
-def told(desk: ScriptedGateway) -> Counter[str]:
+def told(desk: ScriptedTransport) -> Counter[str]:
     return Counter(sent["out_trade_no"] for _, sent in desk.calls)
 
 
 def test_two_workers_who_saw_the_same_rows_free_send_them_once(
-    desk: ScriptedGateway,
+    desk: ScriptedTransport,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     numbers = backlog(20)
@@ -57,7 +57,7 @@ def test_two_workers_who_saw_the_same_rows_free_send_them_once(
 
 
 def test_four_workers_share_a_backlog(
-    desk: ScriptedGateway,
+    desk: ScriptedTransport,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sending, "_BATCH", 10)

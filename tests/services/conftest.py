@@ -10,7 +10,8 @@ import pytest
 from django_wxpay import services
 from django_wxpay.models import Order
 from django_wxpay.services import gateways
-from tests.services.gateway import API_KEY, APPID, MCH_ID, ScriptedGateway, granted
+from tests.wechatpay.transport import ScriptedTransport
+from tests.wechatpay.v2 import API_KEY, APPID, MCH_ID, granted, scripted_v2
 
 HOST = "http://gateway.test"
 
@@ -36,8 +37,8 @@ def wxpay(settings: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def gateway(wxpay: dict[str, Any]) -> Iterator[ScriptedGateway]:
-    scripted = ScriptedGateway()
+def gateway(wxpay: dict[str, Any]) -> Iterator[ScriptedTransport]:
+    scripted = scripted_v2()
     scripted.answers["/pay/unifiedorder"] = granted
     gateways.mount(HOST, scripted)
     yield scripted

@@ -15,7 +15,8 @@ from django_wxpay.models import Order, OrderEvent, Prepay
 from django_wxpay.services import transactions
 from django_wxpay.services.orders import closing, placing, querying
 from tests.services.conftest import new_order
-from tests.services.gateway import PAID, ScriptedGateway, standing
+from tests.wechatpay.transport import ScriptedTransport
+from tests.wechatpay.v2 import PAID, standing
 
 pytestmark = pytest.mark.django_db
 
@@ -34,12 +35,12 @@ def undone_once(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def test_an_answer_that_a_deadlock_undid_is_settled_again_without_a_second_call(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     order: Order,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     gateway.answers["/pay/orderquery"] = standing("SUCCESS", **PAID)
-    monkeypatch.setattr(querying, "settle", undone_once(querying.settle))
+    monkeypatch.setattr(querying, "apply_trade_fact", undone_once(querying.apply_trade_fact))
 
     assert services.query_order(order).trade_state == "SUCCESS"
     assert gateway.paths() == ["/pay/orderquery"]
@@ -47,19 +48,19 @@ def test_an_answer_that_a_deadlock_undid_is_settled_again_without_a_second_call(
 
 
 def test_a_close_that_a_deadlock_undid_is_settled_again_without_a_second_call(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     order: Order,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     gateway.answers["/pay/closeorder"] = {}
-    monkeypatch.setattr(closing, "settle", undone_once(closing.settle))
+    monkeypatch.setattr(closing, "apply_trade_fact", undone_once(closing.apply_trade_fact))
 
     assert services.close_order(order).trade_state == "CLOSED"
     assert gateway.paths() == ["/pay/closeorder"]
 
 
 def test_a_prepay_that_a_deadlock_undid_is_kept_all_the_same(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     order: Order,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -70,7 +71,7 @@ def test_a_prepay_that_a_deadlock_undid_is_kept_all_the_same(
 
 
 def test_an_order_that_a_deadlock_undid_is_made_again(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(Order, "save", undone_once(Order.save))
@@ -79,7 +80,7 @@ def test_an_order_that_a_deadlock_undid_is_made_again(
 
 
 def test_inside_the_callers_transaction_a_deadlock_is_the_callers(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The database has undone the caller's work as well; doing only ours again would hide it."""
@@ -91,7 +92,7 @@ def test_inside_the_callers_transaction_a_deadlock_is_the_callers(
 
 
 def test_an_order_is_locked_before_its_prepay_refers_to_it(
-    gateway: ScriptedGateway,
+    gateway: ScriptedTransport,
     order: Order,
 ) -> None:
     """A reference takes a shared lock on MariaDB, and two who hold it wait for each other."""

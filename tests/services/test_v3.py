@@ -1,4 +1,4 @@
-"""A v3 merchant through the same services: nobody above the gateway can tell the difference."""
+"""A v3 merchant through the same services, which cannot tell the difference."""
 
 from __future__ import annotations
 
@@ -26,20 +26,21 @@ from django_wxpay.models import (
 )
 from django_wxpay.protocol.merchants import Api
 from django_wxpay.protocol.v3.keys import load_public_key
-from django_wxpay.services import certificate_store, gateways
+from django_wxpay.services import certificates, gateways
 from django_wxpay.services.notifications import processing, receiving
 from django_wxpay.services.notifications.responses import Acknowledgement
 from django_wxpay.services.orders import placing
 from tests.protocol.v3 import keys
 from tests.services.conftest import new_order
-from tests.services.platform import (
+from tests.wechatpay.transport import ScriptedTransport
+from tests.wechatpay.v3 import (
+    CERTIFICATES,
     PUBLIC_KEY_MODE,
     TRANSACTION_ID,
     V3_MERCHANT,
-    ScriptedPlatform,
-    certificates_answer,
     envelope,
     paid_notice,
+    scripted_v3,
     sealed,
     signature,
     trade,
@@ -63,10 +64,10 @@ def certificate_mode(v3: dict[str, Any], settings: Any) -> None:
 
 
 @pytest.fixture
-def platform() -> Iterator[ScriptedPlatform]:
-    scripted = ScriptedPlatform()
+def platform() -> Iterator[ScriptedTransport]:
+    scripted = scripted_v3()
     scripted.answers[NATIVE] = (200, {"code_url": "weixin://wxpay/bizpayurl?pr=TEST123"})
-    scripted.answers["/v3/certificates"] = certificates_answer
+    scripted.answers["/v3/certificates"] = CERTIFICATES
     gateways.mount("http://v3.test", scripted)
     yield scripted
     gateways.unmount("http://v3.test")
@@ -77,7 +78,7 @@ def notify(body: bytes, **how: Any) -> Acknowledgement:
 
 
 def test_an_order_is_placed_queried_and_closed_through_the_same_services(
-    platform: ScriptedPlatform,
+    platform: ScriptedTransport,
 ) -> None:
     placed = services.checkout(trade_type="NATIVE", body="Tea", total_fee=100)
     order = placed.order
@@ -107,7 +108,7 @@ def test_an_order_is_placed_queried_and_closed_through_the_same_services(
     assert (report.return_code, report.result_code) == ("SUCCESS", "SUCCESS")
 
 
-def test_a_refusal_speaks_the_one_vocabulary(platform: ScriptedPlatform) -> None:
+def test_a_refusal_speaks_the_one_vocabulary(platform: ScriptedTransport) -> None:
     platform.answers[NATIVE] = (400, {"code": "ORDER_CLOSED", "message": "closed"})
     order = services.create_order(trade_type="NATIVE", body="Tea", total_fee=100)
     with pytest.raises(Refused) as caught:
@@ -129,7 +130,7 @@ def test_mainland_takes_no_other_currency_and_names_the_field() -> None:
 
 
 def test_a_prepay_of_v2_is_paid_with_v2s_signature_after_the_merchant_moved_to_v3(
-    platform: ScriptedPlatform,
+    platform: ScriptedTransport,
     v3: dict[str, Any],
     settings: Any,
 ) -> None:
@@ -147,7 +148,7 @@ def test_a_prepay_of_v2_is_paid_with_v2s_signature_after_the_merchant_moved_to_v
 
 
 def test_a_v2_merchant_with_v3_keys_may_ask_over_v3(
-    platform: ScriptedPlatform,
+    platform: ScriptedTransport,
     v3: dict[str, Any],
     settings: Any,
 ) -> None:
@@ -214,7 +215,7 @@ def test_a_payment_told_by_both_protocols_is_one_payment(
     v3: dict[str, Any],
     settings: Any,
 ) -> None:
-    from tests.services.gateway import API_KEY, payment_notice
+    from tests.wechatpay.v2 import API_KEY, payment_notice
 
     both = V3_MERCHANT | PUBLIC_KEY_MODE | {"API_KEY": API_KEY}
     settings.WXPAY = v3 | {"MERCHANTS": {"default": both}}
@@ -261,7 +262,7 @@ def only_the_signature(body: bytes) -> dict[str, str]:
 )
 def test_what_is_not_signed_now_by_a_key_we_know_is_401_and_costs_no_row(
     headers: Any,
-    platform: ScriptedPlatform,
+    platform: ScriptedTransport,
 ) -> None:
     order = new_order()
     body = paid_notice(order.out_trade_no)
@@ -352,7 +353,7 @@ def test_our_own_trouble_with_a_v3_notice_is_503(monkeypatch: pytest.MonkeyPatch
     def broken(*args: Any, **kwargs: Any) -> Any:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(processing, "settle", broken)
+    monkeypatch.setattr(processing, "apply_trade_fact", broken)
     answer = notify(paid_notice(order.out_trade_no))
 
     assert (answer.status, answer.accepted) == (503, False)
@@ -368,7 +369,7 @@ def test_a_database_that_cannot_even_be_read_is_503(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_merchant_without_v2_key_takes_no_v2_notice() -> None:
-    from tests.services.gateway import payment_notice
+    from tests.wechatpay.v2 import payment_notice
 
     answer = services.receive_notification("default", "payment", {}, payment_notice("TEST000001"))
 
@@ -377,8 +378,8 @@ def test_a_merchant_without_v2_key_takes_no_v2_notice() -> None:
 
 
 @pytest.mark.usefixtures("certificate_mode")
-def test_certificates_are_downloaded_once_kept_and_shared(platform: ScriptedPlatform) -> None:
-    platform.serial = keys.PLATFORM_SERIAL
+def test_certificates_are_downloaded_once_kept_and_shared(platform: ScriptedTransport) -> None:
+    platform.dialect.serial = keys.PLATFORM_SERIAL
     order = services.checkout(trade_type="NATIVE", body="Tea", total_fee=100).order
     assert platform.paths() == [NATIVE, "/v3/certificates"]
     kept = PlatformCertificate.objects.get()
@@ -391,7 +392,7 @@ def test_certificates_are_downloaded_once_kept_and_shared(platform: ScriptedPlat
 
 @pytest.mark.usefixtures("certificate_mode")
 def test_strangers_serials_cause_one_download_a_minute_over_all_processes(
-    platform: ScriptedPlatform,
+    platform: ScriptedTransport,
 ) -> None:
     body = paid_notice("TEST000001")
     for number in range(5):
@@ -408,7 +409,7 @@ def test_strangers_serials_cause_one_download_a_minute_over_all_processes(
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("certificate_mode")
-def test_no_certificate_is_fetched_while_a_transaction_is_open(platform: ScriptedPlatform) -> None:
+def test_no_certificate_is_fetched_while_a_transaction_is_open(platform: ScriptedTransport) -> None:
     body = paid_notice("TEST000001")
     with transaction.atomic():
         answer = services.receive_notification(
@@ -427,9 +428,9 @@ def test_over_v3_an_order_is_held_for_three_rounds(settings: Any, v3: dict[str, 
 
 
 @pytest.mark.usefixtures("certificate_mode")
-def test_certificates_told_again_take_over_their_dates(platform: ScriptedPlatform) -> None:
-    platform.serial = keys.PLATFORM_SERIAL
-    vault = certificate_store.CertificateStore("1900000109")
+def test_certificates_told_again_take_over_their_dates(platform: ScriptedTransport) -> None:
+    platform.dialect.serial = keys.PLATFORM_SERIAL
+    vault = certificates.CertificateStore("1900000109")
     listed = gateways.gateway("default").certificates()  # type: ignore[attr-defined]
     vault.keep(listed)
     PlatformCertificate.objects.update(expire_time=services.clock.now())
@@ -441,13 +442,13 @@ def test_certificates_told_again_take_over_their_dates(platform: ScriptedPlatfor
 
 
 def test_the_leave_to_download_is_taken_by_one() -> None:
-    vault = certificate_store.CertificateStore("1900000109")
+    vault = certificates.CertificateStore("1900000109")
     every = timedelta(minutes=1)
 
     assert vault.may_download(every=every)
     assert not vault.may_download(every=every)
     assert vault.may_download(every=timedelta(0))
-    assert certificate_store.CertificateStore("1900000110").may_download(every=every)
+    assert certificates.CertificateStore("1900000110").may_download(every=every)
 
 
 def test_the_leave_taken_in_the_same_moment_is_somebody_elses(
@@ -458,9 +459,7 @@ def test_the_leave_taken_in_the_same_moment_is_somebody_elses(
 
     monkeypatch.setattr(CertificateDownload.objects, "create", taken)
 
-    assert not certificate_store.CertificateStore("1900000109").may_download(
-        every=timedelta(minutes=1)
-    )
+    assert not certificates.CertificateStore("1900000109").may_download(every=timedelta(minutes=1))
 
 
 def test_keys_are_parsed_once_and_not_per_notice(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,15 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 
 import pytest
-from hypothesis import settings
 
 from django_wxpay.protocol.times import BEIJING
 from django_wxpay.simulator import Simulator, create_app
 from tests.simulator.calling import INSTITUTION, INSTITUTION_KEY, SUB_MCH_ID, Merchant, Shop
-
-# A machine that runs several suites at once is no slower code.
-settings.register_profile("no deadline", deadline=None)
-settings.load_profile("no deadline")
 
 START = datetime(2026, 1, 1, 12, 0, tzinfo=BEIJING)
 

@@ -117,7 +117,7 @@ def test_keys_that_are_another_wechat_pays_are_named(
         "WECHATPAY_PUBLIC_KEY": TEST_PUBLIC_KEY,
     }
     settings.WXPAY = {**settings.WXPAY, "MERCHANTS": {"default": believing}}  # type: ignore[attr-defined]
-    with pytest.raises(CommandError, match="believes PUB_KEY_ID_1"):
+    with pytest.raises(CommandError, match="trusts PUB_KEY_ID_1"):
         run()
     assert served == []
 

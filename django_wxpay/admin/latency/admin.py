@@ -27,7 +27,7 @@ from django_wxpay.models import ApiReport, HourlyLatency
 from django_wxpay.services import clock
 from django_wxpay.services.latency import summary
 from django_wxpay.services.latency.summary import Failover, Latency, Period
-from django_wxpay.services.reports import backlog
+from django_wxpay.services.reports import queue
 
 # The older ones are marked in the charts.
 FAILOVERS_SHOWN: Final = 20
@@ -108,16 +108,16 @@ class HourlyLatencyAdmin(ReadOnlyAdmin):
         return TemplateResponse(request, "admin/django_wxpay/latency.html", context)
 
     def _figures(self, wanted: form.Asked) -> dict[str, Any]:
-        measurements = summary.measured(wanted.period, wanted.scope)
+        measurements = summary.measure(wanted.period, wanted.scope)
         config = configured()
         in_sum = measurements.summary()
         failovers = measurements.failovers()
-        by_hour = backlog.backlog_by_hour(wanted.period)
-        by_host = measurements.course(summary.host_of, step=wanted.step)
-        by_interface = measurements.course(summary.interface_of, step=wanted.step)
+        by_hour = queue.backlog_by_hour(wanted.period)
+        by_host = measurements.time_series(summary.host_of, step=wanted.step)
+        by_interface = measurements.time_series(summary.interface_of, step=wanted.step)
         latency = charts.latency_charts(by_interface, wanted.step)
         hosts = charts.host_charts(by_host, wanted.step)
-        total = charts.total_of(chain.from_iterable(by_host.lines.values()))
+        total = charts.total_of(chain.from_iterable(by_host.series.values()))
         waited = (
             [charts.backlog_chart(by_hour, wanted.period, wanted.step)]
             if any(by_hour.values())
@@ -139,7 +139,7 @@ class HourlyLatencyAdmin(ReadOnlyAdmin):
             "rows": rows(in_sum, wanted.period, self._calls_address),
             "standbys": standbys(failovers, self._calls_address),
             "failovers": len(failovers),
-            "waiting": waiting_sentence(backlog.backlog()),
+            "waiting": waiting_sentence(queue.backlog()),
             "calls_address": self._calls_address(),
             "retention_days": config.api_report_retention_days if config else None,
         }
@@ -202,7 +202,7 @@ def figures(total: Tally, limits: LatencyLimits | None) -> list[Figure]:
     ]
 
 
-def waiting_sentence(now: backlog.Backlog) -> str:
+def waiting_sentence(now: queue.Backlog) -> str:
     """Return the present backlog as a sentence."""
     if not now.waiting or now.oldest_at is None:
         return _("No call waits to be reported.")
@@ -210,7 +210,7 @@ def waiting_sentence(now: backlog.Backlog) -> str:
         "count": formats.count(now.waiting),
         "time": formats.since(now.oldest_at, clock.now()),
     }
-    if now.waiting >= backlog.COUNTED_UP_TO:
+    if now.waiting >= queue.COUNTED_UP_TO:
         return _("%(count)s calls or more wait to be reported, the oldest since %(time)s.") % values
     sentence = ngettext(
         "%(count)s call waits to be reported, since %(time)s.",

@@ -18,7 +18,7 @@ from django_wxpay.gateway.http.transport import Transport
 from django_wxpay.gateway.records import CallRecord, Placed
 from django_wxpay.gateway.v3.platform_keys import PlatformKeys
 from django_wxpay.gateway.v3.records import v3_record
-from django_wxpay.gateway.v3.verification import check_signed, read_signature
+from django_wxpay.gateway.v3.verification import check_answer
 from django_wxpay.protocol.errors import BadSignature, ConfigurationError, Refused
 from django_wxpay.protocol.facts import PrepayGrant, TradeFact, TradeState
 from django_wxpay.protocol.merchants import Merchant, Region
@@ -71,7 +71,10 @@ class V3Gateway:
         self._keys = keys
 
     def check(self, terms: OrderTerms) -> None:
-        """Raise ``InvalidOrder`` for what breaks a rule of sections 3.2 or 4.2; no call."""
+        """Raise ``InvalidOrder`` for what breaks a rule; no call.
+
+        Source: protocol-v3 sections 3.2 and 4.2.
+        """
         check_terms_v3(
             terms,
             mode=self._merchant.mode,
@@ -81,13 +84,13 @@ class V3Gateway:
         )
 
     def place(self, terms: OrderTerms) -> Placed:
-        """Place an order (sections 3.2 and 4.2) and return what was granted."""
+        """Place an order (protocol-v3 sections 3.2 and 4.2) and return what was granted."""
         request = place_request(terms, merchant=self._merchant)
         grant = self._call(request, about=terms, read=lambda body: read_grant(body, terms))
         return Placed(grant=grant, sign_type=SIGN_TYPE)
 
     def query(self, ref: OrderRef) -> TradeFact:
-        """Ask what became of an order (sections 3.3 and 4.3)."""
+        """Ask what became of an order (protocol-v3 sections 3.3 and 4.3)."""
         merchant = self._merchant
         return self._call(
             query_request(ref, merchant=merchant),
@@ -96,7 +99,10 @@ class V3Gateway:
         )
 
     def close(self, ref: OrderRef) -> None:
-        """Close an unpaid order (sections 3.4 and 4.1); one that is closed is a success."""
+        """Close an unpaid order; one that is closed is a success.
+
+        Source: protocol-v3 sections 3.4 and 4.1.
+        """
         request = close_request(ref, merchant=self._merchant)
         try:
             self._call(request, about=ref, read=lambda _body: None)
@@ -108,7 +114,7 @@ class V3Gateway:
     def parameters(
         self, terms: OrderTerms, grant: PrepayGrant, *, sign_type: str
     ) -> dict[str, str]:
-        """Return what the paying client needs (section 5), signed now; no call."""
+        """Return what the paying client needs (protocol-v3 section 5), signed now; no call."""
         del sign_type  # a prepay of v3 knows one only
         return client_parameters(
             terms,
@@ -119,9 +125,10 @@ class V3Gateway:
         )
 
     def certificates(self) -> tuple[PlatformCertificate, ...]:
-        """Fetch the platform certificates; the list vouches for itself at first (section 2.6).
+        """Fetch the platform certificates; the list vouches for itself at first.
 
         API_V3_KEY must open it, and its own signature must then hold under the key it names.
+        Source: protocol-v3 section 2.6.
         """
         return self._ask(
             certificates_request(self._merchant),
@@ -161,13 +168,17 @@ class V3Gateway:
         read: Callable[[bytes], T],
     ) -> T:
         def believe(answer: Answer) -> T:
-            signature = read_signature(answer, now=self._now())
-            check_signed(answer, signature, key_of(signature.serial, answer.body))
+            check_answer(
+                answer,
+                now=self._now(),
+                key_of=lambda serial: key_of(serial, answer.body),
+            )
             return read(answer.body)
 
         with suppress(Probed):
             return self._exchange(request, about, believe)
-        # A repetition is not probed (section 2.3, rule 7), so a second probe is a forgery.
+        # A repetition is not probed (protocol-v3 section 2.3, rule 7), so a second probe is a
+        # forgery.
         return self._exchange(request, about, partial(_unprobed, believe))
 
     def _exchange(
@@ -202,7 +213,8 @@ class V3Gateway:
         }
         if request.body:
             headers["Content-Type"] = "application/json"
-        # Which key signs the answer, in public-key mode and during a migration (section 2.5).
+        # Which key signs the answer, in public-key mode and during a migration (protocol-v3 section
+        # 2.5).
         if self._merchant.wechatpay_public_key_id:
             headers["Wechatpay-Serial"] = self._merchant.wechatpay_public_key_id
         return headers

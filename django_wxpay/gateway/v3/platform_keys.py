@@ -26,12 +26,14 @@ from django_wxpay.protocol.v3.signing import key_name
 
 logger = logging.getLogger("django_wxpay.gateway")
 
-# Together less than the twelve hours of section 2.6: how old what is kept may grow, and how
+# Together less than the twelve hours of protocol-v3 section 2.6: how old what is kept may grow, and
+# how
 # often a process looks. After a download that failed, the next look tries again.
 REFRESH_AFTER: Final = timedelta(hours=11)
 LOOK_AFTER: Final = timedelta(minutes=30)
 STRANGERS_PAUSE: Final = timedelta(minutes=1)
-# A callback has to be answered within five seconds (section 6.4), also behind a slow download.
+# A callback has to be answered within five seconds (protocol-v3 section 6.4), also behind a slow
+# download.
 PATIENCE_S: Final = 4.0
 
 # What names a certificate; nothing else is looked for.

@@ -88,7 +88,10 @@ def _interface(url: str) -> str:
 
 
 def _request_id(answer: Answer) -> str:
-    """Return what support asks for (section 1.3); it is the wire's, so only what can be read."""
+    """Return what support asks for; it is the wire's, so only what can be read.
+
+    Source: protocol-v3 section 1.3.
+    """
     named = {name.lower(): value for name, value in answer.headers.items()}
     said = named.get("request-id", "")
     return said[:_LONGEST_REQUEST_ID] if said.isprintable() else ""

@@ -62,7 +62,7 @@ class TerminalSale:
 
 
 def check_number(out_trade_no: object) -> None:
-    """Raise ``InvalidOrder`` unless this is the number of an order (section 3.2)."""
+    """Raise ``InvalidOrder`` unless this is the number of an order (protocol-v2 section 3.2)."""
     check_text("out_trade_no", out_trade_no)
     if problem := _NUMBER.problem(str(out_trade_no)):
         raise InvalidOrder("out_trade_no", problem, _NUMBER.text)

@@ -55,7 +55,10 @@ def client_parameters(
 def jsapi(
     appid: str, *, prepay_id: str, sign_type: SignType, key: str, timestamp: int, nonce: str
 ) -> dict[str, str]:
-    """Return what ``getBrandWCPayRequest`` and ``wx.requestPayment`` take (section 4.1)."""
+    """Return what ``getBrandWCPayRequest`` and ``wx.requestPayment`` take.
+
+    Source: protocol-v2 section 4.1.
+    """
     parameters = {
         "appId": appid,
         "timeStamp": str(timestamp),
@@ -76,7 +79,7 @@ def app(
     timestamp: int,
     nonce: str,
 ) -> dict[str, str]:
-    """Return what the app SDK's payment request takes (section 4.2).
+    """Return what the app SDK's payment request takes (protocol-v2 section 4.2).
 
     The algorithm is the order's, although no parameter names it.
     """

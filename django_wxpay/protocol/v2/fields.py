@@ -109,7 +109,10 @@ CLOSEORDER_RULES: Final[dict[str, Field]] = {
 def check_unifiedorder(
     fields: Mapping[str, str], *, mode: Mode, leaving_out: frozenset[str] = frozenset()
 ) -> None:
-    """Raise ``InvalidOrder`` unless ``fields`` are a unifiedorder of ``mode`` (section 3.1)."""
+    """Raise ``InvalidOrder`` unless ``fields`` are a unifiedorder of ``mode``.
+
+    Source: protocol-v2 section 3.1.
+    """
     check_fields(UNIFIEDORDER_RULES, fields, mode=mode, leaving_out=leaving_out)
     if fields.get("sub_openid") and not fields.get("sub_appid"):
         raise InvalidOrder("sub_appid", MISSING, "sub_openid needs the sub_appid it belongs to")
@@ -119,14 +122,20 @@ def check_unifiedorder(
 
 
 def check_orderquery(fields: Mapping[str, str], *, mode: Mode) -> None:
-    """Raise ``InvalidOrder`` unless ``fields`` are an orderquery of ``mode`` (section 5.1)."""
+    """Raise ``InvalidOrder`` unless ``fields`` are an orderquery of ``mode``.
+
+    Source: protocol-v2 section 5.1.
+    """
     check_fields(ORDERQUERY_RULES, fields, mode=mode)
     if not fields.get("transaction_id") and not fields.get("out_trade_no"):
         raise InvalidOrder("out_trade_no", MISSING, "transaction_id or out_trade_no")
 
 
 def check_closeorder(fields: Mapping[str, str], *, mode: Mode) -> None:
-    """Raise ``InvalidOrder`` unless ``fields`` are a closeorder of ``mode`` (section 6.1)."""
+    """Raise ``InvalidOrder`` unless ``fields`` are a closeorder of ``mode``.
+
+    Source: protocol-v2 section 6.1.
+    """
     check_fields(CLOSEORDER_RULES, fields, mode=mode)
 
 

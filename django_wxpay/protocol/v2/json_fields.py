@@ -33,7 +33,7 @@ _H5_TEXTS: Final = {
 
 
 def detail_problem(detail: Mapping[str, Any]) -> str:
-    """Say what is wrong with a parsed ``detail`` (section 3.3)."""
+    """Say what is wrong with a parsed ``detail`` (protocol-v2 section 3.3)."""
     goods = detail.get("goods_detail")
     if not isinstance(goods, list) or not goods:
         return "goods_detail is not a list of at least one line"
@@ -44,7 +44,7 @@ def detail_problem(detail: Mapping[str, Any]) -> str:
 
 
 def scene_problem(scene: Mapping[str, Any]) -> str:
-    """Say what is wrong with a parsed ``scene_info`` (section 3.5)."""
+    """Say what is wrong with a parsed ``scene_info`` (protocol-v2 section 3.5)."""
     problems = [_text_problem(scene, _FLAT_STORE_TEXTS)]
     if "store_info" in scene:
         problems.append(_store_problem(scene["store_info"]))

@@ -21,7 +21,7 @@ from django_wxpay.protocol.v2.signing import verify
 from django_wxpay.protocol.v2.trades import read_trade
 from django_wxpay.protocol.v2.xml import decode_xml
 
-# The gateway's words (section 5.3). ACCEPT is a deduction that is still on its way.
+# The gateway's words (protocol-v2 section 5.3). ACCEPT is a deduction that is still on its way.
 _TRADE_STATES: Final[dict[str, TradeState]] = {
     "NOTPAY": TradeState.NOTPAY,
     "USERPAYING": TradeState.USERPAYING,
@@ -89,7 +89,7 @@ def summarise(body: bytes) -> ReplySummary:
 def read_unifiedorder(fields: Mapping[str, str], terms: OrderTerms) -> PrepayGrant:
     """Return what ``fields`` of a believed unifiedorder answer grant for ``terms``.
 
-    Raises ``BadAnswer`` if they do not hold what the trade type needs (section 3.6).
+    Raises ``BadAnswer`` if they do not hold what the trade type needs (protocol-v2 section 3.6).
     """
     grant = PrepayGrant(
         prepay_id=fields.get("prepay_id", ""),
@@ -112,7 +112,7 @@ def read_orderquery(fields: Mapping[str, str], ref: OrderRef) -> TradeFact:
     """Return the fact in ``fields`` of a believed orderquery answer about ``ref``.
 
     Raises ``BadSignature`` if they are about another order, ``BadAnswer`` for an unknown
-    trade_state or a value that cannot be read (section 5.2).
+    trade_state or a value that cannot be read (protocol-v2 section 5.2).
     """
     if fields.get("out_trade_no") != ref.out_trade_no:
         raise BadSignature("the answer is about another order")

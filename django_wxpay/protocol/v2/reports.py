@@ -23,7 +23,7 @@ from django_wxpay.protocol.v2.xml import decode_xml
 
 REPORT_PATH: Final = "/payitil/report"
 
-# Not a call: the interface under which a whole Quick Pay sale is told (section 8.4).
+# Not a call: the interface under which a whole Quick Pay sale is told (protocol-v2 section 8.4).
 WHOLE_SALE_PATH: Final = "/pay/micropay/total"
 
 # Where our own address is not known, or is one that String(16) has no room for.
@@ -77,7 +77,7 @@ def report_fields(
     nonce: str,
     now: datetime,
 ) -> dict[str, str]:
-    """Return the signed fields of a report on ``call``, sent at ``now`` (section 8.1).
+    """Return the signed fields of a report on ``call``, sent at ``now`` (protocol-v2 section 8.1).
 
     ``execute_time_`` is in milliseconds and never negative. ``sign_type`` is named only
     where it is not MD5, as the sheet has it.
@@ -136,10 +136,10 @@ def report_ip(address: str) -> str:
 
 
 def read_report_answer(body: bytes, merchant: Merchant) -> None:
-    """Return if the report was taken down; no answer of this interface is signed (section 8.3).
+    """Return if the report was taken down; no answer of this interface is signed.
 
     Raises ``MalformedMessage`` for what is no document, ``Refused`` for a no, ``BadAnswer``
-    for a document that says neither.
+    for a document that says neither. Source: protocol-v2 section 8.3.
     """
     decode_xml(body)
     read_envelope(

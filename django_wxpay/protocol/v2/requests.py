@@ -41,7 +41,7 @@ __all__ = [
     "unifiedorder",
 ]
 
-# The gateway wants five minutes; one more for two clocks that disagree (section 3.4).
+# The gateway wants five minutes; one more for two clocks that disagree (protocol-v2 section 3.4).
 SOONEST_EXPIRY: Final = timedelta(minutes=6)
 
 _PER_CALL: Final = frozenset({"nonce_str", "sign", "sign_type"})
@@ -83,13 +83,13 @@ def unifiedorder(terms: OrderTerms, *, sign_type: SignType, key: str, nonce: str
 
 
 def orderquery(ref: OrderRef, *, sign_type: SignType, key: str, nonce: str) -> dict[str, str]:
-    """Return the signed fields of orderquery (section 5.1)."""
+    """Return the signed fields of orderquery (protocol-v2 section 5.1)."""
     names = ("transaction_id", "out_trade_no", "version")
     return _signed(_named(ref, *names), sign_type=sign_type, key=key, nonce=nonce)
 
 
 def closeorder(ref: OrderRef, *, sign_type: SignType, key: str, nonce: str) -> dict[str, str]:
-    """Return the signed fields of closeorder (section 6.1)."""
+    """Return the signed fields of closeorder (protocol-v2 section 6.1)."""
     return _signed(_named(ref, "out_trade_no"), sign_type=sign_type, key=key, nonce=nonce)
 
 

@@ -45,7 +45,7 @@ def build_authorization(
     ``url_path`` is path and query, percent-encoded as sent; ``body`` the very octets sent,
     empty for GET. ``mchid`` is the caller (the institution, never the sub-merchant) and
     ``serial_no`` that of its own certificate; ``timestamp`` is in seconds since 1970. Raises
-    ``ValueError`` for a value the header cannot hold (section 2.2).
+    ``ValueError`` for a value the header cannot hold (protocol-v3 section 2.2).
     """
     message = request_message(
         method=method, url_path=url_path, body=body, timestamp=timestamp, nonce=nonce

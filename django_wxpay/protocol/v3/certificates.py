@@ -112,7 +112,7 @@ def _read_sealed(pem: bytes) -> PlatformCertificate:
 
 
 def _stripped(value: Any) -> Any:
-    # A published example has "effective_time " with a blank behind it (section 2.6).
+    # A published example has "effective_time " with a blank behind it (protocol-v3 section 2.6).
     if isinstance(value, dict):
         return {name.strip(): _stripped(held) for name, held in value.items()}
     return [_stripped(held) for held in value] if isinstance(value, list) else value

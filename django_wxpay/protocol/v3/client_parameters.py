@@ -27,8 +27,8 @@ def client_parameters(
     """Return the parameters for the client of this order.
 
     ``timestamp`` is seconds since 1970. ``partner_id`` is whom an app pays, by default the
-    merchant that called (``sp_mchid`` in institutional mode, section 5.2). NATIVE gets its
-    ``code_url`` and MWEB its ``mweb_url``. Raises ``ValueError`` for any other trade type.
+    merchant that called (``sp_mchid`` in institutional mode, protocol-v3 section 5.2). NATIVE gets
+    its ``code_url`` and MWEB its ``mweb_url``. Raises ``ValueError`` for any other trade type.
     """
     match TradeType(terms.trade_type):
         case TradeType.JSAPI:
@@ -60,7 +60,10 @@ def client_parameters(
 def jsapi(
     appid: str, *, prepay_id: str, private_key: PrivateKey, timestamp: int, nonce: str
 ) -> dict[str, str]:
-    """Return what ``getBrandWCPayRequest`` and ``wx.requestPayment`` take (section 5.1)."""
+    """Return what ``getBrandWCPayRequest`` and ``wx.requestPayment`` take.
+
+    Source: protocol-v3 section 5.1.
+    """
     package = f"prepay_id={prepay_id}"
     return {
         "appId": appid,
@@ -81,7 +84,10 @@ def app(
     timestamp: int,
     nonce: str,
 ) -> dict[str, str]:
-    """Return what the app SDK's payment request takes; the bare prepay_id is signed (5.2)."""
+    """Return what the app SDK's payment request takes; the bare prepay_id is signed.
+
+    Source: protocol-v3 section 5.2.
+    """
     return {
         "appid": appid,
         "partnerid": partner_id,

@@ -1,4 +1,6 @@
-"""How a file that is not signed itself is believed: by a digest that was (protocol-v3 2.4, 4.5).
+"""Verification of files that are not signed themselves, by a digest that was.
+
+Sources: protocol-v3 sections 2.4 and 4.5.
 
 The global statement is signed over its SHA-1; a domestic bill's SHA-1 stands in the signed
 answer that tells where the bill is. Both are of the text after decompression.

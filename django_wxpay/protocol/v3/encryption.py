@@ -36,7 +36,7 @@ class TagMismatch(NotAuthentic):
     """A seal that our APIv3 key does not open.
 
     In a message whose signature is good it means that the key is wrong, or has just been
-    changed: our own trouble, to be answered 5xx so that it is sent again (section 6.1).
+    changed: our own trouble, to be answered 5xx so that it is sent again (protocol-v3 section 6.1).
     """
 
 

@@ -16,7 +16,7 @@ from django_wxpay.protocol.merchants import Region
 from django_wxpay.protocol.money import LARGEST
 from django_wxpay.protocol.rules import OneOf, Rule, Text
 
-# No control characters, and nothing of four bytes in UTF-8 (section 1.4).
+# No control characters, and nothing of four bytes in UTF-8 (protocol-v3 section 1.4).
 BASIC_PLANE: Final = "[\x20-\x7e\xa0-\ud7ff\ue000-\ufffd]"
 BASIC_DESCRIBED: Final = "characters of the basic plane (no emoji) on one line"
 

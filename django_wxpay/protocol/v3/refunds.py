@@ -46,7 +46,7 @@ def refund_fact(refund: Members, *, source: str) -> RefundFact:
         refund_status=status,
         refund_fee=refund_fee,
         total_fee=whole(amount, "total"),
-        # Domestic callbacks name no currency; that family has one (section 6.3).
+        # Domestic callbacks name no currency; that family has one (protocol-v3 section 6.3).
         fee_type=text(amount, "currency") or "CNY",
         success_time=moment(refund, "success_time"),
         user_received_account=text(refund, "user_received_account", "recv_account"),

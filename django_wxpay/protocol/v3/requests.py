@@ -25,7 +25,7 @@ from django_wxpay.protocol.v3.documents import write_object
 from django_wxpay.protocol.v3.fields import SOONEST_EXPIRY, check_terms_v3
 from django_wxpay.protocol.v3.json_fields import detail_of, scene_of
 
-# The older fusion-wallet family is the same under "/hk/v3" (section 1.1).
+# The older fusion-wallet family is the same under "/hk/v3" (protocol-v3 section 1.1).
 GLOBAL_PREFIX: Final = "/v3/global"
 
 _MAINLAND: Final = {
@@ -60,12 +60,15 @@ def close_target(ref: OrderRef, merchant: Merchant, *, prefix: str = GLOBAL_PREF
 
 
 def certificates_target(region: Region, *, prefix: str = GLOBAL_PREFIX) -> str:
-    """Return the path of the platform certificates (section 2.6)."""
+    """Return the path of the platform certificates (protocol-v3 section 2.6)."""
     return f"{prefix if region is Region.GLOBAL else '/v3'}/certificates"
 
 
 def identity(merchant: Merchant, sub_mch_id: str) -> dict[str, str]:
-    """Return the members that say whose order it is: one group, never both (section 3.1)."""
+    """Return the members that say whose order it is: one group, never both.
+
+    Source: protocol-v3 section 3.1.
+    """
     if merchant.mode is Mode.INSTITUTIONAL:
         return {"sp_mchid": merchant.mch_id, "sub_mchid": sub_mch_id}
     return {"mchid": merchant.mch_id}
@@ -109,18 +112,18 @@ def place_request(
 
 
 def query_request(ref: OrderRef, *, merchant: Merchant, prefix: str = GLOBAL_PREFIX) -> V3Request:
-    """Return the request that asks how an order stands (sections 3.3 and 4.3)."""
+    """Return the request that asks how an order stands (protocol-v3 sections 3.3 and 4.3)."""
     return V3Request("GET", query_target(ref, merchant, prefix=prefix))
 
 
 def close_request(ref: OrderRef, *, merchant: Merchant, prefix: str = GLOBAL_PREFIX) -> V3Request:
-    """Return the request that closes an unpaid order (sections 3.4 and 4.1)."""
+    """Return the request that closes an unpaid order (protocol-v3 sections 3.4 and 4.1)."""
     body = write_object(identity(merchant, ref.sub_mch_id))
     return V3Request("POST", close_target(ref, merchant, prefix=prefix), body)
 
 
 def certificates_request(merchant: Merchant, *, prefix: str = GLOBAL_PREFIX) -> V3Request:
-    """Return the request that fetches the platform certificates (section 2.6)."""
+    """Return the request that fetches the platform certificates (protocol-v3 section 2.6)."""
     return V3Request("GET", certificates_target(merchant.region, prefix=prefix))
 
 
@@ -142,7 +145,7 @@ def _create_body(terms: OrderTerms, merchant: Merchant) -> dict[str, Any]:
     return {name: value for name, value in body.items() if value not in _NOTHING}
 
 
-# Null and empty members are not sent (section 1.4); false says something.
+# Null and empty members are not sent (protocol-v3 section 1.4); false says something.
 _NOTHING: Final[tuple[Any, ...]] = ("", None, {}, [])
 
 

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 from cryptography.exceptions import InvalidSignature
@@ -38,7 +39,8 @@ def verify(message: str | bytes, signature: str | bytes, public_key: PublicKey) 
     """Say whether ``signature`` is that of ``message`` under the key ``public_key`` belongs to.
 
     ``public_key`` is a key, its PEM, or the PEM of a certificate. Never raises: what is no
-    base64, a probe (``WECHATPAY/SIGNTEST/``) and an unreadable key are all False (section 2.3).
+    base64, a probe (``WECHATPAY/SIGNTEST/``) and an unreadable key are all False (protocol-v3
+    section 2.3).
     """
     try:
         raw = base64.b64decode(signature, validate=True)
@@ -57,7 +59,7 @@ def _octets(text: str | bytes) -> bytes:
     return text.encode() if isinstance(text, str) else text
 
 
-# A message this old, or this far ahead, is refused (section 2.3, rule 3).
+# A message this old, or this far ahead, is refused (protocol-v3 section 2.3, rule 3).
 WINDOW_S: Final = 300
 
 SCHEME: Final = "WECHATPAY2-SHA256-RSA2048"
@@ -128,9 +130,47 @@ def is_fresh(timestamp: str, now: int) -> bool:
 def key_name(serial: str) -> str:
     """Return ``serial`` as keys are filed: certificate serials in upper case, ids untouched.
 
-    Leading zeros stay; a ``PUB_KEY_ID_...`` is a name, not a number (section 2.3, rule 6).
+    Leading zeros stay; a ``PUB_KEY_ID_...`` is a name, not a number (protocol-v3 section 2.3, rule
+    6).
     """
     return serial if serial.startswith(PUBLIC_KEY_ID) else serial.upper()
+
+
+class SignatureFault(StrEnum):
+    """A reason not to trust an answer or a notification; its text follows "the answer"."""
+
+    UNSIGNED = "is not signed"
+    STALE = "was not signed within five minutes of our clock"
+    PROBE = "is signed with a probe"
+    UNKNOWN_KEY = "is signed with a key we do not have"
+    WRONG = "has a wrong signature"
+
+
+def signature_fault(
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    now: int | None,
+    key_of: Callable[[str], PublicKey | None],
+) -> SignatureFault | None:
+    """Return what is wrong with the signature of ``body``; None if WeChat Pay signed it.
+
+    ``now`` is in seconds since 1970, None for a stored message of any age. ``key_of`` returns
+    the key that a serial names, or None. Source: protocol-v3 section 2.3.
+    """
+    signature = read_signature_headers(headers)
+    if signature is None:
+        return SignatureFault.UNSIGNED
+    if now is not None and not is_fresh(signature.timestamp, now):
+        return SignatureFault.STALE
+    # Before the key is looked for: a probe may name a key that nobody has, and a download for it
+    # would be in vain.
+    if signature.is_probe:
+        return SignatureFault.PROBE
+    key = key_of(signature.serial)
+    if key is None:
+        return SignatureFault.UNKNOWN_KEY
+    return None if is_signed_by(signature, body, public_key=key) else SignatureFault.WRONG
 
 
 def signed_headers(

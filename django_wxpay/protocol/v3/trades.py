@@ -33,7 +33,7 @@ from django_wxpay.protocol.v3.reading import (
 
 _STATES: Final = {state.value: state for state in TradeState if state is not TradeState.CREATED}
 _PAID: Final = frozenset({TradeState.SUCCESS, TradeState.REFUND})
-# Eight decimals (section 3.3); as many digits as v2 writes.
+# Eight decimals (protocol-v3 section 3.3); as many digits as v2 writes.
 _RATE_DECIMALS: Final = 8
 _LARGEST_RATE: Final = 10**16 - 1
 
@@ -109,7 +109,7 @@ def _rate(rate: Members) -> Decimal | None:
 
 
 def _promotions(trade: Members) -> tuple[PromotionFact, ...]:
-    # Quick Pay's table puts them under "detail", its example does not (section 3.3).
+    # Quick Pay's table puts them under "detail", its example does not (protocol-v3 section 3.3).
     return tuple(_promotion(item) for item in objects(trade, "promotion_detail", "detail"))
 
 

@@ -1,4 +1,4 @@
-"""What can be done from outside: the same verbs for Python, for HTTP and for the pages."""
+"""Actions of the control plane, the same for Python, for HTTP and for the pages."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from django_wxpay.protocol.facts import Coupon
 from django_wxpay.protocol.money import LARGEST
 from django_wxpay.protocol.v3.documents import write_object
 from django_wxpay.simulator.control import ledger, paying
-from django_wxpay.simulator.control.arguments import Arguments
-from django_wxpay.simulator.control.errors import ControlError
-from django_wxpay.simulator.faults.faults import ANY, arm
+from django_wxpay.simulator.control.arguments import Arguments, ControlError
+from django_wxpay.simulator.control.paying import PaymentDetails
+from django_wxpay.simulator.faults.script import ANY, new_fault
 from django_wxpay.simulator.notifications import sending
-from django_wxpay.simulator.state.payments import Manner
-from django_wxpay.simulator.state.trades import Trade
+from django_wxpay.simulator.state.refunds import STATUSES, Refund
+from django_wxpay.simulator.state.trades import PAID_STATES, REFUND, Trade
 from django_wxpay.simulator.state.world import World
 
 _DAY_S: Final = 86_400
@@ -26,15 +26,15 @@ _RATE_TYPE: Final = "SETTLEMENT_RATE"
 
 
 def pay(world: World, given: Arguments) -> dict[str, Any]:
-    """Pay ``mch_id``'s ``out_trade_no`` as the customer, in the manner given."""
+    """Pay ``mch_id``'s ``out_trade_no`` as the customer, in the details given."""
     mch_id, out_trade_no = given.text("mch_id"), given.text("out_trade_no")
     force = given.flag("force") or False
-    manner = _manner(given)
+    details = _payment_details(given)
     given.finish()
     with world.lock:
         trade = world.trade(mch_id, out_trade_no)
-        paying.pay(world, trade, manner, force=force)
-    return _told(world, trade)
+        paying.pay(world, trade, details, force=force)
+    return _trade_after_sending(world, trade)
 
 
 def set_state(world: World, given: Arguments) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def set_state(world: World, given: Arguments) -> dict[str, Any]:
     with world.lock:
         trade = world.trade(mch_id, out_trade_no)
         paying.set_state(world, trade, state)
-    return _told(world, trade)
+    return _trade_after_sending(world, trade)
 
 
 def notify(world: World, given: Arguments) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def notify(world: World, given: Arguments) -> dict[str, Any]:
     with world.lock:
         trade = world.trade(mch_id, out_trade_no)
         paying.notify_again(world, trade)
-    return _told(world, trade)
+    return _trade_after_sending(world, trade)
 
 
 def move_clock(world: World, given: Arguments) -> dict[str, Any]:
@@ -77,9 +77,9 @@ def move_clock(world: World, given: Arguments) -> dict[str, Any]:
 
 
 def inject(world: World, given: Arguments) -> dict[str, Any]:
-    """Script a ``fault``: where (``operation``, ``host``) and how often (``times``)."""
+    """FaultScript a ``fault``: where (``operation``, ``host``) and how often (``times``)."""
     try:
-        fault = arm(
+        fault = new_fault(
             given.text("fault"),
             operation=given.text("operation", ANY),
             times=given.whole("times", 1, most=_MOST_TIMES) or 0,
@@ -101,7 +101,7 @@ def inject(world: World, given: Arguments) -> dict[str, Any]:
 
 
 def clear_faults(world: World, given: Arguments) -> dict[str, Any]:
-    """Forget every fault that is waiting."""
+    """Drop every waiting fault."""
     given.finish()
     with world.lock:
         world.script.clear()
@@ -109,7 +109,7 @@ def clear_faults(world: World, given: Arguments) -> dict[str, Any]:
 
 
 def reset(world: World, given: Arguments) -> dict[str, Any]:
-    """Forget everything."""
+    """Drop all state."""
     given.finish()
     world.reset()
     return ledger.ledger(world)
@@ -123,20 +123,20 @@ def _advance(world: World, seconds: float) -> int:
     return sending.advance(world, target)
 
 
-def _told(world: World, trade: Trade) -> dict[str, Any]:
+def _trade_after_sending(world: World, trade: Trade) -> dict[str, Any]:
     if not world.live:
         sending.send_due(world)
     with world.lock:
         return ledger.trade_view(world, trade)
 
 
-def _manner(given: Arguments) -> Manner:
-    return Manner(
+def _payment_details(given: Arguments) -> PaymentDetails:
+    return PaymentDetails(
         openid=given.text("openid", ""),
         sub_openid=given.text("sub_openid", ""),
         bank_type=given.text("bank_type", "OTHERS"),
         coupons=tuple(_coupon(Arguments(item)) for item in given.objects("coupons")),
-        # v3's words for the same; where both are given, v3's count.
+        # v3's names of the same; if both are given, v3's is used.
         cash_fee=given.whole("payer_total", given.whole("cash_fee", most=LARGEST), most=LARGEST),
         cash_fee_type=given.text("payer_currency", given.text("cash_fee_type", "")),
         rate_value=_rate(given),
@@ -176,3 +176,57 @@ def _coupon(given: Arguments) -> Coupon:
     if coupon.coupon_type not in {"", "CASH", "NO_CASH"}:
         raise ControlError("invalid", "coupon_type is CASH, NO_CASH or left out")
     return coupon
+
+
+def refund_notice(world: World, given: Arguments) -> dict[str, Any]:
+    """Notify the shop of the result of a refund of ``mch_id``'s ``out_trade_no``.
+
+    Defaults: the whole amount as ``refund_fee``, SUCCESS as ``status``, the order's own
+    ``notify_url``. The same ``out_refund_no`` again is the same refund.
+    """
+    mch_id, out_trade_no = given.text("mch_id"), given.text("out_trade_no")
+    out_refund_no = given.text("out_refund_no")
+    refund_fee = given.whole("refund_fee", most=LARGEST)
+    status, url = given.text("status", STATUSES[0]), given.text("notify_url", "")
+    given.finish()
+    if status not in STATUSES:
+        raise ControlError("invalid", f"status is one of {', '.join(STATUSES)}")
+    with world.lock:
+        trade = world.trade(mch_id, out_trade_no)
+        refund = _refund(world, trade, out_refund_no, refund_fee)
+        refund.status, refund.updated_at = status, world.clock.now()
+        trade.state = REFUND
+        sending.queue_refund_notice(world, refund, url=url or trade.terms["notify_url"])
+    if not world.live:
+        sending.send_due(world)
+    with world.lock:
+        return ledger.refund_view(refund)
+
+
+def _refund(world: World, trade: Trade, out_refund_no: str, refund_fee: int | None) -> Refund:
+    total = int(trade.terms["total_fee"])
+    fee = total if refund_fee is None else refund_fee
+    if trade.state not in PAID_STATES:
+        raise ControlError("not_paid", "the trade has not been paid, so nothing goes back")
+    if not 1 <= fee <= total:
+        raise ControlError("invalid", f"refund_fee is not between 1 and {total}")
+    known = world.refunds.find(trade.mch_id, out_refund_no)
+    if known is None:
+        return _new_refund(world, trade, out_refund_no, fee)
+    if known.trade is not trade or refund_fee not in {None, known.refund_fee}:
+        raise ControlError("invalid", f"{out_refund_no} is another refund")
+    return known
+
+
+def _new_refund(world: World, trade: Trade, out_refund_no: str, fee: int) -> Refund:
+    now = world.clock.now()
+    refund = Refund(
+        trade=trade,
+        out_refund_no=out_refund_no,
+        refund_id=world.identifiers.refund_id(now),
+        refund_fee=fee,
+        status=STATUSES[0],
+        updated_at=now,
+    )
+    world.refunds.add(refund)
+    return refund

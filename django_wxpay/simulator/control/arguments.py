@@ -1,4 +1,4 @@
-"""How the control plane's arguments are read: JSON or a form, strictly, naming what is wrong."""
+"""Arguments of the control plane, out of JSON or a form, and the errors that name one."""
 
 from __future__ import annotations
 
@@ -8,16 +8,25 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-from django_wxpay.simulator.control.errors import ControlError
 from django_wxpay.simulator.http.messages import BODY_LIMIT, Request
 
-FORM: Final = "application/x-www-form-urlencoded"
+_FORM: Final = "application/x-www-form-urlencoded"
+
+
+class ControlError(ValueError):
+    """A refusal of the control plane: a ``code`` for programs and a sentence for a person."""
+
+    def __init__(self, code: str, detail: str, *, status: int = 400) -> None:
+        self.code = code
+        self.detail = detail
+        self.status = status
+        super().__init__(detail)
 
 
 class Arguments:
     """Named values, each of which must be asked for by the name it was given under.
 
-    Numbers may be written as text where they come from a form.
+    Identifiers may be written as text where they come from a form.
     """
 
     def __init__(self, values: Mapping[str, Any], *, form: bool = False) -> None:
@@ -73,7 +82,7 @@ class Arguments:
         return Arguments(self._values.pop(name))
 
     def finish(self) -> None:
-        """Refuse whatever nobody asked for."""
+        """Refuse every argument that was not taken."""
         for name in self._values:
             raise _wrong(name, "is not an argument here")
 
@@ -104,8 +113,9 @@ def read_arguments(request: Request) -> Arguments:
 
 
 def is_form(request: Request) -> bool:
-    """Say whether a page's form was sent; what curl sends as one by default may be JSON."""
-    return request.content_type == FORM and not request.body.lstrip().startswith(b"{")
+    """Say whether a page's form was sent."""
+    # curl sends JSON under the type of a form, unless it is given another.
+    return request.content_type == _FORM and not request.body.lstrip().startswith(b"{")
 
 
 def _number(text: str) -> float | None:

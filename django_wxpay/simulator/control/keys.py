@@ -1,4 +1,4 @@
-"""What a person does to WeChat Pay's keys, and what is shown of them: never a private half."""
+"""Changes of WeChat Pay's keys, and their public halves as JSON."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from django_wxpay.protocol.times import to_rfc3339
-from django_wxpay.simulator.control.arguments import Arguments
-from django_wxpay.simulator.control.errors import ControlError
+from django_wxpay.simulator.control.arguments import Arguments, ControlError
 from django_wxpay.simulator.state.accounts import KeyMode
 from django_wxpay.simulator.state.world import World
 from django_wxpay.simulator.v3.keychain import Keychain
 
 
 def keys(world: World) -> dict[str, Any]:
-    """Return the listed certificates, the public key, and who is verified with which."""
+    """Return the listed certificates, the public key, and each merchant's key mode."""
     with world.lock:
         keychain = world.keychain
         public_key_id, pem = keychain.public_key

@@ -1,4 +1,7 @@
-"""What the simulated gateway shows of itself, as JSON. No key is ever part of it."""
+"""The ledger as JSON: trades, refunds, reports, requests and notification attempts.
+
+It contains no key.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,14 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from django_wxpay.simulator.control.paying import obstacle
+from django_wxpay.simulator.control.paying import unpayable_reason
 from django_wxpay.simulator.faults.catalogue import CATALOGUE
-from django_wxpay.simulator.faults.faults import Fault
+from django_wxpay.simulator.faults.script import Fault
 from django_wxpay.simulator.notifications.notices import Attempt, Notice
 from django_wxpay.simulator.state.accounts import Account
 from django_wxpay.simulator.state.refunds import Refund
 from django_wxpay.simulator.state.trades import Prepay, Trade
 from django_wxpay.simulator.state.world import World
-from django_wxpay.simulator.v2.placing import code_url
 
 
 def ledger(world: World) -> dict[str, Any]:
@@ -35,8 +37,8 @@ def ledger(world: World) -> dict[str, Any]:
             ],
             "waiting": [_notice_view(notice) for notice in world.outbox],
             "requests": [
-                asdict(heard) | {"at": _time(heard.at), "api": heard.api.value}
-                for heard in world.heard
+                asdict(record) | {"at": _time(record.at), "api": record.api.value}
+                for record in world.requests
             ],
         }
 
@@ -89,7 +91,7 @@ def trade_view(world: World, trade: Trade) -> dict[str, Any]:
         "sub_openid": terms.get("sub_openid", ""),
         "transaction_id": trade.transaction_id,
         "created_at": _time(trade.created_at),
-        "notification": trade.told,
+        "notification": trade.notification_state,
         "payment": dict(trade.payment),
         "page": page_path(trade.live_prepay, trade),
         "prepays": [_prepay_view(world, trade, prepay) for prepay in trade.prepays],
@@ -106,7 +108,7 @@ def refund_view(refund: Refund) -> dict[str, Any]:
         "refund_fee": refund.refund_fee,
         "refund_status": refund.status,
         "updated_at": _time(refund.updated_at),
-        "notification": refund.told,
+        "notification": refund.notification_state,
     }
 
 
@@ -120,10 +122,10 @@ def _prepay_view(world: World, trade: Trade, prepay: Prepay) -> dict[str, Any]:
     native = trade.terms["trade_type"] == "NATIVE"
     return {
         "prepay_id": prepay.prepay_id,
-        "code_url": code_url(prepay) if native else "",
+        "code_url": prepay.code_url if native else "",
         "created_at": _time(prepay.created_at),
         "expires_at": _time(prepay.expires_at),
-        "payable": not obstacle(world, trade, prepay),
+        "payable": not unpayable_reason(world, trade, prepay),
         "page": page_path(prepay, trade),
     }
 

@@ -1,13 +1,17 @@
-"""The control plane's routes: JSON in, JSON out (interface section 9)."""
+"""Routes of the control plane: JSON or a form in, JSON out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from django_wxpay.simulator.control import actions, keys, ledger, refunding
-from django_wxpay.simulator.control.arguments import Arguments, is_form, read_arguments
-from django_wxpay.simulator.control.errors import ControlError
+from django_wxpay.simulator.control import actions, keys, ledger
+from django_wxpay.simulator.control.arguments import (
+    Arguments,
+    ControlError,
+    is_form,
+    read_arguments,
+)
 from django_wxpay.simulator.http.messages import Request, Response, json_response, see_other
 from django_wxpay.simulator.state.world import World
 
@@ -27,7 +31,7 @@ _VERBS: Final[Mapping[str, Mapping[str, Verb]]] = {
     "/_simulator/notify": {"POST": actions.notify},
     "/_simulator/clock": {"POST": actions.move_clock},
     "/_simulator/faults": {"POST": actions.inject, "DELETE": actions.clear_faults},
-    "/_simulator/refund-notice": {"POST": refunding.refund_notice},
+    "/_simulator/refund-notice": {"POST": actions.refund_notice},
     "/_simulator/keys": {"POST": keys.change_keys},
     "/_simulator/reset": {"POST": actions.reset},
 }
@@ -38,7 +42,7 @@ def control(world: World, request: Request) -> Response:
     show = _SHOWS.get(request.path)
     verbs = _VERBS.get(request.path, {})
     if show is None and not verbs:
-        return complain(ControlError("not_found", "there is no such page", status=404))
+        return error_response(ControlError("not_found", "there is no such page", status=404))
     if show is not None and request.method in {"GET", "HEAD"}:
         return json_response(show(world))
     verb = verbs.get(request.method)
@@ -48,12 +52,12 @@ def control(world: World, request: Request) -> Response:
     try:
         value = verb(world, read_arguments(request))
     except ControlError as error:
-        return complain(error)
+        return error_response(error)
     return see_other("/") if is_form(request) else json_response(value)
 
 
-def complain(error: ControlError) -> Response:
-    """Return the answer to a wish that cannot be fulfilled."""
+def error_response(error: ControlError) -> Response:
+    """Return ``error`` as an answer."""
     return json_response({"code": error.code, "detail": error.detail}, status=error.status)
 
 

@@ -1,1 +1,1 @@
-"""Faults that the simulator can be told to show."""
+"""Scripted faults of the simulator."""

@@ -1,6 +1,6 @@
-"""Which misbehaviour can be scripted: the catalogue, as data.
+"""The catalogue of faults, as data.
 
-A new fault is a row here, a line where it takes effect and a test.
+A new fault is a row here, a line where it takes effect, and a test.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from django_wxpay.protocol.merchants import Api
 
 
 class Stage(StrEnum):
-    """Where a fault strikes."""
+    """The point at which a fault takes effect."""
 
     ANSWER = "answer"  # an answer to a call
     PAYMENT = "payment"  # how the notifications of a payment are sent
@@ -22,12 +22,11 @@ class Stage(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
+class FaultKind:
     """One row of the catalogue.
 
-    ``executed`` says whether a call that it befalls is carried out all the same; ``seconds``
-    and ``count`` are what is used where the script names none. ``apis`` are the protocols it
-    can befall; it waits for one of them.
+    ``executed`` says whether the call is executed all the same; ``seconds`` and ``count`` are
+    the defaults of a script. The fault waits for a call in one of the protocols ``apis``.
     """
 
     name: str
@@ -51,8 +50,8 @@ def _answer(
     executed: bool = True,
     seconds: float = 0.0,
     apis: frozenset[Api] = _BOTH,
-) -> Kind:
-    return Kind(
+) -> FaultKind:
+    return FaultKind(
         name=name,
         description=description,
         stages=frozenset({Stage.ANSWER}),
@@ -62,9 +61,9 @@ def _answer(
     )
 
 
-def _message(name: str, description: str, *, apis: frozenset[Api] = _BOTH) -> Kind:
+def _message(name: str, description: str, *, apis: frozenset[Api] = _BOTH) -> FaultKind:
     stages = frozenset({Stage.ANSWER, Stage.ATTEMPT})
-    return Kind(name=name, description=description, stages=stages, apis=apis)
+    return FaultKind(name=name, description=description, stages=stages, apis=apis)
 
 
 def _notice(
@@ -75,8 +74,8 @@ def _notice(
     seconds: float = 0.0,
     count: int = 1,
     apis: frozenset[Api] = _BOTH,
-) -> Kind:
-    return Kind(
+) -> FaultKind:
+    return FaultKind(
         name=name,
         description=description,
         stages=frozenset({stage}),
@@ -86,7 +85,7 @@ def _notice(
     )
 
 
-CATALOGUE: Final[dict[str, Kind]] = {
+CATALOGUE: Final[dict[str, FaultKind]] = {
     kind.name: kind
     for kind in (
         _answer("slow", "Carried out; the answer takes `seconds`.", seconds=3),
@@ -109,24 +108,22 @@ CATALOGUE: Final[dict[str, Kind]] = {
         _answer(
             "http_202", "Not carried out; HTTP 202 USERPAYING, signed.", executed=False, apis=_V3
         ),
-        _answer("unknown_trade_state", "A trade_state nobody has heard of, signed.", apis=_V3),
+        _answer("unknown_trade_state", "An unknown trade_state, signed.", apis=_V3),
         _message("hmac_answer", "Signed with the other algorithm than the request's.", apis=_V2),
-        _message("wrong_mch_id", "Well signed, but about another merchant."),
-        _message("wrong_appid", "Well signed, but about another appid."),
-        _message("extra_field", "With a field nobody has heard of, signed as it must be."),
+        _message("wrong_mch_id", "Signed, but about another merchant."),
+        _message("wrong_appid", "Signed, but about another appid."),
+        _message("extra_field", "With an unknown field, signed as it must be."),
         _message("bom", "With a byte-order mark in front."),
         _message("doctype", "With a DOCTYPE in front.", apis=_V2),
         _message("other_body", "The signature is genuine, but another body's.", apis=_V3),
         _message("signtest", "A probe: a wrong signature, on purpose.", apis=_V3),
-        _message("wrong_serial", "Signed under a serial that nobody listed.", apis=_V3),
+        _message("wrong_serial", "Signed under a serial that is not listed.", apis=_V3),
         _message("stale_timestamp", "Signed ten minutes ago.", apis=_V3),
         _message("future_timestamp", "Signed in ten minutes.", apis=_V3),
         _message("no_signature_type", "Signed, but the algorithm is not named.", apis=_V3),
-        _message("extra_member", "With members nobody has heard of.", apis=_V3),
+        _message("extra_member", "With unknown members.", apis=_V3),
         _message("shuffled_members", "With its members in another order.", apis=_V3),
-        _notice(
-            "tampered_ciphertext", "Well signed, but it does not open.", Stage.ATTEMPT, apis=_V3
-        ),
+        _notice("tampered_ciphertext", "Signed, but it does not open.", Stage.ATTEMPT, apis=_V3),
         _notice(
             "missing_associated_data",
             "Sealed without associated data, which it leaves out.",
@@ -147,6 +144,6 @@ CATALOGUE: Final[dict[str, Kind]] = {
             Stage.PAYMENT,
             seconds=60,
         ),
-        _notice("before_answer", "Paid and told before unifiedorder answers.", Stage.PLACING),
+        _notice("before_answer", "Paid and notified before unifiedorder answers.", Stage.PLACING),
     )
 }

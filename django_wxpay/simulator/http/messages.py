@@ -1,4 +1,4 @@
-"""One HTTP request and one HTTP answer, and what may befall the answer on the line."""
+"""HTTP requests and answers, and the network fault of an answer."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from django_wxpay.protocol.v2.xml import LARGEST_BODY
 # The largest document that is taken; one byte more is read, to show the excess.
 BODY_LIMIT: Final = LARGEST_BODY
 
-# Under this name a server or an adapter puts a function into the WSGI environment that takes
-# the answer's ``Line``, for a WSGI application alone cannot reset a connection.
-LINE_KEY: Final = "wxpay_simulator.line"
+# The key of a function in the WSGI environment that takes the answer's ``NetworkFault``: a
+# WSGI application by itself cannot reset a connection.
+NETWORK_FAULT_KEY: Final = "wxpay_simulator.network_fault"
 
-# What most clients leave as it is in a path.
+# Characters that most clients do not encode in a path.
 _UNQUOTED: Final = "/!$&'()*+,;=:@~"
 
 Environ = dict[str, Any]
@@ -30,8 +30,8 @@ class StartResponse(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """What happens to an answer on its way: it waits, is cut after ``cut_at`` bytes, or is lost.
+class NetworkFault:
+    """A fault of the connection: a delay, a reset, or an end after ``cut_at`` bytes.
 
     A ``reset`` comes after the delay, instead of the answer.
     """
@@ -41,14 +41,14 @@ class Line:
     cut_at: int | None = None
 
 
-CLEAR: Final = Line()
+NO_NETWORK_FAULT: Final = NetworkFault()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """An HTTP request, read whole; ``body`` holds at most ``BODY_LIMIT`` + 1 bytes.
 
-    ``target`` is path and query as they were sent, ``headers`` are filed in lower case.
+    ``target`` is path and query as sent; the names of ``headers`` are in lower case.
     """
 
     method: str
@@ -71,11 +71,11 @@ class Response:
     status: int = 200
     content_type: str = "text/xml"
     headers: tuple[tuple[str, str], ...] = ()
-    line: Line = field(default=CLEAR)
+    network_fault: NetworkFault = field(default=NO_NETWORK_FAULT)
 
 
 def read_request(environ: Environ) -> Request:
-    """Read a WSGI environment; what a client got wrong in it is read as empty."""
+    """Read a WSGI environment; an invalid part of it is read as empty."""
     host = environ.get("HTTP_HOST") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
     path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
     return Request(
@@ -97,7 +97,7 @@ def read_request(environ: Environ) -> Request:
 
 
 def _target(environ: Environ) -> str:
-    """Return the target as it was sent, where the server tells it; else as it must have been."""
+    """Return the target as sent if the server provides it, else rebuilt from the path."""
     for name in ("RAW_URI", "REQUEST_URI"):
         if environ.get(name, "").startswith("/"):
             sent: str = environ[name]

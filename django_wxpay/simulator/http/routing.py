@@ -1,9 +1,9 @@
-"""Which path is answered by whom."""
+"""Routes of the whole simulator: gateways, control plane, pages and static files."""
 
 from __future__ import annotations
 
-from django_wxpay.simulator.control.errors import ControlError
-from django_wxpay.simulator.control.routes import complain, control, not_allowed
+from django_wxpay.simulator.control.arguments import ControlError
+from django_wxpay.simulator.control.routes import control, error_response, not_allowed
 from django_wxpay.simulator.http.messages import Request, Response
 from django_wxpay.simulator.pages.home import home
 from django_wxpay.simulator.pages.phone import phone
@@ -34,7 +34,7 @@ def _page(world: World, request: Request) -> Response:
     name = request.path.removeprefix("/static/")
     known = request.path in {"/", _H5} or name in STATIC
     if not known:
-        return complain(ControlError("not_found", "there is no such page", status=404))
+        return error_response(ControlError("not_found", "there is no such page", status=404))
     if request.method not in {"GET", "HEAD"}:
         return not_allowed(("GET", "HEAD"))
     if request.path == "/":

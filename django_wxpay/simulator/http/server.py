@@ -1,4 +1,4 @@
-"""A small threaded HTTP/1.1 server that can also misbehave: wait, break off and reset."""
+"""A threaded HTTP/1.1 server that can also delay, truncate and reset an answer."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from http.server import BaseHTTPRequestHandler
 from socketserver import TCPServer, ThreadingMixIn
 from typing import Any, Final
 
+from django_wxpay.simulator.http.adapter import Application, Called, call, environment
 from django_wxpay.simulator.http.messages import BODY_LIMIT, Environ
-from django_wxpay.simulator.http.wsgi import Application, Called, call, environment
 
 logger = logging.getLogger("django_wxpay.simulator.server")
 
-# Closing with this option set sends a reset instead of a goodbye.
+# A socket closed with this option (linger for 0 s) sends RST instead of FIN.
 _AT_ONCE: Final = struct.pack("ii", 1, 0)
 
 
@@ -56,13 +56,13 @@ class _Server(ThreadingMixIn, TCPServer):
             super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        # A client that has hung up is nobody's mistake.
+        # A client may hang up at any time: that is no error.
         gone = isinstance(sys.exception(), ConnectionError)
         level = logging.DEBUG if gone else logging.ERROR
         logger.log(level, "%s: %s failed", client_address[0], request, exc_info=True)
 
     def stop(self) -> None:
-        """Stop listening and hang up on everybody."""
+        """Stop listening and close every connection."""
         self.closing.set()
         self.shutdown()
         self.server_close()
@@ -72,7 +72,7 @@ class _Server(ThreadingMixIn, TCPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Speaks HTTP/1.1 on one connection and hands each request to the app."""
+    """One HTTP/1.1 connection; every request goes to the app."""
 
     server: _Server
     protocol_version = "HTTP/1.1"
@@ -99,7 +99,7 @@ class _Handler(BaseHTTPRequestHandler):
         logger.debug(format, *args)
 
     def _body(self) -> bytes | None:
-        """Read the body; None after answering a request whose length cannot be trusted."""
+        """Read the body; None after a request without a usable length was refused."""
         length = self.headers.get("Content-Length", "0")
         if "Transfer-Encoding" in self.headers:
             self.send_error(HTTPStatus.LENGTH_REQUIRED)
@@ -113,15 +113,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, body: bytes) -> None:
         called = call(self.server.app, self._environment(body))
-        if self.server.closing.wait(called.line.delay_s) or called.line.reset:
+        if self.server.closing.wait(called.network_fault.delay_s) or called.network_fault.reset:
             self._reset()
             return
         self.send_response_only(called.status, called.reason)
         for name, value in (*self._own_headers(called), *called.headers):
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(called.body[: called.line.cut_at])
-        if called.line.cut_at is not None:
+        self.wfile.write(called.body[: called.network_fault.cut_at])
+        if called.network_fault.cut_at is not None:
             self.close_connection = True
 
     def _own_headers(self, called: Called) -> list[tuple[str, str]]:

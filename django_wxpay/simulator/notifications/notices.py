@@ -1,11 +1,11 @@
-"""What is on its way to a shop, when it is sent again, and what came of each attempt."""
+"""Pending notifications, the rhythm of their retries, and the attempts made."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Final
 
 from django_wxpay.protocol.merchants import Api
 from django_wxpay.simulator.state.refunds import Refund
@@ -19,28 +19,14 @@ RHYTHM_S: Final = (
 PAYMENT: Final = "TRANSACTION.SUCCESS"
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """The receiver's HTTP answer to a notification."""
-
-    status: int
-    body: bytes
-
-
-class Deliver(Protocol):
-    """Sends a notification and returns the answer; an ``OSError`` means that none came."""
-
-    def __call__(self, url: str, body: bytes, headers: Mapping[str, str]) -> Reply: ...
-
-
 @dataclass(slots=True, kw_only=True, eq=False)
 class Notice:
-    """One notification on its way to ``url``: ``attempts`` were made so far.
+    """One notification to ``url``, with the number of ``attempts`` so far.
 
-    It tells of a payment, or of ``refund`` where there is one; ``event_type`` is v3's word for
-    it. ``state`` is ``pending``, ``accepted``, ``exhausted`` or ``lost``. ``held`` means that
-    it waits for another one to be sent first. ``event_id`` and ``seal_nonce`` are those of a
-    v3 envelope, the same for each attempt.
+    Its subject is ``refund`` if there is one, else the payment of ``trade``; ``event_type`` is
+    v3's word for it. ``state`` is ``pending``, ``accepted``, ``exhausted`` or ``lost``. One
+    that is ``held`` waits for another to be sent first. ``event_id`` and ``seal_nonce`` are
+    those of a v3 envelope, the same for each attempt.
     """
 
     trade: Trade
@@ -59,18 +45,18 @@ class Notice:
 
     @property
     def api(self) -> Api:
-        """The protocol it speaks: that in which the order was placed."""
+        """The protocol of the notification, which is the one that placed the order."""
         return self.trade.api
 
-    def write_down(self) -> None:
-        """Let the payment or the refund know what became of its notification."""
+    def record_state(self) -> None:
+        """Copy the state to the payment or refund that the notification is about."""
         subject = self.refund or self.trade
-        subject.told = self.state
+        subject.notification_state = self.state
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Letter:
-    """The octets and headers of one attempt, the fault they suffer from, and who signed them."""
+class SignedMessage:
+    """The octets and headers of one attempt, the fault in them, and the key that signed them."""
 
     body: bytes = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
@@ -80,9 +66,9 @@ class Letter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One try at delivering: what was answered, and whether that ends the retries.
+    """One attempt at delivery: the answer, and whether it ends the retries.
 
-    ``client_failure`` says what the shop did that a shop must never do.
+    ``client_failure`` names a mistake of the shop that a shop must never make.
     """
 
     notice: Notice = field(repr=False)
@@ -98,7 +84,7 @@ class Attempt:
 
 
 class Outbox:
-    """The notifications that are still to be sent. The caller holds the lock."""
+    """The notifications still to be sent. The caller holds the lock."""
 
     def __init__(self) -> None:
         self._waiting: list[Notice] = []
@@ -129,18 +115,15 @@ class Outbox:
         return found
 
     def release(self, now: datetime) -> None:
-        """Let go of those that waited for another one to be sent first."""
+        """Make those due that waited for another one to be sent first."""
         for notice in self._waiting:
             if notice.held:
                 notice.held, notice.due_at = False, now
 
 
 def next_attempt_at(notice: Notice) -> datetime | None:
-    """Return when ``notice`` is tried again, None when the rhythm is through.
-
-    The gap is counted from the moment the last attempt was due, so that slow receivers do
-    not stretch the rhythm.
-    """
+    """Return when ``notice`` is tried again, None after the last attempt of the rhythm."""
     if notice.attempts > len(RHYTHM_S):
         return None
+    # From the moment the last attempt was due: a slow receiver does not stretch the rhythm.
     return notice.due_at + timedelta(seconds=RHYTHM_S[notice.attempts - 1])

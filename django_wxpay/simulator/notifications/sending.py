@@ -1,7 +1,7 @@
-"""How notifications are sent: at once, again in the gateway's rhythm, and as the faults say.
+"""Sending of notifications: at once, again in the gateway's rhythm, and as the faults say.
 
-Nothing here sends while it holds the lock: what is due is taken out, sent, and its outcome
-written down afterwards.
+No notification is sent under the lock: one that is due is taken out, sent, and its outcome
+recorded afterwards.
 """
 
 from __future__ import annotations
@@ -14,38 +14,38 @@ from typing import Final
 
 from django_wxpay.protocol.merchants import Api
 from django_wxpay.simulator.faults.catalogue import Stage
-from django_wxpay.simulator.faults.faults import NOTIFY, PROBE, Fault
-from django_wxpay.simulator.notifications.composing import client_failure, is_heard, letters
+from django_wxpay.simulator.faults.script import NOTIFY, PROBE, Fault
+from django_wxpay.simulator.notifications.composing import client_failure, compose, is_acknowledged
+from django_wxpay.simulator.notifications.delivery import Reply
 from django_wxpay.simulator.notifications.notices import (
     PAYMENT,
     Attempt,
-    Letter,
     Notice,
-    Reply,
+    SignedMessage,
     next_attempt_at,
 )
 from django_wxpay.simulator.state.refunds import Refund
 from django_wxpay.simulator.state.trades import Trade
 from django_wxpay.simulator.state.world import World
 
-# How long an idle pump looks again at a clock that it cannot hear moving.
+# An idle pump looks at the clock this often: a clock of the caller's own gives no signal.
 _LOOK_AGAIN_S: Final = 1.0
-# How long moving the clock waits for notifications that other threads are sending.
-_PATIENCE_S: Final = 10.0
+# Moving the clock waits at most this long for notifications that other threads are sending.
+_LONGEST_WAIT_S: Final = 10.0
 
 
-def post(world: World, trade: Trade) -> Notice:
-    """Put the notification of a payment on its way; call with the lock held."""
-    return _post(world, trade, url=trade.terms["notify_url"], event_type=PAYMENT)
+def queue_payment_notice(world: World, trade: Trade) -> Notice:
+    """Queue the notification of a payment; call with the lock held."""
+    return _queue(world, trade, url=trade.terms["notify_url"], event_type=PAYMENT)
 
 
-def post_refund(world: World, refund: Refund, *, url: str) -> Notice:
-    """Put the notification of how a refund ended on its way; call with the lock held."""
+def queue_refund_notice(world: World, refund: Refund, *, url: str) -> Notice:
+    """Queue the notification of a refund's result; call with the lock held."""
     event_type = f"REFUND.{refund.status}"
-    return _post(world, refund.trade, url=url, event_type=event_type, refund=refund)
+    return _queue(world, refund.trade, url=url, event_type=event_type, refund=refund)
 
 
-def _post(
+def _queue(
     world: World, trade: Trade, *, url: str, event_type: str, refund: Refund | None = None
 ) -> Notice:
     now = world.clock.now()
@@ -54,18 +54,18 @@ def _post(
         url=url,
         due_at=now,
         created_at=now,
-        event_id=world.numbers.event_id(),
-        seal_nonce=world.numbers.seal_nonce(),
+        event_id=world.identifiers.event_id(),
+        seal_nonce=world.identifiers.seal_nonce(),
         event_type=event_type,
         refund=refund,
     )
     fault = world.script.take(Stage.PAYMENT, NOTIFY, api=notice.api)
     if fault is not None:
-        _bend(notice, fault)
+        _apply(notice, fault)
     if notice.api is Api.V3 and not world.accounts[trade.mch_id].api_v3_key:
         # Without an APIv3 key set, no v3 callback is ever sent (protocol-v3 section 2.6).
         notice.state = "lost"
-    notice.write_down()
+    notice.record_state()
     if notice.state == "pending":
         world.outbox.add(notice)
         _wake(world)
@@ -89,7 +89,7 @@ def advance(world: World, target: datetime) -> int:
     count = send_due(world)
     while True:
         with world.lock:
-            world.changed.wait_for(lambda: world.in_flight == 0, _PATIENCE_S)
+            world.changed.wait_for(lambda: world.in_flight == 0, _LONGEST_WAIT_S)
             due_at = world.outbox.next_due_at()
             world.clock.move_to(target if due_at is None else min(due_at, target))
             world.changed.notify_all()
@@ -101,7 +101,8 @@ def advance(world: World, target: datetime) -> int:
 def claim(world: World, notice: Notice) -> Notice | None:
     """Take ``notice`` for the caller to send ahead of all that waits; call with the lock held.
 
-    Once the lock is free a pump may have it, and nobody would know when it arrives.
+    Under the lock no pump can take it first, so the caller knows that it has been sent. None
+    if a fault holds it back.
     """
     if not world.outbox.remove(notice):
         return None
@@ -110,37 +111,42 @@ def claim(world: World, notice: Notice) -> Notice | None:
 
 
 def send(world: World, notice: Notice) -> None:
-    """Make one attempt at delivering ``notice`` and write down what came of it."""
+    """Make one attempt at delivering ``notice`` and record the outcome."""
     attempts: list[Attempt] = []
     try:
         with world.lock:
-            written = letters(world, notice, _spoiling(world, notice))
+            messages = compose(world, notice, _attempt_fault(world, notice))
             number, at = notice.attempts + 1, world.clock.now()
-        for letter, reply, error in _deliver(world, notice, written):
-            attempts.append(_attempt(notice, number, at, letter, reply, error))
+        for message, reply, error in _deliver(world, notice, messages):
+            attempts.append(_attempt(notice, number, at, message, reply, error))
     finally:
         with world.lock:
-            _settle(world, notice, attempts)
+            _record(world, notice, attempts)
 
 
 def _attempt(
-    notice: Notice, number: int, at: datetime, letter: Letter, reply: Reply | None, error: str
+    notice: Notice,
+    number: int,
+    at: datetime,
+    message: SignedMessage,
+    reply: Reply | None,
+    error: str,
 ) -> Attempt:
     return Attempt(
         notice=notice,
         number=number,
         at=at,
-        fault=letter.fault,
+        fault=message.fault,
         status=None if reply is None else reply.status,
         body="" if reply is None else reply.body[:2000].decode("utf-8", "replace"),
         error=error,
-        accepted=reply is not None and is_heard(notice, letter, reply),
-        signed_by=letter.signed_by,
-        client_failure="" if reply is None else client_failure(notice, letter, reply),
+        accepted=reply is not None and is_acknowledged(notice, message, reply),
+        signed_by=message.signed_by,
+        client_failure="" if reply is None else client_failure(notice, message, reply),
     )
 
 
-def _bend(notice: Notice, fault: Fault) -> None:
+def _apply(notice: Notice, fault: Fault) -> None:
     match fault.name:
         case "lost":
             notice.state = "lost"
@@ -151,28 +157,28 @@ def _bend(notice: Notice, fault: Fault) -> None:
             notice.held = fault.name == "reordered"
 
 
-def _spoiling(world: World, notice: Notice) -> str:
-    """Return the name of the fault that befalls the next attempt, "" for none."""
+def _attempt_fault(world: World, notice: Notice) -> str:
+    """Return the name of the next attempt's fault, "" for none."""
     fault = world.script.take(Stage.ATTEMPT, NOTIFY, api=notice.api)
     if fault is not None:
         return fault.name
-    is_probed = notice.api is Api.V3 and world.numbers.happens(world.options.probe_share)
+    is_probed = notice.api is Api.V3 and world.identifiers.happens(world.options.probe_share)
     return PROBE if is_probed else ""
 
 
 def _deliver(
-    world: World, notice: Notice, written: list[Letter]
-) -> Iterable[tuple[Letter, Reply | None, str]]:
-    def one(letter: Letter) -> tuple[Letter, Reply | None, str]:
+    world: World, notice: Notice, messages: list[SignedMessage]
+) -> Iterable[tuple[SignedMessage, Reply | None, str]]:
+    def one(message: SignedMessage) -> tuple[SignedMessage, Reply | None, str]:
         try:
-            return letter, world.deliver(notice.url, letter.body, letter.headers), ""
+            return message, world.deliver(notice.url, message.body, message.headers), ""
         except OSError as error:
-            return letter, None, f"{type(error).__name__}: {error}"[:500]
+            return message, None, f"{type(error).__name__}: {error}"[:500]
 
-    if not (notice.at_once and world.live and len(written) > 1):
-        return map(one, written)
-    with ThreadPoolExecutor(max_workers=len(written)) as threads:
-        return list(threads.map(one, written))
+    if not (notice.at_once and world.live and len(messages) > 1):
+        return map(one, messages)
+    with ThreadPoolExecutor(max_workers=len(messages)) as threads:
+        return list(threads.map(one, messages))
 
 
 def _take(world: World) -> Notice | None:
@@ -182,12 +188,12 @@ def _take(world: World) -> Notice | None:
     return notice
 
 
-def _settle(world: World, notice: Notice, attempts: list[Attempt]) -> None:
+def _record(world: World, notice: Notice, attempts: list[Attempt]) -> None:
     now = world.clock.now()
     world.in_flight -= 1
     world.changed.notify_all()
     if not world.trades.holds(notice.trade):
-        return
+        return  # a reset came in between
     world.attempts.extend(attempts)
     notice.attempts += 1
     again_at = next_attempt_at(notice)
@@ -198,7 +204,7 @@ def _settle(world: World, notice: Notice, attempts: list[Attempt]) -> None:
     else:
         notice.due_at = again_at
         world.outbox.add(notice)
-    notice.write_down()
+    notice.record_state()
     world.outbox.release(now)
     _wake(world)
 

@@ -1,11 +1,13 @@
-"""What the pages say, in English and in Chinese, and which of the two a person reads."""
+"""Messages of the pages in English and Chinese, and the choice between the two."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Final
 
-WORDS: Final[Mapping[str, Mapping[str, str]]] = {
+Messages = Mapping[str, str]
+
+MESSAGES: Final[Mapping[str, Messages]] = {
     "en": {
         "lang": "en",
         "simulator": "WeChat Pay simulator",
@@ -20,7 +22,7 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "wallet": "Simulated balance",
         "pay": "Pay",
         "paid_title": "Payment successful",
-        "paid_text": "The shop is being told. You can close this page.",
+        "paid_text": "The shop is being notified. You can close this page.",
         "already_paid_title": "Already paid",
         "already_paid_text": "This order has been paid. There is nothing left to do.",
         "paid_at": "Paid at",
@@ -74,7 +76,7 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "ledger": "Ledger (JSON)",
         "reset": "Forget everything",
         "pending": "on its way",
-        "accepted": "heard",
+        "accepted": "delivered",
         "exhausted": "given up",
         "lost": "lost",
     },
@@ -153,15 +155,15 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
 }
 
 
-def words_for(accept_language: str) -> Mapping[str, str]:
-    """Return the words of the language a browser prefers; English when it says neither."""
-    wishes = [_wish(part) for part in accept_language.split(",")]
-    known = [(weight, name) for name, weight in wishes if name in WORDS and weight > 0]
-    # The first of several that are equally welcome.
-    return WORDS[max(known, key=lambda wish: wish[0])[1] if known else "en"]
+def messages_for(accept_language: str) -> Messages:
+    """Return the messages in the language a browser prefers; English when it names neither."""
+    preferences = [_preference(part) for part in accept_language.split(",")]
+    known = [(weight, name) for name, weight in preferences if name in MESSAGES and weight > 0]
+    # max() takes the first of several with the same weight, as the header's order has it.
+    return MESSAGES[max(known, key=lambda each: each[0])[1] if known else "en"]
 
 
-def _wish(part: str) -> tuple[str, float]:
+def _preference(part: str) -> tuple[str, float]:
     tag, _, rest = part.strip().partition(";")
     name = tag.strip().partition("-")[0].lower()
     _, _, weight = rest.partition("q=")

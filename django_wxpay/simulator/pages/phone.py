@@ -1,10 +1,9 @@
-"""The page on the customer's phone: what is to be paid, the button, and how it ended."""
+"""The payment page on the customer's phone: what is to be paid, the button, and the result."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
 from django_wxpay.protocol.money import format_amount, major_units
@@ -14,15 +13,15 @@ from django_wxpay.simulator.control.paying import (
     PAID,
     PREPAY_EXPIRED,
     REPLACED,
-    obstacle,
-    settle,
+    PaymentDetails,
+    take_payment,
+    unpayable_reason,
 )
 from django_wxpay.simulator.control.routes import not_allowed
 from django_wxpay.simulator.http.messages import Request, Response, see_other
 from django_wxpay.simulator.notifications.sending import send_due
-from django_wxpay.simulator.pages.messages import words_for
-from django_wxpay.simulator.pages.rendering import NOTHING, Markup, joined, page, render
-from django_wxpay.simulator.state.payments import Manner
+from django_wxpay.simulator.pages.messages import Messages, messages_for
+from django_wxpay.simulator.pages.rendering import page
 from django_wxpay.simulator.state.trades import Prepay, Trade
 from django_wxpay.simulator.state.world import World
 
@@ -33,24 +32,22 @@ _CROSS: Final = "M23 23l18 18M41 23L23 41"
 _SHORT_AMOUNT: Final = 10
 _TIMELY: Final = frozenset({EXPIRED, PREPAY_EXPIRED, REPLACED})
 
-Words = Mapping[str, str]
-
 
 def phone(world: World, request: Request, token: str) -> Response:
     """Show the page of a prepay_id or of the code in a code_url; a POST pays."""
     if request.method not in {"GET", "HEAD", "POST"}:
         return not_allowed(("GET", "HEAD", "POST"))
-    words = words_for(request.language)
+    messages = messages_for(request.language)
     with world.lock:
         found = world.trades.find_prepay(token, now=world.clock.now())
         if found is None:
-            return _ended(words, "unknown", icon=_CROSS, status=404)
+            return _end_page(messages, "unknown", icon=_CROSS, status=404)
         trade, prepay = found
-        reason = obstacle(world, trade, prepay)
+        reason = unpayable_reason(world, trade, prepay)
         if request.method != "POST":
-            return _shown(words, request, trade, prepay, reason)
+            return _page(messages, request, trade, prepay, reason)
         if not reason:
-            settle(world, trade, Manner())
+            take_payment(world, trade, PaymentDetails())
     if not world.live:
         send_due(world)
     return see_other(_address(token, request, paid=not reason))
@@ -64,106 +61,86 @@ def amount_text(trade: Trade) -> str:
     return format_amount(amount, currency)
 
 
-def _shown(words: Words, request: Request, trade: Trade, prepay: Prepay, reason: str) -> Response:
+def _page(
+    messages: Messages, request: Request, trade: Trade, prepay: Prepay, reason: str
+) -> Response:
     if not reason:
-        return _payable(words, request, trade, prepay)
-    back, rows = _back(words, request), _order_rows(trade)
+        return _pay_page(messages, request, trade, prepay)
+    return_url, facts = _return_url(request), _order_facts(messages, trade)
     if reason != PAID:
         icon = _CLOCK if reason in _TIMELY else _CROSS
-        return _ended(words, reason, icon=icon, back=back, rows=rows)
+        return _end_page(messages, reason, icon=icon, return_url=return_url, facts=facts)
+    facts += [
+        (messages["transaction_id"], trade.transaction_id),
+        (messages["paid_at"], _local(parse_t14(trade.payment["time_end"]))),
+        (messages["paid_with"], messages["wallet"]),
+    ]
     name = "paid" if request.query.get("paid") else "already_paid"
-    return _ended(
-        words,
+    return _end_page(
+        messages,
         name,
         icon=_CHECK,
-        back=back,
-        figure=_figure(trade),
-        rows=(*rows, *_payment_rows(words, trade)),
         tone="good",
+        return_url=return_url,
+        facts=facts,
+        **_amount(trade),
     )
 
 
-def _payable(words: Words, request: Request, trade: Trade, prepay: Prepay) -> Response:
+def _pay_page(messages: Messages, request: Request, trade: Trade, prepay: Prepay) -> Response:
     ends_at = min(filter(None, (prepay.expires_at, trade.expires_at)))
-    rows = (
-        *_order_rows(trade)[1:],
-        ("pay_before", _local(ends_at)),
-        ("pay_with", words["wallet"]),
-    )
-    amount = amount_text(trade)
-    content = render(
+    facts = [
+        *_order_facts(messages, trade)[1:],
+        (messages["pay_before"], _local(ends_at)),
+        (messages["pay_with"], messages["wallet"]),
+    ]
+    return page(
         "phone_pay.html",
-        {
-            **words,
-            "payee": f"{words['merchant']} {_payee(trade)}",
-            "figure": _figure(trade),
-            "pay_amount": f"{words['pay']} {amount}",
-            "facts": _facts(words, rows),
-            "action": _address(prepay.prepay_id, request),
-        },
+        title=f"{messages['pay']} {amount_text(trade)}",
+        messages=messages,
+        payee=_payee(trade),
+        facts=facts,
+        action=_address(prepay.prepay_id, request),
+        **_amount(trade),
     )
-    return page(content, kind="phone", title=f"{words['pay']} {amount}", lang=words["lang"])
 
 
-def _ended(
-    words: Words,
+def _end_page(
+    messages: Messages,
     name: str,
     *,
     icon: str,
-    status: int = 200,
-    back: Markup = NOTHING,
-    figure: Markup = NOTHING,
-    rows: Iterable[tuple[str, str]] = (),
     tone: str = "bad",
+    status: int = 200,
+    **values: Any,
 ) -> Response:
-    title = words[f"{name}_title"]
-    facts = _facts(words, rows)
-    content = render(
+    return page(
         "phone_end.html",
-        {
-            **words,
-            "title": title,
-            "text": words[f"{name}_text"],
-            "icon": icon,
-            "tone": tone,
-            "figure": figure,
-            "facts": Markup(f'<dl class="facts">{facts}</dl>') if facts else facts,
-            "back": back,
-        },
-    )
-    return page(content, kind="phone", title=title, lang=words["lang"], status=status)
-
-
-def _order_rows(trade: Trade) -> tuple[tuple[str, str], ...]:
-    return (
-        ("merchant", _payee(trade)),
-        ("item", trade.terms["body"]),
-        ("order_number", trade.out_trade_no),
+        title=messages[f"{name}_title"],
+        messages=messages,
+        status=status,
+        text=messages[f"{name}_text"],
+        icon=icon,
+        tone=tone,
+        **values,
     )
 
 
-def _payment_rows(words: Words, trade: Trade) -> tuple[tuple[str, str], ...]:
-    return (
-        ("transaction_id", trade.transaction_id),
-        ("paid_at", _local(parse_t14(trade.payment["time_end"]))),
-        ("paid_with", words["wallet"]),
-    )
-
-
-def _facts(words: Words, rows: Iterable[tuple[str, str]]) -> Markup:
-    return joined(
-        [render("fact.html", {"name": words[name], "value": value}) for name, value in rows]
-    )
+def _order_facts(messages: Messages, trade: Trade) -> list[tuple[str, str]]:
+    return [
+        (messages["merchant"], _payee(trade)),
+        (messages["item"], trade.terms["body"]),
+        (messages["order_number"], trade.out_trade_no),
+    ]
 
 
 def _payee(trade: Trade) -> str:
     return trade.terms.get("sub_mch_id", trade.mch_id)
 
 
-def _figure(trade: Trade) -> Markup:
+def _amount(trade: Trade) -> dict[str, Any]:
     amount = amount_text(trade)
-    size = "long" if len(amount) > _SHORT_AMOUNT else "short"
-    return render("figure.html", {"amount": amount, "size": size})
+    return {"amount": amount, "amount_size": "long" if len(amount) > _SHORT_AMOUNT else "short"}
 
 
 def _local(moment: datetime) -> str:
@@ -175,13 +152,6 @@ def _address(token: str, request: Request, *, paid: bool = False) -> str:
     if _return_url(request):
         query["redirect_url"] = _return_url(request)
     return f"/pay/{token}" + (f"?{urlencode(query)}" if query else "")
-
-
-def _back(words: Words, request: Request) -> Markup:
-    url = _return_url(request)
-    if not url:
-        return NOTHING
-    return render("back.html", {"url": url, "back": words["back"]})
 
 
 def _return_url(request: Request) -> str:

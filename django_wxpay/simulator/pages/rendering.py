@@ -1,15 +1,18 @@
-"""How a page is made: a template of this package, its values escaped, and a strict policy."""
+"""Pages out of templates, and static files.
+
+Django's template engine escapes every value; it runs without settings, and a strict content
+policy lets a page load nothing from elsewhere.
+"""
 
 from __future__ import annotations
 
-import html
-from collections.abc import Mapping
-from functools import cache
-from importlib.resources import files
-from string import Template
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
+
+from django.template import Context, Engine
 
 from django_wxpay.simulator.http.messages import Response
+from django_wxpay.simulator.pages.messages import Messages
 
 # Everything a page needs comes from the simulator itself; nothing runs in it.
 _POLICY: Final = (
@@ -22,37 +25,22 @@ _HEADERS: Final = (
     ("Referrer-Policy", "no-referrer"),
     ("Cache-Control", "no-store"),
 )
+_HOME: Final = Path(__file__).resolve().parents[1]
+# A name that a template asks for and does not get is shown, so that a test can notice it.
+_ENGINE: Final = Engine(dirs=[str(_HOME / "templates")], string_if_invalid="MISSING %s")
 STATIC: Final = {"simulator.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml"}
 
 
-class Markup(str):
-    """Text that is HTML already and is not escaped again."""
-
-    __slots__ = ()
-
-
-NOTHING: Final = Markup()
-
-
-def render(name: str, values: Mapping[str, str]) -> Markup:
-    """Fill the template ``name``; every value that is not ``Markup`` is escaped."""
-    safe = {
-        key: value if isinstance(value, Markup) else html.escape(value)
-        for key, value in values.items()
-    }
-    return Markup(_template(name).substitute(safe))
-
-
-def joined(parts: list[Markup]) -> Markup:
-    """Put pieces of a page under one another."""
-    return Markup("\n".join(parts))
-
-
-def page(content: Markup, *, kind: str, title: str, lang: str, status: int = 200) -> Response:
-    """Return a whole page as an answer."""
-    values = {"content": content, "kind": kind, "title": title, "lang": lang}
+def page(
+    template: str, *, title: str, messages: Messages, status: int = 200, **values: Any
+) -> Response:
+    """Return ``template``, filled with ``values``, as an answer."""
+    # Without the two switches the engine would look at Django's settings, which are not there.
+    context = Context(
+        {"title": title, "messages": messages, **values}, use_l10n=False, use_tz=False
+    )
     return Response(
-        body=render("base.html", values).encode(),
+        body=_ENGINE.get_template(template).render(context).encode(),
         status=status,
         content_type="text/html; charset=utf-8",
         headers=_HEADERS,
@@ -61,12 +49,6 @@ def page(content: Markup, *, kind: str, title: str, lang: str, status: int = 200
 
 def static_file(name: str) -> Response:
     """Return one of the files in ``STATIC``."""
-    body = files("django_wxpay.simulator").joinpath("static", name).read_bytes()
     headers = (("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-cache"))
+    body = (_HOME / "static" / name).read_bytes()
     return Response(body=body, content_type=STATIC[name], headers=headers)
-
-
-@cache
-def _template(name: str) -> Template:
-    path = files("django_wxpay.simulator").joinpath("templates", name)
-    return Template(path.read_text(encoding="utf-8"))

@@ -1,24 +1,35 @@
-"""What the simulated gateway knows of each ``mch_id``, whatever aliases the shop has for it."""
+"""Accounts of the simulated gateway, one for each ``mch_id``, and the demo merchants.
+
+A shop may have several aliases with one ``mch_id``; the gateway knows one account.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from django_wxpay.protocol.errors import ConfigurationError
-from django_wxpay.protocol.merchants import Merchant, Mode, Region
+from django_wxpay.protocol.merchants import DEFAULT_HOSTS, Api, Merchant, Mode, Region
 from django_wxpay.protocol.v3.certificates import read_certificate
 from django_wxpay.protocol.v3.keys import load_private_key, load_public_key
-from django_wxpay.simulator.v3.material import KeyMaterial
+from django_wxpay.simulator.v3.demo_keys import (
+    TEST_API_V3_KEY,
+    TEST_MERCHANT_PRIVATE_KEY,
+    TEST_MERCHANT_SERIAL_NO,
+    TEST_PUBLIC_KEY,
+    TEST_PUBLIC_KEY_ID,
+    KeyMaterial,
+)
 
 _API_V3_KEY_BYTES = 32
 
 
 class KeyMode(StrEnum):
-    """With which keys WeChat Pay signs for a merchant (protocol-v3 section 2.5)."""
+    """The keys that WeChat Pay signs with for a merchant (protocol-v3 section 2.5)."""
 
     CERTIFICATE = "certificate"
     PUBLIC_KEY = "public_key"
@@ -30,7 +41,7 @@ class Account:
     """One merchant of the gateway.
 
     ``certificates`` are the public keys of its own API certificates by serial; without one
-    it cannot speak v3. ``key_mode`` is where it starts; the control plane may move it.
+    it cannot use v3. ``key_mode`` is the first mode; the control plane may change it.
     """
 
     mch_id: str
@@ -51,14 +62,14 @@ class Account:
 def open_accounts(merchants: Iterable[Merchant], material: KeyMaterial) -> Mapping[str, Account]:
     """Return the accounts of ``merchants`` by mch_id.
 
-    Entries that share a mch_id are one account with all their appids and certificates. A
-    ``ConfigurationError`` says that two of them have different keys or modes, for the gateway
-    knows only one; that a v3 key cannot be one; or that a merchant believes another public
-    key than the one in ``material``.
+    Entries that share a mch_id are one account with all their appids and certificates.
+    Raises ``ConfigurationError`` for two of them with different keys or modes, for a v3 key
+    of the wrong length, and for a merchant whose public key of WeChat Pay is not the one in
+    ``material``.
     """
     accounts: dict[str, Account] = {}
     for merchant in merchants:
-        _check_believed(merchant, material)
+        _check_public_key(merchant, material)
         here = _account(merchant)
         there = accounts.get(here.mch_id)
         accounts[here.mch_id] = here if there is None else _joined(there, here)
@@ -68,7 +79,7 @@ def open_accounts(merchants: Iterable[Merchant], material: KeyMaterial) -> Mappi
 def _account(merchant: Merchant) -> Account:
     if merchant.api_v3_key and len(merchant.api_v3_key.encode()) != _API_V3_KEY_BYTES:
         raise ConfigurationError(f'merchant "{merchant.alias}": API_V3_KEY is not 32 bytes long')
-    believes_a_public_key = bool(merchant.wechatpay_public_key_id)
+    has_public_key = bool(merchant.wechatpay_public_key_id)
     return Account(
         mch_id=merchant.mch_id,
         name=merchant.alias,
@@ -78,12 +89,12 @@ def _account(merchant: Merchant) -> Account:
         api_key=merchant.api_key,
         api_v3_key=merchant.api_v3_key,
         certificates=_certificates(merchant),
-        key_mode=KeyMode.PUBLIC_KEY if believes_a_public_key else KeyMode.CERTIFICATE,
+        key_mode=KeyMode.PUBLIC_KEY if has_public_key else KeyMode.CERTIFICATE,
     )
 
 
 def _certificates(merchant: Merchant) -> dict[str, RSAPublicKey]:
-    """Return what verifies the merchant: the half of its private key, or its API certificate's."""
+    """Return the keys that verify the merchant: of its private key, or of its API certificate."""
     if merchant.private_key and merchant.cert_serial_no:
         key = load_private_key(merchant.private_key).public_key()
         return {merchant.cert_serial_no.upper(): key}
@@ -93,16 +104,16 @@ def _certificates(merchant: Merchant) -> dict[str, RSAPublicKey]:
     return {}
 
 
-def _check_believed(merchant: Merchant, material: KeyMaterial) -> None:
+def _check_public_key(merchant: Merchant, material: KeyMaterial) -> None:
     if not merchant.wechatpay_public_key_id:
         return
     ours = load_private_key(material.private_key).public_key().public_numbers()
-    believed = material.public_key_id == merchant.wechatpay_public_key_id
-    if believed and merchant.wechatpay_public_key:
-        believed = load_public_key(merchant.wechatpay_public_key).public_numbers() == ours
-    if not believed:
+    matches = material.public_key_id == merchant.wechatpay_public_key_id
+    if matches and merchant.wechatpay_public_key:
+        matches = load_public_key(merchant.wechatpay_public_key).public_numbers() == ours
+    if not matches:
         raise ConfigurationError(
-            f'merchant "{merchant.alias}" believes {merchant.wechatpay_public_key_id}, and the '
+            f'merchant "{merchant.alias}" trusts {merchant.wechatpay_public_key_id}, and the '
             f"simulator signs with a key of its own, {material.public_key_id}: name that one in "
             "the settings (django_wxpay.simulator.v3.demo_keys), or give Options(material=...)"
         )
@@ -132,3 +143,53 @@ def _joined_mode(first: Account, second: Account) -> KeyMode:
     # An alias that speaks v2 alone says nothing about v3's keys.
     modes = {account.key_mode for account in (first, second) if account.certificates}
     return modes.pop() if len(modes) == 1 else KeyMode.MIGRATION if modes else first.key_mode
+
+
+# Test keys: they open nothing anywhere.
+_V3: Final[dict[str, Any]] = {
+    "appid": "wx8888888888888888",
+    "api": Api.V3,
+    "api_v3_key": TEST_API_V3_KEY,
+    "private_key": TEST_MERCHANT_PRIVATE_KEY,
+    "cert_serial_no": TEST_MERCHANT_SERIAL_NO,
+}
+_GLOBAL: Final[dict[str, Any]] = {
+    **_V3,
+    "region": Region.GLOBAL,
+    "merchant_category_code": "0742",
+    "hosts": DEFAULT_HOSTS[Region.GLOBAL],
+}
+
+DEMO_MERCHANTS: Final = (
+    Merchant(
+        alias="default",
+        mch_id="1900000109",
+        appid="wx8888888888888888",
+        api_key="TESTKEYtestkeyTESTKEYtestkey0000",
+    ),
+    Merchant(
+        alias="institution",
+        mch_id="1900000100",
+        appid="wx8888888888888888",
+        mode=Mode.INSTITUTIONAL,
+        sub_mch_id="1900000109",
+        api_key="TESTKEYtestkeyTESTKEYtestkey0001",
+    ),
+    # A new mainland merchant: verifies with WeChat Pay's public key, has no platform certificates.
+    Merchant(
+        alias="mainland-v3",
+        mch_id="1900000110",
+        wechatpay_public_key_id=TEST_PUBLIC_KEY_ID,
+        wechatpay_public_key=TEST_PUBLIC_KEY,
+        **_V3,
+    ),
+    # The merchant of the global documentation: downloads platform certificates.
+    Merchant(alias="global-v3", mch_id="1900000111", **_GLOBAL),
+    Merchant(
+        alias="global-v3-institution",
+        mch_id="1900000112",
+        mode=Mode.INSTITUTIONAL,
+        sub_mch_id="1900000113",
+        **_GLOBAL,
+    ),
+)

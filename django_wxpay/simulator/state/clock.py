@@ -1,7 +1,4 @@
-"""The simulator's time: real time, which can be moved forward and made to run fast.
-
-Every moment is kept in one tuple that is replaced whole, so reading needs no lock.
-"""
+"""The simulator's clock: real time, which can be moved forward and made to run fast."""
 
 from __future__ import annotations
 
@@ -19,6 +16,7 @@ class Clock:
 
     def __init__(self, base: Callable[[], datetime] = system_time) -> None:
         self._base = base
+        # One tuple, replaced whole: reading it needs no lock.
         self._anchor = self._beginning()
 
     @property

@@ -1,4 +1,7 @@
-"""The numbers the gateway gives out, in the shapes seen in practice (protocol-v2 3.6, v3 12)."""
+"""Identifiers that the gateway assigns, in the shapes seen in practice.
+
+Sources: protocol-v2 section 3.6, protocol-v3 section 12.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from django_wxpay.protocol.times import to_t14
 _ALPHABET: Final = string.digits + string.ascii_letters
 
 
-class Numbers:
+class Identifiers:
     """Makes identifiers from ``entropy``, a source of random bytes."""
 
     def __init__(self, entropy: Callable[[int], bytes]) -> None:
@@ -42,7 +45,7 @@ class Numbers:
         return self._entropy(6).hex()
 
     def request_id(self, result: int) -> str:
-        """Return a v3 ``Request-ID``; ``result`` is the gateway's internal number, 0 for a yes."""
+        """Return a v3 ``Request-ID``; ``result`` is the internal number, 0 for success."""
         return f"08{self._entropy(16).hex().upper()}-{result}"
 
     def prepay_id(self, now: datetime) -> str:

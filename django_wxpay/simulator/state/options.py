@@ -1,4 +1,4 @@
-"""How strict the simulated gateway is, where WeChat Pay's own documents leave room."""
+"""Options of the simulated gateway, where WeChat Pay's own documents leave room."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from django_wxpay.simulator.v3.material import KeyMaterial
+from django_wxpay.simulator.v3.demo_keys import KeyMaterial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,9 +33,10 @@ class Options:
     ``material``: the key pairs that v3 messages are signed with.
     ``live``: whether notifications leave on threads of their own. None means: unless a
     ``clock`` or a ``deliver`` of the caller's own is used.
-    ``notify_timeout_s``: how long the receiver of a notification may take (section 7.1).
+    ``notify_timeout_s``: how long the receiver of a notification may take (protocol-v2
+    section 7.1).
     ``ledger_size``: how many requests, reports and notification attempts are remembered.
-    ``entropy``: where nonces and numbers come from.
+    ``entropy``: the source of nonces and identifiers.
     """
 
     error_shape: Literal["realistic", "documented"] = "realistic"

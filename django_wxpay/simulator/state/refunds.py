@@ -1,4 +1,4 @@
-"""What the gateway knows about refunds, as far as it tells of them: they are not asked for here."""
+"""Refunds, as far as notifications need them; no operation of the gateway creates one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 
 from django_wxpay.simulator.state.trades import Trade
 
-# How a refund can have ended, in v3's words (protocol-v3 section 6.2).
+# The results of protocol-v3 section 6.2.
 STATUSES: Final = ("SUCCESS", "ABNORMAL", "CLOSED")
 
 
@@ -17,7 +17,7 @@ STATUSES: Final = ("SUCCESS", "ABNORMAL", "CLOSED")
 class Refund:
     """One refund of a trade, in minor units of the trade's currency.
 
-    ``told`` is what became of its last notification.
+    ``notification_state`` is that of its last notification.
     """
 
     trade: Trade
@@ -26,11 +26,11 @@ class Refund:
     refund_fee: int
     status: str
     updated_at: datetime
-    told: str = ""
+    notification_state: str = ""
 
 
 class Refunds:
-    """Every refund that was told of, by its merchant and its merchant's number."""
+    """Every refund, indexed by merchant and out_refund_no."""
 
     def __init__(self) -> None:
         self._by_number: dict[tuple[str, str], Refund] = {}

@@ -1,4 +1,4 @@
-"""What the gateway knows about orders, and how it finds them."""
+"""Trades: their states, their prepays, and the index that finds them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from django_wxpay.protocol.merchants import Api
 from django_wxpay.protocol.times import parse_t14
@@ -15,7 +16,7 @@ PREPAY_LIFE: Final = timedelta(hours=2)
 MWEB_LIFE: Final = timedelta(minutes=5)
 ORDER_LIFE: Final = timedelta(days=7)
 
-# The gateway's words for the state of a trade (section 5.3).
+# The states of protocol-v2 section 5.3.
 NOTPAY: Final = "NOTPAY"
 USERPAYING: Final = "USERPAYING"
 ACCEPT: Final = "ACCEPT"
@@ -29,6 +30,18 @@ STATES: Final = (NOTPAY, USERPAYING, ACCEPT, SUCCESS, REFUND, CLOSED, REVOKED, P
 PAID_STATES: Final = frozenset({SUCCESS, REFUND})
 PAYABLE_STATES: Final = frozenset({NOTPAY, USERPAYING, PAYERROR})
 
+# The Chinese trade_state_desc, the same in both protocols (protocol-v2 section 5.3).
+DESCRIPTIONS: Final[dict[str, str]] = {
+    NOTPAY: "订单未支付",
+    USERPAYING: "用户支付中",
+    ACCEPT: "已接收，等待扣款",
+    SUCCESS: "支付成功",
+    REFUND: "转入退款",
+    CLOSED: "订单已关闭",
+    REVOKED: "已撤销",
+    PAYERROR: "支付失败，请重新下单支付",
+}
+
 
 @dataclass(slots=True, kw_only=True)
 class Prepay:
@@ -39,15 +52,25 @@ class Prepay:
     created_at: datetime
     expires_at: datetime
 
+    @property
+    def code_url(self) -> str:
+        """The text of the QR code."""
+        return f"weixin://wxpay/bizpayurl?pr={self.code}"
+
+    def mweb_url(self, origin: str) -> str:
+        """Return the address to which an H5 customer's browser is sent."""
+        query = urlencode({"prepay_id": self.prepay_id, "package": self.code})
+        return f"{origin}/cgi-bin/mmpayweb-bin/checkmweb?{query}"
+
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Trade:
-    """One order: the fields it was placed with, and what became of it.
+    """One order: the fields it was placed with, its state and its payment.
 
     ``api`` is the protocol that placed it. ``terms`` are the wire fields of the first
-    unifiedorder, in v2's words whatever placed it, and ``document`` is the body of a v3 one;
-    ``sign_type`` is the text of the last one, "" where it sent none. ``payment`` holds the v2
-    wire fields that a payment adds, ``told`` what became of its notification.
+    unifiedorder, under v2's names in both protocols, and ``document`` is the body of a v3 one;
+    ``sign_type`` is that of the last one, "" if it had none. ``payment`` holds the v2 wire
+    fields that a payment adds; ``notification_state`` is that of its last notification.
     """
 
     mch_id: str
@@ -60,7 +83,7 @@ class Trade:
     state: str = NOTPAY
     prepays: list[Prepay] = field(default_factory=list)
     payment: dict[str, str] = field(default_factory=dict)
-    told: str = ""
+    notification_state: str = ""
 
     @property
     def transaction_id(self) -> str:
@@ -68,7 +91,7 @@ class Trade:
 
     @property
     def live_prepay(self) -> Prepay:
-        """The last prepay: each re-entry makes the ones before it unusable (section 3.8)."""
+        """The last prepay; a re-entry makes earlier ones unusable (protocol-v2 section 3.8)."""
         return self.prepays[-1]
 
     @property
@@ -78,13 +101,13 @@ class Trade:
         return parse_t14(text) if text else None
 
     def lapse(self, now: datetime) -> None:
-        """Close what has stood unpaid for seven days."""
+        """Close an order that has been unpaid for seven days (protocol-v2 section 3.4)."""
         if self.state in {NOTPAY, PAYERROR} and now >= self.created_at + ORDER_LIFE:
             self.state = CLOSED
 
 
 class Trades:
-    """Every trade of the simulated gateway, found by each of its names."""
+    """Every trade of the simulated gateway, indexed by its numbers and tokens."""
 
     def __init__(self) -> None:
         self._by_number: dict[tuple[str, str], Trade] = {}
@@ -105,7 +128,7 @@ class Trades:
         return token in self._by_token
 
     def holds(self, trade: Trade) -> bool:
-        """Say whether ``trade`` is one of these: after a reset it no longer is."""
+        """Say whether ``trade`` is one of these; after a reset it no longer is."""
         return self._by_number.get((trade.mch_id, trade.out_trade_no)) is trade
 
     def find(self, mch_id: str, out_trade_no: str, *, now: datetime) -> Trade | None:

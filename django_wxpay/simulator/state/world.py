@@ -1,7 +1,7 @@
-"""Everything the simulated gateway remembers, under one lock.
+"""State of the simulated gateway, under one lock.
 
-The lock is held while something is looked up or changed, and never while a notification is
-on its way or an answer is being delayed.
+The lock is held for every read and change, and never while a notification is sent or an
+answer is delayed.
 """
 
 from __future__ import annotations
@@ -13,23 +13,24 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from django_wxpay.protocol.merchants import Api
-from django_wxpay.simulator.control.errors import unknown_trade
-from django_wxpay.simulator.faults.faults import Script
-from django_wxpay.simulator.notifications.notices import Attempt, Deliver, Outbox
+from django_wxpay.simulator.control.arguments import ControlError
+from django_wxpay.simulator.faults.script import FaultScript
+from django_wxpay.simulator.notifications.delivery import Deliver
+from django_wxpay.simulator.notifications.notices import Attempt, Outbox
 from django_wxpay.simulator.state.accounts import Account
 from django_wxpay.simulator.state.clock import Clock
-from django_wxpay.simulator.state.identifiers import Numbers
+from django_wxpay.simulator.state.identifiers import Identifiers
 from django_wxpay.simulator.state.options import Options
 from django_wxpay.simulator.state.refunds import Refunds
-from django_wxpay.simulator.state.trades import Trade, Trades
+from django_wxpay.simulator.state.trades import MWEB_LIFE, PREPAY_LIFE, Prepay, Trade, Trades
 from django_wxpay.simulator.v3.keychain import Keychain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
-    """One call as the ledger shows it: who asked what, and what was answered.
+class RequestRecord:
+    """One call of the gateway, as the ledger shows it: the request and its answer.
 
-    ``err_code`` is spelled as it was answered. ``signed_by`` is the serial or id of the key
+    ``err_code`` has the spelling of the answer. ``signed_by`` is the serial or id of the key
     that signed a v3 answer.
     """
 
@@ -50,7 +51,7 @@ class Heard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """One report of a call's latency, as it came."""
+    """One report to payitil/report, as received."""
 
     at: datetime
     fields: Mapping[str, str]
@@ -58,14 +59,14 @@ class Report:
 
 @dataclass(slots=True, kw_only=True)
 class World:
-    """The gateway's memory and its means."""
+    """The state of one simulated gateway, and the collaborators that change it."""
 
     options: Options
     accounts: Mapping[str, Account]
     clock: Clock
     deliver: Deliver
     live: bool
-    numbers: Numbers = field(init=False)
+    identifiers: Identifiers = field(init=False)
     keychain: Keychain = field(init=False)
     lock: threading.RLock = field(init=False, default_factory=threading.RLock)
     changed: threading.Condition = field(init=False)
@@ -73,41 +74,58 @@ class World:
     in_flight: int = field(init=False, default=0)
     trades: Trades = field(init=False)
     refunds: Refunds = field(init=False)
-    script: Script = field(init=False)
+    script: FaultScript = field(init=False)
     outbox: Outbox = field(init=False)
-    heard: deque[Heard] = field(init=False)
+    requests: deque[RequestRecord] = field(init=False)
     reports: deque[Report] = field(init=False)
     attempts: deque[Attempt] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.numbers = Numbers(self.options.entropy)
+        self.identifiers = Identifiers(self.options.entropy)
         self.keychain = Keychain(
-            self.options.material, self.accounts, clock=self.clock, numbers=self.numbers
+            self.options.material, self.accounts, clock=self.clock, identifiers=self.identifiers
         )
         self.changed = threading.Condition(self.lock)
-        self._forget()
+        self._clear()
 
     def reset(self) -> None:
-        """Forget every trade, fault and notification; return to real time and the first keys."""
+        """Drop every trade, fault and notification; return to real time and the first keys."""
         with self.lock:
             self.clock.reset()
             self.keychain.reset()
-            self._forget()
+            self._clear()
             self.changed.notify_all()
 
     def trade(self, mch_id: str, out_trade_no: str) -> Trade:
         """Return a trade for the control plane; ``ControlError`` when it was never placed."""
         trade = self.trades.find(mch_id, out_trade_no, now=self.clock.now())
         if trade is None:
-            raise unknown_trade(mch_id, out_trade_no)
+            detail = f"merchant {mch_id} has no trade {out_trade_no}"
+            raise ControlError("unknown_trade", detail, status=404)
         return trade
 
-    def _forget(self) -> None:
+    def new_prepay(self, trade: Trade) -> Prepay:
+        """Give ``trade`` a new prepay, from now on the only one that can pay it; lock held."""
+        now = self.clock.now()
+        code = self.identifiers.code()
+        # Seven characters can repeat; a token has to find one trade.
+        while self.trades.knows(code):
+            code = self.identifiers.code()
+        prepay = Prepay(
+            prepay_id=self.identifiers.prepay_id(now),
+            code=code,
+            created_at=now,
+            expires_at=now + (MWEB_LIFE if trade.terms["trade_type"] == "MWEB" else PREPAY_LIFE),
+        )
+        self.trades.add_prepay(trade, prepay)
+        return prepay
+
+    def _clear(self) -> None:
         size = self.options.ledger_size
         self.trades = Trades()
         self.refunds = Refunds()
-        self.script = Script()
+        self.script = FaultScript()
         self.outbox = Outbox()
-        self.heard = deque(maxlen=size)
+        self.requests = deque(maxlen=size)
         self.reports = deque(maxlen=size)
         self.attempts = deque(maxlen=size)

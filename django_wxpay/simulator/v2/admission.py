@@ -1,12 +1,14 @@
-"""Which requests are looked at: checks 1 to 9 of protocol-v2 section 11, in their order."""
+"""Admission of v2 requests: checks 1 to 9 of protocol-v2 section 11, in their order."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from django_wxpay.protocol.errors import MalformedMessage
+from django_wxpay.protocol.errors import InvalidOrder, MalformedMessage
 from django_wxpay.protocol.merchants import Mode, SignType
+from django_wxpay.protocol.request_fields import Field
 from django_wxpay.protocol.v2 import decode_xml, verify
 from django_wxpay.simulator.http.messages import Request
 from django_wxpay.simulator.state.accounts import Account
@@ -15,7 +17,7 @@ from django_wxpay.simulator.v2.refusals import ProtocolError, invalid, lacks
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A request that is signed by a merchant we know; empty fields are gone."""
+    """A request signed by a known merchant, without its empty fields."""
 
     account: Account
     fields: Mapping[str, str] = field(repr=False)
@@ -28,7 +30,7 @@ class Call:
 
 
 def read(request: Request) -> dict[str, str]:
-    """Return the fields that are not empty (checks 1 to 4)."""
+    """Return the fields that are not empty (checks 1 to 4 of protocol-v2 section 11)."""
     if request.method != "POST":
         raise ProtocolError("REQUIRE_POST_METHOD")
     if not request.body:
@@ -52,7 +54,7 @@ def admit(
     sub_mch_ids: frozenset[str],
     needs_appid: bool = True,
 ) -> Call:
-    """Return the call that ``fields`` are, once identity and signature are right (6 and 7)."""
+    """Check identity and signature and return the call (checks 6 and 7)."""
     account = _account(fields, accounts, needs_appid=needs_appid)
     _check_sub_merchant(fields, account, sub_mch_ids)
     return Call(
@@ -99,7 +101,26 @@ def _checked_sign_type(fields: Mapping[str, str], account: Account) -> SignType:
         sign_type = SignType(fields.get("sign_type", SignType.MD5))
     except ValueError:
         raise invalid("sign_type", "neither MD5 nor HMAC-SHA256") from None
-    # A merchant without an API key speaks v3 alone; no key would be everybody's.
+    # A merchant without an API key uses v3 only; anybody could sign with an empty key.
     if not account.api_key or not verify(fields, account.api_key, sign_type):
         raise ProtocolError("SIGNERROR")
     return sign_type
+
+
+def check_required(rules: Mapping[str, Field], call: Call) -> None:
+    """Refuse a call that lacks a required field, before any format is checked (check 8)."""
+    for name, row in rules.items():
+        applies = not row.institutional or call.account.mode is Mode.INSTITUTIONAL
+        if row.required and applies and name not in call.fields:
+            raise lacks(name)
+
+
+@contextmanager
+def checked() -> Iterator[None]:
+    """Turn the first broken rule into a refusal (check 9)."""
+    try:
+        yield
+    except InvalidOrder as broken:
+        if broken.problem == "missing":
+            raise lacks(broken.field) from None
+        raise invalid(broken.field, broken.problem) from None

@@ -1,4 +1,4 @@
-"""How one call is answered: admitted, carried out, signed, and spoiled where a fault says so."""
+"""The v2 gateway: a call is admitted, executed, answered, signed, and changed by a fault."""
 
 from __future__ import annotations
 
@@ -9,23 +9,20 @@ from typing import Final
 
 from django_wxpay.protocol.merchants import Api
 from django_wxpay.protocol.request_fields import Field
+from django_wxpay.protocol.v2 import encode_xml
 from django_wxpay.protocol.v2.fields import CLOSEORDER_RULES, ORDERQUERY_RULES, UNIFIEDORDER_RULES
-from django_wxpay.simulator.control.paying import settle
+from django_wxpay.simulator.control.paying import PaymentDetails, take_payment
 from django_wxpay.simulator.faults.catalogue import Stage
-from django_wxpay.simulator.faults.faults import REPORT, Fault
-from django_wxpay.simulator.faults.network import line_of, page_instead
+from django_wxpay.simulator.faults.script import REPORT, Fault, network_fault_of, page_instead
 from django_wxpay.simulator.http.messages import Request, Response
 from django_wxpay.simulator.notifications.notices import Notice
 from django_wxpay.simulator.notifications.sending import claim, send
-from django_wxpay.simulator.state.payments import Manner
-from django_wxpay.simulator.state.world import Heard, World
+from django_wxpay.simulator.state.world import RequestRecord, World
 from django_wxpay.simulator.v2.admission import Call, admit, read
-from django_wxpay.simulator.v2.answers import accepted, document, refused, report_answer
-from django_wxpay.simulator.v2.closing import closeorder
-from django_wxpay.simulator.v2.placing import unifiedorder
-from django_wxpay.simulator.v2.querying import orderquery
-from django_wxpay.simulator.v2.refusals import BusinessError, GatewayError
+from django_wxpay.simulator.v2.orders import closeorder, orderquery, unifiedorder
+from django_wxpay.simulator.v2.refusals import BusinessError, GatewayError, ProtocolError
 from django_wxpay.simulator.v2.reporting import BATCH_RULES, REPORT_RULES, report
+from django_wxpay.simulator.v2.tampering import spoil, write
 
 logger = logging.getLogger("django_wxpay.simulator.gateway")
 
@@ -34,10 +31,10 @@ _SYSTEM_ERRORS: Final = frozenset({"systemerror", "systemerror_after"})
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One path of the gateway: what carries it out, and the fields it knows."""
+    """One path of the gateway: the function that executes it, and the fields it knows."""
 
     name: str
-    carry_out: Callable[[World, Call], dict[str, str]]
+    execute: Callable[[World, Call], dict[str, str]]
     rules: Mapping[str, Field] = field(repr=False)
 
 
@@ -51,7 +48,7 @@ OPERATIONS: Final[dict[str, Operation]] = {
 
 @dataclass(slots=True)
 class _Exchange:
-    """One call on its way through, and what is known of it so far."""
+    """One call in progress, and what is known of it so far."""
 
     operation: Operation
     request: Request
@@ -73,25 +70,25 @@ def answer(world: World, operation: Operation, request: Request) -> Response:
         exchange = _Exchange(operation, request, fault)
         fields = _answered(world, exchange)
         early = _paid_early(world, exchange)
-        _write_down(world, exchange, fields)
+        _record(world, exchange, fields)
     if early is not None:
         send(world, early)
     return _response(exchange, fields)
 
 
 def _answered(world: World, exchange: _Exchange) -> dict[str, str]:
-    nonce = world.numbers.nonce()
+    nonce = world.identifiers.nonce()
     try:
-        call, told = _carried_out(world, exchange)
-        fields = accepted(call, told, nonce=nonce)
+        call, added = _executed(world, exchange)
+        fields = _accepted(call, added, nonce=nonce)
     except GatewayError as error:
         exchange.err_code = error.code
         documented = world.options.error_shape == "documented"
-        fields = refused(exchange.call, error, nonce=nonce, documented=documented)
-    return report_answer(fields) if exchange.operation.name == REPORT else fields
+        fields = _refused(exchange.call, error, nonce=nonce, documented=documented)
+    return _report_answer(fields) if exchange.operation.name == REPORT else fields
 
 
-def _carried_out(world: World, exchange: _Exchange) -> tuple[Call, dict[str, str]]:
+def _executed(world: World, exchange: _Exchange) -> tuple[Call, dict[str, str]]:
     exchange.fields = read(exchange.request)
     call = exchange.call = admit(
         exchange.fields,
@@ -100,32 +97,32 @@ def _carried_out(world: World, exchange: _Exchange) -> tuple[Call, dict[str, str
         sub_mch_ids=world.options.sub_mch_ids,
         needs_appid=exchange.operation.name != REPORT,
     )
-    told: dict[str, str] = {}
+    added: dict[str, str] = {}
     if exchange.fault is None or exchange.fault.executed:
-        told = exchange.operation.carry_out(world, call)
+        added = exchange.operation.execute(world, call)
     if exchange.fault_name in _SYSTEM_ERRORS:
         raise BusinessError("SYSTEMERROR")
-    exchange.placed = "prepay_id" in told
-    return call, told
+    exchange.placed = "prepay_id" in added
+    return call, added
 
 
 def _paid_early(world: World, exchange: _Exchange) -> Notice | None:
-    """Let a customer with quick thumbs pay before the shop hears that the order is accepted."""
+    """Let the customer pay before the answer to the shop, if the fault ``before_answer`` is set."""
     if not exchange.placed:
         return None
     if world.script.take(Stage.PLACING, exchange.operation.name, api=Api.V2) is None:
         return None
     trade = world.trade(exchange.fields["mch_id"], exchange.fields["out_trade_no"])
-    return claim(world, settle(world, trade, Manner()))
+    return claim(world, take_payment(world, trade, PaymentDetails()))
 
 
-def _write_down(world: World, exchange: _Exchange, fields: Mapping[str, str]) -> None:
+def _record(world: World, exchange: _Exchange, fields: Mapping[str, str]) -> None:
     unknown = tuple(sorted(exchange.fields.keys() - exchange.operation.rules.keys()))
     if unknown:
-        logger.info("%s has fields nobody knows: %s", exchange.operation.name, ", ".join(unknown))
+        logger.info("%s has unknown fields: %s", exchange.operation.name, ", ".join(unknown))
     page = page_instead(exchange.fault_name)
-    world.heard.append(
-        Heard(
+    world.requests.append(
+        RequestRecord(
             at=world.clock.now(),
             api=Api.V2,
             operation=exchange.operation.name,
@@ -148,5 +145,47 @@ def _response(exchange: _Exchange, fields: dict[str, str]) -> Response:
     page = page_instead(name)
     if page is not None:
         return page
-    body = b"" if name == "empty" else document(exchange.call, fields, fault=name)
-    return Response(body=body, line=line_of(exchange.fault, len(body)))
+    body = b"" if name == "empty" else _document(exchange.call, fields, fault=name)
+    return Response(body=body, network_fault=network_fault_of(exchange.fault, len(body)))
+
+
+_ECHOED: Final = ("appid", "mch_id", "sub_appid", "sub_mch_id", "device_info")
+
+
+def _accepted(call: Call, added: Mapping[str, str], *, nonce: str) -> dict[str, str]:
+    """Return the unsigned fields of a success."""
+    return _envelope(call, nonce) | {"result_code": "SUCCESS"} | dict(added)
+
+
+def _refused(
+    call: Call | None, error: GatewayError, *, nonce: str, documented: bool
+) -> dict[str, str]:
+    """Return the unsigned fields of a refusal, at its level (protocol-v2 section 3.7).
+
+    An invalid request fails at ``return_code``, unless ``documented``: then at ``err_code``,
+    with a ``return_code`` FAIL only if there is no key to sign with.
+    """
+    error_fields = {"err_code": error.code, "err_code_des": error.text}
+    if isinstance(error, ProtocolError) and not documented:
+        return {"return_code": "FAIL", "return_msg": error.text}
+    if call is None:
+        return {"return_code": "FAIL", "return_msg": error.text} | error_fields
+    return _envelope(call, nonce) | {"result_code": "FAIL"} | error_fields
+
+
+def _report_answer(fields: Mapping[str, str]) -> dict[str, str]:
+    """Return the answer of payitil/report: codes without signature (protocol-v2 section 8.3)."""
+    names = ("return_code", "return_msg", "result_code")
+    return {name: fields[name] for name in names if name in fields}
+
+
+def _document(call: Call | None, fields: dict[str, str], *, fault: str) -> bytes:
+    """Return an answer, signed by the request's algorithm unless it is a FAIL or a report's."""
+    if call is None or "nonce_str" not in fields:
+        return spoil(encode_xml(fields), fault)
+    return write(fields, key=call.account.api_key, sign_type=call.sign_type, fault=fault)
+
+
+def _envelope(call: Call, nonce: str) -> dict[str, str]:
+    echoed = {name: call.fields[name] for name in _ECHOED if name in call.fields}
+    return {"return_code": "SUCCESS", "return_msg": "OK", **echoed, "nonce_str": nonce}

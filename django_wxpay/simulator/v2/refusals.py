@@ -1,15 +1,15 @@
-"""How the gateway says no: the codes, the texts that come with them and the two shapes.
+"""Refusals of the v2 gateway: their codes, texts and two levels.
 
-Trouble with the request itself is answered at the level of ``return_code`` by the real
-gateway, although its tables list an ``err_code`` for it (protocol-v2 section 3.7).
+The real gateway answers an invalid request at the level of ``return_code``, although its
+tables list an ``err_code`` for it (protocol-v2 section 3.7).
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-# What the gateway says in practice (section 3.9); the wording is no contract.
-TEXTS: Final[dict[str, str]] = {
+# Texts seen in practice (protocol-v2 section 3.9); the wording is no contract.
+_TEXTS: Final[dict[str, str]] = {
     "REQUIRE_POST_METHOD": "请使用post方法",
     "POST_DATA_EMPTY": "post数据为空",
     "NOT_UTF8": "编码格式错误",
@@ -30,20 +30,20 @@ TEXTS: Final[dict[str, str]] = {
 
 
 class GatewayError(Exception):
-    """A no of the simulated gateway: its code, and the text that a person reads."""
+    """A refusal of the gateway: its code, and a text for a person."""
 
     def __init__(self, code: str, text: str = "") -> None:
         self.code = code
-        self.text = (text or TEXTS[code])[:128]
+        self.text = (text or _TEXTS[code])[:128]
         super().__init__(f"{code}: {self.text}")
 
 
 class ProtocolError(GatewayError):
-    """The request is not fit to be looked at: checks 1 to 9 of section 11."""
+    """The request is invalid: checks 1 to 9 of protocol-v2 section 11."""
 
 
 class BusinessError(GatewayError):
-    """The request is well-formed and the answer is no: checks 10 and 11."""
+    """The request is valid and refused: checks 10 and 11 of protocol-v2 section 11."""
 
 
 def lacks(field: str) -> ProtocolError:

@@ -1,11 +1,7 @@
-"""What ``trades`` may hold: a JSON array of sales with the sheet's names, and no others (8.5).
+"""payitil/report: the latency of one call, or a batch of a terminal's sales.
 
-Which fields the two forms of a report carry, and the rule of each (protocol-v2 section 8).
-
-payitil/report: what merchants tell of their calls' latency (protocol-v2 section 8).
-
-One path takes two forms: one call, or a batch of a terminal's sales (8.5). Who sends
-``trades``, or names the batch's interface, means the batch.
+One path takes both forms. A request with ``trades``, or under the batch's interface, is a
+batch (protocol-v2 section 8.5).
 """
 
 from __future__ import annotations
@@ -20,8 +16,7 @@ from django_wxpay.protocol.rules import WRITABLE, OneOf, Text, Time14, Whole
 from django_wxpay.protocol.v2.batch_reports import BATCH_PATH, LARGEST_BATCH, SaleState
 from django_wxpay.protocol.v2.fields import UNIFIEDORDER_RULES
 from django_wxpay.simulator.state.world import Report, World
-from django_wxpay.simulator.v2.admission import Call
-from django_wxpay.simulator.v2.checking import check_required, checked
+from django_wxpay.simulator.v2.admission import Call, check_required, checked
 from django_wxpay.simulator.v2.refusals import invalid
 
 _SALE: Final[dict[str, Field]] = {
@@ -34,8 +29,8 @@ _SALE: Final[dict[str, Field]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class SaleList:
-    """The rule of ``trades``."""
+class _SaleList:
+    """The rule of ``trades``: a JSON array of sales with the names of protocol-v2 section 8.5."""
 
     text: str = f"a JSON array of sales in at most {LARGEST_BATCH} bytes of UTF-8"
 
@@ -51,7 +46,7 @@ class SaleList:
 
 
 def _parsed(text: str) -> object:
-    """Return what ``text`` says, None for what is no JSON."""
+    """Return the content of ``text``, None if it is not JSON."""
     try:
         return json.loads(text, object_pairs_hook=_object)
     except (ValueError, RecursionError):
@@ -83,7 +78,7 @@ def _problem(name: str, row: Field, value: object) -> str:
     return f"{name}: {problem}" if problem else ""
 
 
-# The sheet has room for 16 characters (section 13), so no IPv6.
+# There is room for 16 characters (protocol-v2 section 13), so no IPv6.
 _IPV4: Final = Text(min=7, max=15, alphabet="[0-9.]", described="an IPv4 address")
 _WORDS: Final = OneOf(frozenset({"SUCCESS", "FAIL"}))
 _IDENTITY: Final = ("mch_id", "sub_appid", "sub_mch_id", "nonce_str", "sign", "sign_type")
@@ -109,16 +104,16 @@ BATCH_RULES: Final[dict[str, Field]] = {
     "device_info": UNIFIEDORDER_RULES["device_info"],
     "interface_url": Field(Text(max=127), required=True),
     "user_ip": Field(_IPV4, required=True),
-    "trades": Field(SaleList(), required=True),
+    "trades": Field(_SaleList(), required=True),
 }
 
 
-# Names under which some clients send the time; the wire name ends with an underscore (8.2).
+# Names that some clients use; the wire name ends with an underscore (protocol-v2 section 8.2).
 _MISNOMERS: Final = ("execute_time", "execute_time_cost")
 
 
 def report(world: World, call: Call) -> dict[str, str]:
-    """Take a report down; its answer adds nothing. Call with the lock held."""
+    """Record a report; its answer adds nothing to the envelope. Call with the lock held."""
     is_batch = "trades" in call.fields or _is_about_sales(call.fields)
     rules = BATCH_RULES if is_batch else REPORT_RULES
     for name in _MISNOMERS:
@@ -140,7 +135,7 @@ def _check_batch(fields: Mapping[str, str]) -> None:
         if name in fields:
             raise invalid(name, "it has no place beside trades")
     if not _is_about_sales(fields):
-        raise invalid("interface_url", f"a batch is told under {BATCH_PATH}")
+        raise invalid("interface_url", f"a batch is sent under {BATCH_PATH}")
 
 
 def _is_about_sales(fields: Mapping[str, str]) -> bool:

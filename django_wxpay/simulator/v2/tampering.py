@@ -1,4 +1,4 @@
-"""What the faults of one message do to it: before it is signed, while it is, and to its bytes."""
+"""Faults in one v2 message: in its fields, in its signature, in its bytes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django_wxpay.protocol.merchants import SignType
 from django_wxpay.protocol.v2 import encode_xml, sign
 
 ANOTHER_KEY: Final = "ANOTHER-KEYS-SIGNATURE-0000000000"
-_DOCTYPE: Final = b'<!DOCTYPE xml [<!ENTITY who "nobody">]>'
+_DOCTYPE: Final = b'<!DOCTYPE xml [<!ENTITY who "attacker">]>'
 
 _CHANGES: Final[dict[str, tuple[str, str]]] = {
     "wrong_mch_id": ("mch_id", "1900009999"),
@@ -20,14 +20,14 @@ _CHANGES: Final[dict[str, tuple[str, str]]] = {
 
 def write(fields: dict[str, str], *, key: str, sign_type: SignType, fault: str = "") -> bytes:
     """Return ``fields`` as a signed document, spoiled in the way ``fault`` names."""
-    told = _changed(fields, fault)
+    changed = _changed(fields, fault)
     if fault != "unsigned":
-        told["sign"] = _sign(told, key, sign_type, fault)
-    return spoil(encode_xml(told), fault)
+        changed["sign"] = _sign(changed, key, sign_type, fault)
+    return spoil(encode_xml(changed), fault)
 
 
 def enclose(fields: dict[str, str], fault: str) -> bytes:
-    """Return ``fields`` as a document that nobody signs, spoiled in the way ``fault`` names."""
+    """Return ``fields`` as an unsigned document, spoiled in the way ``fault`` names."""
     return spoil(encode_xml(_changed(fields, fault)), fault)
 
 
@@ -45,23 +45,23 @@ def spoil(body: bytes, fault: str) -> bytes:
 
 
 def _changed(fields: dict[str, str], fault: str) -> dict[str, str]:
-    told = dict(fields)
+    changed = dict(fields)
     if fault in _CHANGES:
         name, value = _CHANGES[fault]
-        told[name] = value
-    elif fault == "wrong_amount" and "total_fee" in told:
-        told["total_fee"] = str(int(told["total_fee"]) + 1)
-    elif fault == "wrong_currency" and "total_fee" in told:
-        told["fee_type"] = "USD" if told.get("fee_type") != "USD" else "EUR"
-    return told
+        changed[name] = value
+    elif fault == "wrong_amount" and "total_fee" in changed:
+        changed["total_fee"] = str(int(changed["total_fee"]) + 1)
+    elif fault == "wrong_currency" and "total_fee" in changed:
+        changed["fee_type"] = "USD" if changed.get("fee_type") != "USD" else "EUR"
+    return changed
 
 
-def _sign(told: dict[str, str], key: str, sign_type: SignType, fault: str) -> str:
+def _sign(changed: dict[str, str], key: str, sign_type: SignType, fault: str) -> str:
     if fault == "bad_signature":
-        return sign(told, ANOTHER_KEY, sign_type)
+        return sign(changed, ANOTHER_KEY, sign_type)
     if fault == "hmac_answer":
-        return sign(told, key, _other(sign_type))
-    return sign(told, key, sign_type)
+        return sign(changed, key, _other(sign_type))
+    return sign(changed, key, sign_type)
 
 
 def _other(sign_type: SignType) -> SignType:

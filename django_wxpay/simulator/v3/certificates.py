@@ -1,4 +1,4 @@
-"""The list of platform certificates, sealed under the merchant's APIv3 key (protocol-v3 2.6)."""
+"""The list of platform certificates, sealed with the APIv3 key (protocol-v3 section 2.6)."""
 
 from __future__ import annotations
 
@@ -9,18 +9,16 @@ from django_wxpay.protocol.times import to_rfc3339
 from django_wxpay.protocol.v3.encryption import encrypt_resource
 from django_wxpay.simulator.state.accounts import KeyMode
 from django_wxpay.simulator.state.world import World
-from django_wxpay.simulator.v3.answers import Said
-from django_wxpay.simulator.v3.authorizing import Call
-from django_wxpay.simulator.v3.checking import check_permission, checked_parameters
-from django_wxpay.simulator.v3.minting import Certificate
-from django_wxpay.simulator.v3.refusals import V3Refusal, wrong
+from django_wxpay.simulator.v3.admission import Call, check_permission, checked_parameters
+from django_wxpay.simulator.v3.answers import Answer, V3Refusal, wrong
+from django_wxpay.simulator.v3.keychain import Certificate
 
 _ALGORITHM: Final = "algorithm_type"
 _NAME: Final = "certificate"
 
 
-def certificates(world: World, call: Call) -> Said:
-    """Return the usable certificates; a merchant of the public key has none. Lock held."""
+def certificates(world: World, call: Call) -> Answer:
+    """Return the listed certificates; none in the mode PUBLIC_KEY. Lock held."""
     known = {_ALGORITHM} if call.route.region is Region.MAINLAND else set()
     algorithm = checked_parameters(call, known).get(_ALGORITHM, "RSA")
     if algorithm not in {"RSA", "SM2", "ALL"}:
@@ -35,14 +33,14 @@ def certificates(world: World, call: Call) -> Said:
     if world.keychain.mode(call.account) is KeyMode.PUBLIC_KEY or algorithm == "SM2":
         raise V3Refusal("RESOURCE_NOT_EXISTS")
     listed = [_entry(world, one, call.account.api_v3_key) for one in world.keychain.certificates()]
-    return Said(status=200, content={"data": listed})
+    return Answer(status=200, content={"data": listed})
 
 
 def _entry(world: World, certificate: Certificate, api_v3_key: str) -> dict[str, Any]:
     sealed = encrypt_resource(
         certificate.pem.encode(),
         api_v3_key=api_v3_key,
-        nonce=world.numbers.seal_nonce(),
+        nonce=world.identifiers.seal_nonce(),
         associated_data=_NAME,
         original_type=_NAME,
     )

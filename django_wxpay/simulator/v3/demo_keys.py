@@ -1,5 +1,6 @@
-"""TEST ONLY: the demonstration's two key pairs. They are published here and open nothing anywhere.
+"""TEST ONLY: the demonstration's two key pairs, and the key material of a simulator.
 
+The keys are published here and open nothing anywhere.
 The v3 merchants of ``DEMO_MERCHANTS`` sign with ``TEST_MERCHANT_PRIVATE_KEY``. The simulator
 signs as WeChat Pay with ``TEST_PLATFORM_PRIVATE_KEY``, so that settings can name
 ``TEST_PUBLIC_KEY_ID`` and ``TEST_PUBLIC_KEY`` before it runs.
@@ -7,6 +8,7 @@ signs as WeChat Pay with ``TEST_PLATFORM_PRIVATE_KEY``, so that settings can nam
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Final
 
 TEST_API_V3_KEY: Final = "TESTONLYapiv3keyTESTONLYapiv3key"
@@ -88,3 +90,18 @@ RRi6dJclqqt+pkM2CuzQlHIQ9j24d03+Yp/K3kL1jdzGOPtAuN5AiuXPgHLljv/W
 6m0OBSbdaEuOlhSa/EMk/t4=
 -----END PRIVATE KEY-----
 """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyMaterial:
+    """WeChat Pay's side of the keys, as PEM text; the defaults are the demonstration's.
+
+    ``private_key`` belongs to the WeChat Pay public key that ``public_key_id`` names.
+    ``certificate`` is the first platform certificate and ``certificate_key`` its private key;
+    without them a pair is made.
+    """
+
+    public_key_id: str = TEST_PUBLIC_KEY_ID
+    private_key: str = field(default=TEST_PLATFORM_PRIVATE_KEY, repr=False)
+    certificate: str = ""
+    certificate_key: str = field(default="", repr=False)

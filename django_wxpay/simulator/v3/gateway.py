@@ -1,4 +1,4 @@
-"""How one v3 call is answered: admitted, carried out, signed, and spoiled where a fault says so."""
+"""The v3 gateway: a call is admitted, executed, answered, signed, and changed by a fault."""
 
 from __future__ import annotations
 
@@ -11,52 +11,61 @@ from django_wxpay.protocol.merchants import Api
 from django_wxpay.protocol.v3.authorization import read_authorization
 from django_wxpay.protocol.v3.documents import read_object
 from django_wxpay.protocol.v3.reading import word
-from django_wxpay.simulator.control.paying import settle
+from django_wxpay.simulator.control.paying import PaymentDetails, take_payment
 from django_wxpay.simulator.faults.catalogue import Stage
-from django_wxpay.simulator.faults.faults import CERTIFICATES, PROBE, Fault, arm
-from django_wxpay.simulator.faults.network import line_of, page_instead
+from django_wxpay.simulator.faults.script import (
+    CERTIFICATES,
+    PROBE,
+    Fault,
+    network_fault_of,
+    new_fault,
+    page_instead,
+)
 from django_wxpay.simulator.http.messages import Request, Response
 from django_wxpay.simulator.notifications.notices import Notice
 from django_wxpay.simulator.notifications.sending import claim, send
 from django_wxpay.simulator.state.accounts import Account
-from django_wxpay.simulator.state.payments import Manner
-from django_wxpay.simulator.state.world import Heard, World
-from django_wxpay.simulator.v3.answers import JSON, Said, nothing, refused, respond
-from django_wxpay.simulator.v3.authorizing import Call, admit
+from django_wxpay.simulator.state.world import RequestRecord, World
+from django_wxpay.simulator.v3.admission import Call, admit
+from django_wxpay.simulator.v3.answers import (
+    JSON,
+    Answer,
+    V3Refusal,
+    empty_answer,
+    refused,
+    respond,
+)
 from django_wxpay.simulator.v3.certificates import certificates
-from django_wxpay.simulator.v3.closing import close
 from django_wxpay.simulator.v3.keychain import Signer
-from django_wxpay.simulator.v3.placing import place
-from django_wxpay.simulator.v3.querying import query
-from django_wxpay.simulator.v3.refusals import V3Refusal
+from django_wxpay.simulator.v3.orders import close, place, query
 from django_wxpay.simulator.v3.routes import NoRoute, Route, find_route
 
-_OPERATIONS: Final[Mapping[str, Callable[[World, Call], Said]]] = {
+_OPERATIONS: Final[Mapping[str, Callable[[World, Call], Answer]]] = {
     "unifiedorder": place,
     "orderquery": query,
     "closeorder": close,
     CERTIFICATES: certificates,
 }
-# Faults that are a proper no, and the code each has.
+# Faults that are regular refusals, and their codes.
 _REFUSING: Final = {
     "systemerror": "SYSTEM_ERROR",
     "systemerror_after": "SYSTEM_ERROR",
     "rate_limited": "FREQUENCY_LIMITED",
     "unavailable": "SERVICE_UNAVAILABLE",
 }
-_USERPAYING: Final = Said(
+_USERPAYING: Final = Answer(
     status=202,
     content={"code": "USERPAYING", "message": "需要用户输入支付密码"},
     code="USERPAYING",
 )
 
 
-_NOTHING_DONE: Final = Said(status=200, content={})
+_NOTHING_DONE: Final = Answer(status=200, content={})
 
 
 @dataclass(slots=True, kw_only=True)
 class _Exchange:
-    """One call on its way through, and what is known of it so far."""
+    """One call in progress, and what is known of it so far."""
 
     route: Route
     request: Request
@@ -70,11 +79,11 @@ class _Exchange:
 
     @property
     def mch_id(self) -> str:
-        """Who calls; of somebody who could not prove it, who they say they are."""
+        """The merchant that calls; if it is not verified, the one that it claims to be."""
         if self.account is not None:
             return self.account.mch_id
-        said = read_authorization(self.request.headers.get("authorization", ""))
-        return said.mchid if said else ""
+        claimed = read_authorization(self.request.headers.get("authorization", ""))
+        return claimed.mchid if claimed else ""
 
     @property
     def out_trade_no(self) -> str:
@@ -92,70 +101,70 @@ def answer_v3(world: World, request: Request) -> Response:
     try:
         route = find_route(request.method, request.target.partition("?")[0])
     except NoRoute as missing:
-        return nothing(missing.status)
+        return empty_answer(missing.status)
     with world.lock:
         exchange = _Exchange(route=route, request=request, fault=_fault(world, route, request))
-        said = _said(world, exchange)
-        early = _paid_early(world, exchange, said)
-        _write_down(world, exchange, said)
+        answer = _answer(world, exchange)
+        early = _paid_early(world, exchange, answer)
+        _record(world, exchange, answer)
     if early is not None:
         send(world, early)
-    return _response(world, exchange, said)
+    return _response(world, exchange, answer)
 
 
 def _fault(world: World, route: Route, request: Request) -> Fault | None:
     scripted = world.script.take(Stage.ANSWER, route.operation, api=Api.V3, host=request.host)
-    if scripted is None and world.numbers.happens(world.options.probe_share):
-        return arm(PROBE)
+    if scripted is None and world.identifiers.happens(world.options.probe_share):
+        return new_fault(PROBE)
     return scripted
 
 
-def _said(world: World, exchange: _Exchange) -> Said:
+def _answer(world: World, exchange: _Exchange) -> Answer:
     try:
-        return _carried_out(world, exchange)
+        return _executed(world, exchange)
     except V3Refusal as refusal:
         return refused(refusal, exchange.request)
 
 
-def _carried_out(world: World, exchange: _Exchange) -> Said:
+def _executed(world: World, exchange: _Exchange) -> Answer:
     route, request, fault = exchange.route, exchange.request, exchange.fault
     call = admit(route, request, world.accounts, now=world.clock.now())
     exchange.account = call.account
-    said = _NOTHING_DONE
+    answer = _NOTHING_DONE
     if fault is None or fault.executed:
-        said = _OPERATIONS[route.operation](world, call)
+        answer = _OPERATIONS[route.operation](world, call)
     if exchange.fault_name in _REFUSING:
         raise V3Refusal(_REFUSING[exchange.fault_name])
     asked = request.headers.get("wechatpay-serial", "")
     exchange.signer = world.keychain.for_answer(call.account, asked=asked)
-    return _USERPAYING if exchange.fault_name == "http_202" else said
+    return _USERPAYING if exchange.fault_name == "http_202" else answer
 
 
-def _paid_early(world: World, exchange: _Exchange, said: Said) -> Notice | None:
-    """Let a customer with quick thumbs pay before the shop hears that the order is accepted."""
+def _paid_early(world: World, exchange: _Exchange, answer: Answer) -> Notice | None:
+    """Let the customer pay before the answer to the shop, if the fault ``before_answer`` is set."""
     operation = exchange.route.operation
-    if operation != "unifiedorder" or said.status != 200 or not said.content:
+    if operation != "unifiedorder" or answer.status != 200 or not answer.content:
         return None
     if world.script.take(Stage.PLACING, operation, api=Api.V3) is None:
         return None
     trade = world.trade(exchange.mch_id, exchange.out_trade_no)
-    return claim(world, settle(world, trade, Manner()))
+    return claim(world, take_payment(world, trade, PaymentDetails()))
 
 
-def _write_down(world: World, exchange: _Exchange, said: Said) -> None:
+def _record(world: World, exchange: _Exchange, answer: Answer) -> None:
     page = page_instead(exchange.fault_name)
-    world.heard.append(
-        Heard(
+    world.requests.append(
+        RequestRecord(
             at=world.clock.now(),
             api=Api.V3,
             operation=exchange.route.operation,
             host=exchange.request.host,
             mch_id=exchange.mch_id,
             out_trade_no=exchange.out_trade_no,
-            http_status=said.status if page is None else page.status,
+            http_status=answer.status if page is None else page.status,
             return_code="SUCCESS",
-            result_code="SUCCESS" if said.status < 400 else "FAIL",
-            err_code=said.code,
+            result_code="SUCCESS" if answer.status < 400 else "FAIL",
+            err_code=answer.code,
             fault=exchange.fault_name,
             signed_by="" if exchange.signer is None else exchange.signer.serial,
             unknown_fields=(),
@@ -163,19 +172,21 @@ def _write_down(world: World, exchange: _Exchange, said: Said) -> None:
     )
 
 
-def _response(world: World, exchange: _Exchange, said: Said) -> Response:
+def _response(world: World, exchange: _Exchange, answer: Answer) -> Response:
     fault = exchange.fault_name
     page = page_instead(fault)
     if page is not None:
         return page
     if fault == "empty":
-        return Response(body=b"", content_type=JSON, line=line_of(exchange.fault, 0))
+        return Response(
+            body=b"", content_type=JSON, network_fault=network_fault_of(exchange.fault, 0)
+        )
     response = respond(
-        said,
+        answer,
         exchange.request,
         signer=exchange.signer,
         now=world.clock.now(),
-        numbers=world.numbers,
+        identifiers=world.identifiers,
         fault=fault,
     )
-    return replace(response, line=line_of(exchange.fault, len(response.body)))
+    return replace(response, network_fault=network_fault_of(exchange.fault, len(response.body)))

@@ -1,7 +1,6 @@
-"""With which key the simulated gateway signs: certificates that rotate, and a public key.
+"""WeChat Pay's signing keys: platform certificates that rotate, and a public key.
 
-Sections 2.5 and 2.6 of protocol-v3. What a person does to the keys is here; the caller holds
-the world's lock.
+Source: protocol-v3 sections 2.5 and 2.6. The caller holds the world's lock.
 """
 
 from __future__ import annotations
@@ -9,19 +8,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Final
 
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509.oid import NameOID
 
+from django_wxpay.protocol.v3.certificates import read_certificate
 from django_wxpay.protocol.v3.keys import load_private_key
-from django_wxpay.simulator.control.errors import ControlError
+from django_wxpay.simulator.control.arguments import ControlError
 from django_wxpay.simulator.state.accounts import Account, KeyMode
 from django_wxpay.simulator.state.clock import Clock
-from django_wxpay.simulator.state.identifiers import Numbers
-from django_wxpay.simulator.v3 import minting
-from django_wxpay.simulator.v3.material import KeyMaterial
-from django_wxpay.simulator.v3.minting import Certificate
+from django_wxpay.simulator.state.identifiers import Identifiers
+from django_wxpay.simulator.v3.demo_keys import KeyMaterial
 
 # A new certificate is listed this long before it signs, and the old one's end moves there.
 NOTICE: Final = timedelta(hours=24)
@@ -32,7 +34,7 @@ SCHEDULE: Final = (0.001, 0.01, 0.05, 0.1, 0.2, 0.5, 1.0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signer:
-    """A key to sign with, and the serial or id under which others know it."""
+    """A signing key, and its public serial or id."""
 
     serial: str
     private_key: RSAPrivateKey = field(repr=False)
@@ -40,7 +42,7 @@ class Signer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Migration:
-    """A merchant's way from certificates to the public key; ``share`` None: by the calendar."""
+    """A merchant's migration to the public key; ``share`` None grows by the calendar."""
 
     started_at: datetime
     share: float | None
@@ -54,7 +56,7 @@ class Migration:
 
 
 class Keychain:
-    """WeChat Pay's keys, for all merchants alike; how far each has migrated is its own matter."""
+    """WeChat Pay's keys for all merchants, and the migration of each merchant."""
 
     def __init__(
         self,
@@ -62,17 +64,17 @@ class Keychain:
         accounts: Mapping[str, Account],
         *,
         clock: Clock,
-        numbers: Numbers,
+        identifiers: Identifiers,
     ) -> None:
         self._material = material
         self._accounts = accounts
         self._clock = clock
-        self._numbers = numbers
+        self._identifiers = identifiers
         self._first: Certificate | None = None
         self.reset()
 
     def reset(self) -> None:
-        """Return to how it began: one certificate, the same as then, and every merchant's mode."""
+        """Return to the first certificate and every merchant's first mode."""
         self._certificates: list[Certificate] = []
         self._newest_share = 0.0
         self._modes: dict[str, KeyMode] = {}
@@ -91,7 +93,8 @@ class Keychain:
         return self._newest_share
 
     def certificates(self) -> tuple[Certificate, ...]:
-        """Return the listed certificates, the oldest first; the first is made when it is needed."""
+        """Return the listed certificates, the oldest first."""
+        # Made when it is needed: a key pair costs more time than all else.
         if not self._certificates:
             self._certificates.append(self._begun())
         return tuple(self._certificates)
@@ -104,14 +107,14 @@ class Keychain:
         mode, now = self.mode(account), self._clock.now()
         if mode is not KeyMode.MIGRATION:
             return 1.0 if mode is KeyMode.PUBLIC_KEY else 0.0
-        # A merchant that starts in the middle is on its first day.
+        # A merchant that starts in a migration is on its first day.
         started = Migration(started_at=now, share=None)
         return self._migrations.setdefault(account.mch_id, started).callback_share(now)
 
     def for_answer(self, account: Account, *, asked: str) -> Signer:
         """Return the key of an answer; ``asked`` is the request's ``Wechatpay-Serial``.
 
-        It decides during a migration alone.
+        It decides only during a migration.
         """
         mode = self.mode(account)
         wished = mode is KeyMode.MIGRATION and asked == self._material.public_key_id
@@ -119,7 +122,7 @@ class Keychain:
 
     def for_callback(self, account: Account) -> Signer:
         """Return the key of a callback."""
-        by_public_key = self._numbers.happens(self.callback_share(account))
+        by_public_key = self._identifiers.happens(self.callback_share(account))
         return self._public() if by_public_key else self._certified()
 
     def rotate(self) -> None:
@@ -130,7 +133,7 @@ class Keychain:
             raise ControlError("migrating", "certificates do not rotate during a migration")
         now = self._clock.now()
         ending = replace(self._certificates[0], expires_at=now.replace(microsecond=0) + NOTICE)
-        self._certificates = [ending, minting.mint(entropy=self._serial(), now=now)]
+        self._certificates = [ending, _mint(entropy=self._serial(), now=now)]
         self._newest_share = 0.0
 
     def switch(self, share: float) -> None:
@@ -147,14 +150,14 @@ class Keychain:
         self._newest_share = 0.0
 
     def migrate(self, mch_ids: Iterable[str], *, share: float | None) -> None:
-        """Put merchants on their way to the public key, by the calendar or at a fixed share."""
+        """Start a migration to the public key, by the calendar or at a fixed share."""
         self._check_not_rotating()
         for mch_id in mch_ids:
             self._modes[mch_id] = KeyMode.MIGRATION
             self._migrations[mch_id] = Migration(started_at=self._clock.now(), share=share)
 
     def set_mode(self, mch_ids: Iterable[str], mode: KeyMode) -> None:
-        """Say with which keys WeChat Pay signs for merchants; a migration starts anew."""
+        """Set the key mode of merchants; a migration starts anew."""
         if mode is KeyMode.MIGRATION:
             self.migrate(mch_ids, share=None)
         else:
@@ -175,11 +178,11 @@ class Keychain:
 
     def _made(self) -> Certificate:
         if self._material.certificate:
-            return minting.load(self._material.certificate, self._material.certificate_key)
-        return minting.mint(entropy=self._serial(), now=self._clock.now(), key=minting.first_key())
+            return _load(self._material.certificate, self._material.certificate_key)
+        return _mint(entropy=self._serial(), now=self._clock.now(), key=_first_key())
 
     def _serial(self) -> bytes:
-        return self._numbers.bytes(minting.SERIAL_BYTES)
+        return self._identifiers.bytes(_SERIAL_BYTES)
 
     def _public(self) -> Signer:
         return Signer(
@@ -189,6 +192,69 @@ class Keychain:
 
     def _certified(self) -> Signer:
         certificates = self.certificates()
-        newest = self._numbers.happens(self._newest_share)
+        newest = self._identifiers.happens(self._newest_share)
         chosen = certificates[-1] if newest else certificates[0]
         return Signer(serial=chosen.serial_no, private_key=chosen.private_key)
+
+
+# Protocol-v3 section 2.5.
+_LIFE: Final = timedelta(days=5 * 365)
+_NAME: Final = "Simulated WeChat Pay platform certificate (TEST ONLY)"
+# One byte less than there is room for, so that a serial starts with zeros.
+_SERIAL_BYTES: Final = 19
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """One platform certificate with its private key, and the dates the list gives for it."""
+
+    serial_no: str
+    pem: str
+    private_key: RSAPrivateKey = field(repr=False)
+    effective_at: datetime
+    expires_at: datetime
+
+
+def _mint(*, entropy: bytes, now: datetime, key: RSAPrivateKey | None = None) -> Certificate:
+    """Return a new self-signed certificate that is good for five years from ``now``.
+
+    ``entropy`` becomes its serial. It begins with a zero, which a client must not drop
+    (protocol-v3 section 2.3).
+    """
+    key = key or _new_key()
+    effective_at = now.replace(microsecond=0)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, _NAME)])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(int.from_bytes(entropy[:_SERIAL_BYTES]) or 1)
+        .not_valid_before(effective_at)
+        .not_valid_after(effective_at + _LIFE)
+        .sign(key, SHA256())
+    )
+    return _load(made.public_bytes(Encoding.PEM).decode(), key)
+
+
+def _load(pem: str, private_key: str | RSAPrivateKey) -> Certificate:
+    """Return the certificate in ``pem``; ``ConfigurationError`` where there is none."""
+    read = read_certificate(pem)
+    return Certificate(
+        serial_no=read.serial_no,
+        pem=read.pem,
+        private_key=load_private_key(private_key),
+        effective_at=read.not_before,
+        expires_at=read.not_after,
+    )
+
+
+def _new_key() -> RSAPrivateKey:
+    return generate_private_key(public_exponent=65537, key_size=2048)
+
+
+@cache
+def _first_key() -> RSAPrivateKey:
+    # One for all simulators of a process: generating a pair is slow, and only that of a
+    # second certificate has to differ.
+    return _new_key()

@@ -1,6 +1,6 @@
-"""How promotions are spelled in each family of APIv3, whatever spelling they were given in.
+"""Names of promotions in each family of APIv3, whatever names they were given under.
 
-The global names are those of protocol-v3 section 3.3, the mainland ones those of 4.3.
+Sources: protocol-v3 section 3.3 for the global names, section 4.3 for the mainland ones.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from django_wxpay.protocol.merchants import Region
 
 Given = Mapping[str, Any]
 
-# What one member is called: everywhere it may come from, globally, in mainland China.
+# One member: every name that it may be given under, the global name, the mainland name.
 _MEMBERS: Final = (
     (("promotion_id", "coupon_id"), "promotion_id", "coupon_id"),
     (("name",), "name", "name"),
@@ -50,18 +50,18 @@ _GOODS: Final = (
 )
 _Table = tuple[tuple[tuple[str, ...], str, str], ...]
 
-# Funded in advance, or not: the global word, the mainland one.
+# Types, funded in advance or not: the global name, the mainland one.
 _TYPES: Final = (("COUPON", "CASH"), ("DISCOUNT", "NOCASH"))
 
 
 def spelled(
     promotions: Iterable[Given], *, region: Region, currency: str, contribution: str
 ) -> list[dict[str, Any]]:
-    """Return ``promotions`` as an order object of ``region`` tells them.
+    """Return ``promotions`` with the names of ``region``.
 
-    ``currency`` is the order's, for those that name none. ``contribution`` is ``wxpay`` or
-    ``wechatpay``, for the member that the global documents spell in two ways (section 11).
-    Members that nobody knows are told as they are.
+    ``currency`` is the order's, for those without one. ``contribution`` is ``wxpay`` or
+    ``wechatpay``, for the member that the global documents spell in two ways (protocol-v3
+    section 11). Unknown members stay unchanged.
     """
     return [
         _promotion({"currency": currency, **given}, region, contribution) for given in promotions
@@ -69,33 +69,33 @@ def spelled(
 
 
 def _promotion(given: Given, region: Region, contribution: str) -> dict[str, Any]:
-    told = _renamed(given, _MEMBERS, region)
+    members = _renamed(given, _MEMBERS, region)
     word = _type(given, region)
     if word:
-        told["type"] = word
-    lines = told.get("goods_detail")
+        members["type"] = word
+    lines = members.get("goods_detail")
     if isinstance(lines, list):
-        told["goods_detail"] = [_goods_line(line, region) for line in lines]
+        members["goods_detail"] = [_goods_line(line, region) for line in lines]
     if contribution == "wechatpay":
-        return {name.replace("wxpay_", "wechatpay_"): value for name, value in told.items()}
-    return told
+        return {name.replace("wxpay_", "wechatpay_"): value for name, value in members.items()}
+    return members
 
 
 def _renamed(given: Given, table: _Table, region: Region) -> dict[str, Any]:
-    rest, told = dict(given), {}
+    rest, members = dict(given), {}
     for spellings, overseas, mainland in table:
         for spelling in spellings:
             if spelling in rest:
-                told[mainland if region is Region.MAINLAND else overseas] = rest.pop(spelling)
-    return told | rest
+                members[mainland if region is Region.MAINLAND else overseas] = rest.pop(spelling)
+    return members | rest
 
 
 def _type(given: Given, region: Region) -> str:
-    """Return the family's word for a known type, "" for any other."""
+    """Return the name of a known type in ``region``, "" for any other."""
     known = [words for words in _TYPES if given.get("type") in words]
     return known[0][region is Region.MAINLAND] if known else ""
 
 
 def _goods_line(line: Any, region: Region) -> Any:
-    # Whoever drives the simulator may have told it nonsense; it is told on as it is.
+    # The control plane accepts any JSON here, and it is sent unchanged.
     return _renamed(line, _GOODS, region) if isinstance(line, dict) else line

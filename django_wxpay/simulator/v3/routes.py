@@ -1,7 +1,4 @@
-"""Which path of APIv3 leads where (protocol-v3 sections 3.1 and 4.1).
-
-The path is matched as it was sent: what is percent-encoded in it belongs to one part.
-"""
+"""Routes of APIv3 (protocol-v3 sections 3.1 and 4.1)."""
 
 from __future__ import annotations
 
@@ -11,12 +8,12 @@ from typing import Final
 from urllib.parse import unquote
 
 from django_wxpay.protocol.merchants import Mode, Region
-from django_wxpay.simulator.faults.faults import CERTIFICATES
+from django_wxpay.simulator.faults.script import CERTIFICATES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """Where a request goes; ``mode`` None: the merchant's own, for the path does not tell."""
+    """The operation of a path, and its parameters; ``mode`` None is the merchant's own."""
 
     operation: str
     region: Region
@@ -27,7 +24,7 @@ class Route:
 
     @property
     def is_observed(self) -> bool:
-        """Whether it is one of the ``/v3/pay`` paths, whose refusals were looked at (7.1)."""
+        """Whether its refusals were observed: ``/v3/pay`` paths (protocol-v3 section 7.1)."""
         return self.region is Region.MAINLAND and self.operation != CERTIFICATES
 
 
@@ -41,7 +38,7 @@ class _Row:
 
 
 class NoRoute(Exception):
-    """Nothing is there, or not by this method: ``status`` is 404 or 405."""
+    """No such path, or not with this method: ``status`` is 404 or 405."""
 
     def __init__(self, status: int) -> None:
         self.status = status
@@ -49,7 +46,8 @@ class NoRoute(Exception):
 
 
 def find_route(method: str, path: str) -> Route:
-    """Return where a request for ``path``, percent-encoded, goes; else raise ``NoRoute``."""
+    """Return the route of ``path``, which is percent-encoded; raises ``NoRoute``."""
+    # Matched before decoding: an encoded slash belongs to a number.
     found = [(row, match) for row in _ROWS if (match := row.path.fullmatch(path))]
     for row, match in found:
         if row.method == method:

@@ -1,4 +1,4 @@
-"""What the faults of one v3 message do to it: to what it says, to its octets, to its signature."""
+"""Faults in one v3 message: in its members, in its octets, in its signature."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any, Final
 from django_wxpay.protocol.v3.documents import write_object
 from django_wxpay.protocol.v3.signing import PROBE as PROBE_TEXT
 from django_wxpay.protocol.v3.signing import signed_headers
-from django_wxpay.simulator.faults.faults import PROBE
-from django_wxpay.simulator.state.identifiers import Numbers
+from django_wxpay.simulator.faults.script import PROBE
+from django_wxpay.simulator.state.identifiers import Identifiers
 from django_wxpay.simulator.v3.demo_keys import TEST_MERCHANT_PRIVATE_KEY
 from django_wxpay.simulator.v3.keychain import Signer
 
@@ -19,17 +19,17 @@ Content = dict[str, Any]
 
 # The minutes by which a signature's time is off, in seconds: twice the window.
 _SHIFTS: Final = {"stale_timestamp": -600, "future_timestamp": 600}
-# In the form of a serial, and nobody's.
-_STRANGE_SERIAL: Final = "7F" * 20
+# The form of a serial that no certificate has.
+_UNKNOWN_SERIAL: Final = "7F" * 20
 
 
 def changed(content: Mapping[str, Any], fault: str) -> Content:
-    """Return an answer's or a resource's content after a fault that changes what it says."""
-    told = dict(content)
+    """Return the content of an answer or resource after a fault that changes its members."""
+    members = dict(content)
     change = _CHANGES.get(fault)
     if change is not None:
-        change(told)
-    return dict(reversed(told.items())) if fault == "shuffled_members" else told
+        change(members)
+    return dict(reversed(members.items())) if fault == "shuffled_members" else members
 
 
 def written(content: Content | None, fault: str) -> bytes:
@@ -39,49 +39,49 @@ def written(content: Content | None, fault: str) -> bytes:
 
 
 def signature_headers(
-    body: bytes, *, signer: Signer, now: datetime, numbers: Numbers, fault: str
+    body: bytes, *, signer: Signer, now: datetime, identifiers: Identifiers, fault: str
 ) -> dict[str, str]:
     """Return the ``Wechatpay-*`` headers of ``body``, spoiled in the way ``fault`` names."""
     if fault == "unsigned":
         return {}
     headers = signed_headers(
         body + b" " if fault == "other_body" else body,
-        serial=_STRANGE_SERIAL if fault == "wrong_serial" else signer.serial,
+        serial=_UNKNOWN_SERIAL if fault == "wrong_serial" else signer.serial,
         private_key=TEST_MERCHANT_PRIVATE_KEY if fault == "bad_signature" else signer.private_key,
         timestamp=int(now.timestamp()) + _SHIFTS.get(fault, 0),
-        nonce=numbers.nonce(),
+        nonce=identifiers.nonce(),
     )
     if fault == PROBE:
-        headers["Wechatpay-Signature"] = _probe(headers["Wechatpay-Signature"], numbers)
+        headers["Wechatpay-Signature"] = _probe(headers["Wechatpay-Signature"], identifiers)
     if fault == "no_signature_type":
         del headers["Wechatpay-Signature-Type"]
     return headers
 
 
-def _probe(signature: str, numbers: Numbers) -> str:
-    """Return what a probe has for a signature; one in two is not even base64 (section 2.3)."""
+def _probe(signature: str, identifiers: Identifiers) -> str:
+    """Return the signature of a probe; every second one is not base64 (protocol-v3 section 2.3)."""
     probe = PROBE_TEXT + signature[len(PROBE_TEXT) :]
-    return probe[: len(probe) - numbers.bytes(1)[0] % 2]
+    return probe[: len(probe) - identifiers.bytes(1)[0] % 2]
 
 
 def _replace(names: tuple[str, ...], value: str) -> Callable[[Content], None]:
-    def change(told: Content) -> None:
-        told.update({name: value for name in names if name in told})
+    def change(members: Content) -> None:
+        members.update({name: value for name in names if name in members})
 
     return change
 
 
-def _grow(told: Content) -> None:
-    told["new_member_from_wechat"] = {"x": 1}
+def _grow(members: Content) -> None:
+    members["new_member_from_wechat"] = {"x": 1}
 
 
-def _raise_amount(told: Content) -> None:
-    told["amount"] = told["amount"] | {"total": told["amount"]["total"] + 1}
+def _raise_amount(members: Content) -> None:
+    members["amount"] = members["amount"] | {"total": members["amount"]["total"] + 1}
 
 
-def _change_currency(told: Content) -> None:
-    other = "EUR" if told["amount"].get("currency") == "USD" else "USD"
-    told["amount"] = told["amount"] | {"currency": other}
+def _change_currency(members: Content) -> None:
+    other = "EUR" if members["amount"].get("currency") == "USD" else "USD"
+    members["amount"] = members["amount"] | {"currency": other}
 
 
 _CHANGES: Final[dict[str, Callable[[Content], None]]] = {

@@ -93,7 +93,7 @@ _M20 = _E | {
     '"end_time":"20260101000005","state":"OK","err_msg":""}]',
 }
 
-# Section 7.3, word for word.
+# Protocol-v2 section 7.3, word for word.
 M21_XML = b"""<xml>
 <appid><![CDATA[wxd930ea5d5a258f4f]]></appid>
 <attach><![CDATA[]]></attach>

@@ -29,7 +29,7 @@ ORDER = {
     "trade_state": "NOTPAY",
     "trade_state_desc": "订单未支付",
 }
-# Every spelling of sections 3.9, 4.6 and 7.1, and the word that v2 has for it.
+# Every spelling of protocol-v3 sections 3.9, 4.6 and 7.1, and the word that v2 has for it.
 SHEET = {
     "USERPAYING": "USERPAYING",
     "PARAM_ERROR": "PARAM_ERROR",

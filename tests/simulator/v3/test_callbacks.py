@@ -1,4 +1,4 @@
-"""How v3 tells the shop: the envelope, its signature, and when it counts as heard (section 6)."""
+"""Notifications of v3: envelope, signature, and what counts as received (protocol-v3 section 6)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from django_wxpay.protocol.v3.signing import is_signed_by, read_signature_header
 from django_wxpay.simulator import DEMO_MERCHANTS, Options, Reply, Simulator, create_app
 from django_wxpay.simulator.v3.demo_keys import TEST_API_V3_KEY, TEST_PUBLIC_KEY
 from tests.simulator.conftest import START
-from tests.simulator.test_notifications import RHYTHM
+from tests.simulator.notifications.test_sending import RHYTHM
 from tests.simulator.v3.calling import (
     GLOBAL,
     MAINLAND,
@@ -68,7 +68,9 @@ def test_a_global_payment_is_told_in_english_with_its_id(
 def test_our_own_reader_understands_it(app: Simulator, anyone: Caller, ear: Ear) -> None:
     anyone.place("jsapi")
     paid = app.pay(anyone.mch_id, NUMBER)
-    notice = read_notice(ear.bodies[0], api_v3_key=TEST_API_V3_KEY)
+    notice = read_notice(
+        ear.bodies[0], merchant=replace(DEMO_MERCHANTS[0], api_v3_key=TEST_API_V3_KEY)
+    )
     assert notice.fact is not None
     assert (notice.fact.out_trade_no, notice.fact.mch_id) == (NUMBER, anyone.mch_id)
     assert notice.fact.transaction_id == paid["transaction_id"]

@@ -1,4 +1,4 @@
-"""What v3 tells of an order, state by state, and how it closes one (sections 3.3, 3.4 and 4.3)."""
+"""Querying and closing over v3, state by state (protocol-v3 sections 3.3, 3.4 and 4.3)."""
 
 from __future__ import annotations
 

@@ -1,0 +1,197 @@
+"""JSON objects of an order and of a refund, the same in queries and callbacks.
+
+Sources: protocol-v3 sections 3.3, 4.3 and 6.3. The global and the mainland family differ in
+names. For an unpaid order the global one has empty members, and the mainland one omits them.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from django_wxpay.protocol.merchants import Mode, Region
+from django_wxpay.protocol.times import parse_t14, to_rfc3339
+from django_wxpay.simulator.state.accounts import Account
+from django_wxpay.simulator.state.refunds import Refund
+from django_wxpay.simulator.state.trades import (
+    ACCEPT,
+    CLOSED,
+    DESCRIPTIONS,
+    NOTPAY,
+    PAID_STATES,
+    PAYERROR,
+    REFUND,
+    REVOKED,
+    SUCCESS,
+    USERPAYING,
+    Trade,
+)
+from django_wxpay.simulator.v3.promotions import spelled
+
+_ENGLISH_DESCRIPTIONS: Final[dict[str, str]] = {
+    NOTPAY: "Order not paid",
+    USERPAYING: "Payment in progress",
+    SUCCESS: "Payment successful",
+    REFUND: "Transferred to refund",
+    CLOSED: "Order closed",
+    REVOKED: "Order revoked",
+    PAYERROR: "Payment failed. Place another order and pay it again.",
+}
+
+
+def order_object(
+    trade: Trade,
+    account: Account,
+    *,
+    contribution: str,
+    is_english: bool,
+    state: str = "",
+) -> dict[str, Any]:
+    """Return ``trade`` as queries and callbacks contain it; ``state`` replaces the present one."""
+    state = state or trade.state
+    # ACCEPT is a state of v2 only.
+    state = USERPAYING if state == ACCEPT else state
+    region = account.region
+    members = {
+        **_identity(trade, account),
+        "out_trade_no": trade.out_trade_no,
+        "trade_state": state,
+        "trade_state_desc": (_ENGLISH_DESCRIPTIONS if is_english else DESCRIPTIONS)[state],
+    }
+    if "attach" in trade.terms:
+        members["attach"] = trade.terms["attach"]
+    if state not in PAID_STATES:
+        return members | _unpaid(trade, region)
+    return members | _paid(trade, account, contribution)
+
+
+def _identity(trade: Trade, account: Account) -> dict[str, str]:
+    """Return the identity of the merchant: one group of members, never both."""
+    terms = trade.terms
+    if account.mode is Mode.COMMON:
+        return {"appid": terms["appid"], "mchid": trade.mch_id}
+    named = {"sp_appid": terms["appid"], "sp_mchid": trade.mch_id}
+    subs = {"sub_appid": terms.get("sub_appid"), "sub_mchid": terms.get("sub_mch_id")}
+    return named | {name: text for name, text in subs.items() if text}
+
+
+def _unpaid(trade: Trade, region: Region) -> dict[str, Any]:
+    total, currency = int(trade.terms["total_fee"]), trade.terms.get("fee_type", "CNY")
+    if region is Region.MAINLAND:
+        # Real answers contain no currency but the payer's.
+        return {
+            "amount": {"payer_currency": "CNY", "total": total},
+            "promotion_detail": [],
+            "scene_info": {"device_id": trade.terms.get("device_info", "")},
+        }
+    return {
+        "id": "",
+        "trade_type": trade.terms["trade_type"],
+        "bank_type": "",
+        "success_time": "",
+        "payer": {},
+        "amount": {"total": total, "payer_total": 0, "currency": currency, "payer_currency": ""},
+    }
+
+
+def _paid(trade: Trade, account: Account, contribution: str) -> dict[str, Any]:
+    payment, region = trade.payment, account.region
+    is_mainland = region is Region.MAINLAND
+    members: dict[str, Any] = {
+        "transaction_id" if is_mainland else "id": trade.transaction_id,
+        "trade_type": payment["trade_type"],
+        "bank_type": payment["bank_type"],
+        "success_time": to_rfc3339(parse_t14(payment["time_end"])),
+        "payer": _payer(payment, account.mode),
+        "amount": _amount(payment, region),
+    }
+    if is_mainland and "device_info" in trade.terms:
+        members["scene_info"] = {"device_id": trade.terms["device_info"]}
+    if "promotion_detail" in payment:
+        members["promotion_detail"] = spelled(
+            json.loads(payment["promotion_detail"])["promotion_detail"],
+            region=region,
+            currency=payment["fee_type"],
+            contribution="wxpay" if is_mainland else contribution,
+        )
+    return members
+
+
+def _payer(payment: dict[str, str], mode: Mode) -> dict[str, str]:
+    if mode is Mode.COMMON:
+        return {"openid": payment["openid"]}
+    both = {"sp_openid": payment["openid"], "sub_openid": payment.get("sub_openid", "")}
+    return {name: openid for name, openid in both.items() if openid}
+
+
+def _amount(payment: dict[str, str], region: Region) -> dict[str, Any]:
+    amount: dict[str, Any] = {
+        "total": int(payment["total_fee"]),
+        "payer_total": int(payment["cash_fee"]),
+        "currency": payment["fee_type"],
+        "payer_currency": payment["cash_fee_type"],
+    }
+    if region is Region.GLOBAL and "rate_value" in payment:
+        rate = int(payment["rate_value"])
+        amount["exchange_rate"] = {"type": "SETTLEMENT_RATE", "rate": rate}
+    return amount
+
+
+# The global family names one state differently (protocol-v3 section 6.2).
+_GLOBAL_REFUND_STATUS: Final = {"CLOSED": "REFUNDCLOSE"}
+
+
+def refund_object(refund: Refund, account: Account) -> dict[str, Any]:
+    """Return ``refund`` as a callback contains it."""
+    trade = refund.trade
+    is_global = account.region is Region.GLOBAL
+    status = _GLOBAL_REFUND_STATUS.get(refund.status, refund.status) if is_global else refund.status
+    members: dict[str, Any] = {
+        **_refund_merchant(refund, account),
+        "out_trade_no": trade.out_trade_no,
+        "transaction_id": trade.transaction_id,
+        "out_refund_no": refund.out_refund_no,
+        "refund_id": refund.refund_id,
+        "refund_status": status,
+    }
+    if refund.status == "SUCCESS":
+        members["success_time"] = to_rfc3339(refund.updated_at)
+    return members | (_global_refund(refund) if is_global else _mainland_refund(refund))
+
+
+def _refund_merchant(refund: Refund, account: Account) -> dict[str, str]:
+    if account.mode is Mode.COMMON:
+        return {"mchid": account.mch_id}
+    return {"sp_mchid": account.mch_id, "sub_mchid": refund.trade.terms["sub_mch_id"]}
+
+
+def _mainland_refund(refund: Refund) -> dict[str, Any]:
+    return {"user_received_account": "支付用户零钱", "amount": _refund_amount(refund)}
+
+
+def _global_refund(refund: Refund) -> dict[str, Any]:
+    payment = refund.trade.payment
+    amount = _refund_amount(refund) | {
+        "currency": payment["fee_type"],
+        "payer_currency": payment["cash_fee_type"],
+    }
+    if "rate_value" in payment:
+        rate = int(payment["rate_value"])
+        amount["exchange_rate"] = {"type": "SETTLEMENT_RATE", "rate": rate}
+    return {
+        "recv_account": "User balance",
+        "fund_source": "REFUND_SOURCE_UNSETTLED_FUNDS",
+        "amount": amount,
+    }
+
+
+def _refund_amount(refund: Refund) -> dict[str, Any]:
+    payment = refund.trade.payment
+    total, payer_total = int(payment["total_fee"]), int(payment["cash_fee"])
+    return {
+        "total": total,
+        "refund": refund.refund_fee,
+        "payer_total": payer_total,
+        # Rounded half up (protocol-v3 section 4.4 says only that it is rounded).
+        "payer_refund": (2 * refund.refund_fee * payer_total + total) // (2 * total),
+    }

@@ -1,0 +1,217 @@
+"""Making an order: every rule before anything is written, one row a number."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import transaction
+
+from django_wxpay import services
+from django_wxpay.exceptions import InvalidOrder, OrderConflict, UnknownMerchant
+from django_wxpay.models import Notification, Order, OrderEvent
+from django_wxpay.protocol.times import to_t14
+from tests.services.conftest import new_order
+from tests.wechatpay.transport import ScriptedTransport
+from tests.wechatpay.v2 import API_KEY, APPID, MCH_ID, payment_notice
+
+pytestmark = pytest.mark.django_db
+
+
+def test_an_order_is_written_with_the_merchants_identity_and_nothing_is_sent(
+    gateway: ScriptedTransport,
+) -> None:
+    order = new_order(reference="SHOP-1", attach="branch 7")
+
+    assert gateway.calls == []
+    assert (order.mch_id, order.appid, order.sub_mch_id) == (MCH_ID, APPID, "")
+    assert (order.trade_state, order.total_fee, order.fee_type) == ("CREATED", 100, "CNY")
+    assert order.reference == "SHOP-1"
+    assert order.notify_url == "https://shop.example.com/wxpay/notify/default/payment/"
+    assert len(order.out_trade_no) == 32
+    assert Order.objects.get() == order
+    assert OrderEvent.objects.count() == 0
+
+
+def test_an_institution_fills_in_its_sub_merchant_and_an_order_may_name_its_own() -> None:
+    filled = new_order(merchant="institution")
+    named = new_order(merchant="institution", sub_mch_id="1900000201")
+
+    assert filled.sub_mch_id == "1900000200"
+    assert named.sub_mch_id == "1900000201"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("total_fee", 0),
+        ("total_fee", -1),
+        ("total_fee", True),
+        ("total_fee", 1.0),
+        ("total_fee", "100"),
+        ("total_fee", None),
+        ("out_trade_no", "x" * 33),
+        ("out_trade_no", ""),
+        ("out_trade_no", "blank here"),
+        ("body", ""),
+        ("fee_type", "XYZ"),
+        ("appid", "wx0000000000000000"),
+        ("time_expire", "yesterday"),
+        ("time_expire", datetime(2026, 1, 1)),  # noqa: DTZ001 - naive is what is refused
+        ("time_expire", datetime.now(UTC) + timedelta(minutes=1)),
+        ("detail", {"goods_detail": "not a list"}),
+        ("scene_info", "{not json"),
+        ("reference", "x" * 129),
+        ("colour", "red"),
+        ("notify_url", "https://elsewhere.example.com"),
+        ("mch_id", "1900000999"),
+        ("sub_mch_id", "1900000200"),
+        ("product_id", ""),
+    ],
+)
+def test_what_breaks_a_rule_is_refused_by_name_and_nothing_is_written(
+    field: str,
+    value: Any,
+) -> None:
+    with pytest.raises(InvalidOrder) as caught:
+        new_order(**{field: value})
+
+    assert caught.value.field == field
+    assert field in str(caught.value)
+    assert Order.objects.count() == 0
+
+
+@pytest.mark.parametrize("missing", ["trade_type", "body"])
+def test_a_missing_parameter_is_named(missing: str) -> None:
+    fields = {"trade_type": "NATIVE", "body": "Tea", "product_id": "P1", "total_fee": 1}
+    del fields[missing]
+
+    with pytest.raises(InvalidOrder) as caught:
+        services.create_order(**fields)
+
+    assert caught.value.field == missing
+
+
+def test_an_unknown_merchant_is_said_so() -> None:
+    with pytest.raises(UnknownMerchant, match="nobody"):
+        new_order(merchant="nobody")
+
+
+def test_the_same_order_again_is_the_same_row() -> None:
+    expire = datetime.now(UTC) + timedelta(hours=1, microseconds=123)
+    fields = {
+        "out_trade_no": "TEST000001",
+        "time_expire": expire,
+        "detail": {"goods_detail": [{"goods_id": "tea", "quantity": 1, "price": 100}]},
+    }
+    first, new = services.get_or_create_order(
+        trade_type="NATIVE", body="Tea", total_fee=100, product_id="P1", **fields
+    )
+    again, new_again = services.get_or_create_order(
+        trade_type="NATIVE",
+        body="Tea",
+        total_fee=100,
+        product_id="P1",
+        **fields | {"time_expire": to_t14(expire), "spbill_create_ip": "203.0.113.9"},
+    )
+
+    assert (new, new_again) == (True, False)
+    assert again.pk == first.pk
+    assert again.spbill_create_ip == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("total_fee", 101), ("body", "Coffee"), ("attach", "x"), ("reference", "another")],
+)
+def test_the_same_number_with_other_parameters_is_a_conflict(field: str, value: Any) -> None:
+    order = new_order(out_trade_no="TEST000001")
+
+    with pytest.raises(OrderConflict) as caught:
+        new_order(out_trade_no="TEST000001", **{field: value})
+
+    assert caught.value.fields == (field,)
+    order.refresh_from_db()
+    assert (order.total_fee, order.body) == (100, "Tea")
+
+
+def test_the_same_number_belongs_to_each_merchant_alone() -> None:
+    new_order(out_trade_no="TEST000001")
+    new_order(out_trade_no="TEST000001", merchant="institution")
+
+    assert Order.objects.count() == 2
+
+
+def test_an_order_rolls_back_with_the_callers_transaction() -> None:
+    with pytest.raises(RuntimeError, match="the shop"), transaction.atomic():
+        new_order()
+        raise RuntimeError("the shop changed its mind")
+
+    assert Order.objects.count() == 0
+
+
+def test_a_number_taken_in_the_same_moment_is_found_and_compared(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The look before the insert is a courtesy; the unique constraint is what decides."""
+    from django_wxpay.services.orders import creating
+
+    first = new_order(out_trade_no="TEST000001")
+    answers = iter([None, first])
+    monkeypatch.setattr(creating, "_find", lambda *args: next(answers))
+    with transaction.atomic():
+        again = new_order(out_trade_no="TEST000001")
+        assert Order.objects.count() == 1, "the caller's transaction goes on"
+
+    assert again == first
+
+
+def test_an_integrity_error_about_something_else_is_not_swallowed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from django.db import IntegrityError
+
+    from django_wxpay.services.orders import creating
+
+    new_order(out_trade_no="TEST000001")
+    monkeypatch.setattr(creating, "_find", lambda *args: None)
+
+    with pytest.raises(IntegrityError):
+        new_order(out_trade_no="TEST000001")
+
+
+def test_a_notification_that_came_first_settles_the_order_when_it_appears() -> None:
+    body = payment_notice("TEST000001")
+    early = services.receive_notification("default", "payment", {}, body)
+    assert not early.accepted
+    assert Notification.objects.get().outcome == "FAILED"
+
+    order = new_order(out_trade_no="TEST000001")
+
+    assert order.trade_state == "SUCCESS"
+    notification = Notification.objects.get()
+    assert (notification.outcome, notification.order, notification.attempts) == (
+        "APPLIED",
+        order,
+        1,
+    )
+    assert [event.kind for event in order.events.all()] == ["PAID"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_inside_a_transaction_the_waiting_notification_waits_for_the_commit() -> None:
+    services.receive_notification("default", "payment", {}, payment_notice("TEST000001"))
+    with transaction.atomic():
+        order = new_order(out_trade_no="TEST000001")
+        assert order.trade_state == "CREATED"
+        assert Notification.objects.get().outcome == "FAILED"
+
+    assert order.trade_state == "SUCCESS"
+
+
+def test_a_thousand_numbers_are_a_thousand_numbers() -> None:
+    from django_wxpay.services import clock
+
+    assert len({clock.out_trade_no() for _ in range(1000)}) == 1000
+    assert API_KEY not in repr(new_order())

@@ -1,0 +1,336 @@
+"""Placing: one prepay at a time, kept, reused, and never lost to a failed call."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import requests
+from django.db import connection, transaction
+
+from django_wxpay import services
+from django_wxpay.exceptions import (
+    BadSignature,
+    InsideTransaction,
+    InvalidOrder,
+    OutcomeUnknown,
+    Refused,
+)
+from django_wxpay.models import ApiReport, Order, OrderEvent, Prepay
+from django_wxpay.services.orders import placing
+from tests.services.conftest import new_order
+from tests.wechatpay.transport import ScriptedTransport
+from tests.wechatpay.v2 import PAID, granted, refused, standing
+
+pytestmark = pytest.mark.django_db
+
+
+def test_an_accepted_order_has_a_prepay_and_waits_to_be_paid(
+    gateway: ScriptedTransport,
+    order: Order,
+) -> None:
+    before = datetime.now(UTC)
+    prepay = services.unified_order(order)
+
+    assert gateway.paths() == ["/pay/unifiedorder"]
+    assert prepay.code_url == "weixin://wxpay/bizpayurl?pr=TEST123"
+    assert prepay.sign_type == "HMAC-SHA256"
+    assert timedelta(hours=2) - timedelta(seconds=5) < prepay.expires_at - before
+    assert prepay.expires_at - before < timedelta(hours=2, seconds=5)
+    assert order.trade_state == "NOTPAY"
+    event = OrderEvent.objects.get()
+    assert (event.kind, event.from_state, event.to_state) == ("MOVED", "CREATED", "NOTPAY")
+    assert event.dispatched_at is not None
+    report = ApiReport.objects.get()
+    assert report.out_trade_no == order.out_trade_no
+    assert report.interface_url == "http://gateway.test/pay/unifiedorder"
+    assert (report.return_code, report.result_code, report.err_code) == ("SUCCESS", "SUCCESS", "")
+
+
+def test_a_live_prepay_is_returned_without_a_call(gateway: ScriptedTransport, order: Order) -> None:
+    first = services.unified_order(order)
+    again = services.unified_order(Order.objects.get())
+
+    assert again == first
+    assert len(gateway.calls) == 1
+
+
+def test_an_expired_prepay_is_followed_by_a_new_one_with_the_same_parameters(
+    gateway: ScriptedTransport,
+    order: Order,
+) -> None:
+    first = services.unified_order(order)
+    Prepay.objects.update(expires_at=datetime.now(UTC))
+    second = services.unified_order(order)
+
+    assert second != first
+    sent = [
+        {name: value for name, value in fields.items() if name not in {"nonce_str", "sign"}}
+        for _, fields in gateway.calls
+    ]
+    assert sent[0] == sent[1]
+    assert OrderEvent.objects.count() == 1
+
+
+def test_a_mobile_browser_has_five_minutes(gateway: ScriptedTransport) -> None:
+    order = new_order(
+        trade_type="MWEB",
+        scene_info={
+            "h5_info": {"type": "Wap", "wap_url": "https://shop.example.com", "wap_name": "Shop"},
+        },
+    )
+    prepay = services.unified_order(order)
+
+    assert prepay.expires_at - prepay.created_at == timedelta(minutes=5)
+    assert services.payment_parameters(prepay) == {"mweb_url": prepay.mweb_url}
+
+
+def test_a_prepay_does_not_outlive_its_order(gateway: ScriptedTransport) -> None:
+    order = new_order(time_expire=datetime.now(UTC) + timedelta(minutes=30))
+
+    assert services.unified_order(order).expires_at == order.time_expire
+
+
+def test_a_refusal_is_one_call_and_stays_with_the_order(
+    gateway: ScriptedTransport,
+    order: Order,
+) -> None:
+    gateway.answers["/pay/unifiedorder"] = refused("NOAUTH", "商户无此接口权限")
+    with pytest.raises(Refused) as caught:
+        services.unified_order(order)
+
+    assert caught.value.err_code == "NOAUTH"
+    assert caught.value.advice
+    assert len(gateway.calls) == 1
+    order.refresh_from_db()
+    assert (order.trade_state, order.err_code) == ("CREATED", "NOAUTH")
+    assert order.placing_until is None
+
+    gateway.answers["/pay/unifiedorder"] = granted
+    services.unified_order(order)
+    assert (order.trade_state, order.err_code, order.err_code_des) == ("NOTPAY", "", "")
+
+
+def test_an_order_said_to_be_paid_is_asked_about_and_stands_as_paid(
+    gateway: ScriptedTransport,
+    order: Order,
+) -> None:
+    gateway.answers["/pay/unifiedorder"] = refused("ORDERPAID")
+    gateway.answers["/pay/orderquery"] = standing("SUCCESS", **PAID)
+    with pytest.raises(Refused, match="ORDERPAID"):
+        services.unified_order(order)
+
+    assert gateway.paths() == ["/pay/unifiedorder", "/pay/orderquery"]
+    order.refresh_from_db()
+    assert order.trade_state == "SUCCESS"
+
+
+def test_a_query_that_fails_after_orderpaid_does_not_hide_the_refusal(
+    gateway: ScriptedTransport,
+    order: Order,
+) -> None:
+    gateway.answers["/pay/unifiedorder"] = refused("ORDERPAID")
+    gateway.answers["/pay/orderquery"] = requests.ReadTimeout()
+    with pytest.raises(Refused, match="ORDERPAID"):
+        services.unified_order(order)
+
+    order.refresh_from_db()
+    assert (order.trade_state, order.err_code) == ("CREATED", "ORDERPAID")
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (requests.ReadTimeout(), OutcomeUnknown),
+        (requests.ConnectionError(), OutcomeUnknown),
+        (b"<html>502 Bad Gateway</html>", OutcomeUnknown),
+        (b"", OutcomeUnknown),
+        (b"<xml><return_code>SUCC", OutcomeUnknown),
+        (lambda sent: {**granted(sent), "mch_id": "1900000999"}, BadSignature),
+        (lambda sent: {**granted(sent), "nonce_str": ""}, BadSignature),
+    ],
+)
+def test_without_a_trustworthy_answer_the_order_stays_and_calling_again_is_safe(
+    gateway: ScriptedTransport,
+    order: Order,
+    answer: Any,
+    error: type[Exception],
+) -> None:
+    gateway.answers["/pay/unifiedorder"] = answer
+    with pytest.raises(error):
+        services.unified_order(order)
+
+    order.refresh_from_db()
+    assert (order.trade_state, order.placing_until) == ("CREATED", None)
+    assert Prepay.objects.count() == 0
+    assert ApiReport.objects.count() == 1
+
+    gateway.answers["/pay/unifiedorder"] = granted
+    assert services.unified_order(order).order == order
+
+
+@pytest.mark.parametrize(
+    ("state", "code"),
+    [
+        ("SUCCESS", "ORDERPAID"),
+        ("REFUND", "ORDERPAID"),
+        ("CLOSED", "ORDERCLOSED"),
+        ("REVOKED", "ORDERCLOSED"),
+    ],
+)
+def test_an_order_that_is_over_is_not_placed_again(
+    gateway: ScriptedTransport,
+    order: Order,
+    state: str,
+    code: str,
+) -> None:
+    Order.objects.update(trade_state=state)
+    with pytest.raises(Refused, match=code) as caught:
+        services.unified_order(order)
+
+    assert caught.value.advice
+    assert gateway.calls == []
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("verb", ["unified_order", "query_order", "close_order"])
+def test_no_network_while_a_transaction_is_open(
+    gateway: ScriptedTransport,
+    order: Order,
+    verb: str,
+) -> None:
+    with transaction.atomic(), pytest.raises(InsideTransaction, match=verb):
+        getattr(services, verb)(order)
+    with transaction.atomic(), pytest.raises(InsideTransaction, match="checkout"):
+        services.checkout(trade_type="NATIVE", body="Tea", total_fee=1, product_id="P1")
+
+    assert gateway.calls == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_transaction_is_open_while_the_wire_is_hot(
+    gateway: ScriptedTransport,
+    order: Order,
+) -> None:
+    open_during_call: list[bool] = []
+
+    def watch(sent: dict[str, str]) -> dict[str, str]:
+        open_during_call.append(connection.in_atomic_block)
+        return granted(sent)
+
+    gateway.answers["/pay/unifiedorder"] = watch
+    services.unified_order(order)
+
+    assert open_during_call == [False]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_at_once_get_one_prepay_from_one_call(gateway: ScriptedTransport, order: Order) -> None:
+    called, go_on = threading.Event(), threading.Event()
+
+    def slowly(sent: dict[str, str]) -> dict[str, str]:
+        called.set()
+        go_on.wait(5)
+        return granted(sent)
+
+    gateway.answers["/pay/unifiedorder"] = slowly
+    got: list[Prepay] = []
+
+    def place() -> None:
+        try:
+            got.append(services.unified_order(Order.objects.get()))
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=place) for _ in range(2)]
+    threads[0].start()
+    assert called.wait(5)
+    threads[1].start()
+    threads[1].join(0.3)
+    assert threads[1].is_alive(), "the second waits for what the first is granted"
+    go_on.set()
+    for thread in threads:
+        thread.join(10)
+
+    assert len(gateway.calls) == 1
+    assert got[0] == got[1]
+
+
+def test_who_waits_too_long_is_told_that_the_outcome_is_unknown(
+    gateway: ScriptedTransport,
+    order: Order,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(placing, "_longest_call_s", lambda order: 0.1)
+    Order.objects.update(placing_until=datetime.now(UTC) + timedelta(minutes=1))
+    with pytest.raises(OutcomeUnknown, match="somebody else"):
+        services.unified_order(order)
+
+    assert gateway.calls == []
+
+
+def test_a_crash_during_a_call_costs_only_the_rest_of_its_lease(
+    gateway: ScriptedTransport,
+    order: Order,
+) -> None:
+    Order.objects.update(placing_until=datetime.now(UTC) - timedelta(seconds=1))
+
+    assert services.unified_order(order).order == order
+
+
+def test_the_one_liner_returns_the_order_its_prepay_and_the_clients_parameters(
+    gateway: ScriptedTransport,
+    db: None,
+) -> None:
+    fields = {
+        "trade_type": "JSAPI",
+        "body": "Tea",
+        "total_fee": 100,
+        "openid": "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o",
+        "out_trade_no": "TEST000001",
+    }
+    first = services.checkout(**fields)
+    again = services.checkout(**fields)
+
+    assert first.order.trade_state == "NOTPAY"
+    assert first.prepay == again.prepay
+    assert len(gateway.calls) == 1
+    assert set(first.parameters) == {
+        "appId",
+        "timeStamp",
+        "nonceStr",
+        "package",
+        "signType",
+        "paySign",
+    }
+    assert first.parameters["package"] == f"prepay_id={first.prepay.prepay_id}"
+    assert first.parameters["nonceStr"] != again.parameters["nonceStr"]
+
+
+def test_the_client_signs_with_the_orders_own_sign_type_even_after_the_settings_changed(
+    gateway: ScriptedTransport,
+    order: Order,
+    wxpay: dict[str, Any],
+    settings: Any,
+) -> None:
+    jsapi = new_order(trade_type="JSAPI", openid="oUpF8uMuAJO_M2pxb1Q9zNjWeS6o")
+    prepay = services.unified_order(jsapi)
+    default = wxpay["MERCHANTS"]["default"] | {"SIGN_TYPE": "MD5"}
+    settings.WXPAY = wxpay | {"MERCHANTS": {"default": default}}
+
+    parameters = services.payment_parameters(prepay)
+
+    assert parameters["signType"] == "HMAC-SHA256"
+    assert len(parameters["paySign"]) == 64
+
+
+def test_parameters_of_an_expired_prepay_are_refused(
+    gateway: ScriptedTransport,
+    order: Order,
+) -> None:
+    prepay = services.unified_order(order)
+    prepay.expires_at = datetime.now(UTC)
+    with pytest.raises(InvalidOrder, match="expired"):
+        services.payment_parameters(prepay)

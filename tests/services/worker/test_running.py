@@ -1,0 +1,291 @@
+"""Runs of a job: each leaves a row, and none raises."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, InterfaceError, OperationalError, connections, transaction
+
+from django_wxpay import services
+from django_wxpay.exceptions import InsideTransaction, OutcomeUnknown
+from django_wxpay.models import BackgroundJob, OrderEvent
+from django_wxpay.services.worker import jobs, running
+from django_wxpay.services.worker.jobs import JOBS, Job, JobResult
+from django_wxpay.services.worker.running import run_job, run_until_done
+from django_wxpay.signals import order_paid
+from tests.factories import ApiReportFactory, NotificationFactory, OrderEventFactory
+from tests.wechatpay.transport import ScriptedTransport
+from tests.wechatpay.v2 import API_KEY
+
+pytestmark = pytest.mark.django_db
+
+
+def a_job(does: Callable[..., JobResult], name: str = "tea") -> Job:
+    return Job(name=name, run=does, every_s=1)
+
+
+def raising(error: BaseException) -> Job:
+    def does(stop: object) -> JobResult:
+        raise error
+
+    return a_job(does)
+
+
+def row(name: str = "tea") -> BackgroundJob:
+    return BackgroundJob.objects.get(name=name)
+
+
+def test_the_result_of_a_job_is_written_down() -> None:
+    seen: list[BackgroundJob] = []
+
+    def does(stop: object) -> JobResult:
+        seen.append(row())
+        return JobResult(counts={"cups": 3})
+
+    before = datetime.now(UTC)
+    run = run_job(a_job(does))
+
+    assert (run.succeeded, str(run), run.error) == (True, "tea: 3 cups", "")
+    (during,) = seen
+    assert during.started_at is not None
+    assert during.started_at >= before
+    assert (during.finished_at, during.succeeded_at, during.outcome) == (None, None, "")
+    after = row()
+    assert (after.outcome, after.error, after.failures_in_a_row) == ("3 cups", "", 0)
+    assert after.started_at == during.started_at
+    assert after.finished_at == after.succeeded_at
+    assert after.finished_at is not None
+    assert after.finished_at >= after.started_at
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (RuntimeError("the kettle is cold"), "RuntimeError: the kettle is cold"),
+        (DatabaseError("down"), "DatabaseError: down"),
+        (OperationalError("gone away"), "OperationalError: gone away"),
+        (InterfaceError("closed"), "InterfaceError: closed"),
+        (OutcomeUnknown("no answer"), "OutcomeUnknown: no answer"),
+        (RecursionError(), "RecursionError: "),
+        (ValueError("a\0b" + "c" * 1000), ("ValueError: ab" + "c" * 1000)[:512]),
+        (ValueError(f"sign={API_KEY}!"), "ValueError: sign=…!"),
+    ],
+)
+def test_what_a_job_raises_is_written_down_and_does_not_get_out(
+    error: Exception,
+    text: str,
+) -> None:
+    run = run_job(raising(error))
+    assert (run.succeeded, run.error, str(run)) == (False, text, f"tea: {text}")
+    assert (row().error, row().failures_in_a_row) == (text, 1)
+    assert (row().succeeded_at, row().outcome) == (None, "")
+    assert row().finished_at is not None
+
+
+def test_a_failure_is_logged_with_its_trace(caplog: pytest.LogCaptureFixture) -> None:
+    run_job(raising(RuntimeError("the kettle is cold")))
+    (record,) = [each for each in caplog.records if each.name == "django_wxpay.worker"]
+    assert (record.levelname, record.getMessage()) == (
+        "ERROR",
+        "job tea: RuntimeError: the kettle is cold",
+    )
+    assert record.exc_info
+
+
+def test_a_failure_that_contains_a_key_is_logged_without_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    error = RuntimeError("cold")
+    error.__cause__ = ValueError(f"sign={API_KEY}")
+    run_job(raising(error))
+    (record,) = [each for each in caplog.records if each.name == "django_wxpay.worker"]
+    assert (record.getMessage(), record.exc_info) == ("job tea: RuntimeError: cold", None)
+    assert API_KEY not in caplog.text
+
+
+def test_a_run_that_did_something_is_logged_and_an_idle_one_is_not(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.INFO, logger="django_wxpay.worker"):
+        run_job(a_job(lambda stop: JobResult(counts={"cups": 0})))
+        run_job(a_job(lambda stop: JobResult(counts={"cups": 3})))
+    assert caplog.messages == ["tea: 3 cups"]
+
+
+def test_failures_are_counted_until_a_run_succeeds() -> None:
+    for failures in (1, 2, 3):
+        run_job(raising(RuntimeError("cold")))
+        assert row().failures_in_a_row == failures
+    run_job(a_job(lambda stop: JobResult(counts={"cups": 1})))
+    assert (row().failures_in_a_row, row().error, row().outcome) == (0, "", "1 cups")
+    run_job(raising(RuntimeError("cold")))
+    failed = row()
+    assert (failed.failures_in_a_row, failed.outcome) == (1, "1 cups")
+    assert failed.succeeded_at is not None
+    assert failed.finished_at is not None
+    assert failed.succeeded_at < failed.finished_at
+
+
+def test_an_interrupt_ends_the_process_at_once() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run_job(raising(KeyboardInterrupt()))
+
+
+def test_trouble_in_writing_down_is_logged_and_the_job_is_done_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    done: list[int] = []
+
+    def does(stop: object) -> JobResult:
+        done.append(1)
+        return JobResult(counts={"cups": 1})
+
+    def down(*args: Any, **kwargs: Any) -> None:
+        raise OperationalError("down")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(running, "_write", down)
+        patch.setattr(running, "_close_stale_connections", down)
+        assert str(run_job(a_job(does))) == "tea: 1 cups"
+        assert run_job(raising(OperationalError("down"))).error == "OperationalError: down"
+    assert done == [1]
+    assert BackgroundJob.objects.count() == 0
+    assert caplog.messages.count("the state of a background job was not saved") == 9
+
+    run_job(a_job(does))
+    assert row().outcome == "1 cups"
+
+
+def test_a_row_that_another_worker_makes_at_the_same_moment_is_shared(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    create = BackgroundJob.objects.bulk_create
+
+    def too_late(*args: Any, **kwargs: Any) -> Any:
+        BackgroundJob.objects.create(name="tea")
+        return create(*args, **kwargs)
+
+    monkeypatch.setattr(BackgroundJob.objects, "bulk_create", too_late)
+    run_job(a_job(lambda stop: JobResult(counts={"cups": 1})))
+    assert row().outcome == "1 cups"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_connections_that_are_old_are_let_go_before_and_after_a_run_and_none_in_a_transaction(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked: list[bool] = []
+    monkeypatch.setattr(
+        type(connections["default"]),
+        "close_if_unusable_or_obsolete",
+        lambda self: looked.append(self.in_atomic_block),
+    )
+    run_job(a_job(lambda stop: JobResult()))
+    assert looked == [False, False]
+    run_job(raising(RuntimeError("cold")))
+    assert looked == [False] * 5, "what failed may have cost the connection"
+    with transaction.atomic():
+        run_job(a_job(lambda stop: JobResult()))
+    assert looked == [False] * 5
+
+
+def test_settings_that_are_wrong_hide_no_error(settings: Any) -> None:
+    settings.WXPAY = {}
+    assert run_job(raising(ValueError("cold"))).error == "ValueError: cold"
+
+
+def test_until_done_means_until_a_run_is_not_full_and_returns_the_sum() -> None:
+    left = [5]
+
+    def does(stop: object) -> JobResult:
+        done = min(2, left[0])
+        left[0] -= done
+        return JobResult(counts={"cups": done}, has_more=done == 2)
+
+    assert str(run_until_done(a_job(does))) == "tea: 5 cups"
+    assert left == [0]
+
+
+def test_until_done_ends_with_the_run_that_fails_and_with_the_one_that_is_stopped() -> None:
+    runs: list[int] = []
+
+    def does(stop: object) -> JobResult:
+        runs.append(1)
+        if len(runs) == 3:
+            raise RuntimeError("cold")
+        return JobResult(counts={"cups": 2}, has_more=True)
+
+    failed = run_until_done(a_job(does))
+    assert (failed.error, failed.result.counts) == ("RuntimeError: cold", {"cups": 4})
+    runs.clear()
+    assert str(run_until_done(a_job(does), stop=lambda: len(runs) == 2)) == "tea: 4 cups"
+
+
+def test_every_job_is_run_although_each_one_before_it_raised(
+    gateway: ScriptedTransport,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(**_: Any) -> Any:
+        raise DatabaseError("down")
+
+    for function in ("dispatch_pending", "retry_failed", "send_reports", "roll_up", "prune"):
+        monkeypatch.setattr(jobs, function, broken)
+    runs = services.run_jobs()
+
+    assert [run.name for run in runs] == [job.name for job in JOBS]
+    assert [run.error for run in runs] == ["DatabaseError: down"] * 5 + [""]
+    assert dict(BackgroundJob.objects.values_list("name", "failures_in_a_row")) == {
+        **dict.fromkeys([job.name for job in JOBS], 1),
+        "certificates": 0,
+    }
+
+
+def test_a_receiver_that_raises_is_its_events_trouble_and_no_jobs(
+    gateway: ScriptedTransport,
+) -> None:
+    gateway.answers["/payitil/report"] = (
+        b"<xml><return_code>SUCCESS</return_code><result_code>SUCCESS</result_code></xml>"
+    )
+    OrderEventFactory(dispatched_at=None)
+    NotificationFactory(unknown=True)
+    ApiReportFactory(created_at=datetime.now(UTC))
+
+    def receiver(**_: Any) -> None:
+        raise DatabaseError("the shop's own table is gone")
+
+    order_paid.connect(receiver)
+    try:
+        runs = services.run_jobs()
+    finally:
+        order_paid.disconnect(receiver)
+
+    assert [str(run) for run in runs] == [
+        "events: 1 left for later",
+        "notifications: 1 left for later",
+        "reports: 1 calls reported",
+        "latency: 1 calls rolled up",
+        "pruning: nothing to do",
+        "certificates: nothing to do",
+    ]
+    assert OrderEvent.objects.get().dispatch_error == "DatabaseError: the shop's own table is gone"
+
+
+def test_some_jobs_may_be_chosen_and_an_unknown_name_is_refused(
+    gateway: ScriptedTransport,
+) -> None:
+    assert [run.name for run in services.run_jobs("latency", "events")] == ["events", "latency"]
+    assert BackgroundJob.objects.count() == 2
+    with pytest.raises(ValueError, match="no such job: tea"):
+        services.run_jobs("tea")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_jobs_refuse_to_run_inside_a_transaction() -> None:
+    with transaction.atomic(), pytest.raises(InsideTransaction):
+        services.run_jobs()
+    assert BackgroundJob.objects.count() == 0
