@@ -23,7 +23,7 @@ from django_wxpay.protocol.v2.fields import (
 from django_wxpay.protocol.v2.signing import sign
 
 __all__ = [
-    # These tables are public under this name (interface section 10).
+    # These tables are public under this name (interface.md section 10).
     "CLOSEORDER_RULES",
     "ORDERQUERY_RULES",
     "SOONEST_EXPIRY",

@@ -116,7 +116,7 @@ def test_a_text_that_no_database_takes_is_a_lost_row_and_nothing_else(
 
 
 def test_an_answer_longer_than_its_column_is_cut(gateway: ScriptedTransport, order: Order) -> None:
-    gateway.answers["/pay/orderquery"] = refused("SYSTEMERROR", "很长" * 200)
+    gateway.answers["/pay/orderquery"] = refused("NOAUTH", "很长" * 200)
     with pytest.raises(Refused):
         services.query_order(order)
 
