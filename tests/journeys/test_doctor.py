@@ -78,7 +78,7 @@ def test_answers_under_another_key_are_an_error(stage: Stage) -> None:
     code, said = doctor("--merchant", "default")
     assert code == 1
     assert "ERROR keys: " in said
-    assert "sends an answer that cannot be believed" in said
+    assert "sends an answer that cannot be trusted" in said
 
 
 def test_calls_that_fail_too_often_are_an_error_with_their_kind(stage: Stage) -> None:
