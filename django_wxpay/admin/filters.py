@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_wxpay import conf
 from django_wxpay.exceptions import ConfigurationError
-from django_wxpay.gateway.records import Failure
+from django_wxpay.gateway import Failure
 from django_wxpay.protocol.merchants import Merchant
 
 

@@ -120,6 +120,7 @@ def _particulars(exc: WXPayError) -> dict[str, Any]:
             "err_code": exc.err_code,
             "err_code_des": exc.err_code_des,
             "advice": gettext(exc.advice) if exc.advice else "",
+            "kind": exc.kind,
         }
     if isinstance(exc, OrderConflict):
         return {"out_trade_no": exc.out_trade_no, "fields": list(exc.fields)}

@@ -165,7 +165,7 @@ def test_v3_is_well_by_public_key_and_by_certificate(v3_shop: Callable[..., None
     ("changes", "said"),
     [
         ({"API_V3_KEY": "TESTONLYapiv3keyTESTONLYapiv3kez"}, "API_V3_KEY does not open"),
-        ({"CERT_SERIAL_NO": "0" * 40}, "refuses: SIGNERROR"),
+        ({"CERT_SERIAL_NO": "0" * 40}, "refuses: SIGN_ERROR"),
     ],
 )
 def test_a_wrong_key_of_v3_is_said_to_be_one_and_whose(

@@ -22,9 +22,9 @@ from django_wxpay.admin.base import Ledger
 from django_wxpay.admin.links import masked
 from django_wxpay.exceptions import ConfigurationError
 from django_wxpay.models import Order
-from django_wxpay.protocol.error_codes import TABLE, outcome_of
+from django_wxpay.protocol.error_codes import TABLE, lookup
 from django_wxpay.protocol.merchants import Api
-from django_wxpay.protocol.v3.error_codes import V3_OUTCOMES, normalised, outcome_of_v3
+from django_wxpay.protocol.v3.errors import V3_TABLE, lookup_v3, normalised
 
 
 class OrderFacts(Ledger):
@@ -165,10 +165,10 @@ _STATUS: Final = re.compile("HTTP_([0-9]{3})")
 def advice_on(err_code: str, *, merchant: str) -> str:
     """Return what to do about a refusal of the merchant of this alias, in English."""
     if status := _STATUS.fullmatch(err_code):
-        return outcome_of_v3(int(status[1]), "").advice
-    row = V3_OUTCOMES.get(normalised(err_code))
+        return lookup_v3(int(status[1]), "").advice
+    row = V3_TABLE.get(normalised(err_code))
     if row is None or (err_code in TABLE and not _speaks_v3(merchant)):
-        row = outcome_of(err_code)
+        row = lookup(err_code)
     return row.advice
 
 

@@ -22,3 +22,4 @@ class WXPayCallErrorSerializer(WXPayErrorSerializer):
     err_code = serializers.CharField(required=False)
     err_code_des = serializers.CharField(required=False)
     advice = serializers.CharField(required=False)
+    kind = serializers.CharField(required=False)
