@@ -1,4 +1,4 @@
-"""The app, as INSTALLED_APPS sees it."""
+"""Configuration of the app for ``INSTALLED_APPS``."""
 
 from __future__ import annotations
 

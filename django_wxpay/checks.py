@@ -1,7 +1,7 @@
-"""What ``manage.py check`` finds, each with its code and the hint that mends it.
+"""System checks, each with its code and its hint.
 
-``conf`` finds what is wrong in the settings; what concerns the project around them is found
-here. The hints are in ``hints``, where ``services`` reach them as well.
+``conf`` checks the settings themselves; this file checks the project around them. The hints are in
+``conf.schema``, where the doctor finds them as well.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 
 from django_wxpay import conf
-from django_wxpay.conf.hints import HINTS
+from django_wxpay.conf.schema import HINTS
 
 
 def _message(code: str, text: str) -> CheckMessage:
@@ -40,8 +40,8 @@ def _project_messages() -> Iterator[CheckMessage]:
     config = conf.current()
     parts = urlsplit(config.notify_base_url)
     if parts.scheme != "https" or parts.port not in {None, 443}:
-        said = f'WXPAY["NOTIFY_BASE_URL"] is {config.notify_base_url}, not public https'
-        yield _message("W002", said)
+        text = f'WXPAY["NOTIFY_BASE_URL"] is {config.notify_base_url}, not public https'
+        yield _message("W002", text)
     for path in config.api_permission_classes or ():
         try:
             import_string(path)
@@ -57,8 +57,8 @@ def _shared_numbers(config: conf.Config) -> Iterator[CheckMessage]:
     for alias, merchant in config.merchants.items():
         first = owners.setdefault(merchant.mch_id, alias)
         if first != alias:
-            said = f'merchants "{first}" and "{alias}" have the same MCH_ID {merchant.mch_id}'
-            yield _message("W004", said)
+            text = f'merchants "{first}" and "{alias}" have the same MCH_ID {merchant.mch_id}'
+            yield _message("W004", text)
 
 
 @register(Tags.urls)

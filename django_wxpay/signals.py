@@ -1,7 +1,7 @@
-"""What the shop's own code is told.
+"""Signals to the project's own code.
 
-Every receiver gets ``order`` (an ``Order``) and ``event`` (the ``OrderEvent`` that tells of
-it) as keyword arguments. It runs inside the transaction that marks the event as dispatched:
+Every receiver gets ``order`` (an ``Order``) and ``event`` (its ``OrderEvent``) as keyword
+arguments. It runs inside the transaction that marks the event as dispatched:
 its own database work and that mark commit together, or neither does and it runs again later.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from django.dispatch import Signal
 
-# The first time an order is known to be paid, by whichever way the news came.
+# The first time an order is known to be paid, whether by a notification or by a query.
 order_paid = Signal()
 
 # An order that can no longer be paid: closed, or reversed.
@@ -19,5 +19,5 @@ order_closed = Signal()
 # are given ``refund`` as well.
 refund_settled = Signal()
 
-# WeChat Pay said something that contradicts the order: other money, identity or transaction.
+# An answer or a notification contradicts the order: other money, identity or transaction.
 order_conflicted = Signal()

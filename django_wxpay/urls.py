@@ -1,4 +1,4 @@
-"""Everything this app serves: include it under a prefix of your own."""
+"""Routes of the app; include them under a prefix of your own."""
 
 from __future__ import annotations
 

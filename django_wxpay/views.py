@@ -1,6 +1,6 @@
-"""Where WeChat Pay calls notify_url: no session, no CSRF, no login, no surrounding transaction.
+"""The notification endpoints (webhooks): no session, no CSRF, no login, no open transaction.
 
-The view knows HTTP's own words (404, 405, 413) and leaves every other to ``services``.
+The view decides what is HTTP's own (404, 405, how much is read), and ``services`` the rest.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django_wxpay import services
 from django_wxpay.exceptions import UnknownMerchant
 
-# A v2 notice may be 64 KiB; a v3 one, told by its signature header, 1 MiB.
+# The signature header marks a v3 notification, whose limit is larger (interface section 4).
 _LIMIT = 64 * 1024
 _LIMIT_V3 = 1024 * 1024
 
@@ -27,7 +27,7 @@ class NotifyView(View):
     kind = "payment"
 
     def post(self, request: HttpRequest, merchant: str) -> HttpResponse:
-        """Answer in the form of the protocol that asked; see interface.md section 4."""
+        """Answer in the form of the protocol of the request (interface.md section 4)."""
         limit = _LIMIT_V3 if "Wechatpay-Signature" in request.headers else _LIMIT
         try:
             answer = services.receive_notification(
@@ -42,7 +42,7 @@ class NotifyView(View):
 
 
 def _read(request: HttpRequest, most: int) -> bytes:
-    """Read one byte more than is allowed and no further; what breaks off reads as what came."""
+    """Return the body up to ``most`` bytes; one that breaks off is empty, and so not authentic."""
     try:
         return request.read(most)
     except OSError:

@@ -1,8 +1,8 @@
 """The accounts the demonstration can be run with: v2 or v3, mainland or global.
 
 Each is what ``WXPAY["MERCHANTS"]["default"]`` would be, with the simulator's test keys,
-which open nothing anywhere. Mainland's v3 account believes WeChat Pay's public key, the
-global one downloads platform certificates, as each of them is documented.
+which open nothing anywhere. Mainland's v3 account verifies with WeChat Pay's public key, the
+global one with platform certificates that it downloads, as each of them is documented.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from django.core.checks import CheckMessage, run_checks
 from django.db import connection
 
 from django_wxpay import checks, conf
-from django_wxpay.conf.hints import HINTS
+from django_wxpay.conf.schema import HINTS
 from django_wxpay.exceptions import ConfigurationError, UnknownMerchant
 from django_wxpay.protocol.merchants import Api, Mode, Region, SignType
 from tests.protocol.v3 import keys
@@ -98,8 +98,12 @@ CASES: list[tuple[str, Any]] = [
     ("E006", changed(API_PERMISSION_CLASSES="rest_framework.permissions.AllowAny")),
     _IMPORT,
     ("E009", changed(MERCHANTS={"a shop": GOOD["MERCHANTS"]["default"]})),
+    ("E009", changed(MERCHANTS={"a" * 65: GOOD["MERCHANTS"]["default"]})),
     ("E010", merchant(APPID="")),
     ("E010", merchant(MCH_ID=1900000109)),
+    ("E010", merchant(MCH_ID="1900 000 109")),
+    ("E010", merchant(APPID="w" * 33)),
+    ("E010", merchant(APPIDS=["wx 2"])),
     ("E010", merchant(SUB_MCH_ID=None)),
     ("E010", merchant(APPIDS="wx1")),
     ("E011", merchant(MODE="partner")),

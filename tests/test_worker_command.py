@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from django_wxpay.management import stopping
 from django_wxpay.management.commands import wxpay_worker
+from django_wxpay.management.commands.wxpay_worker import stopping_on_signals
 from django_wxpay.models import ApiReport, BackgroundJob, Notification, Order
 from django_wxpay.services.worker import jobs
 from django_wxpay.services.worker.jobs import JOBS, Job, JobResult, Stop
@@ -199,7 +199,7 @@ def test_a_worker_that_has_lost_a_job_stops_for_its_supervisor_to_see(
 
 def test_the_second_signal_ends_the_process_as_if_there_were_no_handler() -> None:
     before = signal.getsignal(signal.SIGTERM)
-    with stopping.listening() as asked:
+    with stopping_on_signals() as asked:
         assert signal.getsignal(signal.SIGTERM) == asked.ask
         os.kill(os.getpid(), signal.SIGTERM)
         assert asked.is_asked()
@@ -213,7 +213,7 @@ def test_beside_the_main_thread_there_is_no_handler_and_it_can_be_stopped_all_th
     before = signal.getsignal(signal.SIGTERM)
 
     def listen() -> None:
-        with stopping.listening() as asked:
+        with stopping_on_signals() as asked:
             seen.append(asked.is_asked())
             asked.ask()
             seen.append(asked.is_asked())

@@ -1,4 +1,4 @@
-"""Asking a service on a person's behalf, and saying in plain words what came of it."""
+"""Admin actions: one call of a service for a person, and its result as a message."""
 
 from __future__ import annotations
 
@@ -13,43 +13,43 @@ from django.utils.translation import gettext_lazy as _
 from django_wxpay.exceptions import BadAnswer, OutcomeUnknown, Refused, WXPayError
 
 _UNTRUSTED: Final = _(
-    "An answer came that cannot be trusted, so nothing was changed. Asking again is safe."
+    "WeChat Pay gave no trustworthy answer, so nothing was changed. Asking again is safe."
 )
-_SILENT: Final = _("No answer came from WeChat Pay, so nothing is known. Asking again is safe.")
+_SILENT: Final = _("No answer came from WeChat Pay, so nothing was changed. Asking again is safe.")
 
 
-def ask(request: HttpRequest, subject: str, verb: Callable[[], str]) -> str:
-    """Run ``verb`` and tell the person about ``subject``; return what was told, for the log.
+def run_action(request: HttpRequest, subject: str, verb: Callable[[], str]) -> str:
+    """Run ``verb``, show its result as a message about ``subject``, and return that for the log.
 
-    ``verb`` returns its good news as a sentence.
+    ``verb`` returns the sentence of its success.
     """
     try:
-        level, said = messages.SUCCESS, verb()
+        level, result = messages.SUCCESS, verb()
     except Refused as exc:
-        level, said = messages.ERROR, _refusal(exc)
+        level, result = messages.ERROR, _refusal(exc)
     except BadAnswer:
-        level, said = messages.WARNING, str(_UNTRUSTED)
+        level, result = messages.WARNING, str(_UNTRUSTED)
     except OutcomeUnknown:
-        level, said = messages.WARNING, str(_SILENT)
+        level, result = messages.WARNING, str(_SILENT)
     except WXPayError as exc:
-        level, said = messages.ERROR, str(exc)
-    sentence = f"{subject}: {said}"
+        level, result = messages.ERROR, str(exc)
+    sentence = f"{subject}: {result}"
     messages.add_message(request, level, sentence)
     return sentence
 
 
 def too_many(request: HttpRequest, count: int, most: int) -> bool:
-    """Say whether more rows are chosen than a person would wait for, and tell them."""
+    """Return whether more rows are chosen than a person would wait for, with a message if so."""
     if count <= most:
         return False
-    said = _("Each of these is a call to WeChat Pay; please choose at most %(most)d at once.")
-    messages.error(request, said % {"most": most})
+    sentence = _("Each of these is a call to WeChat Pay; please choose at most %(most)d at once.")
+    messages.error(request, sentence % {"most": most})
     return True
 
 
 def _refusal(refused: Refused) -> str:
     values: dict[str, Any] = {"code": refused.err_code, "words": refused.err_code_des}
-    said = gettext("WeChat Pay said no (%(code)s).") % values
+    text = gettext("WeChat Pay refused (%(code)s).") % values
     if refused.err_code_des:
-        said = gettext("WeChat Pay said no (%(code)s: %(words)s).") % values
-    return f"{said} {gettext(refused.advice)}" if refused.advice else said
+        text = gettext("WeChat Pay refused (%(code)s: %(words)s).") % values
+    return f"{text} {gettext(refused.advice)}" if refused.advice else text

@@ -1,15 +1,15 @@
-"""Pages of a ledger that may hold ten million rows: counted up to a point, and no further.
+"""The base of every admin page: read-only, and fast with ten million rows.
 
-What all our pages in the admin have in common: they show, and never change a row.
-
-Money's history is not edited. Who may change a model may ask for its verbs (query, close,
-replay), each of which goes through ``services``; nobody adds, edits or deletes.
+The history of money is not edited. Who may change a model may use its actions (query, close,
+replay), each of which goes through ``services``; no row is added, edited or deleted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from django.contrib import admin
 from django.contrib.admin.utils import flatten_fieldsets
@@ -23,14 +23,15 @@ from django.urls import URLPattern, path, reverse
 from django.utils.functional import cached_property
 from django.views.decorators.http import require_POST
 
-from django_wxpay.admin.sections import Button, Section
-
+# Django's own classes take no type argument at run time.
 if TYPE_CHECKING:
+    ModelAdminBase = admin.ModelAdmin[Any]
     PaginatorBase = Paginator[Any]
 else:
+    ModelAdminBase = admin.ModelAdmin
     PaginatorBase = Paginator
 
-# Nobody turns more pages than this; what is older is found by search and filters.
+# Counting a table of millions takes seconds; older rows are found by search and filters.
 FARTHEST = 10_000
 
 
@@ -39,23 +40,52 @@ class NewestPaginator(PaginatorBase):
 
     @cached_property
     def count(self) -> int:
-        """Return how many rows can be paged through."""
         # In no order: with one, some databases walk the whole table along it to count a few rows.
         rows: Any = self.object_list
         return int(rows.order_by()[:FARTHEST].count())
 
 
-if TYPE_CHECKING:
-    LedgerBase = admin.ModelAdmin[Any]
-else:
-    LedgerBase = admin.ModelAdmin
-
-# A page's action asks the network once a row, and a person waits for it.
+# An action makes one call to WeChat Pay for each row, and a person waits for it.
 MOST_AT_ONCE = 50
 
+# The rest of a long list is one click away.
+NEWEST: Final = 20
 
-class Ledger(LedgerBase):
-    """A read-only page. ``buttons`` and ``sections`` are what a row's page has besides."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Button:
+    """``asks_first`` leads to a page with a question; the others post at once."""
+
+    label: Any
+    url: str
+    asks_first: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """One entry of a timeline: when, what, and the sentences that belong to it."""
+
+    at: datetime
+    title: Any
+    notes: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A table, or a timeline, under a heading; falsy when there is nothing to show."""
+
+    title: Any
+    columns: tuple[Any, ...] = ()
+    rows: list[tuple[Any, ...]] = field(default_factory=list)
+    timeline: list[Moment] = field(default_factory=list)
+    more: Any = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.rows or self.timeline)
+
+
+class ReadOnlyAdmin(ModelAdminBase):
+    """A read-only page. ``buttons`` and ``sections`` are added to the page of a row."""
 
     actions_on_bottom = True
     list_per_page = 50
@@ -69,39 +99,35 @@ class Ledger(LedgerBase):
         css: ClassVar = {"all": ["django_wxpay/admin.css"]}
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
-        """Say no: rows come from services."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
-        """Say no: rows are history."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
-        """Say no, one by one and in bulk."""
         return False
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
-        """Say whether this person may look; who may act may look as well."""
+        """Return whether this person may look; who may act may look as well."""
         return self.holds(request, "view") or self.holds(request, "change")
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
-        """Say whether this person may ask for the model's verbs."""
+        """Return whether this person may use the model's actions."""
         return self.holds(request, "change")
 
     def holds(self, request: HttpRequest, verb: str) -> bool:
-        """Say whether this person holds the model permission of that name."""
+        """Return whether this person holds the model permission of that name."""
         return request.user.has_perm(f"{self.opts.app_label}.{verb}_{self.opts.model_name}")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        """Return every field of the page."""
         return list(flatten_fieldsets(self.get_fieldsets(request, obj)))
 
     def buttons(self, row: Any) -> list[Button]:  # noqa: ARG002
-        """Return what may be asked for on a row's page, by those who may ask."""
+        """Return the actions on the page of a row, for those who may use them."""
         return []
 
     def sections(self, request: HttpRequest, row: Any) -> list[Section]:  # noqa: ARG002
-        """Return what belongs to a row, below it on its page."""
+        """Return the tables that belong to a row, below its fields."""
         return []
 
     @transaction.non_atomic_requests
@@ -110,9 +136,9 @@ class Ledger(LedgerBase):
         request: HttpRequest,
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """Run outside of any transaction: actions talk to WeChat Pay."""
+        """Run outside of any transaction, because actions call WeChat Pay."""
         if any("\0" in text for text in request.GET.values()):
-            # No database holds it, and some break when they are asked for it.
+            # PostgreSQL refuses a NUL in a text, and the page would be a 500.
             return redirect(f"{request.path}?{ERROR_FLAG}=1")
         return super().changelist_view(request, extra_context)
 
@@ -125,14 +151,13 @@ class Ledger(LedgerBase):
         form_url: str = "",
         obj: Any = None,
     ) -> HttpResponse:
-        """Add the buttons and sections to Django's page."""
-        may_ask = self.has_operate_permission(request)
-        context["buttons"] = self.buttons(obj) if may_ask else []
+        may_operate = self.has_operate_permission(request)
+        context["buttons"] = self.buttons(obj) if may_operate else []
         context["sections"] = [part for part in self.sections(request, obj) if part]
         return super().render_change_form(request, context, add, change, form_url, obj)
 
     def posted(self, verb: str, act: Callable[[HttpRequest, Any], None]) -> URLPattern:
-        """Return the address of a button: a POST by somebody who may, then the row's page."""
+        """Return the address of a button: a POST by those who may operate, then the row's page."""
 
         @transaction.non_atomic_requests
         @require_POST
@@ -149,7 +174,7 @@ class Ledger(LedgerBase):
         return path(f"<int:pk>/{verb}/", self.admin_site.admin_view(view), name=name)
 
     def operable(self, request: HttpRequest, pk: int) -> Any:
-        """Return the row for somebody who may act on it; 403 comes before 404."""
+        """Return the row for somebody who may operate; 403 comes before 404."""
         if not self.has_operate_permission(request):
             raise PermissionDenied
         row = self.get_queryset(request).filter(pk=pk).first()
@@ -158,7 +183,7 @@ class Ledger(LedgerBase):
         return row
 
     def address(self, row: Any, verb: str = "change") -> str:
-        """Return where a row's page, or one of its buttons, is."""
+        """Return the address of a row's page, or of one of its buttons."""
         return reverse(
             f"admin:{self.opts.app_label}_{self.opts.model_name}_{verb}",
             args=[row.pk],

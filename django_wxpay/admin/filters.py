@@ -1,8 +1,7 @@
-"""Filters beside our lists. None of them asks the table which values there are."""
+"""Filters of the lists. None of them reads the table for its values, which may hold millions."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,72 +13,63 @@ from django.utils.translation import gettext_lazy as _
 from django_wxpay import conf
 from django_wxpay.exceptions import ConfigurationError
 from django_wxpay.gateway import Failure
-from django_wxpay.protocol.merchants import Merchant
 
 
 class MerchantFilter(SimpleListFilter):
-    """The merchants of the settings, where there are several, and whichever is asked for."""
+    """The merchants of the settings, where there are several, and the one in the address."""
 
     title = _("merchant")
     parameter_name = "merchant"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
-        """Return them by alias; settings that are wrong do not take the page down."""
         wanted = request.GET.get(self.parameter_name, "")
-        aliases = {*_accounts(), wanted} - {""}
+        aliases = {*configured_merchants(), wanted} - {""}
         return [(alias, alias) for alias in sorted(aliases)] if wanted or len(aliases) > 1 else []
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
-        """Return the rows of the one chosen."""
         return queryset.filter(merchant=self.value()) if self.value() else queryset
 
 
 class HostFilter(SimpleListFilter):
-    """The hosts of all merchants, and whichever is asked for."""
+    """The hosts of all merchants, and the one in the address."""
 
     title = _("host")
     parameter_name = "host"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
-        """Return them as they stand in a report: name and port."""
-        names = {urlsplit(host).netloc for each in _accounts().values() for host in each.hosts}
+        names = configured_hosts()
         wanted = request.GET.get(self.parameter_name, "")
         return [(name, name) for name in sorted({*names, wanted} - {""})]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
-        """Return the calls to the one chosen."""
         return queryset.filter(host=self.value()) if self.value() else queryset
 
 
 class InterfaceFilter(SimpleListFilter):
-    """The interface that is asked for: a way to its calls leads here from their figures."""
+    """The interface in the address: the latency page links here."""
 
     title = _("interface")
     parameter_name = "interface"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
-        """Return the one asked for; without one the filter is not there."""
         wanted = request.GET.get(self.parameter_name, "")
         return [(wanted, wanted)] if wanted else []
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
-        """Return its calls."""
         return queryset.filter(interface_url=self.value()) if self.value() else queryset
 
 
 class FailureFilter(SimpleListFilter):
-    """Whether a call brought an answer to believe, and what kept it from doing so."""
+    """Calls that gave a trustworthy answer, and those that failed, by kind of failure."""
 
     title = _("failure")
     parameter_name = "failed"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:  # noqa: ARG002
-        """Return yes, no, and each kind of failure."""
         kinds = [(failure.value, failure.value) for failure in Failure]
         return [("no", _("Answered")), ("yes", _("Any failure")), *kinds]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
-        """Return the calls that went so."""
         match self.value():
             case None:
                 return queryset
@@ -92,25 +82,37 @@ class FailureFilter(SimpleListFilter):
                 return queryset.filter(failure=kind)
 
 
-class ToldFilter(SimpleListFilter):
-    """Whether the shop's own code has been told of an event."""
+class DeliveryFilter(SimpleListFilter):
+    """Events delivered to the project's receivers, and those that are not."""
 
-    title = _("the shop")
+    title = _("your code")
     parameter_name = "told"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:  # noqa: ARG002
-        """Return told and not told."""
-        return [("no", _("Not told yet")), ("yes", _("Told"))]
+        return [("no", _("Not delivered yet")), ("yes", _("Delivered"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
-        """Return the events of that kind."""
         if self.value() is None:
             return queryset
         return queryset.filter(dispatched_at__isnull=self.value() == "no")
 
 
-def _accounts() -> Mapping[str, Merchant]:
+def configured() -> conf.Config | None:
+    """Return the settings, or None where they are wrong: no page goes down for that."""
     try:
-        return conf.merchants()
+        return conf.current()
     except ConfigurationError:
-        return {}
+        return None
+
+
+def configured_merchants() -> set[str]:
+    """Return the aliases of the settings."""
+    config = configured()
+    return set(config.merchants) if config else set()
+
+
+def configured_hosts() -> set[str]:
+    """Return the hosts of all merchants as they stand in a report: name and port."""
+    config = configured()
+    accounts = config.merchants.values() if config else ()
+    return {urlsplit(host).netloc for account in accounts for host in account.hosts}

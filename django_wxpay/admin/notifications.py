@@ -1,4 +1,4 @@
-"""Notifications: what WeChat Pay sent, what became of it, and judging it again."""
+"""Notifications: what WeChat Pay sent, its outcome, and the replay."""
 
 from __future__ import annotations
 
@@ -18,13 +18,11 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_wxpay import services
-from django_wxpay.admin import badges
-from django_wxpay.admin.actions import ask, too_many
-from django_wxpay.admin.base import MOST_AT_ONCE, Ledger
+from django_wxpay.admin import display
+from django_wxpay.admin.actions import run_action, too_many
+from django_wxpay.admin.base import MOST_AT_ONCE, NEWEST, Button, ReadOnlyAdmin, Section
 from django_wxpay.admin.filters import MerchantFilter
-from django_wxpay.admin.links import may_see, page_link
-from django_wxpay.admin.orders.timeline import move
-from django_wxpay.admin.sections import NEWEST, Button, Section
+from django_wxpay.admin.orders.events import move
 from django_wxpay.exceptions import WXPayError
 from django_wxpay.models import Notification, Order, OrderEvent
 from django_wxpay.protocol.redaction import redact_text
@@ -33,9 +31,7 @@ _ELEMENT_END: Final = re.compile(r"(^<xml>|</[^>]+>)(?=<)")
 
 
 @admin.register(Notification)
-class NotificationAdmin(Ledger):
-    """Found by its numbers; its body is shown with everything private masked."""
-
+class NotificationAdmin(ReadOnlyAdmin):
     list_display = (
         "created_at",
         "kind",
@@ -72,35 +68,33 @@ class NotificationAdmin(Ledger):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """Leave the bodies in the database until one is looked at."""
+        # The bodies stay in the database until one is looked at.
         return super().get_queryset(request).defer("body", "headers")
 
     def buttons(self, row: Notification) -> list[Button]:
-        """Offer to judge it again."""
         return [Button(label=_("Replay"), url=self.address(row, "replay"))]
 
     def sections(self, request: HttpRequest, row: Notification) -> list[Section]:
-        """Return what it moved."""
-        if not may_see(request, OrderEvent):
+        """Return the events that it caused."""
+        if not display.may_see(request, OrderEvent):
             return []
         rows = [
             (
-                page_link(OrderEvent, event.pk, localize(localtime(event.created_at))),
-                badges.word(event.kind, event.get_kind_display()),
+                display.page_link(OrderEvent, event.pk, localize(localtime(event.created_at))),
+                display.value_badge(event.kind, event.get_kind_display()),
                 move(event),
             )
             for event in row.events.all()[:NEWEST]
         ]
         columns = (_("created"), _("kind"), _("move"))
-        return [Section(title=_("What it did"), columns=columns, rows=rows)]
+        return [Section(title=_("Changes"), columns=columns, rows=rows)]
 
     def get_urls(self) -> list[URLPattern]:
-        """Add the address of the button."""
         return [self.posted("replay", self._replay), *super().get_urls()]
 
     @admin.action(description=_("Replay"), permissions=["operate"])
     def replay(self, request: HttpRequest, queryset: QuerySet[Notification]) -> None:
-        """Judge each of them again, the oldest first, as they came."""
+        """Process each of them again, the oldest first, as they came."""
         if not too_many(request, queryset.count(), MOST_AT_ONCE):
             for notification in queryset.order_by("created_at", "id"):
                 self._replay(request, notification)
@@ -112,25 +106,24 @@ class NotificationAdmin(Ledger):
             if not answer.accepted:
                 raise WXPayError(_why_not(notification))
             outcome = notification.get_outcome_display()
-            return gettext("judged again: %(outcome)s") % {"outcome": outcome}
+            return gettext("processed again: %(outcome)s") % {"outcome": outcome}
 
-        self.log_change(request, notification, ask(request, str(notification), verb))
+        self.log_change(request, notification, run_action(request, str(notification), verb))
 
     @admin.display(description="out_trade_no")
     def order_link(self, notification: Notification) -> SafeString | str:
-        """Return the way to its order, if that is known."""
+        """Return a link to its order, if that is known."""
         if notification.order_id is None:
             return notification.out_trade_no or "-"
-        return page_link(Order, notification.order_id, notification.out_trade_no)
+        return display.page_link(Order, notification.order_id, notification.out_trade_no)
 
     @admin.display(description=_("outcome"))
     def outcome_shown(self, notification: Notification) -> SafeString:
-        """Return what became of it, at a glance."""
-        return badges.word(notification.outcome, notification.get_outcome_display())
+        return display.value_badge(notification.outcome, notification.get_outcome_display())
 
-    @admin.display(description=_("what was sent"))
+    @admin.display(description=_("body"))
     def body_shown(self, notification: Notification) -> SafeString:
-        """Return the body, masked, an element a line."""
+        """Return the body redacted, one element a line."""
         text = redact_text(bytes(notification.body))
         lines = _ELEMENT_END.sub(r"\1\n", text)
         return format_html('<pre class="wxpay-body">{}</pre>', lines)
@@ -138,5 +131,5 @@ class NotificationAdmin(Ledger):
 
 def _why_not(notification: Notification) -> str:
     if notification.is_decided:
-        return gettext("with the present settings it does not count as WeChat Pay's")
+        return gettext("with the present settings it is not authentic")
     return gettext("not settled: %(reason)s") % {"reason": notification.reason}

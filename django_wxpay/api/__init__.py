@@ -1,1 +1,1 @@
-"""The REST door: what a shop's other programs may ask, over HTTP and with a permission."""
+"""The REST door: a shop's other programs, over HTTP and with a permission."""

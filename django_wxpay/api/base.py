@@ -1,32 +1,77 @@
-"""What every REST view has in common, whatever the site's own REST settings are."""
+"""The base of every REST view.
+
+Logins, throttles and renderers are the site's. Permissions, parsers, pages and errors are ours,
+whatever the site's own REST settings are.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import IO, Any
 
 from django.db import transaction
 from django.utils.decorators import method_decorator
+from django.utils.module_loading import import_string
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
+from rest_framework.exceptions import ParseError
 from rest_framework.filters import BaseFilterBackend
 from rest_framework.generics import GenericAPIView
-from rest_framework.parsers import BaseParser
+from rest_framework.parsers import BaseParser, JSONParser
+from rest_framework.permissions import SAFE_METHODS, BasePermission
+from rest_framework.request import Request
+from rest_framework.views import APIView
 
+from django_wxpay import conf
 from django_wxpay.api.errors import answer_error
-from django_wxpay.api.pagination import NewestFirst
-from django_wxpay.api.parsers import SafeJSONParser
-from django_wxpay.api.permissions import chosen_permissions
+from django_wxpay.api.lists import NewestFirst
 from django_wxpay.api.schema import RouteSchema
 from django_wxpay.models import Order
 
 
+class SafeJSONParser(JSONParser):
+    """JSON alone, because a form has no integers; endless nesting is a 400, not a crash."""
+
+    def parse(
+        self,
+        stream: IO[Any],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        try:
+            return super().parse(stream, media_type, parser_context)
+        except RecursionError:
+            raise ParseError(_("The JSON is nested too deeply.")) from None
+
+
+class HoldsModelPermission(BasePermission):
+    """A login that holds the view's ``permission_to_read`` (GET) or ``permission_to_write`` (POST).
+
+    A method that the view does not answer is let through to its 405.
+    """
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        # Before any object is looked for, so that a 403 does not reveal which objects exist.
+        user = request.user
+        if not getattr(user, "is_authenticated", False):
+            return False
+        if not hasattr(view, str(request.method).lower()):
+            return True
+        return any(user.has_perm(f"django_wxpay.{name}") for name in _sufficient(request, view))
+
+
+def _sufficient(request: Request, view: APIView) -> Iterator[str]:
+    read, write = view.permission_to_read, view.permission_to_write  # type: ignore[attr-defined]
+    if read and request.method in SAFE_METHODS:
+        yield read
+    if write and request.method not in {"GET", "HEAD"}:
+        yield write
+
+
+# Never inside a transaction, because a call to WeChat Pay must not hold one open.
 @method_decorator([transaction.non_atomic_requests, never_cache], name="dispatch")
 class WXPayView(GenericAPIView[Any]):
-    """Logins, throttles and renderers are the site's; the rest is laid down here.
-
-    Never inside a transaction, because a call to WeChat Pay must not hold one open.
-    ``order`` is what an error is about, once it is known.
-    """
+    """``order`` is what an error is about, once it is known."""
 
     parser_classes: Sequence[type[BaseParser]] = (SafeJSONParser,)
     pagination_class = NewestFirst
@@ -40,8 +85,10 @@ class WXPayView(GenericAPIView[Any]):
 
     def get_permissions(self) -> Sequence[Any]:
         """Return what ``API_PERMISSION_CLASSES`` names, or the model permission."""
-        return chosen_permissions()
+        paths = conf.current().api_permission_classes
+        if paths is None:
+            return [HoldsModelPermission()]
+        return [import_string(path)() for path in paths]
 
     def get_exception_handler(self) -> Callable[..., Any]:
-        """Return ours, and leave the site's alone."""
         return answer_error

@@ -1,20 +1,21 @@
-"""What an error looks like over HTTP: ``{"code", "detail", ...}``, decided by its class.
+"""Errors over HTTP: ``{"code", "detail", ...}``, decided by the exception's class.
 
 This is the exception handler of our views alone; the site's own ``EXCEPTION_HANDLER`` is
-neither asked nor replaced.
+neither called nor replaced.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any, Final
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from rest_framework import exceptions
+from rest_framework import exceptions, serializers
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
@@ -31,25 +32,25 @@ from django_wxpay.models import Order
 
 logger = logging.getLogger("django_wxpay.api")
 
-# The most particular class first; what is not here is a fault and stays a 500.
-ANSWERS: Final[tuple[tuple[type[WXPayError], int, str, Any], ...]] = (
-    (OrderConflict, 409, "order_conflict", None),
-    (Refused, 422, "refused", None),
+# Subclasses first; what is not here is a fault and stays a 500.
+ANSWERS: Final[tuple[tuple[type[WXPayError], HTTPStatus, str, Any], ...]] = (
+    (OrderConflict, HTTPStatus.CONFLICT, "order_conflict", None),
+    (Refused, HTTPStatus.UNPROCESSABLE_ENTITY, "refused", None),
     (
         BadAnswer,
-        502,
+        HTTPStatus.BAD_GATEWAY,
         "bad_answer",
         _("An answer came that cannot be trusted. The order may or may not exist; ask again."),
     ),
     (
         OutcomeUnknown,
-        504,
+        HTTPStatus.GATEWAY_TIMEOUT,
         "outcome_unknown",
         _("No answer came from WeChat Pay. The order may or may not exist; ask again."),
     ),
     (
         ConfigurationError,
-        503,
+        HTTPStatus.SERVICE_UNAVAILABLE,
         "misconfigured",
         _("The WeChat Pay settings of this site are wrong; `manage.py check` says how."),
     ),
@@ -61,7 +62,7 @@ def answer_error(exc: Exception, context: dict[str, Any]) -> Response | None:
     if isinstance(exc, InvalidOrder):
         exc = exceptions.ValidationError({exc.field: [_sentence(exc)]})
     if isinstance(exc, exceptions.ValidationError | exceptions.ParseError):
-        return Response(_invalid(exc.detail), status=400)
+        return Response(_invalid(exc.detail), status=HTTPStatus.BAD_REQUEST)
     if isinstance(exc, Http404):
         exc = exceptions.NotFound()
     if isinstance(exc, PermissionDenied):
@@ -77,10 +78,10 @@ def _sentence(invalid: InvalidOrder) -> str:
 
 
 def _invalid(detail: Any) -> dict[str, Any]:
-    """Key every problem by its field; ``code`` stays ours even where a field is called so."""
+    # ``code`` comes last, so that it stays ours even where a field is called so.
     if not isinstance(detail, Mapping):
-        said = detail if isinstance(detail, str) else " ".join(str(line) for line in detail)
-        return {"code": "invalid", "detail": said}
+        text = detail if isinstance(detail, str) else " ".join(str(line) for line in detail)
+        return {"code": "invalid", "detail": text}
     names = ", ".join(name for name in detail if name != api_settings.NON_FIELD_ERRORS_KEY)
     summary = gettext("Refused because of: %(names)s.") % {"names": names}
     if not names:
@@ -103,7 +104,7 @@ def _of_ours(exc: Exception, context: dict[str, Any]) -> Response | None:
     for kind, status, code, detail in ANSWERS:
         if isinstance(exc, kind):
             logger.log(
-                logging.ERROR if status >= 500 else logging.INFO,
+                logging.ERROR if status >= HTTPStatus.INTERNAL_SERVER_ERROR else logging.INFO,
                 "answered %d %s: %s",
                 status,
                 code,
@@ -128,6 +129,24 @@ def _particulars(exc: WXPayError) -> dict[str, Any]:
 
 
 def _order_of(context: dict[str, Any]) -> dict[str, Any]:
-    """Return which order it was about, so that the caller can ask again."""
+    # The caller asks again with it: the order may exist at WeChat Pay.
     order: Order | None = getattr(context.get("view"), "order", None)
     return {} if order is None else {"id": order.pk, "out_trade_no": order.out_trade_no}
+
+
+class WXPayErrorSerializer(serializers.Serializer[Any]):
+    """``code`` is for programs, ``detail`` for people; a 400 has a key for each wrong field."""
+
+    code = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class WXPayCallErrorSerializer(WXPayErrorSerializer):
+    """WeChat Pay refused (422), or gave no trustworthy answer. The last four are those of a 422."""
+
+    id = serializers.IntegerField()
+    out_trade_no = serializers.CharField()
+    err_code = serializers.CharField(required=False)
+    err_code_des = serializers.CharField(required=False)
+    advice = serializers.CharField(required=False)
+    kind = serializers.CharField(required=False)

@@ -29,7 +29,6 @@ class RouteSchema(AutoSchema):
     """Names each operation so that every generator of clients can spell it."""
 
     def get_operation_id(self) -> str:
-        """Return the name made from the path, without its dots."""
         return str(super().get_operation_id()).replace(".", "_")
 
 
@@ -37,12 +36,11 @@ class Unlisted(AutoSchema):
     """Keeps the document's own route out of every document."""
 
     def is_excluded(self) -> bool:
-        """Say yes."""
         return True
 
 
 class SchemaView(APIView):
-    """The routes below this prefix as OpenAPI 3, in JSON or YAML. It tells of no data."""
+    """The routes below this prefix as OpenAPI 3, in JSON or YAML. No data, so no login."""
 
     schema = Unlisted()
     permission_classes = (AllowAny,)

@@ -1,19 +1,27 @@
-"""Which address asks for what."""
+"""Routes of the REST API."""
 
 from __future__ import annotations
 
 from django.urls import path
 
-from django_wxpay.api.schema import SchemaView
-from django_wxpay.api.views.api_reports import ApiReportList, ApiReportSummary
-from django_wxpay.api.views.notifications import (
+from django_wxpay.api.orders import (
+    OrderClose,
+    OrderDetail,
+    OrderList,
+    OrderParameters,
+    OrderQRCode,
+    OrderQuery,
+)
+from django_wxpay.api.records import (
+    ApiReportList,
+    ApiReportSummary,
     NotificationDetail,
     NotificationList,
     NotificationReplay,
+    RefundDetail,
+    RefundList,
 )
-from django_wxpay.api.views.orders import OrderClose, OrderDetail, OrderList, OrderQuery
-from django_wxpay.api.views.paying import OrderParameters, OrderQRCode
-from django_wxpay.api.views.refunds import RefundDetail, RefundList
+from django_wxpay.api.schema import SchemaView
 
 urlpatterns = [
     path("orders/", OrderList.as_view(), name="api-orders"),

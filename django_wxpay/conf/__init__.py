@@ -1,13 +1,11 @@
-"""What ``settings.WXPAY`` may hold, and what it means.
+"""Reading of ``settings.WXPAY``, and the problems found in it.
 
-The rows are in ``setting_rows``, what belongs together among the keys in ``credentials``.
-Nothing else in the package reads ``settings``; ``current()`` is read afresh after
-``setting_changed``, so tests may override settings as they like.
+Nothing else in the package reads ``settings``. The rows are in ``schema``, the checks of keys that
+belong together in ``credentials``.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -21,6 +19,7 @@ from django_wxpay.conf import credentials
 from django_wxpay.conf.schema import DEFAULT_LATENCY_LIMITS, MERCHANT_SETTINGS, SETTINGS
 from django_wxpay.protocol.errors import ConfigurationError, UnknownMerchant
 from django_wxpay.protocol.merchants import DEFAULT_HOSTS, Api, Merchant, Mode, Region, SignType
+from django_wxpay.protocol.rules import Text
 
 __all__ = [
     "MERCHANT_SETTINGS",
@@ -51,7 +50,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LatencyLimits:
-    """What is still well: the share of calls that fail, 0 to 1, and a p95 in milliseconds."""
+    """The limits beyond which latency is a problem: failures as a share, 0 to 1, and a p95."""
 
     failure_rate: float
     p95_ms: int
@@ -59,7 +58,7 @@ class LatencyLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """The settings, read and found good."""
+    """The settings, read and checked."""
 
     notify_base_url: str
     merchants: Mapping[str, Merchant]
@@ -74,7 +73,8 @@ class Config:
 _PEM_SETTINGS: Final = frozenset(
     {"CLIENT_CERT", "CLIENT_KEY", "PRIVATE_KEY", "WECHATPAY_PUBLIC_KEY", "PLATFORM_CERTIFICATES"},
 )
-_ALIAS: Final = re.compile(r"[-a-zA-Z0-9_]+", re.ASCII)
+# The slug of notify_url, as Django's path converter reads it.
+_ALIAS: Final = Text(max=64, alphabet="[-a-zA-Z0-9_]", described="letters, digits, - and _")
 
 
 def problems() -> tuple[Problem, ...]:
@@ -117,7 +117,7 @@ def merchants() -> Mapping[str, Merchant]:
 
 
 def default_latency_limits() -> LatencyLimits:
-    """Return what holds where ``LATENCY_LIMITS`` is not set, or cannot be read."""
+    """Return the limits where ``LATENCY_LIMITS`` is not set, or is wrong."""
     return _limits({})
 
 
@@ -150,8 +150,8 @@ def _problems(raw: object) -> Iterator[Problem]:
 
 def _merchant_problems(alias: object, entry: object) -> Iterator[Problem]:
     where = f'WXPAY["MERCHANTS"]["{alias}"]'
-    if not isinstance(alias, str) or not _ALIAS.fullmatch(alias):
-        yield Problem("E009", f"{where}: an alias is letters, digits, - and _")
+    if not isinstance(alias, str) or _ALIAS.problem(alias):
+        yield Problem("E009", f"{where}: an alias is {_ALIAS.text}")
     if not isinstance(entry, Mapping):
         yield Problem("E002", f"{where} is not a dict")
         return
@@ -225,6 +225,7 @@ def _merchant(alias: str, entry: Mapping[str, Any]) -> Merchant:
     )
 
 
+# Tests override settings, so a cached configuration must not outlive them.
 def _forget(*, setting: str, **_: object) -> None:
     if setting == "WXPAY":
         current.cache_clear()

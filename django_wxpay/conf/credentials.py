@@ -1,22 +1,22 @@
-"""Whether the v3 keys of a merchant are keys, and belong to one another.
+"""Checks of a merchant's v3 keys: each can be read, and they belong together.
 
-Found when the settings are checked, because the first to find it otherwise is a customer.
+They run when the settings are checked; otherwise the first customer would find the fault.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
 from django_wxpay.protocol.errors import ConfigurationError
 from django_wxpay.protocol.merchants import Api, Merchant, Region
+from django_wxpay.protocol.rules import Text
 from django_wxpay.protocol.v3.certificates import certificate_matches_key, read_certificate
+from django_wxpay.protocol.v3.fields import MERCHANT_CATEGORY_CODE
 from django_wxpay.protocol.v3.keys import load_private_key, load_public_key
 from django_wxpay.protocol.v3.signing import PUBLIC_KEY_ID
 
-_SERIAL: Final = re.compile("[0-9A-Fa-f]{40}")
-_CATEGORY: Final = re.compile("[0-9]{4}")
+_SERIAL: Final = Text(min=40, max=40, alphabet="[0-9A-Fa-f]", described="hexadecimal digits")
 _NEEDED: Final = ("api_v3_key", "private_key", "cert_serial_no")
 
 
@@ -34,12 +34,12 @@ def problems(merchant: Merchant) -> Iterator[tuple[str, str, str]]:
     yield from _own_problems(merchant)
     yield from _platform_problems(merchant)
     code = merchant.merchant_category_code
-    if merchant.region is Region.GLOBAL and not _CATEGORY.fullmatch(code):
+    if merchant.region is Region.GLOBAL and MERCHANT_CATEGORY_CODE.problem(code):
         yield "E020", "MERCHANT_CATEGORY_CODE", "is not four digits"
 
 
 def _own_problems(merchant: Merchant) -> Iterator[tuple[str, str, str]]:
-    if not _SERIAL.fullmatch(merchant.cert_serial_no):
+    if _SERIAL.problem(merchant.cert_serial_no):
         yield "E018", "CERT_SERIAL_NO", "is not 40 hexadecimal digits"
     try:
         load_private_key(merchant.private_key)

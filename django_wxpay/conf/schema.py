@@ -1,4 +1,9 @@
-"""The table of settings: each with its name, its default, what is wrong with a value, and why."""
+"""Table of the settings (default, check code, check of the value, doc), and of the checks' hints.
+
+A table of our own, and no library of settings: each row carries its stable check code, its hint is
+found by that code, a law holds the rows against what is read and documented, and a message never
+quotes a value that may be a key.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +14,20 @@ from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
 from django_wxpay.protocol.merchants import Api, Mode, Region, SignType
+from django_wxpay.protocol.rules import OneOf, Rule, Text
+from django_wxpay.protocol.v3.fields import ID
 
 DEFAULT_LATENCY_LIMITS: Final[dict[str, float]] = {"FAILURE_RATE": 0.05, "P95_MS": 3000}
 
-# Further back than calendars reach.
+# A hundred years; timedeltas and calendars end not far beyond.
 _MOST_DAYS: Final = 36_500
+
+_API_KEY: Final = Text(min=32, max=32)
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One row: ``problem`` says in a few words what is wrong with a value, "" if nothing."""
+    """One row: ``problem`` returns what is wrong with a value in a few words, or ""."""
 
     name: str
     default: object
@@ -76,10 +85,6 @@ def _wrong_base_url(value: object) -> str:
 
 
 def _wrong_text(value: object) -> str:
-    return "" if isinstance(value, str) and value else "is not a text"
-
-
-def _wrong_optional_text(value: object) -> str:
     return "" if isinstance(value, str) else "is not a text"
 
 
@@ -87,6 +92,26 @@ def _wrong_texts(value: object) -> str:
     if isinstance(value, list | tuple) and all(isinstance(item, str) and item for item in value):
         return ""
     return "is not a list of texts"
+
+
+def _required(rule: Rule) -> Callable[[object], str]:
+    """Return the check that a value follows one of the protocol's rules."""
+
+    def problem(value: object) -> str:
+        if not isinstance(value, str) or not value:
+            return "is not a text"
+        return f"is wrong ({rule.problem(value)}): {rule.text}" if rule.problem(value) else ""
+
+    return problem
+
+
+def _optional(rule: Rule) -> Callable[[object], str]:
+    required = _required(rule)
+    return lambda value: "" if value == "" else required(value)
+
+
+def _wrong_ids(value: object) -> str:
+    return _wrong_texts(value) or next(filter(None, map(_required(ID), value)), "")  # type: ignore[call-overload]
 
 
 def _wrong_hosts(value: object) -> str:
@@ -99,19 +124,8 @@ def _wrong_classes(value: object) -> str:
     return "" if value is None else _wrong_texts(value)
 
 
-def _wrong_api_key(value: object) -> str:
-    if _wrong_optional_text(value):
-        return "is not a text"
-    return "" if value == "" or len(str(value)) == 32 else "is not 32 characters long"
-
-
-def _not_one_of(words: type[Mode | Region | Api | SignType]) -> Callable[[object], str]:
-    names = ", ".join(f'"{word.value}"' for word in words)
-    return lambda value: "" if value in list(words) else f"is none of {names}"
-
-
-def _not_a_level(value: object) -> str:
-    return "" if value in ("off", "errors", "all") else 'is none of "off", "errors", "all"'
+def _one_of(*words: str) -> Callable[[object], str]:
+    return _required(OneOf(frozenset(words)))
 
 
 SETTINGS: Final = (
@@ -140,7 +154,7 @@ SETTINGS: Final = (
         "REPORT_LEVEL",
         "all",
         "E005",
-        _not_a_level,
+        _one_of("off", "errors", "all"),
         'Which calls wxpay_report sends to payitil/report: "off", "errors" or "all".',
     ),
     Setting(
@@ -155,7 +169,7 @@ SETTINGS: Final = (
         DEFAULT_LATENCY_LIMITS,
         "E022",
         _wrong_limits,
-        "What wxpay_doctor takes for well: the share of calls that fail, 0 to 1, and milliseconds.",
+        "Beyond these wxpay_doctor warns: the share of calls that fail, 0 to 1, and milliseconds.",
     ),
     Setting(
         "API_PERMISSION_CLASSES",
@@ -167,24 +181,58 @@ SETTINGS: Final = (
 )
 
 MERCHANT_SETTINGS: Final = (
-    Setting("APPID", None, "E010", _wrong_text, "The appid that orders name."),
-    Setting("APPIDS", (), "E010", _wrong_texts, "Further appids bound to MCH_ID."),
-    Setting("MCH_ID", None, "E010", _wrong_text, "The merchant number."),
-    Setting("MODE", "common", "E011", _not_one_of(Mode), '"common" or "institutional".'),
-    Setting("REGION", "mainland", "E011", _not_one_of(Region), '"mainland" or "global".'),
-    Setting("API", "v2", "E011", _not_one_of(Api), 'The protocol of new orders: "v2" or "v3".'),
-    Setting("SUB_APPID", "", "E010", _wrong_optional_text, "Default appid of the sub-merchant."),
-    Setting("SUB_MCH_ID", "", "E010", _wrong_optional_text, "Default sub-merchant number."),
-    Setting("MERCHANT_CATEGORY_CODE", "", "E010", _wrong_optional_text, "For global v3 orders."),
-    Setting("API_KEY", "", "E012", _wrong_api_key, "The 32-character v2 key."),
-    Setting("SIGN_TYPE", "HMAC-SHA256", "E011", _not_one_of(SignType), '"HMAC-SHA256" or "MD5".'),
-    Setting("CLIENT_CERT", "", "E010", _wrong_optional_text, "PEM or path, for mutual TLS."),
-    Setting("CLIENT_KEY", "", "E010", _wrong_optional_text, "PEM or path, for mutual TLS."),
-    Setting("API_V3_KEY", "", "E010", _wrong_optional_text, "The v3 key."),
-    Setting("PRIVATE_KEY", "", "E010", _wrong_optional_text, "PEM or path of the v3 key pair."),
-    Setting("CERT_SERIAL_NO", "", "E010", _wrong_optional_text, "Serial of our certificate."),
-    Setting("WECHATPAY_PUBLIC_KEY", "", "E010", _wrong_optional_text, "PEM or path."),
-    Setting("WECHATPAY_PUBLIC_KEY_ID", "", "E010", _wrong_optional_text, "PUB_KEY_ID_..."),
+    Setting("APPID", None, "E010", _required(ID), "The appid that orders name."),
+    Setting("APPIDS", (), "E010", _wrong_ids, "Further appids bound to MCH_ID."),
+    Setting("MCH_ID", None, "E010", _required(ID), "The merchant number."),
+    Setting("MODE", "common", "E011", _one_of(*Mode), '"common" or "institutional".'),
+    Setting("REGION", "mainland", "E011", _one_of(*Region), '"mainland" or "global".'),
+    Setting("API", "v2", "E011", _one_of(*Api), 'The protocol of new orders: "v2" or "v3".'),
+    Setting("SUB_APPID", "", "E010", _optional(ID), "Default appid of the sub-merchant."),
+    Setting("SUB_MCH_ID", "", "E010", _optional(ID), "Default sub-merchant number."),
+    Setting("MERCHANT_CATEGORY_CODE", "", "E010", _wrong_text, "For global v3 orders."),
+    Setting("API_KEY", "", "E012", _optional(_API_KEY), "The 32-character v2 key."),
+    Setting("SIGN_TYPE", "HMAC-SHA256", "E011", _one_of(*SignType), '"HMAC-SHA256" or "MD5".'),
+    Setting("CLIENT_CERT", "", "E010", _wrong_text, "PEM or path, for mutual TLS."),
+    Setting("CLIENT_KEY", "", "E010", _wrong_text, "PEM or path, for mutual TLS."),
+    Setting("API_V3_KEY", "", "E010", _wrong_text, "The v3 key."),
+    Setting("PRIVATE_KEY", "", "E010", _wrong_text, "PEM or path of the v3 key pair."),
+    Setting("CERT_SERIAL_NO", "", "E010", _wrong_text, "Serial of our certificate."),
+    Setting("WECHATPAY_PUBLIC_KEY", "", "E010", _wrong_text, "PEM or path."),
+    Setting("WECHATPAY_PUBLIC_KEY_ID", "", "E010", _wrong_text, "PUB_KEY_ID_..."),
     Setting("PLATFORM_CERTIFICATES", (), "E010", _wrong_texts, "PEMs to start from."),
     Setting("HOSTS", None, "E013", _wrong_hosts, "Primary, then standby hosts; by region."),
 )
+
+# One row a check code. A code is never used again for another fault.
+HINTS: Final[dict[str, str]] = {
+    "E001": 'Set WXPAY = {"NOTIFY_BASE_URL": ..., "MERCHANTS": {"default": {...}}}.',
+    "E002": "Give at least one merchant, by an alias of your own, as a dict of its settings.",
+    "E003": "Set scheme and host only, for instance https://shop.example.com.",
+    "E004": "Give seconds above zero; a time-out cannot be switched off.",
+    "E005": 'Use "off", "errors" or "all".',
+    "E006": "Give a list of dotted paths to Django REST framework permission classes.",
+    "E007": 'Add path("wxpay/", include("django_wxpay.urls")) to your urlpatterns.',
+    "E008": 'Add "rest_framework" to INSTALLED_APPS.',
+    "E009": "The alias stands in notify_url: use letters, digits, hyphens and underscores.",
+    "E010": "See the settings table in the README for what belongs here.",
+    "E011": "Use one of the words named.",
+    "E012": "Copy the 32-character API key (v2) from the merchant platform's API security page.",
+    "E013": "Give scheme and host only, primary first; leave HOSTS out for the official ones.",
+    "E014": "Give the PEM's text, or the path of a file that this process may read.",
+    "E015": "APIv3 needs API_V3_KEY, PRIVATE_KEY and CERT_SERIAL_NO, all three.",
+    "E016": "Copy the 32-character APIv3 key as it was set on the merchant platform.",
+    "E017": "Give apiclient_key.pem of this merchant, unencrypted.",
+    "E018": "CERT_SERIAL_NO, CLIENT_CERT and PRIVATE_KEY come from one certificate: take all three "
+    "from the same download.",
+    "E019": "Copy pub_key.pem and its PUB_KEY_ID_... from the merchant platform, both of them; or "
+    "leave both out, and platform certificates are downloaded.",
+    "E020": "Give the four digits of the merchant category code, with leading zeros.",
+    "E021": "Give whole days, such as 30.",
+    "E022": 'Give {"FAILURE_RATE": 0.05, "P95_MS": 3000}, or one of the two.',
+    "W001": "Correct the spelling or remove it: nothing reads it.",
+    "W002": "WeChat Pay calls public https addresses on port 443 only; fine for trying out.",
+    "W003": 'Set OPTIONS["transaction_mode"] to "IMMEDIATE", or notifications that arrive '
+    "together may fail with 'database is locked'.",
+    "W004": "WeChat Pay counts order numbers per mch_id, this app per alias: two orders of the "
+    "same number would be one order to WeChat Pay.",
+}

@@ -1,28 +1,44 @@
-"""The words of WeChat Pay, and our own, as a person reads them."""
+"""Labels of the words that columns hold.
+
+WeChat Pay's words are enums of ``protocol``, so here they are only labelled; the enums of this
+file are words of our own.
+"""
 
 from __future__ import annotations
+
+from typing import Any, Final
 
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
+from django_wxpay.protocol.facts import RefundStatus, TradeState, TradeType
 
-class TradeTypes(TextChoices):
-    JSAPI = "JSAPI", _("JSAPI (in WeChat, mini program)")
-    NATIVE = "NATIVE", _("NATIVE (QR code)")
-    APP = "APP", _("APP (in-app)")
-    MWEB = "MWEB", _("MWEB (mobile browser)")
-    MICROPAY = "MICROPAY", _("MICROPAY (payment code)")
+# By value, because a migration would otherwise import the enums, and hold them in place for good.
+TRADE_TYPES: Final[dict[str, Any]] = {
+    TradeType.JSAPI.value: _("JSAPI (in WeChat, mini program)"),
+    TradeType.NATIVE.value: _("NATIVE (QR code)"),
+    TradeType.APP.value: _("APP (in-app)"),
+    TradeType.MWEB.value: _("MWEB (mobile browser)"),
+    TradeType.MICROPAY.value: _("MICROPAY (payment code)"),
+}
 
+TRADE_STATES: Final[dict[str, Any]] = {
+    TradeState.CREATED.value: _("Created"),
+    TradeState.NOTPAY.value: _("Not paid"),
+    TradeState.USERPAYING.value: _("Customer is paying"),
+    TradeState.SUCCESS.value: _("Paid"),
+    TradeState.REFUND.value: _("Paid, with refunds"),
+    TradeState.CLOSED.value: _("Closed"),
+    TradeState.REVOKED.value: _("Reversed"),
+    TradeState.PAYERROR.value: _("Payment failed"),
+}
 
-class TradeStates(TextChoices):
-    CREATED = "CREATED", _("Created")
-    NOTPAY = "NOTPAY", _("Not paid")
-    USERPAYING = "USERPAYING", _("Customer is paying")
-    SUCCESS = "SUCCESS", _("Paid")
-    REFUND = "REFUND", _("Paid, with refunds")
-    CLOSED = "CLOSED", _("Closed")
-    REVOKED = "REVOKED", _("Reversed")
-    PAYERROR = "PAYERROR", _("Payment failed")
+REFUND_STATUSES: Final[dict[str, Any]] = {
+    RefundStatus.PROCESSING.value: _("In progress"),
+    RefundStatus.SUCCESS.value: _("Paid back"),
+    RefundStatus.CLOSED.value: _("Closed, nothing paid back"),
+    RefundStatus.ABNORMAL.value: _("Stuck, needs a person"),
+}
 
 
 class EventKinds(TextChoices):
@@ -33,15 +49,8 @@ class EventKinds(TextChoices):
     REFUND_SETTLED = "REFUND_SETTLED", _("Refund settled")
 
 
-class RefundStatuses(TextChoices):
-    PROCESSING = "PROCESSING", _("In progress")
-    SUCCESS = "SUCCESS", _("Paid back")
-    CLOSED = "CLOSED", _("Closed, nothing paid back")
-    ABNORMAL = "ABNORMAL", _("Stuck, needs a person")
-
-
 class ReportStatuses(TextChoices):
-    """How far a measured call is on its way to payitil/report. Only PENDING is ever sent."""
+    """Stages of a measured call on its way to payitil/report. Only PENDING is ever sent."""
 
     PENDING = "PENDING", _("Waiting to be reported")
     SENT = "SENT", _("Reported")
@@ -56,7 +65,7 @@ class NotificationKinds(TextChoices):
 
 
 class NotificationOutcomes(TextChoices):
-    """What became of a notification. Only FAILED is undecided and tried again."""
+    """Results of processing a notification. Only FAILED is undecided and tried again."""
 
     APPLIED = "APPLIED", _("Applied")
     CONFLICT = "CONFLICT", _("Conflict")

@@ -1,11 +1,8 @@
-"""One call on the wire, measured: where it went, how long it took and what came back.
-
-One hour of one interface at one host: what thousands of calls come to, in one row.
-
-How many measured calls waited to be reported, hour by hour.
-"""
+"""Latency: every call on the wire as an API report, and the roll-ups of these by the hour."""
 
 from __future__ import annotations
+
+from typing import Final
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -18,7 +15,7 @@ class ApiReport(models.Model):
     """One attempt against one host, in the words of the report API (protocol-v2 section 8).
 
     ``report_claim`` names the worker that is sending the row, until ``report_claimed_until``;
-    afterwards the row is anybody's again. A merchant without a v2 key, or an institution's
+    afterwards any worker may take it. A merchant without a v2 key, or an institution's
     call without a sub-merchant, is NOT_REPORTABLE: measured and shown, never sent. A row that
     ``is_rolled_up`` is counted in its ``HourlyLatency``, or is not to be counted at all; it may
     be pruned by its age.
@@ -80,13 +77,20 @@ class ApiReport(models.Model):
         return f"{self.interface_url} {self.execute_time_ms} ms"
 
 
+# The columns of a call itself, in one place for all who list them: ``CallRecord`` and its merchant.
+CALL_COLUMNS: Final = tuple(
+    field.name
+    for field in ApiReport._meta.local_concrete_fields  # noqa: SLF001 - Django's documented API
+    if field.editable and not field.name.startswith("report") and field.name != "id"
+)
+
+
 class HourlyLatency(models.Model):
     """The roll-up of ``ApiReport``; it stays when the rows it counts are pruned.
 
-    ``hour`` is the full hour, in UTC, in which the calls began. ``failures`` counts by our
-    word for the trouble, ``refused`` those that WeChat Pay answered with a no, and
-    ``histogram`` by milliseconds, as a ``protocol.tallies.Histogram`` is stored. ``version`` is
-    how two workers notice each other.
+    ``hour`` is the full hour, in UTC, in which the calls began. ``failures`` counts by
+    ``Failure``, ``refused`` the calls that WeChat Pay refused, and ``histogram`` by milliseconds,
+    as ``latency.Histogram`` stores itself.
     """
 
     merchant = models.CharField(_("merchant"), max_length=64)
@@ -102,6 +106,7 @@ class HourlyLatency(models.Model):
     standby_calls = models.PositiveBigIntegerField(_("calls to a standby host"), default=0)
     first_standby_at = models.DateTimeField(null=True, blank=True)
     last_standby_at = models.DateTimeField(null=True, blank=True)
+    # An update names the version it read, so that two workers never count the same calls twice.
     version = models.PositiveBigIntegerField(default=0, editable=False)
 
     class Meta:
@@ -120,7 +125,7 @@ class HourlyLatency(models.Model):
 
 
 class ReportBacklog(models.Model):
-    """The most that were seen waiting in the hour that began at ``hour`` (UTC)."""
+    """The highest number of waiting reports seen in the hour that began at ``hour`` (UTC)."""
 
     hour = models.DateTimeField(_("hour"), unique=True)
     waiting = models.PositiveBigIntegerField(_("waiting"), default=0)

@@ -1,6 +1,6 @@
-"""One notification: the bytes that WeChat Pay sent, and what became of them.
+"""Notifications: the bytes that WeChat Pay sent, and the outcome.
 
-Only what was verified stands here; a stranger's request costs no row.
+Only verified notifications are stored: a request that is not authentic costs no row.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from django.utils.translation import gettext_lazy as _
 from django_wxpay.models.choices import NotificationKinds, NotificationOutcomes
 from django_wxpay.models.order import Order
 
-# Decided notifications are acknowledged when they come again; the others are judged again.
+# Decided notifications are acknowledged when they come again; the others are processed again.
 DECIDED = frozenset(
     {NotificationOutcomes.APPLIED, NotificationOutcomes.CONFLICT, NotificationOutcomes.IGNORED},
 )
 
 
 class Notification(models.Model):
-    """``fingerprint`` is the same for every delivery of the same news, whatever its nonce."""
+    """``fingerprint`` is the same for every delivery of the same content, whatever its nonce."""
 
     merchant = models.CharField(_("merchant"), max_length=64)
     kind = models.CharField(_("kind"), max_length=16, choices=NotificationKinds)
@@ -56,7 +56,7 @@ class Notification(models.Model):
             models.Index(fields=["out_trade_no"], name="wxpay_notification_out_trade"),
             models.Index(fields=["transaction_id"], name="wxpay_notification_transact"),
             models.Index(fields=["outcome", "-created_at"], name="wxpay_notification_outcome"),
-            # What is to be judged again: never tried, or due. The given up ones lie between.
+            # The queue of retries: never tried, or due. Those given up lie between.
             models.Index(
                 fields=["outcome", "next_retry_at", "retries"],
                 name="wxpay_notification_retry",
@@ -68,5 +68,5 @@ class Notification(models.Model):
 
     @property
     def is_decided(self) -> bool:
-        """Whether it needs no second look."""
+        """Whether it is never processed again."""
         return self.outcome in DECIDED

@@ -1,4 +1,4 @@
-"""One order: what was agreed, where it stands, and what WeChat Pay said of its payment.
+"""Orders: the request, the state, and the payment that WeChat Pay confirmed.
 
 ``trade_state`` and everything below it in this file is written by ``services`` alone.
 """
@@ -12,7 +12,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from django_wxpay.models.choices import TradeStates, TradeTypes
+from django_wxpay.models.choices import TRADE_STATES, TRADE_TYPES
 from django_wxpay.protocol.facts import TradeState
 from django_wxpay.protocol.money import format_amount
 from django_wxpay.protocol.orders import OrderRef, OrderTerms
@@ -35,7 +35,7 @@ class Order(models.Model):
         help_text=_("The shop's own order number."),
     )
     out_trade_no = models.CharField("out_trade_no", max_length=32)
-    trade_type = models.CharField("trade_type", max_length=16, choices=TradeTypes)
+    trade_type = models.CharField("trade_type", max_length=16, choices=TRADE_TYPES)
     body = models.CharField(_("description"), max_length=128)
     total_fee = models.BigIntegerField(_("amount in minor units"))
     fee_type = models.CharField(_("currency"), max_length=16, default="CNY")
@@ -64,10 +64,12 @@ class Order(models.Model):
     trade_state = models.CharField(
         _("state"),
         max_length=32,
-        choices=TradeStates,
-        default=TradeStates.CREATED,
+        choices=TRADE_STATES,
+        default=TradeState.CREATED.value,
     )
-    trade_state_desc = models.CharField(_("state in words"), max_length=256, blank=True, default="")
+    trade_state_desc = models.CharField(
+        _("WeChat Pay says"), max_length=256, blank=True, default=""
+    )
     err_code = models.CharField("err_code", max_length=64, blank=True, default="")
     err_code_des = models.CharField("err_code_des", max_length=256, blank=True, default="")
     transaction_id = models.CharField("transaction_id", max_length=32, blank=True, default="")
@@ -130,23 +132,23 @@ class Order(models.Model):
 
     @property
     def amount(self) -> str:
-        """The amount for a person's eyes: ``12.50 CNY``."""
+        """The amount with its currency, as in ``12.50 CNY``."""
         return format_amount(self.total_fee, self.fee_type)
 
     @property
     def is_paid(self) -> bool:
-        """Whether money has arrived, some of it perhaps given back since."""
+        """Whether money has arrived, even if some of it was refunded since."""
         return TradeState(self.trade_state) in PAID
 
     def terms(self) -> OrderTerms:
-        """Return what was agreed, from which every call about this order is built."""
+        """Return the request, from which every call about this order is built."""
         values: dict[str, Any] = {
             field.name: getattr(self, field.name) for field in fields(OrderTerms)
         }
         return OrderTerms(**values)
 
     def ref(self) -> OrderRef:
-        """Return how this order is named to the gateway."""
+        """Return the identifiers by which the gateway knows this order."""
         return OrderRef(
             appid=self.appid,
             mch_id=self.mch_id,
@@ -157,7 +159,7 @@ class Order(models.Model):
         )
 
     def expectation(self) -> Expectation:
-        """Return what a fact about this order is held against."""
+        """Return the values that a fact about this order is compared with."""
         return Expectation(
             trade_state=TradeState(self.trade_state),
             mch_id=self.mch_id,

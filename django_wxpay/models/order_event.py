@@ -1,21 +1,21 @@
-"""The history of an order, which is also the outbox of what the shop must be told."""
+"""Order events: the history of an order, and the outbox of signals to the shop's code."""
 
 from __future__ import annotations
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from django_wxpay.models.choices import EventKinds, TradeStates
+from django_wxpay.models.choices import TRADE_STATES, EventKinds
 from django_wxpay.models.notification import Notification
 from django_wxpay.models.order import Order
 from django_wxpay.models.refund import Refund
 
 
 class OrderEvent(models.Model):
-    """One move of state, or one contradiction. Never changed but for its dispatch marks.
+    """One move of state, or one conflict. Append-only, but for its dispatch marks.
 
-    ``conflict_key`` keeps the same contradiction, told again and again, from filling the
-    history; it is null for moves, so that only contradictions are unique.
+    ``conflict_key`` keeps a conflict that is notified again and again from filling the history; it
+    is null for moves, so that only conflicts are unique.
     """
 
     order = models.ForeignKey(
@@ -25,8 +25,8 @@ class OrderEvent(models.Model):
         verbose_name=_("order"),
     )
     kind = models.CharField(_("kind"), max_length=16, choices=EventKinds)
-    from_state = models.CharField(_("from"), max_length=32, choices=TradeStates)
-    to_state = models.CharField(_("to"), max_length=32, choices=TradeStates)
+    from_state = models.CharField(_("from"), max_length=32, choices=TRADE_STATES)
+    to_state = models.CharField(_("to"), max_length=32, choices=TRADE_STATES)
     source = models.CharField(_("source"), max_length=32)
     detail = models.JSONField(_("details"), blank=True, default=dict)
     conflict_key = models.CharField(max_length=64, null=True, editable=False)  # noqa: DJ001
@@ -47,10 +47,10 @@ class OrderEvent(models.Model):
         verbose_name=_("refund"),
     )
     created_at = models.DateTimeField(_("created"), editable=False)
-    dispatched_at = models.DateTimeField(_("told to the shop"), null=True, blank=True)
-    dispatch_attempts = models.PositiveIntegerField(_("attempts to tell"), default=0)
+    dispatched_at = models.DateTimeField(_("delivered"), null=True, blank=True)
+    dispatch_attempts = models.PositiveIntegerField(_("delivery attempts"), default=0)
     dispatch_error = models.CharField(_("last error"), max_length=512, blank=True, default="")
-    next_dispatch_at = models.DateTimeField(_("told again at"), null=True, blank=True)
+    next_dispatch_at = models.DateTimeField(_("next delivery"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("order event")

@@ -1,4 +1,4 @@
-"""One refund: what was asked to be given back, and what WeChat Pay said became of it."""
+"""Refunds: the request, and the status that WeChat Pay reports."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from django_wxpay.models.choices import RefundStatuses
+from django_wxpay.models.choices import REFUND_STATUSES
 from django_wxpay.models.order import Order
 from django_wxpay.protocol.money import format_amount
 
@@ -25,7 +25,7 @@ class Refund(models.Model):
     refund_id = models.CharField("refund_id", max_length=32, blank=True, default="")
     refund_fee = models.BigIntegerField(_("amount in minor units"))
     refund_desc = models.CharField(_("reason"), max_length=80, blank=True, default="")
-    refund_status = models.CharField(_("status"), max_length=16, choices=RefundStatuses)
+    refund_status = models.CharField(_("status"), max_length=16, choices=REFUND_STATUSES)
     user_received_account = models.CharField(
         _("paid back to"),
         max_length=64,
@@ -59,5 +59,5 @@ class Refund(models.Model):
 
     @property
     def amount(self) -> str:
-        """The amount for a person's eyes: ``12.50 CNY``."""
+        """The amount with its currency, as in ``12.50 CNY``."""
         return format_amount(self.refund_fee, self.order.fee_type)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from django_wxpay.testing.simulated import SimulatedWXPay, simulated_wxpay
+from django_wxpay.testing import SimulatedWXPay, simulated_wxpay
 
 
 @pytest.fixture

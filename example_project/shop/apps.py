@@ -1,4 +1,4 @@
-"""The shop, as INSTALLED_APPS sees it."""
+"""Configuration of the shop for ``INSTALLED_APPS``."""
 
 from __future__ import annotations
 

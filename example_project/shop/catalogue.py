@@ -1,4 +1,4 @@
-"""What is for sale: six teas, as data. Prices are in fen, the minor unit of CNY."""
+"""The catalogue: six teas, as data. Prices are in fen, the minor unit of CNY."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the shop remembers: one row a purchase. The money side is django_wxpay's ``Order``."""
+"""Purchases, the shop's own rows. The money side is django_wxpay's ``Order``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
 def new_reference() -> str:
-    """Return a number nobody can guess: customers have no login here, their link is their key."""
+    """Return a number that cannot be guessed: without a login, the link is the customer's key."""
     return "".join(secrets.choice(_ALPHABET) for _ in range(20))
 
 

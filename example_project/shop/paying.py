@@ -1,4 +1,4 @@
-"""Where the shop and django_wxpay touch: a purchase becomes a WeChat Pay order."""
+"""The seam between the shop and django_wxpay: a purchase becomes a WeChat Pay order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the shop does when money has arrived.
+"""The shop's receiver of ``order_paid``.
 
 The receiver runs in the transaction that marks its event as dispatched, so what it writes
 happens exactly once; if it raises, it is called again later.

@@ -1,4 +1,4 @@
-"""One order from the shelf to the receipt, with nobody at the screen.
+"""One order from the shelf to the receipt, headless.
 
 The customer, WeChat Pay and the shop speak real HTTP with one another; what is looked up
 in the database is only what a shop keeper would look up. Every wait has an end.
@@ -26,7 +26,7 @@ class DidNotHappen(Exception):
 
 
 def rehearse(*, shop: str, simulator: str, patience_s: float = 20.0) -> Iterator[tuple[str, str]]:
-    """Yield each step's name and what came of it; ``DidNotHappen`` when one does not come."""
+    """Yield the name and result of each step; raise ``DidNotHappen`` where one is missing."""
     customer = requests.Session()
     customer.trust_env = False
     page = _choose_a_tea(customer, shop)
@@ -51,7 +51,7 @@ def rehearse(*, shop: str, simulator: str, patience_s: float = 20.0) -> Iterator
     seconds = time.monotonic() - paid_at
     notification = Notification.objects.filter(order=order).first()
     if notification is None:
-        raise DidNotHappen("The shop says paid, but no notification was written down.")
+        raise DidNotHappen("The shop says paid, but no notification was stored.")
     yield "notification", f"{notification.outcome}, {seconds:.2f} s after the payment"
 
     order = services.query_order(order)

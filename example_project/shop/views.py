@@ -1,4 +1,4 @@
-"""The customer's way: choose a tea, pay, be told, take the receipt. Nobody logs in."""
+"""The customer's pages: choose a tea, pay, wait, take the receipt. There is no login."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _trouble(
 @never_cache
 @require_GET
 def state(_request: HttpRequest, reference: str) -> JsonResponse:
-    """Answer the waiting page: whether the shop knows of the money."""
+    """Answer the waiting page's question whether the purchase is paid."""
     purchase = get_object_or_404(Purchase, reference=reference)
     return JsonResponse({"paid": purchase.paid_at is not None})
 

@@ -13,7 +13,7 @@ import django_wxpay
 from django_wxpay.protocol.error_codes import TABLE, lookup
 from django_wxpay.protocol.v3.errors import V3_TABLE, lookup_v3
 from tests.admin.conftest import ADMIN, MODELS
-from tests.admin.test_ledgers import one_of_each, page
+from tests.admin.test_base import one_of_each, page
 
 CATALOG = Path(django_wxpay.__path__[0]) / "locale/zh_Hans/LC_MESSAGES/django.po"
 
@@ -61,7 +61,7 @@ def test_the_pages_can_be_read_in_chinese(boss: Client, model: str) -> None:
     ("model", "words"),
     [
         ("refund", ["已退款", "退款时间", "退回账户", "此订单的退款通知"]),
-        ("platformcertificate", ["使用中", "启用时间", "失效时间", "最近一次请求"]),
+        ("platformcertificate", ["使用中", "启用时间", "失效时间", "最近一次下载"]),
         ("certificatedownload", ["使用中", "平台证书"]),
         ("order", ["退款：已退款"]),
         ("backgroundjob", ["正常", "运行状况", "最近一次成功", "连续失败次数", "后台任务"]),

@@ -81,7 +81,7 @@ def test_a_refund_leads_to_its_events_and_to_what_was_told_of_refunds(boss: Clie
         f"{ADMIN}/orderevent/{event.pk}/change/",
         f"{ADMIN}/notification/{told.pk}/change/",
         f"{ADMIN}/notification/{hint.pk}/change/",
-        "the shop was told on",
+        "delivered to your code at",
     ):
         assert words in shown, words
     assert f"{ADMIN}/notification/{payment.pk}/change/" not in shown
@@ -313,7 +313,7 @@ def test_the_seeds_answer_can_be_seen_on_the_order_and_its_promotion(
         "CMC",
         "Custom data",
         "Payment failed. Place another order and pay it again.",
-        "answered to a query",
+        "by the answer to a query",
         "Single-item discount-6",
     ):
         assert words in shown, words

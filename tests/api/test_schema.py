@@ -57,6 +57,8 @@ def test_it_says_what_may_be_posted_and_what_comes_back(document: dict[str, Any]
     assert set(posted["required"]) == {"trade_type", "body", "total_fee"}
     assert posted["properties"]["total_fee"]["minimum"] == 1
     assert "notify_url" not in posted["properties"]
+    refusal = document["components"]["schemas"]["WXPayCallError"]
+    assert set(refusal["properties"]) >= {"err_code", "err_code_des", "advice", "kind"}
     filters = {row["name"] for row in document["paths"][f"{API}/orders/"]["get"]["parameters"]}
     assert filters >= {"trade_state", "created_after", "cursor", "page_size", "reference"}
 

@@ -27,7 +27,7 @@ def test_asking_now_finds_a_payment_nobody_told_us_of(stage: Stage, keeper: Keep
     stage.wechat.pay(order)
     page = keeper.presses("query", f"order/{order['id']}")
 
-    assert "the order stands as “Paid”" in page
+    assert "the order is now “Paid”" in page
     assert stage.clerk.show(order)["trade_state"] == "SUCCESS"
     assert OrderEvent.objects.get(kind="PAID").dispatched_at is not None
 
@@ -38,7 +38,7 @@ def test_closing_asks_first_and_then_closes_at_wechat_pay(stage: Stage, keeper: 
     assert order["out_trade_no"] in keeper.reads(path)
     assert stage.wechat.calls("closeorder") == []
 
-    assert "The order stands as “Closed”" in keeper.sends(path, confirmed="yes")
+    assert "The order is now “Closed”" in keeper.sends(path, confirmed="yes")
     assert stage.wechat.trade(order["out_trade_no"])["trade_state"] == "CLOSED"
     assert stage.clerk.show(order)["trade_state"] == "CLOSED"
 
@@ -75,7 +75,7 @@ def test_a_notification_is_replayed(stage: Stage, keeper: Keeper) -> None:
 
     assert stage.clerk.place(out_trade_no=number).json()["err_code"] == "ORDERPAID"
     page = keeper.presses("replay", f"notification/{notification.pk}")
-    assert "judged again: Applied" in page
+    assert "processed again: Applied" in page
     assert [event.kind for event in OrderEvent.objects.all()] == ["PAID"]
 
 
@@ -97,7 +97,7 @@ def test_a_shop_that_could_not_listen_is_told_again(stage: Stage, keeper: Keeper
     finally:
         order_paid.disconnect(pack)
 
-    assert "the shop was told" in page
+    assert "delivered to your code" in page
     assert heard == [order["out_trade_no"]] * 2
     event.refresh_from_db()
     assert event.dispatched_at is not None

@@ -1,7 +1,7 @@
-"""What the charts of the latency page show: a chart an interface, one a host, one of the backlog.
+"""Charts of the latency page: one for each interface, one for each host, one of the backlog.
 
-A step without calls is a gap where a time is asked for, and a zero where a number is; one in
-which nobody counted the backlog is a gap. Every chart's figures stand in a table as well.
+A step without calls is a gap in a time, and a zero in a count; a step in which the backlog was
+not counted is a gap. The figures of each chart stand in a table as well.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import Any, Final
 
 from django.utils.translation import gettext as _
 
-from django_wxpay.admin.latency import formats as words
+from django_wxpay.admin.latency import formats
 from django_wxpay.latency import Tally
 from django_wxpay.services.latency.summary import Period, TimeSeries
 
-# The busiest of each kind stand open on the page, the others behind a click.
+# The busiest are open on the page, the others behind a click.
 IN_SIGHT: Final = 6
-# Nobody compares more than these; the rest is in the table.
+# More cannot be compared, and slow the browser down; the rest is in the table.
 DRAWN: Final = 24
 
 _PERCENTS: Final = (50, 95, 99)
@@ -43,17 +43,16 @@ class Chart:
     title: str
     summary: str
     series: Sequence[Series]
-    steps: Sequence[words.Step]
+    steps: Sequence[formats.Step]
     unit: str = ""
 
     @property
     def label(self) -> str:
-        """What the picture shows, for those who do not see it."""
+        """The chart in words, for screen readers."""
         return f"{self.title}: {self.summary}"
 
     @property
     def columns(self) -> list[str]:
-        """The heads of the table."""
         return [f"{one.name} {self.unit}".strip() for one in self.series]
 
     @property
@@ -61,12 +60,12 @@ class Chart:
         """Return the title and the figures of each step."""
         figures = zip(*(one.values for one in self.series), strict=True)
         return [
-            (step.title, [words.NOTHING if each is None else words.count(each) for each in row])
+            (step.title, [formats.NOTHING if each is None else formats.count(each) for each in row])
             for step, row in zip(self.steps, figures, strict=True)
         ]
 
     def drawing(self) -> dict[str, Any]:
-        """Return what latency.js needs to draw it."""
+        """Return the data that latency.js draws it from."""
         series = [
             {"name": one.name, "role": one.role, "values": list(one.values)} for one in self.series
         ]
@@ -84,7 +83,7 @@ def host_charts(by_host: TimeSeries, step: timedelta) -> list[Chart]:
 
 
 def backlog_chart(waiting: Mapping[datetime, int], period: Period, step: timedelta) -> Chart:
-    """Return the most that waited in each step in which somebody looked."""
+    """Return the highest backlog of each step in which it was counted."""
     begins = [period.start + n * step for n in range(-(-(period.end - period.start) // step))]
     most: list[int | None] = [None] * len(begins)
     for hour, number in waiting.items():
@@ -94,14 +93,14 @@ def backlog_chart(waiting: Mapping[datetime, int], period: Period, step: timedel
         id="backlog",
         kind="backlog",
         title=_("Calls that waited to be reported"),
-        summary=_("%(count)s at most") % {"count": words.count(max(waiting.values(), default=0))},
+        summary=_("%(count)s at most") % {"count": formats.count(max(waiting.values(), default=0))},
         series=[Series(name=_("Waiting"), role="waiting", values=most)],
-        steps=words.steps(begins, step),
+        steps=formats.steps(begins, step),
     )
 
 
 def data_of(charts: Sequence[Chart]) -> dict[str, Any]:
-    """Return what the page hands to latency.js; all its charts have the same steps."""
+    """Return the data of latency.js; all charts of a page have the same steps."""
     steps = charts[0].steps if charts else []
     return {
         "labels": [step.label for step in steps],
@@ -112,18 +111,17 @@ def data_of(charts: Sequence[Chart]) -> dict[str, Any]:
 
 
 def total_of(tallies: Iterable[Tally]) -> Tally:
-    """Return what they come to together."""
     total = Tally()
     for tally in tallies:
         total.add(tally)
     return total
 
 
-_Drawer = Callable[[int, str, Sequence[Tally], Sequence[words.Step]], Chart]
+_Drawer = Callable[[int, str, Sequence[Tally], Sequence[formats.Step]], Chart]
 
 
 def _charts(over_time: TimeSeries, step: timedelta, drawn: _Drawer) -> list[Chart]:
-    steps = words.steps(over_time.buckets, step)
+    steps = formats.steps(over_time.buckets, step)
     lines = sorted(over_time.series.items(), key=_calls, reverse=True)[:DRAWN]
     return [drawn(number, name, line, steps) for number, (name, line) in enumerate(lines)]
 
@@ -136,7 +134,7 @@ def _latency_chart(
     number: int,
     name: str,
     line: Sequence[Tally],
-    steps: Sequence[words.Step],
+    steps: Sequence[formats.Step],
 ) -> Chart:
     total = total_of(line)
     return Chart(
@@ -145,8 +143,8 @@ def _latency_chart(
         title=name,
         summary=_("%(calls)s calls: p50 %(p50)s, p95 %(p95)s, p99 %(p99)s")
         % {
-            "calls": words.count(total.calls),
-            **{f"p{each}": words.milliseconds(total.percentile_ms(each)) for each in _PERCENTS},
+            "calls": formats.count(total.calls),
+            **{f"p{each}": formats.milliseconds(total.percentile_ms(each)) for each in _PERCENTS},
         },
         series=[
             Series(
@@ -165,7 +163,7 @@ def _host_chart(
     number: int,
     name: str,
     line: Sequence[Tally],
-    steps: Sequence[words.Step],
+    steps: Sequence[formats.Step],
 ) -> Chart:
     total = total_of(line)
     series = [
@@ -185,9 +183,9 @@ def _host_chart(
         title=name,
         summary=_("%(calls)s calls: %(failed)s failed, %(rate)s")
         % {
-            "calls": words.count(total.calls),
-            "failed": words.count(total.failed),
-            "rate": words.share(total.failure_rate),
+            "calls": formats.count(total.calls),
+            "failed": formats.count(total.failed),
+            "rate": formats.share(total.failure_rate),
         },
         series=series,
         steps=steps,

@@ -1,4 +1,4 @@
-"""How the latency page says numbers and times: grouped, with their units, in local time."""
+"""Numbers and times on the latency page: grouped, with their units, in local time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.formats import date_format, get_format, number_format
 from django.utils.translation import gettext as _
 
-from django_wxpay.admin.latency.ranges import DAY, HOUR, WEEK
+from django_wxpay.admin.latency.form import DAY, HOUR, WEEK
 
 NOTHING: Final = "–"
 
@@ -23,7 +23,7 @@ _MARKED_HOURS: Final = 6
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """``label`` stands below a chart where ``is_marked``; ``title`` says the whole step."""
+    """``label`` stands below a chart where ``is_marked``; ``title`` names the whole step."""
 
     label: str
     title: str
@@ -31,7 +31,7 @@ class Step:
 
 
 def count(number: int) -> str:
-    """Return a whole number in groups of three; also where the language writes none."""
+    """Return a whole number in groups of three, also where the language has no separator."""
     return f"{number:,}".replace(",", get_format("THOUSAND_SEPARATOR") or ",")
 
 
@@ -48,23 +48,19 @@ def share(part: float) -> str:
 
 
 def day(moment: datetime) -> str:
-    """Return the day, short."""
     # Translators: how a day of this year is written, in the letters of Django's date filter.
     return date_format(timezone.localtime(moment), _("M j"))
 
 
 def clock_time(moment: datetime) -> str:
-    """Return hour and minute."""
     return date_format(timezone.localtime(moment), "H:i")
 
 
 def day_and_time(moment: datetime) -> str:
-    """Return the day and the time of it."""
     return f"{day(moment)} {clock_time(moment)}"
 
 
 def with_year(moment: datetime) -> str:
-    """Return the day, its year and the time."""
     # Translators: how a moment is written, in the letters of Django's date filter.
     return date_format(timezone.localtime(moment), _("M j, Y, H:i"))
 
@@ -78,7 +74,7 @@ def since(moment: datetime, now: datetime) -> str:
 
 
 def length(step: timedelta) -> str:
-    """Return the sentence that says what one point or bar of a chart is."""
+    """Return the sentence that explains one point or bar of a chart."""
     sentences = {
         HOUR: _("Each point is an hour."),
         DAY: _("Each point is a day."),
@@ -88,7 +84,7 @@ def length(step: timedelta) -> str:
 
 
 def steps(begins: Sequence[datetime], step: timedelta) -> list[Step]:
-    """Return the words for each step of a chart."""
+    """Return label and title of each step of a chart."""
     if step >= DAY:
         noons = [each + _NOON for each in begins]
         return [Step(day(noon), _days(noon, step), is_marked=True) for noon in noons]

@@ -1,4 +1,4 @@
-"""All that belongs to one order, as its page shows it, to those who may see each kind."""
+"""Tables on the page of an order: what belongs to it, for those who may see each kind."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from django.utils.formats import localize
 from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
-from django_wxpay.admin import badges, formats
-from django_wxpay.admin.links import list_link, may_see, page_link
-from django_wxpay.admin.orders.timeline import history
-from django_wxpay.admin.sections import NEWEST, Section
+from django_wxpay.admin import display
+from django_wxpay.admin.base import NEWEST, Section
+from django_wxpay.admin.orders.events import history
 from django_wxpay.models import ApiReport, Notification, Order, Prepay, Promotion, Refund
 
 
-def belongings(request: HttpRequest, order: Order) -> list[Section]:
-    """Return the timeline and the tables, in the order in which they came about."""
+def related_sections(request: HttpRequest, order: Order) -> list[Section]:
+    """Return the timeline and the tables, in the order in which their rows come about."""
     tables = (
         (Prepay, _prepays),
         (Notification, _notifications),
@@ -26,14 +25,14 @@ def belongings(request: HttpRequest, order: Order) -> list[Section]:
         (Refund, _refunds),
         (ApiReport, _calls),
     )
-    shown = [section(order) for model, section in tables if may_see(request, model)]
+    shown = [section(order) for model, section in tables if display.may_see(request, model)]
     return [history(request, order), *shown]
 
 
 def _prepays(order: Order) -> Section:
     rows = [
         (
-            page_link(Prepay, row.pk, localize(localtime(row.created_at))),
+            display.page_link(Prepay, row.pk, localize(localtime(row.created_at))),
             row.prepay_id or row.code_url or "-",
             row.expires_at,
         )
@@ -60,9 +59,9 @@ def notifications_table(
     """Return the newest of ``notifications``; ``lookups`` find all of them in their list."""
     rows = [
         (
-            page_link(Notification, row.pk, localize(localtime(row.created_at))),
+            display.page_link(Notification, row.pk, localize(localtime(row.created_at))),
             row.get_kind_display(),
-            badges.word(row.outcome, row.get_outcome_display()),
+            display.value_badge(row.outcome, row.get_outcome_display()),
             row.attempts,
             row.reason,
         )
@@ -72,17 +71,17 @@ def notifications_table(
         title=title,
         columns=(_("first received"), _("kind"), _("outcome"), _("deliveries"), _("reason")),
         rows=rows,
-        more=list_link(Notification, _("See all"), **lookups),
+        more=display.list_link(Notification, _("See all"), **lookups),
     )
 
 
 def _promotions(order: Order) -> Section:
     rows = [
         (
-            page_link(Promotion, row.pk, row),
+            display.page_link(Promotion, row.pk, row),
             row.scope,
             row.type,
-            *(formats.shown(amount, row.currency or "CNY") for amount in _shares(row)),
+            *(display.money(amount, row.currency or "CNY") for amount in _shares(row)),
         )
         for row in order.promotions.all()[:NEWEST]
     ]
@@ -92,7 +91,7 @@ def _promotions(order: Order) -> Section:
 
 
 def _shares(promotion: Promotion) -> tuple[int | None, ...]:
-    """Return the whole discount, and who bears how much of it."""
+    """Return the whole discount, then the share of each who bears it."""
     return (
         promotion.amount,
         promotion.wxpay_contribute_amount,
@@ -104,9 +103,9 @@ def _shares(promotion: Promotion) -> tuple[int | None, ...]:
 def _refunds(order: Order) -> Section:
     rows = [
         (
-            badges.refund_status(row.refund_status),
-            formats.shown(row.refund_fee, order.fee_type),
-            page_link(Refund, row.pk, row),
+            display.refund_badge(row.refund_status),
+            display.money(row.refund_fee, order.fee_type),
+            display.page_link(Refund, row.pk, row),
             row.created_at,
             row.success_time or "-",
             row.refund_desc or "-",
@@ -124,7 +123,7 @@ def _refunds(order: Order) -> Section:
             _("reason"),
         ),
         rows=rows,
-        more=list_link(Refund, _("See all"), order__id__exact=str(order.pk)),
+        more=display.list_link(Refund, _("See all"), order__id__exact=str(order.pk)),
     )
 
 
@@ -132,10 +131,10 @@ def _calls(order: Order) -> Section:
     calls = ApiReport.objects.filter(merchant=order.merchant, out_trade_no=order.out_trade_no)
     rows = [
         (
-            page_link(ApiReport, row.pk, localize(localtime(row.created_at))),
+            display.page_link(ApiReport, row.pk, localize(localtime(row.created_at))),
             row.interface_url,
             f"{row.execute_time_ms} ms",
-            badges.answer_of(row),
+            display.answer_badge(row),
         )
         for row in calls[:NEWEST]
     ]
@@ -143,5 +142,5 @@ def _calls(order: Order) -> Section:
         title=_("Calls to WeChat Pay"),
         columns=(_("called"), "interface_url", _("took"), _("answer")),
         rows=rows,
-        more=list_link(ApiReport, _("See all"), out_trade_no=order.out_trade_no),
+        more=display.list_link(ApiReport, _("See all"), out_trade_no=order.out_trade_no),
     )

@@ -1,4 +1,4 @@
-"""``manage.py wxpay_doctor``: what is wrong, with which merchant, and what to do about it."""
+"""``manage.py wxpay_doctor``: the problems of each merchant, with advice."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Command(BaseCommand):
         "Look every merchant over: configuration, keys, hosts, latency and what is left undone. "
         "Exits with 1 if something is wrong."
     )
-    # What is wrong with the settings is the first thing it tells.
+    # It reports wrong settings itself, as its first findings.
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -40,12 +40,12 @@ class Command(BaseCommand):
         parser.add_argument(
             "--offline",
             action="store_true",
-            help="ask nobody; otherwise every host is asked for an order that does not exist",
+            help="make no calls; otherwise every host is asked for an order that does not exist",
         )
         parser.add_argument("--json", action="store_true", help="print all findings as JSON")
 
     def handle(self, *_: Any, **options: Any) -> None:
-        """Print what is wrong, the worst first, and exit with 1 if any of it is an error."""
+        """Print the problems, the worst first, and exit with 1 if one of them is an error."""
         if not 1 <= options["hours"] <= _MOST_HOURS:
             raise CommandError(f"--hours is a whole number from 1 to {_MOST_HOURS}")
         try:
@@ -67,13 +67,13 @@ class Command(BaseCommand):
         wrong = [finding for finding in findings if finding.level is not Level.OK]
         for alias in dict.fromkeys(finding.merchant for finding in wrong):
             self._write_group(alias, [one for one in wrong if one.merchant == alias])
-        well = [finding for finding in findings if finding.level is Level.OK]
+        fine = [finding for finding in findings if finding.level is Level.OK]
         if is_full:
-            for finding in well:
+            for finding in fine:
                 self.stdout.write(
                     f"{_name(finding.merchant)}: {finding.subject}: {finding.message}"
                 )
-        elif names := _unharmed(well, wrong):
+        elif names := _unharmed(fine, wrong):
             self.stdout.write(f"Nothing is wrong with {names}.")
         if wrong:
             self.stdout.write(_summary(wrong))
@@ -82,18 +82,18 @@ class Command(BaseCommand):
         self.stdout.write(self.style.MIGRATE_HEADING(_name(alias)))
         for finding in findings:
             style = self.style.ERROR if finding.level is Level.ERROR else self.style.WARNING
-            said = f"{style(finding.level)} {finding.subject}: {finding.message}"
-            self.stdout.write(f"  {said}\n    -> {finding.advice}")
+            line = f"{style(finding.level)} {finding.subject}: {finding.message}"
+            self.stdout.write(f"  {line}\n    -> {finding.advice}")
 
 
 def _name(alias: str) -> str:
     return alias or "all merchants"
 
 
-def _unharmed(well: Iterable[Finding], wrong: Iterable[Finding]) -> str:
-    """Return the merchants of whom nothing is wrong, by name."""
+def _unharmed(fine: Iterable[Finding], wrong: Iterable[Finding]) -> str:
+    """Return the names of the merchants without a problem."""
     harmed = {finding.merchant for finding in wrong}
-    names = {one.merchant for one in well if one.merchant and one.merchant not in harmed}
+    names = {one.merchant for one in fine if one.merchant and one.merchant not in harmed}
     return ", ".join(sorted(names))
 
 

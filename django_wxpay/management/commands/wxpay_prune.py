@@ -1,4 +1,4 @@
-"""``manage.py wxpay_prune``: delete measured calls that are older than they are kept."""
+"""``manage.py wxpay_prune``: deletion of API reports past their retention."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Command(BaseCommand):
         parser.add_argument("--limit", type=int, help="how many to delete at most; all by default")
 
     def handle(self, *_: Any, limit: int | None, **__: Any) -> None:
-        """Prune once, and say how many rows went."""
+        """Prune once, and print the count."""
         if limit is not None and limit < 1:
             raise CommandError("--limit is a whole number, 1 or more")
         try:

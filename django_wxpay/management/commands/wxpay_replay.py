@@ -1,4 +1,4 @@
-"""``manage.py wxpay_replay``: judge the notifications again that could not be settled."""
+"""``manage.py wxpay_replay``: FAILED notifications, processed again."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Command(BaseCommand):
         parser.add_argument("--limit", type=int, default=1000, help="how many to try at most")
 
     def handle(self, *_: Any, limit: int, **__: Any) -> None:
-        """Try once, and say what came of it."""
+        """Try once, and print the counts."""
         if limit < 1:
             raise CommandError("--limit is a whole number, 1 or more")
         batch = retry_failed(limit=limit, is_due_only=False)

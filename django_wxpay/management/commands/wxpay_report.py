@@ -1,4 +1,4 @@
-"""``manage.py wxpay_report``: tell WeChat Pay how long its calls took."""
+"""``manage.py wxpay_report``: latency reports, sent to WeChat Pay."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Command(BaseCommand):
         parser.add_argument(
             "--until-empty",
             action="store_true",
-            help="send all there is, until nothing waits or nobody answers",
+            help="send all there is, until nothing waits or no host answers",
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
-        """Send once, or until nothing is left, and say what came of it."""
+        """Send once, or until nothing is left, and print the counts."""
         if options["limit"] < 1:
             raise CommandError("--limit is a whole number, 1 or more")
         try:

@@ -1,19 +1,62 @@
-"""``manage.py wxpay_worker``: everything that runs in the background."""
+"""``manage.py wxpay_worker``: all background jobs, until a signal stops them."""
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any, Final
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from django_wxpay import conf
-from django_wxpay.management.stopping import Stopping, listening
 from django_wxpay.protocol.errors import ConfigurationError
 from django_wxpay.services.worker.jobs import JOBS, Job, chosen_jobs
 from django_wxpay.services.worker.running import Worker, run_until_done
 
 _TICK_S: Final = 0.1
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+
+
+class Stopping:
+    """The first SIGTERM or SIGINT asks to stop soon, the second one ends the process at once."""
+
+    def __init__(self) -> None:
+        # A plain flag, because a signal handler must not wait for a lock.
+        self._is_asked = False
+
+    def is_asked(self) -> bool:
+        """Return whether the first signal has come."""
+        return self._is_asked
+
+    def ask(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
+        """Handle the first signal, and leave the next one to Python's default."""
+        self._is_asked = True
+        if threading.current_thread() is threading.main_thread():
+            for number in _SIGNALS:
+                signal.signal(number, signal.SIG_DFL)
+
+
+@contextmanager
+def stopping_on_signals() -> Iterator[Stopping]:
+    """Handle the signals, and restore the former handlers afterwards.
+
+    Outside the main thread no signal arrives, and only ``Stopping.ask`` asks.
+    """
+    stopping = Stopping()
+    if threading.current_thread() is not threading.main_thread():
+        yield stopping
+        return
+    before = {number: signal.signal(number, stopping.ask) for number in _SIGNALS}
+    try:
+        yield stopping
+    finally:
+        for number, handler in before.items():
+            # None stands for a handler that was not set by Python, and cannot be set again.
+            signal.signal(number, handler or signal.SIG_DFL)
 
 
 class Command(BaseCommand):
@@ -37,7 +80,7 @@ class Command(BaseCommand):
             raise CommandError(f"{error}. Run manage.py check for all of it.") from error
         except ValueError as error:
             raise CommandError(f"--jobs: {error}") from error
-        with listening() as stopping:
+        with stopping_on_signals() as stopping:
             if once:
                 self._run_once(chosen, stopping)
             else:
@@ -62,7 +105,7 @@ class Command(BaseCommand):
                 time.sleep(_TICK_S)
             crashed = worker.crashed
         if crashed:
-            raise CommandError(f"stopped, for these jobs crashed: {', '.join(crashed)}")
+            raise CommandError(f"stopped, because these jobs crashed: {', '.join(crashed)}")
         if worker.unfinished:
             self._say(f"Did not end in time: {', '.join(worker.unfinished)}.")
         self._say("The worker has stopped.")

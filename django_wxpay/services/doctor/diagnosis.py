@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator
 from django.db import DatabaseError
 
 from django_wxpay import conf
-from django_wxpay.conf.hints import HINTS
+from django_wxpay.conf.schema import HINTS
 from django_wxpay.services.doctor.background import check_jobs, check_reports
 from django_wxpay.services.doctor.findings import Finding, Level, Subject, by_urgency, one_line
 from django_wxpay.services.doctor.hosts import check_hosts

@@ -99,7 +99,7 @@ class Command(BaseCommand):
 
 @contextmanager
 def _port(server: AbstractContextManager[str], port: int, option: str) -> Iterator[str]:
-    """Start ``server``, or say in one sentence why its port cannot be had."""
+    """Start ``server``, or raise ``CommandError`` with the reason why its port cannot be used."""
     with ExitStack() as stack:
         try:
             url = stack.enter_context(server)
@@ -112,7 +112,7 @@ def _port(server: AbstractContextManager[str], port: int, option: str) -> Iterat
 
 
 def _shop_keeper() -> str:
-    """Make sure that somebody can open the admin, and say how."""
+    """Make sure that there is an account for the admin, and return how to log in."""
     users = get_user_model()._default_manager  # noqa: SLF001 - the documented way in
     if not users.filter(username="admin").exists():
         users.create_superuser("admin", password="admin")  # noqa: S106

@@ -1,0 +1,132 @@
+"""Display of values in the admin: badges, links and amounts.
+
+A badge has a colour and always the word itself. The colours are the admin's own variables, so
+they follow its light, dark and custom themes.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from django.db.models import Model
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from django_wxpay.models import ApiReport, Order
+from django_wxpay.models.choices import (
+    REFUND_STATUSES,
+    EventKinds,
+    NotificationOutcomes,
+    ReportStatuses,
+)
+from django_wxpay.protocol.facts import RefundStatus, TradeState
+from django_wxpay.protocol.money import format_amount
+from django_wxpay.protocol.redaction import redact
+
+GOOD, WAITING, BAD, QUIET = "good", "waiting", "bad", "quiet"
+
+TONES: Final[dict[str, str]] = {
+    TradeState.CREATED: QUIET,
+    TradeState.NOTPAY: WAITING,
+    TradeState.USERPAYING: WAITING,
+    TradeState.SUCCESS: GOOD,
+    TradeState.REFUND: GOOD,
+    TradeState.CLOSED: QUIET,
+    TradeState.REVOKED: QUIET,
+    TradeState.PAYERROR: BAD,
+    EventKinds.PAID: GOOD,
+    EventKinds.CONFLICTED: BAD,
+    EventKinds.MOVED: QUIET,
+    EventKinds.REFUND_SETTLED: QUIET,
+    NotificationOutcomes.APPLIED: GOOD,
+    NotificationOutcomes.CONFLICT: BAD,
+    NotificationOutcomes.IGNORED: QUIET,
+    NotificationOutcomes.FAILED: WAITING,
+}
+
+# Apart from the others: CLOSED is quiet for an order, but a refund closed is money not paid back.
+REFUND_TONES: Final[dict[str, str]] = {
+    RefundStatus.PROCESSING: QUIET,
+    RefundStatus.SUCCESS: GOOD,
+    RefundStatus.CLOSED: WAITING,
+    RefundStatus.ABNORMAL: BAD,
+}
+
+# Apart as well: FAILED is tried again for a notification, and final for a report.
+REPORT_TONES: Final[dict[str, str]] = {
+    ReportStatuses.PENDING: WAITING,
+    ReportStatuses.SENT: GOOD,
+    ReportStatuses.FAILED: BAD,
+    ReportStatuses.SKIPPED: QUIET,
+    ReportStatuses.NOT_REPORTABLE: QUIET,
+}
+
+
+def badge(text: Any, tone: str) -> SafeString:
+    """Return ``text`` on the colour of ``tone``."""
+    return format_html('<span class="wxpay-badge wxpay-{}">{}</span>', tone, text)
+
+
+def value_badge(value: str, label: Any) -> SafeString:
+    """Return a state, an event's kind or a notification's outcome as a badge."""
+    return badge(label, TONES[value])
+
+
+def refund_badge(value: str) -> SafeString:
+    return badge(REFUND_STATUSES[value], REFUND_TONES[value])
+
+
+def report_badge(value: str) -> SafeString:
+    return badge(ReportStatuses(value).label, REPORT_TONES[value])
+
+
+def state_badge(order: Order) -> SafeString:
+    """Return the state of an order, "Refused" where WeChat Pay never accepted it."""
+    if order.trade_state == TradeState.CREATED and order.err_code:
+        return badge(_("Refused"), BAD)
+    return value_badge(order.trade_state, order.get_trade_state_display())
+
+
+def answer_badge(report: ApiReport) -> SafeString:
+    """Return the result of a call: a failure, a refusal, or OK."""
+    if report.failure:
+        return badge(report.failure, BAD)
+    if report.err_code or "FAIL" in {report.return_code, report.result_code}:
+        return badge(report.err_code or "FAIL", WAITING)
+    return badge("OK", GOOD)
+
+
+def page_link(model: type[Model], pk: int, text: Any) -> SafeString:
+    """Return a link to the page of one row, which need not be loaded for it."""
+    return format_html('<a href="{}">{}</a>', reverse(_name(model, "change"), args=[pk]), text)
+
+
+def list_link(model: type[Model], text: Any, **lookups: str) -> SafeString:
+    """Return a link to the rows that have these values."""
+    address = f"{reverse(_name(model, 'changelist'))}?{urlencode(lookups)}"
+    return format_html('<a href="{}">{}</a>', address, text)
+
+
+def may_see(request: HttpRequest, model: type[Model]) -> bool:
+    """Return whether this person may open the pages of ``model``."""
+    opts = model._meta  # noqa: SLF001 - Django's documented model API
+    return request.user.has_perm(f"{opts.app_label}.view_{opts.model_name}")
+
+
+def masked(openid: str) -> str:
+    """Return enough of an openid to recognise it, and too little to use it."""
+    return redact({"openid": openid})["openid"]
+
+
+def money(amount: int | None, currency: str) -> str:
+    """Return minor units of ``currency`` in major units; a dash where WeChat Pay gave none."""
+    return "-" if amount is None else format_amount(amount, currency)
+
+
+def _name(model: type[Model], page: str) -> str:
+    opts = model._meta  # noqa: SLF001 - Django's documented model API
+    return f"admin:{opts.app_label}_{opts.model_name}_{page}"

@@ -1,0 +1,183 @@
+"""Order events: their list, and their wording on every page that shows the history of an order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from django.contrib import admin
+from django.contrib.admin import DateFieldListFilter
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.urls import URLPattern
+from django.utils.formats import localize
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+from django.utils.timezone import localtime
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from django_wxpay.admin import display
+from django_wxpay.admin.actions import run_action, too_many
+from django_wxpay.admin.base import MOST_AT_ONCE, NEWEST, Button, Moment, ReadOnlyAdmin, Section
+from django_wxpay.admin.filters import DeliveryFilter
+from django_wxpay.exceptions import WXPayError
+from django_wxpay.models import Notification, Order, OrderEvent, Refund
+from django_wxpay.models.choices import REFUND_STATUSES, EventKinds
+from django_wxpay.services.transitions.events import dispatch_event
+
+SOURCES: Final = {
+    "unifiedorder": _("accepted by WeChat Pay"),
+    "v2.notice": _("by a notification"),
+    "v2.refund-notice": _("by a notification"),
+    "v3.notice": _("by a notification"),
+    "v2.orderquery": _("by the answer to a query"),
+    "v3.query": _("by the answer to a query"),
+    "closeorder": _("closed by us"),
+}
+
+
+def history(request: HttpRequest, order: Order) -> Section:
+    """Return the newest events as a timeline."""
+    events = order.events.all()[:NEWEST]
+    more: Any = ""
+    if display.may_see(request, OrderEvent):
+        more = display.list_link(OrderEvent, _("See all"), order__id__exact=str(order.pk))
+    linked: set[type[Model]] = {
+        model for model in (Notification, Refund) if display.may_see(request, model)
+    }
+    timeline = [_moment(event, linked) for event in events]
+    return Section(title=_("History"), timeline=timeline, more=more)
+
+
+def _moment(event: OrderEvent, linked: set[type[Model]]) -> Moment:
+    return Moment(at=event.created_at, title=_title(event), notes=tuple(_notes(event, linked)))
+
+
+def _title(event: OrderEvent) -> SafeString:
+    if event.kind == EventKinds.CONFLICTED:
+        return display.value_badge(event.kind, event.get_kind_display())
+    if event.kind == EventKinds.REFUND_SETTLED:
+        refund = gettext("Refund: %(status)s") % {"status": move(event)}
+        return display.badge(refund, display.REFUND_TONES[event.detail["refund_status"]])
+    return display.value_badge(event.to_state, event.get_to_state_display())
+
+
+def _notes(event: OrderEvent, linked: set[type[Model]]) -> Iterator[Any]:
+    yield SOURCES.get(event.source, event.source)
+    yield from differences(event)
+    if Refund in linked and event.refund_id is not None:
+        yield display.page_link(Refund, event.refund_id, event.detail["out_refund_no"])
+    if Notification in linked and event.notification_id is not None:
+        yield display.page_link(Notification, event.notification_id, _("the notification"))
+    if event.kind != EventKinds.MOVED:
+        yield delivery(event)
+
+
+def move(event: OrderEvent) -> str:
+    """Return the states from and to; a conflict moves nothing, and a refund not the order."""
+    if event.kind == EventKinds.REFUND_SETTLED:
+        return str(REFUND_STATUSES[event.detail["refund_status"]])
+    here, there = event.get_from_state_display(), event.get_to_state_display()
+    return here if here == there else f"{here} → {there}"
+
+
+def differences(event: OrderEvent) -> list[str]:
+    """Return the differences of a conflict, one sentence a field."""
+    sentence = gettext("%(name)s: expected %(ours)s, received %(theirs)s")
+    return [
+        sentence % {"name": name, "ours": ours, "theirs": theirs}
+        for name, ours, theirs in event.detail.get("differences", ())
+    ]
+
+
+def delivery(event: OrderEvent) -> str:
+    """Return whether the project's receivers have run for ``event``, and if not, why."""
+    if event.dispatched_at is not None:
+        moment = localize(localtime(event.dispatched_at))
+        return gettext("delivered to your code at %(moment)s") % {"moment": moment}
+    if event.dispatch_error:
+        return gettext("not delivered to your code: %(error)s") % {"error": event.dispatch_error}
+    return gettext("not delivered to your code yet")
+
+
+@admin.register(OrderEvent)
+class OrderEventAdmin(ReadOnlyAdmin):
+    list_display = (
+        "created_at",
+        "order_link",
+        "kind_shown",
+        "delivery_shown",
+        "move_shown",
+        "source_shown",
+    )
+    list_filter = ("kind", DeliveryFilter, ("created_at", DateFieldListFilter))
+    list_select_related = ("order",)
+    search_fields = ("order__out_trade_no__exact",)
+    search_help_text = _("A whole out_trade_no.")
+    actions = ("tell",)
+    fields = (
+        "kind_shown",
+        "order",
+        "refund",
+        "move_shown",
+        "source_shown",
+        "differences_shown",
+        "notification",
+        "created_at",
+        "delivery_shown",
+        "dispatch_attempts",
+        "next_dispatch_at",
+    )
+
+    def buttons(self, row: OrderEvent) -> list[Button]:
+        if row.dispatched_at is not None:
+            return []
+        return [Button(label=_("Deliver again"), url=self.address(row, "tell"))]
+
+    def get_urls(self) -> list[URLPattern]:
+        return [self.posted("tell", self._tell), *super().get_urls()]
+
+    @admin.action(description=_("Deliver again"), permissions=["operate"])
+    def tell(self, request: HttpRequest, queryset: QuerySet[OrderEvent]) -> None:
+        """Deliver each of them, the oldest first; what was delivered stays so."""
+        if not too_many(request, queryset.count(), MOST_AT_ONCE):
+            for event in queryset.order_by("created_at", "id"):
+                self._tell(request, event)
+
+    def _tell(self, request: HttpRequest, event: OrderEvent) -> None:
+        def verb() -> str:
+            if dispatch_event(event, event.order):
+                return gettext("delivered to your code")
+            event.refresh_from_db()
+            if event.dispatched_at is None:
+                raise WXPayError(delivery(event))
+            return gettext("already delivered, and not delivered twice")
+
+        subject = f"{event.order} {event.get_kind_display()}"
+        self.log_change(request, event, run_action(request, subject, verb))
+
+    @admin.display(description=_("order"))
+    def order_link(self, event: OrderEvent) -> SafeString:
+        return display.page_link(Order, event.order_id, event.order)
+
+    @admin.display(description=_("kind"))
+    def kind_shown(self, event: OrderEvent) -> SafeString:
+        return display.value_badge(event.kind, event.get_kind_display())
+
+    @admin.display(description=_("move"))
+    def move_shown(self, event: OrderEvent) -> str:
+        return move(event)
+
+    @admin.display(description=_("source"))
+    def source_shown(self, event: OrderEvent) -> str:
+        return str(SOURCES.get(event.source, event.source))
+
+    @admin.display(description=_("differences"))
+    def differences_shown(self, event: OrderEvent) -> SafeString | str:
+        lines = [(line,) for line in differences(event)]
+        return format_html_join("", "<div>{}</div>", lines) or "-"
+
+    @admin.display(description=_("your code"))
+    def delivery_shown(self, event: OrderEvent) -> str:
+        return "-" if event.kind == EventKinds.MOVED else delivery(event)

@@ -1,0 +1,175 @@
+"""Pages and filters of lists.
+
+A list grows at its head, so pages are cursors, newest first, and never offsets. Filters are exact,
+each served by an index. An unknown name is refused, because a misspelt filter that returned
+everything would look like an answer.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, ClassVar, Final
+
+from django.db.models import QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.filters import BaseFilterBackend
+from rest_framework.pagination import Cursor, CursorPagination
+from rest_framework.request import Request
+from rest_framework.settings import api_settings
+from rest_framework.utils.urls import replace_query_param
+from rest_framework.views import APIView
+
+from django_wxpay.api.inputs import DATE_TIME, parse_iso
+from django_wxpay.models.choices import (
+    REFUND_STATUSES,
+    TRADE_STATES,
+    TRADE_TYPES,
+    NotificationOutcomes,
+    ReportStatuses,
+)
+
+# What a key column holds; a larger number would break in the database.
+_LARGEST_KEY: Final = 2**63 - 1
+
+
+class NewestFirst(CursorPagination):
+    """``results``, ``next`` and ``previous``; for models with ``created_at`` and ``id``."""
+
+    page_size = 50
+    max_page_size = 200
+    page_size_query_param = "page_size"
+    ordering = ("-created_at", "-id")
+
+    def get_page_size(self, request: Request) -> int:
+        """Return the size asked for; nonsense is a 400, where the framework would ignore it."""
+        text = request.query_params.get("page_size")
+        if text is None:
+            return self.page_size
+        if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= self.max_page_size):
+            raise ValidationError(
+                {"page_size": [_("A whole number from 1 to %d.") % self.max_page_size]},
+            )
+        return int(text)
+
+    def decode_cursor(self, request: Request) -> Cursor | None:
+        """Return the cursor asked for; one that we cannot have written is a 400."""
+        text = request.query_params.get(self.cursor_query_param)
+        if text is None:
+            return None
+        try:
+            cursor = super().decode_cursor(request)
+        except NotFound:
+            cursor = None
+        if not text or cursor is None or not self._is_ours(cursor, text):
+            raise ValidationError({"cursor": [_("This is no cursor of ours.")]})
+        return cursor
+
+    def _is_ours(self, cursor: Cursor, text: str) -> bool:
+        # The framework's base64 skips what it does not know, so "!!!" would be the first page.
+        if self.encode_cursor(cursor) != replace_query_param(str(self.base_url), "cursor", text):
+            return False
+        if cursor.position is None:
+            return True
+        # The framework hands the position to the database, which breaks at what is no time.
+        moment = parse_iso(str(cursor.position))
+        now = timezone.now()
+        return moment is not None and timezone.is_naive(moment) == timezone.is_naive(now)
+
+
+@extend_schema_field(DATE_TIME)
+class MomentAsked(serializers.Field[Any, Any, Any, Any]):
+    """A time in an address: ISO 8601, in this site's zone if it names none; a date is its start."""
+
+    default_error_messages: ClassVar[dict[str, Any]] = {
+        "invalid": _("This is not a time in ISO 8601.")
+    }
+
+    def to_internal_value(self, data: str) -> datetime:
+        # A plus sign that was not escaped reaches us as a space.
+        moment = parse_iso(data.replace(" ", "+") if "T" in data else data)
+        if moment is None:
+            self.fail("invalid")
+        return timezone.make_aware(moment) if timezone.is_naive(moment) else moment
+
+
+class Period(serializers.Serializer[Any]):
+    """From a moment on, and up to another one which is not included."""
+
+    created_after = MomentAsked(required=False, source="created_at__gte")
+    created_before = MomentAsked(required=False, source="created_at__lt")
+
+
+class OrderFilter(Period):
+    merchant = serializers.CharField(required=False)
+    out_trade_no = serializers.CharField(required=False)
+    transaction_id = serializers.CharField(required=False)
+    reference = serializers.CharField(required=False)
+    trade_state = serializers.ChoiceField(list(TRADE_STATES), required=False)
+    trade_type = serializers.ChoiceField(list(TRADE_TYPES), required=False)
+
+
+class NotificationFilter(Period):
+    merchant = serializers.CharField(required=False)
+    out_trade_no = serializers.CharField(required=False)
+    transaction_id = serializers.CharField(required=False)
+    outcome = serializers.ChoiceField(NotificationOutcomes.choices, required=False)
+
+
+class RefundFilter(Period):
+    merchant = serializers.CharField(required=False)
+    order = serializers.IntegerField(required=False, min_value=1, max_value=_LARGEST_KEY)
+    out_refund_no = serializers.CharField(required=False)
+    refund_id = serializers.CharField(required=False)
+    refund_status = serializers.ChoiceField(list(REFUND_STATUSES), required=False)
+
+
+class ApiReportFilter(Period):
+    merchant = serializers.CharField(required=False)
+    host = serializers.CharField(required=False)
+    out_trade_no = serializers.CharField(required=False)
+    failure = serializers.CharField(required=False)
+    report_status = serializers.ChoiceField(ReportStatuses.choices, required=False)
+
+
+class LatencyFilter(serializers.Serializer[Any]):
+    """Whole hours in UTC: those that the time from one moment to the other touches."""
+
+    created_after = MomentAsked(required=False)
+    created_before = MomentAsked(required=False)
+    merchant = serializers.CharField(required=False)
+    interface_url = serializers.CharField(required=False)
+    host = serializers.CharField(required=False)
+
+
+class ExactFilters(BaseFilterBackend):
+    """Applies the view's ``filter_serializer_class``, whose sources are lookups."""
+
+    def filter_queryset(
+        self,
+        request: Request,
+        queryset: QuerySet[Any],
+        view: APIView,
+    ) -> QuerySet[Any]:
+        return queryset.filter(**lookups(request, view.filter_serializer_class))  # type: ignore[attr-defined]
+
+
+def lookups(request: Request, kind: type[serializers.Serializer[Any]]) -> dict[str, Any]:
+    """Return the lookups that the address asks for; nonsense is a 400 keyed by its name."""
+    # A plain dict, because a form's rules would take "" for absent and return everything.
+    filters = kind(data=request.query_params.dict())
+    known = {*filters.fields, "cursor", "page_size", api_settings.URL_FORMAT_OVERRIDE}
+    errors: dict[str, Any] = {}
+    for name, values in request.query_params.lists():
+        if name not in known:
+            errors[name] = [_("There is no such filter.")]
+        elif len(values) > 1:
+            errors[name] = [_("This is asked for more than once.")]
+    if not filters.is_valid():
+        errors |= filters.errors
+    if errors:
+        raise ValidationError(errors)
+    return dict(filters.validated_data)

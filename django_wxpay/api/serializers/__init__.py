@@ -1,1 +1,0 @@
-"""How rows look as JSON, and what JSON may become an order."""

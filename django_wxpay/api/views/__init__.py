@@ -1,1 +1,0 @@
-"""The routes, one file a noun. Each asks a service and shows what it answers."""

@@ -1,0 +1,105 @@
+"""Prepays and promotions: the two kinds of rows that come with a payment."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from django_wxpay.models.choices import TRADE_TYPES
+from django_wxpay.models.order import Order
+from django_wxpay.protocol.facts import PrepayGrant
+
+
+class Prepay(models.Model):
+    """The answer of one unifiedorder. A later one for the same order takes its place."""
+
+    order = models.ForeignKey(
+        Order,
+        on_delete=models.PROTECT,
+        related_name="prepays",
+        verbose_name=_("order"),
+    )
+    prepay_id = models.CharField("prepay_id", max_length=64)
+    trade_type = models.CharField("trade_type", max_length=16, choices=TRADE_TYPES)
+    code_url = models.CharField("code_url", max_length=512, blank=True, default="")
+    mweb_url = models.TextField("mweb_url", blank=True, default="")
+    sign_type = models.CharField("sign_type", max_length=32, blank=True, default="")
+    created_at = models.DateTimeField(_("created"), editable=False)
+    expires_at = models.DateTimeField(_("good until"), editable=False)
+
+    class Meta:
+        verbose_name = _("prepay")
+        verbose_name_plural = _("prepays")
+        ordering = ("-created_at", "-id")
+        indexes = (
+            models.Index(fields=["order", "-expires_at"], name="wxpay_prepay_live"),
+            models.Index(fields=["prepay_id"], name="wxpay_prepay_number"),
+            models.Index(fields=["-created_at", "-id"], name="wxpay_prepay_newest"),
+        )
+
+    def __str__(self) -> str:
+        # v3 grants NATIVE and MWEB without a prepay_id.
+        return self.prepay_id or self.trade_type
+
+    def is_live(self, now: datetime) -> bool:
+        """Return whether the customer can still pay with it at ``now``."""
+        return now < self.expires_at
+
+    def grant(self) -> PrepayGrant:
+        return PrepayGrant(
+            prepay_id=self.prepay_id,
+            trade_type=self.trade_type,
+            code_url=self.code_url,
+            mweb_url=self.mweb_url,
+            sign_type=self.sign_type,
+        )
+
+
+class Promotion(models.Model):
+    """A row of ``promotion_detail``. Its goods lines are evidence, kept as they were received."""
+
+    order = models.ForeignKey(
+        Order,
+        on_delete=models.PROTECT,
+        related_name="promotions",
+        verbose_name=_("order"),
+    )
+    promotion_id = models.CharField("promotion_id", max_length=32)
+    name = models.CharField(_("name"), max_length=64, blank=True, default="")
+    scope = models.CharField("scope", max_length=32, blank=True, default="")
+    type = models.CharField("type", max_length=32, blank=True, default="")
+    amount = models.BigIntegerField("amount", null=True, blank=True)
+    currency = models.CharField(_("currency"), max_length=16, blank=True, default="")
+    activity_id = models.CharField("activity_id", max_length=32, blank=True, default="")
+    wxpay_contribute_amount = models.BigIntegerField(
+        "wxpay_contribute_amount",
+        null=True,
+        blank=True,
+    )
+    merchant_contribute_amount = models.BigIntegerField(
+        "merchant_contribute_amount",
+        null=True,
+        blank=True,
+    )
+    other_contribute_amount = models.BigIntegerField(
+        "other_contribute_amount",
+        null=True,
+        blank=True,
+    )
+    goods_detail = models.JSONField("goods_detail", blank=True, default=list)
+
+    class Meta:
+        verbose_name = _("promotion")
+        verbose_name_plural = _("promotions")
+        ordering = ("id",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=["order", "promotion_id"],
+                name="wxpay_promotion_once",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name or self.promotion_id
