@@ -1,4 +1,4 @@
-"""The errors a user of this package meets; the tree is drawn in ``protocol.errors``."""
+"""The errors of the public interface; the tree is drawn in ``protocol.errors``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from django_wxpay.protocol.errors import (
     MalformedMessage,
     MessageTooLarge,
     NotAuthentic,
+    OrderClosed,
     OrderConflict,
+    OrderPaid,
     OutcomeUnknown,
     Refused,
     UnknownMerchant,
@@ -27,7 +29,9 @@ __all__ = [
     "MalformedMessage",
     "MessageTooLarge",
     "NotAuthentic",
+    "OrderClosed",
     "OrderConflict",
+    "OrderPaid",
     "OutcomeUnknown",
     "Refused",
     "UnknownMerchant",

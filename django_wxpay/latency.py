@@ -1,10 +1,13 @@
-"""What many calls come to: counts by kind, and how long they took, in a few dozen numbers.
+"""Counts and times of many calls, in a few dozen numbers.
 
 Times are counted in buckets that grow with the time itself: 1 ms wide up to 32 ms, then
 about 4 % wide. A percentile read off the buckets is within 2 % (and half a millisecond) of
-the exact one, however skewed the times are, and tallies add up without loss: of two
-workers, of two hours, of a year. All buckets of a histogram are one large number, 64 bits
-each, so that adding up thousands of hours is thousands of additions and not a million.
+the exact one, however skewed the times are.
+
+This is our own, not a library's, because tallies have to be stored in a table's column and add
+up without loss (of two workers, of two hours, of a year), and fast: the buckets of a histogram
+are one large number, 64 bits each, so thousands of hours are thousands of additions, not a
+million. With a library the stored columns would depend on that library's format.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from typing import Final, TypeVar
 
 T = TypeVar("T", int, datetime)
 
-# What the fastest of no calls took: more than any call, and what a table's column holds.
+# The fastest time of no calls: more than any call's, and the most that a column holds.
 NOTHING_YET_MS: Final = 2**31 - 1
 
 _EXACT_UP_TO: Final = 32
@@ -29,7 +32,7 @@ _BITS: Final = 8 * _BYTES
 
 
 def _edges() -> tuple[int, ...]:
-    """Return the first millisecond of each bucket. They are kept in tables: never change them."""
+    # Stored rows are counted in these: they must never change.
     edges = list(range(_EXACT_UP_TO + 1))
     while edges[-1] < _LONGEST_MS:
         edges.append(edges[-1] + max(1, edges[-1] // 25))
@@ -40,30 +43,28 @@ EDGES: Final = _edges()
 
 
 def bucket_of(milliseconds: int) -> int:
-    """Return the number of the bucket that counts calls of so many milliseconds, 0 or more."""
+    """Return the number of the bucket that counts calls of ``milliseconds``, 0 or more."""
     return min(bisect_right(EDGES, milliseconds), len(EDGES) - 1) - 1
 
 
 def bucket_ms(bucket: int) -> int:
-    """Return the milliseconds that stand for all calls of a bucket: the middle of it."""
+    """Return the middle of a bucket, in milliseconds."""
     return (EDGES[bucket] + EDGES[bucket + 1] - 1) // 2
 
 
 class Histogram:
-    """How many calls took how long. 64 bits a bucket hold more calls than there can be."""
+    """The number of calls by time. 64 bits a bucket hold more calls than there can be."""
 
     __slots__ = ("_packed",)
 
     def __init__(self, stored: bytes = b"") -> None:
-        """Take what ``stored`` gave, or nothing yet."""
         self._packed = int.from_bytes(stored, "little")
 
     def count(self, milliseconds: int) -> None:
-        """Count one call."""
         self._packed += 1 << (bucket_of(milliseconds) * _BITS)
 
     def add(self, other: Histogram) -> None:
-        """Count all that ``other`` counted as well."""
+        """Add the counts of ``other``."""
         self._packed += other._packed
 
     @property
@@ -86,7 +87,7 @@ class Histogram:
 
 @dataclass(slots=True, kw_only=True)
 class Tally:
-    """Counts that grow. ``failures`` are those without an answer to believe, by kind.
+    """Counts that grow. ``failures`` are calls without a trustworthy answer, by kind.
 
     ``refused`` are calls that WeChat Pay answered with a no, which is an answer. Calls to a
     standby host are counted apart, with the first and the last moment of them.
@@ -126,7 +127,7 @@ class Tally:
             self.last_standby_at = _greatest(self.last_standby_at, at)
 
     def add(self, other: Tally) -> None:
-        """Count all that ``other`` counted as well."""
+        """Add the counts of ``other``."""
         self.calls += other.calls
         self.refused += other.refused
         for kind, calls in other.failures.items():
@@ -142,19 +143,18 @@ class Tally:
 
     @property
     def failed(self) -> int:
-        """How many calls brought nothing to believe."""
+        """The number of calls without a trustworthy answer."""
         return self.failures.total()
 
     @property
     def failure_rate(self) -> float:
-        """Their share, 0 to 1, to six digits; 0 where nothing was called."""
+        """Their share, 0 to 1, to six digits; 0 for no calls."""
         return round(self.failed / self.calls, 6) if self.calls else 0.0
 
     def percentile_ms(self, percent: int) -> int:
         """Return the milliseconds that ``percent`` of 100 calls did not exceed (nearest rank).
 
-        Right within 2 %, and wholly where it is the fastest or the slowest call; 0 where
-        nothing was called.
+        Right within 2 %, and exact where it is the fastest or the slowest call; 0 for no calls.
         """
         rank = -(-self.calls * percent // 100)
         if rank == self.calls:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_wxpay import conf
 from django_wxpay.exceptions import ConfigurationError
-from django_wxpay.gateway.records import Failure
+from django_wxpay.gateway import Failure
 
 
 class MerchantFilter(SimpleListFilter):

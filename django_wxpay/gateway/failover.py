@@ -1,17 +1,18 @@
-"""Whether a request that failed is sent again, and where (protocol-v2 sections 1.1 and 1.2).
+"""The policy of sending again: to the next host, or once more to one that is busy.
 
-What may have happened decides::
+What may have happened decides (protocol-v2 sections 1.1 and 1.2)::
 
     no connection, no whole answer in time, a broken one    next host
     HTTP 5xx, whatever it says                              next host
     a redirect; a body that is no document (HTML, empty)    next host
-    a document, under any other status                      the answer, nobody else is asked
-    a signature or an identity that is wrong                nobody else is asked: an alarm
-    a certificate that cannot be verified                   nobody else is asked: an alarm
+    a document that says WeChat Pay is busy                 the same host, once, after a pause
+    any other document, under any other status              final
+    a signature or an identity that is wrong                final, and an alarm
+    a certificate that cannot be verified                   final, and an alarm
 
-Every call made through here may be repeated with the same bytes: placing, querying and
-closing an order, and fetching certificates. Each host is asked at most once a call. What a
-document is, and what it says under HTTP 4xx, is for the protocol's reader to know.
+Every call made through here may be repeated with the same parameters: placing, querying and
+closing an order, and fetching certificates. What a document is, and what it says under HTTP
+4xx, is for the protocol's reader to know.
 """
 
 from __future__ import annotations
@@ -20,17 +21,20 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Generic, Literal, TypeVar, cast
+from itertools import cycle, islice
+from typing import Final, Generic, TypeVar, cast
 
-from django_wxpay.gateway.http.messages import Answer, Exchange, NoAnswer, Probed, UntrustedHost
+from django_wxpay.gateway.http.failures import Busy, Failure, NoResponse, Probed, UntrustedHost
+from django_wxpay.gateway.http.messages import HttpRequest, HttpResponse
 from django_wxpay.gateway.http.transport import Transport
-from django_wxpay.gateway.records import Failure, elapsed_ms
+from django_wxpay.gateway.records import Attempt, elapsed_ms
+from django_wxpay.protocol.error_codes import lookup
 from django_wxpay.protocol.errors import (
     BadAnswer,
-    BadSignature,
     ConfigurationError,
     MalformedMessage,
     OutcomeUnknown,
+    Refused,
     WXPayError,
 )
 
@@ -38,149 +42,184 @@ logger = logging.getLogger("django_wxpay.gateway")
 
 T = TypeVar("T")
 
+# Seconds to connect, and to wait for an answer; the TIMEOUT of the settings is for payments.
+REPORT_TIMEOUT: Final = (1.0, 1.0)
+REPORT_TRIES: Final = 2
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt(Generic[T]):
-    """One attempt that is over: either ``value`` was read from the answer, or ``error`` says.
-
-    ``is_standby`` where it went to another host than the merchant's first.
-    """
-
-    exchange: Exchange
-    is_standby: bool
-    started_at: datetime
-    execute_time_ms: int
-    answer: Answer | None
-    value: T | None
-    error: WXPayError | None
-
-    @property
-    def http_status(self) -> int | None:
-        if self.answer is not None:
-            return self.answer.status
-        return self.error.http_status if isinstance(self.error, NoAnswer) else None
-
-    @property
-    def failure(self) -> Failure | Literal[""]:
-        """What went wrong; "" for an answer that can be believed, a refusal included."""
-        if (self.http_status or 0) >= 500:
-            return Failure.HTTP_5XX
-        if isinstance(self.error, NoAnswer):
-            return self.error.failure
-        if isinstance(self.error, Probed):
-            return Failure.PROBE
-        if isinstance(self.error, BadSignature):
-            return Failure.BAD_SIGNATURE
-        return Failure.BAD_ANSWER if isinstance(self.error, BadAnswer) else ""
-
-    @property
-    def is_for_the_next_host(self) -> bool:
-        return isinstance(self.error, NoAnswer) and not isinstance(self.error, UntrustedHost)
+class _Call(Generic[T]):
+    hosts: Sequence[str]
+    transport: Transport
+    read: Callable[[HttpResponse], T]
+    note: Callable[[Attempt[T]], None]
+    now: Callable[[], datetime]
 
 
-def call(
-    exchange: Exchange,
+def send_with_failover(
+    make_request: Callable[[], HttpRequest],
     *,
     hosts: Sequence[str],
     transport: Transport,
-    read: Callable[[Answer], T],
+    read: Callable[[HttpResponse], T],
     note: Callable[[Attempt[T]], None],
     now: Callable[[], datetime],
 ) -> T:
     """Ask the hosts in order of health until one answers, and return what ``read`` makes of it.
 
-    ``read`` raises ``MalformedMessage`` for what is no document at all, and its own
-    ``WXPayError`` for a document it refuses; the latter is final. ``note`` is told of every
-    attempt before anything is raised, and must not raise. If no host has answered:
-    ``BadAnswer`` where the last one sent something that is no document, else
-    ``OutcomeUnknown``.
+    ``make_request`` is called once, and again for a call that is repeated because WeChat Pay
+    is busy: the same parameters, signed anew where the protocol signs the time. ``read`` raises
+    ``MalformedMessage`` for what is no document at all, and its own ``WXPayError`` for a
+    document it refuses. ``note`` is given every attempt before anything is raised, and must not
+    raise. Raises ``Busy`` for a call that was busy twice; if no host has answered ``BadAnswer``
+    where the last one sent something that is no document, else ``OutcomeUnknown``.
     """
+    call = _Call(hosts=hosts, transport=transport, read=read, note=note, now=now)
+    request, was_busy = make_request(), False
     missed: list[Attempt[T]] = []
-    for host in transport.health.order(hosts):
-        attempt = _attempt(
-            replace(exchange, host=host),
-            transport,
-            read,
-            now,
-            is_standby=host != hosts[0],
-        )
-        note(attempt)
-        _remember(attempt, transport)
-        if not attempt.is_for_the_next_host:
-            return _decided(attempt)
+    ordered = transport.health.order(hosts)
+    for host in ordered:
+        attempt = _attempt(call, replace(request, host=host))
+        # Behind a 5xx there is the next host to ask, which is the repetition (protocol-v2
+        # section 1.1); with one host only, it is asked again.
+        is_repeated_here = not attempt.should_failover or len(ordered) == 1
+        if attempt.is_busy and not was_busy:
+            was_busy = True
+            attempt = _repeat(call, attempt, make_request) if is_repeated_here else attempt
+        if not attempt.should_failover:
+            return _result(attempt)
         missed.append(attempt)
-    raise _given_up(missed)
+    raise _no_host_answered(missed)
+
+
+def send_report(
+    request: HttpRequest,
+    *,
+    hosts: Sequence[str],
+    transport: Transport,
+    read: Callable[[HttpResponse], None],
+) -> None:
+    """Send a report to the first of ``hosts``, and if none answers, to the next or again.
+
+    ``read`` raises as for ``send_with_failover``, and what it refuses is final, busy or not.
+    Raises ``NoResponse`` where both tries brought none. A report decides nothing about payments:
+    no attempt is noted, and a host that does not take it keeps its place for every other call.
+    """
+    missed: NoResponse | None = None
+    for host in islice(cycle(transport.health.order(hosts)), REPORT_TRIES):
+        try:
+            response = transport.send(replace(request, host=host), timeout=REPORT_TIMEOUT)
+            classify(response, read)
+        except UntrustedHost:
+            raise
+        except NoResponse as none:
+            missed = none
+        else:
+            return
+    raise missed or ConfigurationError("the merchant has no HOSTS")
+
+
+def _repeat(
+    call: _Call[T], busy: Attempt[T], make_request: Callable[[], HttpRequest]
+) -> Attempt[T]:
+    """Return the attempt that follows ``busy`` after a pause, or ``busy`` if there is no time.
+
+    Both together take no longer than the caller has allowed for one.
+    """
+    transport = call.transport
+    allowed_s, pause_s = sum(transport.timeout), transport.busy_pause_s()
+    left_s = allowed_s - busy.execute_time_ms / 1000 - pause_s
+    if left_s <= 0:
+        return busy
+    transport.sleep(pause_s)
+    connect_s, answer_s = (part * min(1.0, left_s / allowed_s) for part in transport.timeout)
+    request = replace(make_request(), host=busy.request.host)
+    return _attempt(call, request, timeout=(connect_s, answer_s))
 
 
 def _attempt(
-    exchange: Exchange,
-    transport: Transport,
-    read: Callable[[Answer], T],
-    now: Callable[[], datetime],
-    *,
-    is_standby: bool,
+    call: _Call[T], request: HttpRequest, *, timeout: tuple[float, float] | None = None
 ) -> Attempt[T]:
-    answer: Answer | None = None
+    transport = call.transport
+    response: HttpResponse | None = None
     value: T | None = None
     error: WXPayError | None = None
-    started_at, started = now(), transport.clock()
+    started_at, started = call.now(), transport.clock()
     try:
-        answer = transport.exchange(exchange)
-    except NoAnswer as none:
+        response = transport.send(request, timeout=timeout)
+    except NoResponse as none:
         error = none
     execute_time_ms = elapsed_ms(started, transport.clock())
-    if answer is not None:
+    if response is not None:
         try:
-            value = understood(answer, read)
+            value = classify(response, call.read)
         except WXPayError as refusal:
             error = refusal
-    return Attempt(
-        exchange=exchange,
-        is_standby=is_standby,
+    attempt = Attempt(
+        request=request,
+        is_standby=request.host != call.hosts[0],
         started_at=started_at,
         execute_time_ms=execute_time_ms,
-        answer=answer,
+        response=response,
         value=value,
         error=error,
+        is_busy=response is not None and _says_busy(response, error, call.read),
     )
+    call.note(attempt)
+    _update_health(attempt, transport)
+    return attempt
 
 
-def understood(answer: Answer, read: Callable[[Answer], T]) -> T:
-    """Return what ``read`` makes of ``answer``; ``NoAnswer`` for one that is for the next host."""
-    if answer.status >= 500:
-        raise NoAnswer(Failure.HTTP_5XX, http_status=answer.status)
-    if not 300 <= answer.status < 400:
+def classify(response: HttpResponse, read: Callable[[HttpResponse], T]) -> T:
+    """Return what ``read`` makes of ``response``; ``NoResponse`` for one that is no answer."""
+    if response.status >= 500:
+        raise NoResponse(Failure.HTTP_5XX, http_status=response.status)
+    if not 300 <= response.status < 400:
         try:
-            return read(answer)
+            return read(response)
         except MalformedMessage:
             pass
-    raise NoAnswer(Failure.UNREADABLE, http_status=answer.status)
+    raise NoResponse(Failure.UNREADABLE, http_status=response.status)
 
 
-def _remember(attempt: Attempt[T], transport: Transport) -> None:
-    host, name = attempt.exchange.host, attempt.exchange.host_name
-    if attempt.is_for_the_next_host:
+def _says_busy(
+    response: HttpResponse, error: WXPayError | None, read: Callable[[HttpResponse], T]
+) -> bool:
+    # APIv3 says SYSTEM_ERROR under HTTP 500 (protocol-v3 section 7.1), which is not read above.
+    if response.status >= 500:
+        try:
+            read(response)
+        except WXPayError as refusal:
+            error = refusal
+    return isinstance(error, Refused) and lookup(error.kind).is_busy
+
+
+def _update_health(attempt: Attempt[T], transport: Transport) -> None:
+    host, name = attempt.request.host, attempt.request.host_name
+    if attempt.should_failover:
         transport.health.failed(host)
     elif isinstance(attempt.error, UntrustedHost):
         logger.error("The certificate of %s cannot be verified; nothing was sent.", name)
     elif isinstance(attempt.error, BadAnswer) and not isinstance(attempt.error, Probed):
-        logger.error("%s sent an answer that cannot be believed: %s", name, attempt.failure)
+        logger.error("%s sent an answer that cannot be trusted: %s", name, attempt.failure)
     else:
         transport.health.healed(host)
 
 
-def _decided(attempt: Attempt[T]) -> T:
+def _result(attempt: Attempt[T]) -> T:
     if isinstance(attempt.error, UntrustedHost):
         raise OutcomeUnknown(
-            f"the certificate of {attempt.exchange.host_name} cannot be verified: "
+            f"the certificate of {attempt.request.host_name} cannot be verified: "
             "nothing was sent, and calling again is safe"
         )
+    if attempt.is_busy and isinstance(attempt.error, Refused):
+        raise Busy(attempt.error)
     if attempt.error is not None:
         raise attempt.error
     return cast("T", attempt.value)
 
 
-def _given_up(missed: Sequence[Attempt[T]]) -> WXPayError:
+def _no_host_answered(missed: Sequence[Attempt[T]]) -> WXPayError:
     if not missed:
         return ConfigurationError("the merchant has no HOSTS")
     tried = ", ".join(map(_shown, missed))
@@ -189,7 +228,7 @@ def _given_up(missed: Sequence[Attempt[T]]) -> WXPayError:
 
 
 def _shown(attempt: Attempt[T]) -> str:
-    # Two hosts that know no such address are settings to mend, and the status tells.
-    is_told = attempt.failure is Failure.UNREADABLE and attempt.http_status
-    status = f", HTTP {attempt.http_status}" if is_told else ""
-    return f"{attempt.exchange.host_name} ({attempt.failure}{status})"
+    # Two hosts that know no such address are a fault of the settings, and the status shows it.
+    shows_status = attempt.failure is Failure.UNREADABLE and attempt.http_status
+    status = f", HTTP {attempt.http_status}" if shows_status else ""
+    return f"{attempt.request.host_name} ({attempt.failure}{status})"

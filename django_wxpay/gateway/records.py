@@ -1,48 +1,75 @@
-"""What is kept of every attempt on the wire, and the words for what went wrong with it.
+"""One attempt against one host, and the record that is kept of it.
 
-A ``CallRecord`` holds what ``payitil/report`` asks for (protocol-v2 section 8.1) and no
-secret: neither the document sent nor the one received.
-
-What an accepted order comes back as, whichever protocol carried it.
+A ``CallRecord`` holds the columns that ``payitil/report`` asks for (protocol-v2 section 8.1)
+and no secret: neither the document sent nor the one received.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from enum import StrEnum
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
-from django_wxpay.protocol.facts import PrepayGrant
+from django_wxpay.gateway.http.failures import Failure, NoResponse, Probed, UntrustedHost
+from django_wxpay.gateway.http.messages import HttpRequest, HttpResponse
+from django_wxpay.protocol.errors import BadAnswer, BadSignature, WXPayError
+from django_wxpay.protocol.facts import ReplySummary
+from django_wxpay.protocol.merchants import Merchant
+from django_wxpay.protocol.orders import OrderRef, OrderTerms
+
+T = TypeVar("T")
 
 
-class Failure(StrEnum):
-    """Why an attempt brought nothing to believe (protocol-v2 section 1.1).
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt(Generic[T]):
+    """One attempt that is over: either ``value`` was read from the response, or ``error`` is set.
 
-    After ``DNS`` and ``CONNECT`` nothing was executed; after all others it may have been.
+    ``is_standby`` where it went to another host than the merchant's first; ``is_busy`` where
+    the response says that WeChat Pay is busy.
     """
 
-    DNS = "DNS"  # the name did not resolve
-    CONNECT = "CONNECT"  # refused, unreachable, no connection in time, or a proxy in the way
-    TLS = "TLS"  # the handshake failed, or the certificate is not to be trusted
-    TIMEOUT = "TIMEOUT"  # connected, but the whole answer did not come in time
-    RESET = "RESET"  # the connection broke
-    HTTP_5XX = "HTTP_5XX"
-    UNREADABLE = "UNREADABLE"  # no document: HTML, empty, cut short, a redirect
-    BAD_ANSWER = "BAD_ANSWER"  # a document that says what no WeChat Pay document says
-    BAD_SIGNATURE = "BAD_SIGNATURE"  # a document that is not WeChat Pay's, or not for us
-    PROBE = "PROBE"  # WeChat Pay signed wrongly on purpose (protocol-v3 section 2.3)
+    request: HttpRequest
+    is_standby: bool
+    started_at: datetime
+    execute_time_ms: int
+    response: HttpResponse | None
+    value: T | None
+    error: WXPayError | None
+    is_busy: bool = False
+
+    @property
+    def http_status(self) -> int | None:
+        if self.response is not None:
+            return self.response.status
+        return self.error.http_status if isinstance(self.error, NoResponse) else None
+
+    @property
+    def failure(self) -> Failure | Literal[""]:
+        """What went wrong; "" for a trustworthy answer, a refusal included."""
+        if (self.http_status or 0) >= 500:
+            return Failure.HTTP_5XX
+        if isinstance(self.error, NoResponse):
+            return self.error.failure
+        if isinstance(self.error, Probed):
+            return Failure.PROBE
+        if isinstance(self.error, BadSignature):
+            return Failure.BAD_SIGNATURE
+        return Failure.BAD_ANSWER if isinstance(self.error, BadAnswer) else ""
+
+    @property
+    def should_failover(self) -> bool:
+        return isinstance(self.error, NoResponse) and not isinstance(self.error, UntrustedHost)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallRecord:
-    """One attempt against one host.
+    """The columns of one attempt. This is the one list of them: others are derived from it.
 
     ``api`` is "v2" or "v3", ``method`` the HTTP method, ``host`` the host's name and port.
     ``interface_url`` is the address without what names one order, so that the calls of one
     interface can be counted together; ``is_standby`` where the host is not the merchant's first.
     ``failure`` is "" where a trustworthy answer came, a refusal included. The five words of
-    the answer are what it said, believed or not.
+    the answer are what it claims, verified or not.
     """
 
     api: str
@@ -69,14 +96,40 @@ class CallRecord:
     is_standby: bool = False
 
 
+def call_record(
+    attempt: Attempt[T],
+    *,
+    api: str,
+    merchant: Merchant,
+    about: OrderTerms | OrderRef | None,
+    summary: ReplySummary,
+    interface_url: str,
+    request_id: str = "",
+) -> CallRecord:
+    """Return the record of one attempt; ``about`` is None for a call that is about no order."""
+    response, request = attempt.response, attempt.request
+    return CallRecord(
+        api=api,
+        method=request.method,
+        interface_url=interface_url,
+        host=request.host_name,
+        is_standby=attempt.is_standby,
+        out_trade_no=about.out_trade_no if about else "",
+        mch_id=merchant.mch_id,
+        appid=about.appid if about else "",
+        sub_appid=about.sub_appid if about else "",
+        sub_mch_id=about.sub_mch_id if about else "",
+        device_info=about.device_info if isinstance(about, OrderTerms) else "",
+        started_at=attempt.started_at,
+        execute_time_ms=attempt.execute_time_ms,
+        http_status=attempt.http_status,
+        failure=attempt.failure,
+        request_id=request_id,
+        user_ip=response.user_ip if response else "",
+        **asdict(summary),
+    )
+
+
 def elapsed_ms(started: float, ended: float) -> int:
     """Return whole milliseconds between two readings in seconds; 0 if the clock went back."""
     return max(0, round((ended - started) * 1000))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placed:
-    """What was granted, and the algorithm that the paying client must sign with."""
-
-    grant: PrepayGrant
-    sign_type: str

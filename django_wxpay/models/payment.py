@@ -53,6 +53,7 @@ class Prepay(models.Model):
             trade_type=self.trade_type,
             code_url=self.code_url,
             mweb_url=self.mweb_url,
+            sign_type=self.sign_type,
         )
 
 

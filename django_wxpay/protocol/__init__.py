@@ -1,1 +1,1 @@
-"""What WeChat Pay says and how: pure functions and types, with no Django, no I/O and no clock."""
+"""WeChat Pay's two protocols as pure functions and types: no Django, no I/O, no clock."""

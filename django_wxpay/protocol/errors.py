@@ -1,6 +1,6 @@
 """The one tree of errors.
 
-It stands below everything so that every room may raise its branch; users import it
+It stands below everything so that every layer may raise its branch; users import it
 from ``django_wxpay.exceptions``::
 
     WXPayError
@@ -9,11 +9,13 @@ from ``django_wxpay.exceptions``::
     ├── InvalidOrder            refused before any call; names the field
     ├── OrderConflict           the same out_trade_no with other parameters
     ├── InsideTransaction       a call on the network was asked for while a transaction is open
-    ├── Refused                 WeChat Pay said no
+    ├── Refused                 the answer is no
+    │   ├── OrderPaid           because the order is paid
+    │   └── OrderClosed         because the order is closed
     ├── OutcomeUnknown          no trustworthy answer: the order may or may not exist
     │   └── BadAnswer           an answer came that cannot be read
     │       └── BadSignature    an answer came that is not WeChat Pay's, or not for us
-    ├── MalformedMessage        a document the codec does not let in
+    ├── MalformedMessage        a document the codec refuses
     │   └── MessageTooLarge
     └── NotAuthentic            a notification that WeChat Pay did not send to us
 
@@ -22,9 +24,22 @@ No message of any of them holds a key.
 
 from __future__ import annotations
 
+from typing import Final
+
+_PUBLIC_MODULE: Final = "django_wxpay.exceptions"
+
 
 class WXPayError(Exception):
     """Root of everything this package raises on purpose."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        # Tracebacks and logs name a class by the module that users import it from.
+        if cls.__module__ == __name__:
+            cls.__module__ = _PUBLIC_MODULE
+
+
+WXPayError.__module__ = _PUBLIC_MODULE
 
 
 class ConfigurationError(WXPayError):
@@ -50,7 +65,7 @@ class InvalidOrder(WXPayError, ValueError):
 
 
 class OrderConflict(WXPayError):
-    """An order with this number exists and its parameters differ; ``fields`` says which."""
+    """An order with this number exists and its parameters differ; ``fields`` names them."""
 
     def __init__(self, out_trade_no: str, fields: tuple[str, ...] = ()) -> None:
         self.out_trade_no = out_trade_no
@@ -64,21 +79,34 @@ class InsideTransaction(WXPayError, RuntimeError):
 
 
 class Refused(WXPayError):
-    """WeChat Pay answered no. ``advice`` says what a person can do about it."""
+    """The call is refused: by WeChat Pay, or here without asking for an order known to be over.
+
+    ``err_code`` is spelt as the gateway spelt it (``NO_AUTH`` from v3, ``NOAUTH`` from v2),
+    ``kind`` is the row of ``protocol.error_codes``, the same for both protocols: branch on that.
+    ``err_code_des`` is the gateway's text, ``advice`` a sentence about what a person can do.
+    """
 
     def __init__(
-        self,
-        err_code: str,
-        err_code_des: str = "",
-        advice: str = "",
-        kind: str = "",
+        self, err_code: str, err_code_des: str = "", advice: str = "", *, kind: str = ""
     ) -> None:
         self.err_code = err_code
         self.err_code_des = err_code_des
         self.advice = advice
-        self.kind = kind
-        said = f"{err_code}: {err_code_des}" if err_code_des else err_code
-        super().__init__(f"WeChat Pay refused: {said}")
+        self.kind = kind or err_code
+        # The arguments as they came, so that the error survives pickling.
+        super().__init__(err_code, err_code_des, advice)
+
+    def __str__(self) -> str:
+        reason = f"{self.err_code}: {self.err_code_des}" if self.err_code_des else self.err_code
+        return f"{reason.rstrip('.')}. {self.advice}" if self.advice else reason
+
+
+class OrderPaid(Refused):
+    """The order is paid, so it can be neither placed nor closed."""
+
+
+class OrderClosed(Refused):
+    """The order is closed or reversed, so it cannot be paid any more."""
 
 
 class OutcomeUnknown(WXPayError):
@@ -94,7 +122,7 @@ class BadSignature(BadAnswer):
 
 
 class MalformedMessage(WXPayError, ValueError):
-    """A document the codec does not let in; the text says which rule it broke."""
+    """A document the codec refuses; the text names the rule it broke."""
 
 
 class MessageTooLarge(MalformedMessage):

@@ -1,4 +1,4 @@
-"""What WeChat Pay says about a trade, in one shape whichever way it reached us.
+"""Facts about trades and refunds, in one shape for both protocols and all sources.
 
 A v2 notice, a v3 notice, a query's answer and a row of a bill all become a ``TradeFact``;
 nothing above this file knows which it was. Amounts are minor units, times are aware.
@@ -13,7 +13,7 @@ from enum import StrEnum
 
 
 class TradeType(StrEnum):
-    """How the customer pays. ``MICROPAY`` is only ever heard, never asked of unifiedorder."""
+    """The way to pay. ``MICROPAY`` stands in facts alone: unifiedorder does not take it."""
 
     JSAPI = "JSAPI"
     NATIVE = "NATIVE"
@@ -23,10 +23,7 @@ class TradeType(StrEnum):
 
 
 class TradeState(StrEnum):
-    """The gateway's words, and ``CREATED`` for an order it has not accepted.
-
-    Source: protocol-v2 section 5.3.
-    """
+    """The gateway's words (protocol-v2 section 5.3); ``CREATED`` before it has the order."""
 
     CREATED = "CREATED"
     NOTPAY = "NOTPAY"
@@ -39,7 +36,7 @@ class TradeState(StrEnum):
 
 
 class RefundStatus(StrEnum):
-    """How a refund stands. CLOSE and REFUNDCLOSE on the wire are ``CLOSED`` here."""
+    """The status of a refund. CLOSE and REFUNDCLOSE on the wire are ``CLOSED`` here."""
 
     PROCESSING = "PROCESSING"
     SUCCESS = "SUCCESS"
@@ -69,7 +66,7 @@ class GoodsLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromotionFact:
-    """One discount that took part in a payment (protocol-v2 section 5.2)."""
+    """One discount that took part in a payment (``promotion_detail``, protocol-v2 section 5.2)."""
 
     promotion_id: str
     name: str = ""
@@ -86,7 +83,7 @@ class PromotionFact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payment:
-    """Who paid, and what of it was money. Absent is "" or None, never a guess."""
+    """The payer, and how much of the payment was money. Absent is "" or None, never a guess."""
 
     openid: str = ""
     sp_openid: str = ""
@@ -109,7 +106,7 @@ class TradeFact:
 
     ``source`` names the document it was read from (``v2.notice``, ``v2.orderquery`` ...).
     ``total_fee`` is None and ``fee_type`` "" where the document does not speak of money;
-    a document that names an amount and no currency means CNY, and says so here.
+    a document that names an amount and no currency means CNY, which stands here.
     """
 
     source: str
@@ -132,7 +129,7 @@ class TradeFact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundFact:
-    """One statement of WeChat Pay's about one refund (protocol-v3 sections 3.6, 4.4 and 6.3).
+    """One statement of WeChat Pay's about one refund (protocol-v3 sections 3.6, 4.4, 6.3).
 
     ``refund_fee`` and ``total_fee`` are minor units of ``fee_type``; ``total_fee`` is None
     and ``fee_type`` "" where the document does not name them.
@@ -155,9 +152,24 @@ class RefundFact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrepayGrant:
-    """An accepted unifiedorder: what the paying client is given to pay with."""
+    """An accepted order: what the paying client is given to pay with.
+
+    ``sign_type`` is the algorithm that the client's parameters must be signed with.
+    """
 
     prepay_id: str
     trade_type: str
     code_url: str = ""
     mweb_url: str = ""
+    sign_type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplySummary:
+    """An answer's claims, cut to the widths of payitil/report; for records, never for decisions."""
+
+    return_code: str = ""
+    return_msg: str = ""
+    result_code: str = ""
+    err_code: str = ""
+    err_code_des: str = ""

@@ -1,4 +1,4 @@
-"""What an account at WeChat Pay is: the identity, the keys and the hosts of one merchant.
+"""A merchant's account at WeChat Pay: its identity, its keys and its hosts.
 
 ``conf`` builds these from the settings, the gateway and the simulator use them. Keys are
 kept out of every repr.
@@ -12,7 +12,7 @@ from typing import Final
 
 
 class Mode(StrEnum):
-    """Whose money it is: the merchant's own, or that of an institution's sub-merchants."""
+    """Whether the money is the merchant's own, or that of an institution's sub-merchants."""
 
     COMMON = "common"
     INSTITUTIONAL = "institutional"
@@ -67,5 +67,5 @@ class Merchant:
     hosts: tuple[str, ...] = DEFAULT_HOSTS[Region.MAINLAND]
 
     def owns_appid(self, appid: str) -> bool:
-        """Say whether ``appid`` is this merchant's own or one of those bound to its mch_id."""
+        """Return whether ``appid`` is this merchant's own or one of those bound to its mch_id."""
         return appid == self.appid or appid in self.appids

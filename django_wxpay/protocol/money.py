@@ -1,4 +1,4 @@
-"""Money is an ``int`` in the minor unit of its currency; this file keeps everything else out."""
+"""Amounts of money: an ``int`` in the minor unit of its currency, and nothing else."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ EXPONENTS: Final[dict[str, int]] = {"JPY": 0, "KRW": 0, "VND": 0, "ISK": 0, "KWD
 # The gateway publishes no maximum; this one keeps a value inside every database's integer.
 LARGEST: Final = 2**31 - 1
 
-# The codes of the gateway's parameter specifications and the newer settlement list (protocol-v2
-# section 10).
+# The codes of the gateway's parameter specifications and the newer settlement list
+# (protocol-v2 section 10).
 CURRENCIES: Final[frozenset[str]] = frozenset(
     "CNY HKD GBP USD JPY CAD AUD EUR NZD KRW THB SGD RUB CHF SEK DKK NOK AED TRY MOP TWD CZK MYR "
     "PHP IDR MNT QAR HUF KHR ISK PLN RON VND KZT AZN KGS FJD AMD".split()

@@ -1,4 +1,4 @@
-"""What parameters have to be before either protocol looks at them: text, money and times."""
+"""The checks of an order that both protocols share: types, money and times."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TIMES: Final = ("time_start", "time_expire")
 
 
 def check_types(terms: OrderTerms) -> None:
-    """Raise ``InvalidOrder`` for a parameter that is not of the type ``OrderTerms`` says."""
+    """Raise ``InvalidOrder`` for a parameter that is not of its type in ``OrderTerms``."""
     for field in fields_of(terms):
         value = getattr(terms, field.name)
         if field.name in TIMES:

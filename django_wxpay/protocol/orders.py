@@ -1,12 +1,8 @@
-"""What is being sold, to whom, for how much: an order's parameters in the one vocabulary.
+"""An order's parameters, its references, and the numbers and nonces that we make.
 
-The names are unifiedorder's (protocol-v2 section 3.1); v3 maps them at its edge. An
-``OrderTerms`` is what an order was created with and what every later call is built from,
-so it never changes and never depends on the protocol that carries it.
-
-How an order that exists is named to the gateway.
-
-How numbers and nonces of ours are made, from a clock and entropy that are passed in.
+The names are unifiedorder's (protocol-v2 section 3.1); APIv3 maps them at its edge. Every call
+about an order is built from its ``OrderTerms``, which never change and do not depend on the
+protocol.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What of a stored message may be shown: the fields on this list, and a mask for the rest.
+"""Redaction of stored messages: the fields on this list are shown, all others masked.
 
-The list says what is safe, not what is secret, so that a field WeChat Pay invents tomorrow
-is masked until somebody has thought about it.
+The list is of what is safe, not of what is secret, so that a field that WeChat Pay adds is
+masked until it has been judged.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def redact(fields: Mapping[str, str]) -> dict[str, str]:
 def redact_text(body: bytes | str) -> str:
     """Return a stored body for a person's eyes, masked; never raises.
 
-    XML stays XML and JSON stays JSON; of anything else only the size is told.
+    XML stays XML and JSON stays JSON; of anything else only the size is shown.
     """
     raw = body.encode(errors="replace") if isinstance(body, str) else body
     for root in ("xml", "root"):

@@ -1,4 +1,4 @@
-"""Rows of request fields, shared by both protocols, and the check of a request."""
+"""The row of a request field, for both protocols, and the check of a request against its rows."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ def check_fields(
     """Raise ``InvalidOrder`` for the first of ``fields`` that is missing or breaks its rule.
 
     Fields without a row are not looked at, for the gateway tolerates them; neither are
-    those in ``leaving_out``. An empty value counts as absent (protocol-v2 section 9).
+    those in ``leaving_out``. An empty value counts as absent
+    (protocol-v2 section 9).
     """
     for name, row in rules.items():
         if name in leaving_out:

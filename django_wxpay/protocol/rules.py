@@ -1,8 +1,7 @@
-"""What rules a parameter can have. A rule reads the text as it stands on the wire.
+"""The rules of a parameter, which read the text as it stands on the wire.
 
-Each has a ``text``, the rule in a sentence for a person, and ``problem(value)``, which says
-what is wrong with a value, or "" when nothing is. No problem quotes the value: it may be a
-name or an openid.
+Each has a ``text``, the rule in a sentence for a person, and ``problem(value)``: what is wrong
+with a value, or "". No problem quotes the value, as that may be a name or an openid.
 """
 
 from __future__ import annotations
@@ -29,13 +28,9 @@ class Rule(Protocol):
     """One rule about one text."""
 
     @property
-    def text(self) -> str:
-        """The rule, in a sentence."""
-        ...
+    def text(self) -> str: ...
 
-    def problem(self, value: str) -> str:
-        """Say what is wrong with ``value``; "" when it is fine."""
-        ...
+    def problem(self, value: str) -> str: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +78,7 @@ class Whole:
 
 @dataclass(frozen=True, slots=True)
 class OneOf:
-    """One of a few words, case and all."""
+    """One of a few words, case-sensitive."""
 
     words: frozenset[str]
 
@@ -145,7 +140,7 @@ class Url:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JsonObject:
-    """A JSON object as text; ``checker`` says what is wrong with what it holds."""
+    """A JSON object as text; ``checker`` returns what is wrong with its members."""
 
     max: int
     described: str

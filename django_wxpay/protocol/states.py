@@ -1,9 +1,7 @@
-"""Where an order may go: the transition table as data, and the one function that reads it.
+"""The transition tables of orders and refunds, and the functions that read them.
 
-A fact moves an order, leaves it as it is, or contradicts it. Money that has arrived is
-never argued away: nothing leads from a paid state back to an unpaid one, and a payment
-that comes after a close still counts (protocol-v2 sections 5.3 and 7.1). A payment told
-of after a reversal is a contradiction for a person to look at.
+A fact moves an order, leaves it as it is, or contradicts it. Nothing leads from a paid state
+back to an unpaid one (protocol-v2 sections 5.3 and 7.1).
 """
 
 from __future__ import annotations
@@ -16,7 +14,7 @@ from django_wxpay.protocol.facts import RefundFact, RefundStatus, TradeFact, Tra
 
 
 class EventKind(StrEnum):
-    """What the shop is told about a decision; ``MOVED`` is history only."""
+    """The kind of a move, as the shop's receivers get it; ``MOVED`` is history only."""
 
     PAID = "PAID"
     CLOSED = "CLOSED"
@@ -27,7 +25,7 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expectation:
-    """What we know of an order, for a fact to be held against."""
+    """The order as we know it, for a fact to be compared with."""
 
     trade_state: TradeState
     mch_id: str
@@ -40,7 +38,7 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """The order goes to ``state``; ``kind`` says what that means to the shop."""
+    """The order goes to ``state``; ``kind`` is what that means to the shop."""
 
     state: TradeState
     kind: EventKind
@@ -53,7 +51,7 @@ class Same:
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """The fact contradicts the order; ``differences`` name each field, expected, then told."""
+    """The fact contradicts the order; ``differences`` are (field, expected, stated)."""
 
     differences: tuple[tuple[str, str, str], ...]
 
@@ -74,11 +72,13 @@ MOVES: Final[dict[TradeState, frozenset[TradeState]]] = {
     _S.PAYERROR: _WAITING - {_S.PAYERROR} | PAID | _ENDED,
     _S.SUCCESS: frozenset({_S.REFUND, _S.REVOKED}),
     _S.REFUND: frozenset({_S.REVOKED}),
+    # A payment behind a close still counts: the money has arrived (protocol-v2 section 7.1).
     _S.CLOSED: PAID,
+    # A payment after a reversal is a contradiction, for a person to decide.
     _S.REVOKED: frozenset(),
 }
 
-# state -> the states that, told of it later, are old news. What is in neither table is a conflict.
+# state -> the states that are outdated when they arrive later. In neither table: a conflict.
 STALE: Final[dict[TradeState, frozenset[TradeState]]] = {
     _S.CREATED: frozenset(),
     _S.NOTPAY: frozenset(),
@@ -92,7 +92,7 @@ STALE: Final[dict[TradeState, frozenset[TradeState]]] = {
 
 
 def decide(expected: Expectation, fact: TradeFact) -> Decision:
-    """Say what ``fact`` does to an order of which ``expected`` is known.
+    """Return what ``fact`` does to an order of which ``expected`` is known.
 
     A fact about other money or another identity is a ``Conflict`` whatever its state, and
     so is a second transaction for an order that has one.
@@ -145,7 +145,7 @@ REFUND_MOVES: Final[dict[RefundStatus, frozenset[RefundStatus]]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundExpectation:
-    """What we know of a refund; ``status`` is None for one that is heard of for the first time."""
+    """The refund as we know it; ``status`` is None for one that is new to us."""
 
     order: Expectation
     status: RefundStatus | None
@@ -154,17 +154,17 @@ class RefundExpectation:
 
 @dataclass(frozen=True, slots=True)
 class RefundMove:
-    """The refund goes to ``status``; ``is_settled`` says whether the shop is to be told."""
+    """The refund goes to ``status``; ``is_settled`` where the shop's receivers are called."""
 
     status: RefundStatus
     is_settled: bool
 
 
 def decide_refund(expected: RefundExpectation, fact: RefundFact) -> RefundMove | Same | Conflict:
-    """Say what ``fact`` does to a refund of which ``expected`` is known.
+    """Return what ``fact`` does to a refund of which ``expected`` is known.
 
     Other money or another identity is a ``Conflict``, and so is a refund of more than was
-    paid, or one that was final and is said to be something else.
+    paid, or one whose final status would change.
     """
     differences = _refund_differences(expected, fact)
     if differences:

@@ -1,7 +1,4 @@
-"""WeChat Pay's clock: Beijing time without a zone, on the wire as 14 digits (T14).
-
-Times as APIv3 writes them: RFC 3339 with an offset, normally Beijing's.
-"""
+"""The two forms of a time on the wire: 14 Beijing digits (v2), and RFC 3339 (APIv3)."""
 
 from __future__ import annotations
 
@@ -12,6 +9,9 @@ from typing import Final
 BEIJING: Final = timezone(timedelta(hours=8), "Asia/Shanghai")
 
 _T14: Final = re.compile(r"[0-9]{14}", re.ASCII)
+_RFC3339: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})"
+)
 
 
 def to_t14(moment: datetime) -> str:
@@ -26,11 +26,6 @@ def parse_t14(text: str) -> datetime:
     if not _T14.fullmatch(text):
         raise ValueError("not the 14 digits of yyyyMMddHHmmss")
     return datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=BEIJING)
-
-
-_RFC3339: Final = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})"
-)
 
 
 def to_rfc3339(moment: datetime) -> str:

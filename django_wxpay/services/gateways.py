@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache, partial
+from random import SystemRandom
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from django.core.signals import setting_changed
@@ -35,7 +36,11 @@ _mounted: list[tuple[str, BaseAdapter]] = []
 def transport() -> Transport:
     """Return this process's transport, which remembers the hosts that failed."""
     config = conf.current()
-    shared = Transport(timeout=config.timeout, recovery_s=config.host_recovery_s)
+    shared = Transport(
+        timeout=config.timeout,
+        recovery_s=config.host_recovery_s,
+        jitter=SystemRandom().random,
+    )
     for prefix, adapter in _mounted:
         shared.mount(prefix, adapter)
     return shared
@@ -45,7 +50,7 @@ def transport() -> Transport:
 def platform_keys(alias: str) -> PlatformKeys:
     """Return WeChat Pay's keys for one v3 merchant, as this process knows them."""
     account = conf.merchant(alias)
-    return PlatformKeys(account, vault=CertificateStore(account.mch_id), now=clock.now)
+    return PlatformKeys(account, store=CertificateStore(account.mch_id), now=clock.now)
 
 
 def platform_key(alias: str, serial: str) -> RSAPublicKey | None:

@@ -101,7 +101,8 @@ def test_query_now_settles_what_wechat_pay_says(boss: Client, gateway: ScriptedT
 @pytest.mark.parametrize(
     ("answer", "level", "words"),
     [
-        (refused("SYSTEMERROR", "try later"), "error", "SYSTEMERROR: try later). "),
+        (refused("NOAUTH", "try later"), "error", "NOAUTH: try later). "),
+        (refused("SYSTEMERROR", "try later"), "warning", "No answer came from WeChat Pay"),
         (refused("ORDERNOTEXIST"), "error", "(ORDERNOTEXIST). WeChat Pay knows no such order"),
         (refused("BRAND_NEW_CODE"), "error", "BRAND_NEW_CODE"),
         (b"<html></html>", "warning", "WeChat Pay gave no trustworthy answer"),

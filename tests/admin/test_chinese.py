@@ -10,8 +10,8 @@ from django.test import Client
 from django.utils.translation import gettext, override
 
 import django_wxpay
-from django_wxpay.protocol.error_codes import TABLE, outcome_of
-from django_wxpay.protocol.v3.error_codes import V3_OUTCOMES, outcome_of_v3
+from django_wxpay.protocol.error_codes import TABLE, lookup
+from django_wxpay.protocol.v3.errors import V3_TABLE, lookup_v3
 from tests.admin.conftest import ADMIN, MODELS
 from tests.admin.test_base import one_of_each, page
 
@@ -20,17 +20,17 @@ CATALOG = Path(django_wxpay.__path__[0]) / "locale/zh_Hans/LC_MESSAGES/django.po
 
 @pytest.mark.parametrize("code", [*TABLE, "A_CODE_OF_TOMORROW"])
 def test_the_advice_for_every_code_is_translated(code: str) -> None:
-    _is_chinese(outcome_of(code).advice)
+    _is_chinese(lookup(code).advice)
 
 
-@pytest.mark.parametrize("code", V3_OUTCOMES)
+@pytest.mark.parametrize("code", V3_TABLE)
 def test_the_advice_for_every_code_of_v3_is_translated(code: str) -> None:
-    _is_chinese(V3_OUTCOMES[code].advice)
+    _is_chinese(V3_TABLE[code].advice)
 
 
 @pytest.mark.parametrize("status", [401, 404, 405, 418, 429, 500, 502, 503])
 def test_the_advice_for_a_refusal_of_v3_without_a_code_is_translated(status: int) -> None:
-    _is_chinese(outcome_of_v3(status, "").advice)
+    _is_chinese(lookup_v3(status, "").advice)
 
 
 def _is_chinese(advice: str) -> None:

@@ -132,8 +132,11 @@ def test_a_refusal_is_told_with_its_words_and_advice_and_is_not_repeated(
     assert answer.status_code == 422
     told = answer.json()
     assert told["code"] == "refused"
-    assert told["detail"] == "WeChat Pay refused: NOAUTH: no right to do this"
-    assert told["err_code"] == "NOAUTH"
+    assert told["detail"] == (
+        "NOAUTH: no right to do this. The merchant account lacks this product. "
+        "Apply for it on the merchant platform."
+    )
+    assert (told["err_code"], told["kind"]) == ("NOAUTH", "NOAUTH")
     assert told["err_code_des"] == "no right to do this"
     assert len(told["advice"]) > 20
     assert (told["id"], told["out_trade_no"]) == (order.pk, order.out_trade_no)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 from rest_framework.test import APIClient
 
-from django_wxpay.models import Order
+from django_wxpay.models import ApiReport, Order
 from tests import seed_003
 from tests.api.conftest import API
 from tests.factories import OrderFactory
@@ -97,7 +98,23 @@ def test_what_v3_has_no_place_for_is_refused_by_its_name(clerk: APIClient) -> No
     assert (answer.status_code, set(answer.json())) == (400, {"code", "detail", "user_type"})
 
 
-def test_a_refusal_of_v3_is_told_in_the_one_vocabulary(
+def test_a_refusal_of_v3_has_the_gateways_own_word_and_the_kind_of_both_protocols(
+    clerk: APIClient,
+    platform: ScriptedTransport,
+) -> None:
+    platform.answers["/v3/pay/transactions/native"] = (
+        403,
+        {"code": "NO_AUTH", "message": "not yours"},
+    )
+    answer = clerk.post(ORDERS, TEA, headers={"Accept-Language": "zh-hans"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "refused")
+    assert (answer.json()["err_code"], answer.json()["kind"]) == ("NO_AUTH", "NOAUTH")
+    assert answer.json()["err_code_des"] == "not yours"
+    assert re.search("[一-鿿]", answer.json()["advice"])
+    assert Order.objects.get().err_code == "NO_AUTH"
+
+
+def test_too_many_calls_are_no_refusal_but_an_unknown_outcome(
     clerk: APIClient,
     platform: ScriptedTransport,
 ) -> None:
@@ -105,11 +122,11 @@ def test_a_refusal_of_v3_is_told_in_the_one_vocabulary(
         429,
         {"code": "RATELIMIT_EXCEEDED", "message": "slow down"},
     )
-    answer = clerk.post(ORDERS, TEA, headers={"Accept-Language": "zh-hans"})
-    assert (answer.status_code, answer.json()["code"]) == (422, "refused")
-    assert answer.json()["err_code"] == "FREQUENCY_LIMITED"
-    assert answer.json()["err_code_des"] == "slow down"
-    assert answer.json()["advice"].startswith("调用过于频繁")
+    answer = clerk.post(ORDERS, TEA)
+    assert (answer.status_code, answer.json()["code"]) == (504, "outcome_unknown")
+    assert [row.err_code for row in ApiReport.objects.all()] == ["FREQUENCY_LIMITED"] * 2
+    order = Order.objects.get()
+    assert (order.trade_state, order.err_code) == ("CREATED", "")
 
 
 @pytest.mark.parametrize(

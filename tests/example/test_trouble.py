@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
+from django_wxpay.gateway import v2 as gateway_v2
 from django_wxpay.models import Order
+from django_wxpay.protocol.error_codes import refusal
 from django_wxpay.testing import SimulatedWXPay
 from example_project.shop.models import Purchase
 from tests.example.conftest import Customer, order_behind
@@ -26,13 +30,16 @@ def test_a_gateway_that_does_not_answer_loses_nothing(
 
 def test_a_refusal_is_told_with_its_advice(
     customer: Customer,
-    wxpay_simulator: SimulatedWXPay,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    wxpay_simulator.inject("systemerror", operation="unifiedorder")
+    def refuse(*_: object, **__: object) -> None:
+        raise refusal("NOAUTH", "no right to do this")
+
+    monkeypatch.setattr(gateway_v2, "read_envelope", refuse)
     answer = customer.browser.post("/buy/longjing/", {"way": "NATIVE"}, follow=True)
     page = answer.content.decode()
     assert answer.status_code == 503
-    assert "SYSTEMERROR" in page
+    assert "NOAUTH" in page
     assert not customer.is_told(Purchase.objects.get())
 
 

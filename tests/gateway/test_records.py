@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_wxpay.gateway.failover import Attempt, call
-from django_wxpay.gateway.http.messages import Answer, Exchange, NoAnswer
+from django_wxpay.gateway.failover import send_with_failover
+from django_wxpay.gateway.http.failures import Failure, NoResponse
+from django_wxpay.gateway.http.messages import HttpRequest, HttpResponse
 from django_wxpay.gateway.http.transport import Transport
-from django_wxpay.gateway.records import Failure, elapsed_ms
+from django_wxpay.gateway.records import Attempt, elapsed_ms
 from tests.wechatpay.transport import DOCUMENT, ScriptedTransport
 
 seconds = st.floats(min_value=-1e12, max_value=1e12)
@@ -38,11 +39,11 @@ def test_execute_time_is_never_negative_for_any_clock(readings: list[float]) -> 
     transport.mount("http://a.test", ScriptedTransport((200, DOCUMENT)))
     noted: list[Attempt[bytes]] = []
 
-    def read(answer: Answer) -> bytes:
+    def read(answer: HttpResponse) -> bytes:
         return answer.body
 
-    call(
-        Exchange(host="", path="/pay/unifiedorder"),
+    send_with_failover(
+        lambda: HttpRequest(host="", path="/pay/unifiedorder"),
         hosts=("http://a.test",),
         transport=transport,
         read=read,
@@ -54,17 +55,17 @@ def test_execute_time_is_never_negative_for_any_clock(readings: list[float]) -> 
 
 
 def test_neither_an_exchange_nor_an_answer_shows_its_body() -> None:
-    sent = Exchange(host="http://a.test", path="/x", body=b"signed", headers={"H": "secret"})
-    came = Answer(status=200, body=b"signed", headers={"H": "secret"})
+    sent = HttpRequest(host="http://a.test", path="/x", body=b"signed", headers={"H": "secret"})
+    came = HttpResponse(status=200, body=b"signed", headers={"H": "secret"})
     assert "signed" not in repr(sent) + repr(came)
     assert "secret" not in repr(sent) + repr(came)
 
 
 def test_an_exchange_knows_its_address_and_the_name_of_its_host() -> None:
-    exchange = Exchange(host="http://127.0.0.1:9100/", path="/pay/unifiedorder")
+    exchange = HttpRequest(host="http://127.0.0.1:9100/", path="/pay/unifiedorder")
     assert exchange.url == "http://127.0.0.1:9100/pay/unifiedorder"
     assert exchange.host_name == "127.0.0.1:9100"
 
 
 def test_no_answer_says_what_happened_and_no_more() -> None:
-    assert str(NoAnswer(Failure.RESET, http_status=200)) == "no answer (RESET)"
+    assert str(NoResponse(Failure.RESET, http_status=200)) == "no response (RESET)"

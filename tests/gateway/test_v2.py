@@ -15,7 +15,6 @@ import requests
 from django_wxpay.gateway import (
     CallRecord,
     Failure,
-    Placed,
     Transport,
     V2Gateway,
 )
@@ -87,7 +86,8 @@ class Till:
     """A gateway, its two hosts and everything that happened."""
 
     def __init__(self, *scripts: Any, merchant: Merchant = MERCHANT) -> None:
-        self.transport = Transport()
+        self.pauses: list[float] = []
+        self.transport = Transport(sleep=self.pauses.append)
         self.hosts = [ScriptedTransport(*script) for script in scripts]
         for url, fake in zip(merchant.hosts, self.hosts, strict=False):
             self.transport.mount(url, fake)
@@ -123,9 +123,8 @@ every_call = pytest.mark.parametrize(("path", "call", "yes"), CALLS)
 def test_placing_sends_what_is_sold_and_returns_what_is_granted(chosen: SignType | None) -> None:
     used = chosen or SignType.HMAC_SHA256
     till = Till([(200, signed(GRANTED, used))])
-    assert till.gateway.place(TERMS, chosen) == Placed(
-        grant=PrepayGrant(prepay_id="wx01", trade_type="NATIVE", code_url="weixin://x"),
-        sign_type=used,
+    assert till.gateway.place(TERMS, chosen) == PrepayGrant(
+        prepay_id="wx01", trade_type="NATIVE", code_url="weixin://x", sign_type=used
     )
     sent = till.sent()
     assert v2.verify(sent, KEY)
@@ -204,7 +203,7 @@ def test_the_next_call_has_its_own_nonce(
 
 
 @every_call
-@pytest.mark.parametrize("err_code", ["SYSTEMERROR", "ORDERPAID", "NO_SUCH_CODE"])
+@pytest.mark.parametrize("err_code", ["ORDERPAID", "NOAUTH", "NO_SUCH_CODE"])
 def test_a_refusal_is_one_call_and_not_repeated(
     path: str, call: Callable[[Till], object], yes: bytes, err_code: str
 ) -> None:
@@ -212,11 +211,41 @@ def test_a_refusal_is_one_call_and_not_repeated(
     with pytest.raises(Refused) as caught:
         call(till)
     assert (caught.value.err_code, caught.value.err_code_des) == (err_code, "no")
+    assert caught.value.kind == err_code
     assert caught.value.advice
-    assert till.asked == [1, 0]
+    assert (till.asked, till.pauses) == ([1, 0], [])
     (record,) = till.records
     assert (record.failure, record.err_code, record.err_code_des) == ("", err_code, "no")
     assert (record.return_code, record.result_code) == ("SUCCESS", "FAIL")
+
+
+BUSY = ["SYSTEMERROR", "FREQUENCY_LIMITED", "FREQ_LIMIT", "BIZERR_NEED_RETRY"]
+
+
+@every_call
+@pytest.mark.parametrize("err_code", BUSY)
+def test_a_busy_gateway_is_asked_once_more_with_the_same_bytes_after_a_pause(
+    path: str, call: Callable[[Till], object], yes: bytes, err_code: str
+) -> None:
+    till = Till([(200, refusal(err_code)), (200, yes)], [(200, yes)])
+    call(till)
+    assert (till.asked, till.pauses) == ([2, 0], [0.5])
+    assert till.hosts[0].requests[0].body == till.hosts[0].requests[1].body
+    first, second = till.records
+    assert (first.failure, first.err_code) == ("", err_code)
+    assert (second.failure, second.result_code) == ("", "SUCCESS")
+
+
+@every_call
+@pytest.mark.parametrize("err_code", BUSY)
+def test_a_gateway_that_stays_busy_leaves_the_outcome_unknown(
+    path: str, call: Callable[[Till], object], yes: bytes, err_code: str
+) -> None:
+    till = Till([(200, refusal(err_code))], [(200, yes)])
+    with pytest.raises(OutcomeUnknown, match=f"busy .{err_code}.; calling again is safe"):
+        call(till)
+    assert (till.asked, till.pauses) == ([2, 0], [0.5])
+    assert [record.err_code for record in till.records] == [err_code, err_code]
 
 
 @every_call
@@ -272,7 +301,7 @@ def test_an_institutions_answer_must_name_the_sub_merchant_asked_for() -> None:
             (200, signed(GRANTED | {"sub_mch_id": "10000201"})),
         ]
     )
-    assert till.gateway.place(terms).grant.prepay_id == "wx01"
+    assert till.gateway.place(terms).prepay_id == "wx01"
     with pytest.raises(BadSignature):
         till.gateway.place(terms)
     assert [record.sub_mch_id for record in till.records] == ["10000200"] * 2
@@ -363,8 +392,8 @@ def test_a_query_brings_the_fact() -> None:
 def test_the_clients_parameters_are_signed_now_and_without_a_call(sign_type: str) -> None:
     till = Till([(200, HTML)])
     terms = replace(TERMS, trade_type="JSAPI", openid="oUpF8")
-    grant = PrepayGrant(prepay_id="wx01", trade_type="JSAPI")
-    parameters = till.gateway.parameters(terms, grant, sign_type=sign_type)
+    grant = PrepayGrant(prepay_id="wx01", trade_type="JSAPI", sign_type=sign_type)
+    parameters = till.gateway.parameters(terms, grant)
     assert parameters.pop("paySign") == v2.sign(parameters, KEY, sign_type)
     assert parameters == {
         "appId": "wx8888888888888888",
@@ -412,7 +441,7 @@ def test_a_real_primary_may_be_dead_and_the_order_is_placed_all_the_same(
     standby = host(says(signed(GRANTED), Content_Type="text/plain; charset=gbk"))
     till = Till(merchant=replace(MERCHANT, hosts=(nobody, standby.url)))
     for _ in range(2):
-        assert till.gateway.place(TERMS).grant.prepay_id == "wx01"
+        assert till.gateway.place(TERMS).prepay_id == "wx01"
     till.transport.close()
     assert [record.failure for record in till.records] == [Failure.CONNECT, "", ""]
     assert [record.user_ip for record in till.records] == ["", "127.0.0.1", "127.0.0.1"]
@@ -422,7 +451,7 @@ def test_a_real_primary_may_be_dead_and_the_order_is_placed_all_the_same(
 def test_many_threads_may_place_through_one_gateway(host: Callable[..., Host]) -> None:
     there = host(says(signed(GRANTED)))
     till = Till(merchant=replace(MERCHANT, hosts=(there.url,)))
-    placed: list[Placed] = []
+    placed: list[PrepayGrant] = []
 
     def work() -> None:
         placed.extend(till.gateway.place(TERMS) for _ in range(5))

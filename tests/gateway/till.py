@@ -23,8 +23,8 @@ from tests.wechatpay.v3 import OLD
 PRIMARY, STANDBY = "https://primary.test", "https://standby.test"
 
 
-class Vault:
-    """A vault in memory that does what the one in the database does."""
+class MemoryStore:
+    """A store in memory that does what the one in the database does."""
 
     def __init__(self, *pems: str, claimed_at: datetime | None = None) -> None:
         self.pems = list(pems)
@@ -55,19 +55,20 @@ class Vault:
 class Till:
     """A v3 gateway, its two hosts and everything that happened.
 
-    The old platform certificate is in the vault, and was fetched a moment ago.
+    The old platform certificate is in the store, and was fetched a moment ago.
     """
 
-    def __init__(self, *scripts: Any, merchant: Merchant, vault: Vault | None = None) -> None:
-        self.transport = Transport()
+    def __init__(self, *scripts: Any, merchant: Merchant, store: MemoryStore | None = None) -> None:
+        self.pauses: list[float] = []
+        self.transport = Transport(sleep=self.pauses.append)
         self.hosts = [ScriptedTransport(*script) for script in scripts]
         for url, fake in zip(merchant.hosts, self.hosts, strict=False):
             self.transport.mount(url, fake)
         self.records: list[CallRecord] = []
-        self.vault = vault or Vault(OLD, claimed_at=NOW)
+        self.store = store or MemoryStore(OLD, claimed_at=NOW)
         self.now = NOW
-        self.vault.now = lambda: self.now  # type: ignore[method-assign]
-        self.keys = PlatformKeys(merchant, vault=self.vault, now=lambda: self.now)
+        self.store.now = lambda: self.now  # type: ignore[method-assign]
+        self.keys = PlatformKeys(merchant, store=self.store, now=lambda: self.now)
         numbers = itertools.count(1)
         self.gateway = V3Gateway(
             merchant,

@@ -78,7 +78,7 @@ def test_answers_under_another_key_are_an_error(stage: Stage) -> None:
     code, said = doctor("--merchant", "default")
     assert code == 1
     assert "ERROR keys: " in said
-    assert "sends an answer that cannot be believed" in said
+    assert "sends an answer that cannot be trusted" in said
 
 
 def test_calls_that_fail_too_often_are_an_error_with_their_kind(stage: Stage) -> None:
@@ -165,7 +165,7 @@ def test_v3_is_well_by_public_key_and_by_certificate(v3_shop: Callable[..., None
     ("changes", "said"),
     [
         ({"API_V3_KEY": "TESTONLYapiv3keyTESTONLYapiv3kez"}, "API_V3_KEY does not open"),
-        ({"CERT_SERIAL_NO": "0" * 40}, "refuses: SIGNERROR"),
+        ({"CERT_SERIAL_NO": "0" * 40}, "refuses: SIGN_ERROR"),
     ],
 )
 def test_a_wrong_key_of_v3_is_said_to_be_one_and_whose(

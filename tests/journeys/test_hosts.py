@@ -136,7 +136,7 @@ def test_what_the_primary_spoils_the_standby_answers_and_there_is_one_order(
     assert stage.clerk.show(order)["trade_state"] == "SUCCESS"
 
 
-@pytest.mark.parametrize("fault", ["bad_signature", "wrong_mch_id", "systemerror", "unsigned"])
+@pytest.mark.parametrize("fault", ["bad_signature", "wrong_mch_id", "unsigned"])
 def test_an_answer_from_the_primary_is_never_asked_of_the_standby(
     stage: Stage,
     hosts: TwoHosts,
@@ -147,6 +147,17 @@ def test_an_answer_from_the_primary_is_never_asked_of_the_standby(
 
     assert [host for host, _ in attempts()] == [hosts.primary]
     assert len(stage.wechat.calls("unifiedorder")) == 1
+
+
+def test_a_busy_primary_is_asked_again_and_the_standby_is_not(
+    stage: Stage,
+    hosts: TwoHosts,
+) -> None:
+    stage.wechat.inject("systemerror", operation="unifiedorder", times=2)
+    assert stage.clerk.place(out_trade_no=new_number()).status_code == 504
+
+    assert [host for host, _ in attempts()] == [hosts.primary, hosts.primary]
+    assert len(stage.wechat.calls("unifiedorder")) == 2
 
 
 def test_with_both_hosts_dead_the_order_is_kept_and_placed_when_one_is_back(

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from django_wxpay import services
+from django_wxpay.gateway import v2 as gateway_v2
 from django_wxpay.models import Notification, Order, OrderEvent, Prepay
+from django_wxpay.protocol.error_codes import refusal
 from django_wxpay.signals import order_paid
 from tests.journeys.stage import PACE, Keeper, Stage, new_number, payment_notice
 
@@ -155,21 +157,50 @@ def test_a_customer_who_paid_what_we_never_heard_of_is_found_by_asking_again(
 def test_a_refused_order_stays_with_its_refusal_and_can_be_asked_for_again(
     stage: Stage,
     keeper: Keeper,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    stage.wechat.inject("systemerror", operation="unifiedorder")
     number = new_number()
-    refused = stage.clerk.place(out_trade_no=number)
-    assert (refused.status_code, refused.json()["err_code"]) == (422, "SYSTEMERROR")
+    with monkeypatch.context() as patch:
+        patch.setattr(gateway_v2, "read_envelope", _no_right)
+        refused = stage.clerk.place(out_trade_no=number)
+    assert (refused.status_code, refused.json()["err_code"]) == (422, "NOAUTH")
+    assert refused.json()["kind"] == "NOAUTH"
     assert refused.json()["advice"]
     assert len(stage.wechat.calls("unifiedorder")) == 1
     assert stage.clerk.find(number)["trade_state"] == "CREATED"
     address = f"django_wxpay/order/{refused.json()['id']}/change/"
     page = keeper.reads(address)
     assert "The last refusal" in page
-    assert "SYSTEMERROR" in page
+    assert "NOAUTH" in page
 
     assert stage.clerk.place(out_trade_no=number).status_code == 200
     assert "The last refusal" not in keeper.reads(address)
+
+
+def _no_right(*_: object, **__: object) -> None:
+    raise refusal("NOAUTH", "no right to do this")
+
+
+def test_a_busy_gateway_is_asked_once_more_and_the_customer_notices_nothing(stage: Stage) -> None:
+    stage.wechat.inject("systemerror", operation="unifiedorder")
+    number = new_number()
+    placed = stage.clerk.place(out_trade_no=number)
+    assert (placed.status_code, placed.json()["trade_state"]) == (201, "NOTPAY")
+    assert len(stage.wechat.calls("unifiedorder")) == 2
+    assert len(stage.wechat.trades(number)) == 1
+
+
+def test_a_gateway_that_stays_busy_leaves_the_order_to_be_asked_for_again(stage: Stage) -> None:
+    stage.wechat.inject("systemerror", operation="unifiedorder", times=2)
+    number = new_number()
+    busy = stage.clerk.place(out_trade_no=number)
+    assert (busy.status_code, busy.json()["code"]) == (504, "outcome_unknown")
+    assert len(stage.wechat.calls("unifiedorder")) == 2
+    assert stage.clerk.find(number)["trade_state"] == "CREATED"
+
+    again = stage.clerk.place(out_trade_no=number)
+    assert (again.status_code, again.json()["id"]) == (200, busy.json()["id"])
+    assert len(stage.wechat.trades(number)) == 1
 
 
 def test_two_orders_paid_at_the_same_moment_do_not_touch_each_other(

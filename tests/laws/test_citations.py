@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from django_wxpay.protocol.error_codes import TABLE, Outcome
-from django_wxpay.protocol.v3.error_codes import V3_OUTCOMES
+from django_wxpay.protocol.error_codes import TABLE, ErrorCode
+from django_wxpay.protocol.v3.errors import V3_TABLE
 from tests.laws.citations import DOCUMENTS, headings, offences, texts
 from tests.laws.source import PACKAGE, ROOT
 
@@ -31,9 +31,9 @@ def test_every_citation_of_the_documents_names_a_heading_that_exists() -> None:
 
 
 @pytest.mark.parametrize(
-    "row", [*TABLE.values(), *V3_OUTCOMES.values()], ids=lambda row: f"{row.code} {row.source}"
+    "row", [*TABLE.values(), *V3_TABLE.values()], ids=lambda row: f"{row.code} {row.source}"
 )
-def test_every_error_code_has_a_heading_for_a_source(row: Outcome) -> None:
+def test_every_error_code_has_a_heading_for_a_source(row: ErrorCode) -> None:
     document = "protocol-v3" if "v3" in row.source else "protocol-v2"
     numbers = re.findall(r"\d+\.\d+", row.source)
     assert numbers != []

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 
+from django_wxpay import exceptions
 from django_wxpay.protocol import errors
 
 
@@ -32,8 +35,42 @@ def test_a_refusal_carries_code_description_and_advice():
         "paid already",
         "query it",
     )
-    assert str(error) == "WeChat Pay refused: ORDERPAID: paid already"
-    assert str(errors.Refused("ORDERPAID")) == "WeChat Pay refused: ORDERPAID"
+    assert error.kind == "ORDERPAID"
+    assert str(error) == "ORDERPAID: paid already. query it"
+    assert str(errors.Refused("ORDERPAID")) == "ORDERPAID"
+    assert str(errors.Refused("ORDERPAID", advice="Query it.")) == "ORDERPAID. Query it."
+
+
+def test_the_kind_of_a_refusal_is_apart_from_the_gateways_spelling():
+    error = errors.Refused("NO_AUTH", "不行", kind="NOAUTH")
+
+    assert (error.err_code, error.kind) == ("NO_AUTH", "NOAUTH")
+
+
+def test_a_refusal_survives_pickling():
+    error = errors.OrderPaid("ORDER_PAID", "paid", "Query it.", kind="ORDERPAID")
+    copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
+
+    assert type(copy) is errors.OrderPaid
+    assert (str(copy), vars(copy)) == (str(error), vars(error))
+
+
+def test_every_error_is_named_by_the_module_that_users_import_it_from():
+    for name in exceptions.__all__:
+        error = getattr(exceptions, name)
+        assert error is getattr(errors, name)
+        assert f"{error.__module__}.{error.__qualname__}" == f"django_wxpay.exceptions.{name}"
+
+
+def test_every_error_of_the_tree_is_public():
+    found, waiting = set(), [errors.WXPayError]
+    while waiting:
+        kind = waiting.pop()
+        waiting += kind.__subclasses__()
+        if kind.__module__ == "django_wxpay.exceptions":
+            found.add(kind.__name__)
+
+    assert found == set(exceptions.__all__)
 
 
 @pytest.mark.parametrize(
@@ -49,6 +86,8 @@ def test_a_refusal_carries_code_description_and_advice():
         (errors.ConfigurationError, errors.WXPayError),
         (errors.OutcomeUnknown, errors.WXPayError),
         (errors.Refused, errors.WXPayError),
+        (errors.OrderPaid, errors.Refused),
+        (errors.OrderClosed, errors.Refused),
     ],
 )
 def test_the_tree_is_as_drawn(kind, parent):

@@ -9,11 +9,11 @@ from django_wxpay.protocol.error_codes import (
     RESULT_FAIL,
     RETURN_FAIL,
     TABLE,
-    Outcome,
+    ErrorCode,
     Verdict,
-    outcome_of,
+    lookup,
 )
-from django_wxpay.protocol.errors import Refused
+from django_wxpay.protocol.errors import OrderClosed, OrderPaid, Refused
 from django_wxpay.protocol.merchants import SignType
 from django_wxpay.protocol.v2 import encode_xml
 from django_wxpay.protocol.v2.replies import read_envelope
@@ -52,6 +52,13 @@ SHEET = {
     ),
     "6.5": {"REFUNDNOTEXIST", "SYSTEMERROR", "INVALID_TRANSACTIONID", "PARAM_ERROR"},
 }
+SHEET_V3 = {
+    "3.9": set(
+        "ACCOUNT_ERROR REQUEST_BLOCKED RESOURCE_NOT_EXISTS NOT_FOUND NO_STATEMENT_EXIST "
+        "STATEMENT_CREATING OPENID_MISMATCH SERVICE_UNAVAILABLE".split()
+    ),
+    "4.6": {"REFUND_FEE_MISMATCH"},
+}
 OF_OUR_OWN = {RETURN_FAIL, RESULT_FAIL}
 
 
@@ -62,7 +69,16 @@ def refused(body: bytes) -> Refused:
 
 
 def test_every_code_of_the_sheet_has_a_row_and_no_row_is_invented():
-    assert set(TABLE) == set().union(*SHEET.values()) | OF_OUR_OWN
+    assert set(TABLE) == set().union(*SHEET.values()) | OF_OUR_OWN | set().union(*SHEET_V3.values())
+
+
+def test_the_busy_codes_are_those_whose_call_is_repeated_by_itself():
+    busy = {row.code for row in TABLE.values() if row.is_busy}
+
+    assert busy == set(
+        "SYSTEMERROR FREQUENCY_LIMITED FREQ_LIMIT BIZERR_NEED_RETRY SERVICE_UNAVAILABLE".split()
+    )
+    assert {TABLE[code].verdict for code in busy} == {Verdict.RETRY}
 
 
 @pytest.mark.parametrize("row", TABLE.values(), ids=TABLE.keys())
@@ -70,6 +86,9 @@ def test_every_row_is_reached_by_a_signed_refusal_and_gives_its_advice(row):
     error = refused(signed(REFUSAL | {"err_code": row.code}))
 
     assert (error.err_code, error.err_code_des, error.advice) == (row.code, "a reason", row.advice)
+    assert error.kind == row.code
+    assert isinstance(error, OrderPaid) == (row.code == "ORDERPAID")
+    assert isinstance(error, OrderClosed) == (row.code == "ORDERCLOSED")
 
 
 @pytest.mark.parametrize("row", TABLE.values(), ids=TABLE.keys())
@@ -77,7 +96,9 @@ def test_every_row_has_a_sentence_for_a_person_and_the_section_it_stands_in(row)
     assert row.advice[0].isupper()
     assert row.advice.endswith(".")
     assert len(row.advice) > 30
-    assert row.code in SHEET.get(row.source, set()) | OF_OUR_OWN
+    sheet, _, section = row.source.partition(" section ")
+    codes = {"protocol-v2": SHEET, "protocol-v3": SHEET_V3}[sheet].get(section, set())
+    assert row.code in codes | OF_OUR_OWN
 
 
 def test_a_refusal_as_a_whole_has_a_row_of_its_own():
@@ -97,9 +118,11 @@ def test_a_signed_refusal_without_a_code_has_a_row_of_its_own():
 
 
 def test_a_code_that_nobody_wrote_down_counts_as_an_unknown_outcome():
-    outcome = outcome_of("BRAND_NEW")
+    outcome = lookup("BRAND_NEW")
 
-    assert outcome == Outcome("BRAND_NEW", Verdict.UNKNOWN, outcome.advice, "3.7")
+    assert outcome == ErrorCode(
+        "BRAND_NEW", Verdict.UNKNOWN, outcome.advice, "protocol-v2 section 3.7"
+    )
     assert outcome.advice.startswith("This code is not in our table.")
     assert refused(signed(REFUSAL | {"err_code": "BRAND_NEW"})).advice == outcome.advice
 
@@ -122,7 +145,7 @@ def test_a_code_that_nobody_wrote_down_counts_as_an_unknown_outcome():
     ],
 )
 def test_what_may_be_repeated_and_what_must_be_asked_is_told_apart(code, verdict):
-    assert outcome_of(code).verdict is verdict
+    assert lookup(code).verdict is verdict
 
 
 def test_no_code_has_two_rows():

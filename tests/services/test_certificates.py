@@ -81,7 +81,8 @@ def test_the_error_of_one_merchant_is_raised_after_the_last(
     platform: ScriptedTransport,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    answers = [(500, {"code": "SYSTEM_ERROR", "message": "x"})]
+    # A busy gateway is asked once more.
+    answers = [(500, {"code": "SYSTEM_ERROR", "message": "x"})] * 2
     platform.answers[PATH] = lambda _: answers.pop() if answers else CERTIFICATES
     with (
         caplog.at_level(logging.WARNING),

@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries
 
 from django_wxpay import services
-from django_wxpay.exceptions import ConfigurationError, InvalidOrder, Refused
+from django_wxpay.exceptions import ConfigurationError, InvalidOrder, OrderClosed
 from django_wxpay.models import (
     ApiReport,
     CertificateDownload,
@@ -108,16 +108,18 @@ def test_an_order_is_placed_queried_and_closed_through_the_same_services(
     assert (report.return_code, report.result_code) == ("SUCCESS", "SUCCESS")
 
 
-def test_a_refusal_speaks_the_one_vocabulary(platform: ScriptedTransport) -> None:
+def test_a_refusal_keeps_the_gateways_word_and_has_the_kind_of_both_protocols(
+    platform: ScriptedTransport,
+) -> None:
     platform.answers[NATIVE] = (400, {"code": "ORDER_CLOSED", "message": "closed"})
     order = services.create_order(trade_type="NATIVE", body="Tea", total_fee=100)
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(OrderClosed) as caught:
         services.unified_order(order)
 
-    assert caught.value.err_code == "ORDERCLOSED"
+    assert (caught.value.err_code, caught.value.kind) == ("ORDER_CLOSED", "ORDERCLOSED")
     assert caught.value.advice
     order.refresh_from_db()
-    assert (order.trade_state, order.err_code) == ("CREATED", "ORDERCLOSED")
+    assert (order.trade_state, order.err_code) == ("CREATED", "ORDER_CLOSED")
     assert len(platform.calls) == 1
 
 

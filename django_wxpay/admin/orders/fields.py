@@ -16,9 +16,9 @@ from django_wxpay.admin import display
 from django_wxpay.admin.base import ReadOnlyAdmin
 from django_wxpay.exceptions import ConfigurationError
 from django_wxpay.models import Order
-from django_wxpay.protocol.error_codes import TABLE, outcome_of
+from django_wxpay.protocol.error_codes import TABLE, lookup
 from django_wxpay.protocol.merchants import Api
-from django_wxpay.protocol.v3.error_codes import V3_OUTCOMES, normalised, outcome_of_v3
+from django_wxpay.protocol.v3.errors import V3_TABLE, lookup_v3, normalised
 
 
 class OrderFieldsAdmin(ReadOnlyAdmin):
@@ -154,10 +154,10 @@ def advice_on(err_code: str, *, merchant: str) -> str:
     protocol has is from the time when the merchant spoke that one.
     """
     if status := _STATUS.fullmatch(err_code):
-        return outcome_of_v3(int(status[1]), "").advice
-    row = V3_OUTCOMES.get(normalised(err_code))
+        return lookup_v3(int(status[1]), "").advice
+    row = V3_TABLE.get(normalised(err_code))
     if row is None or (err_code in TABLE and not _speaks_v3(merchant)):
-        row = outcome_of(err_code)
+        row = lookup(err_code)
     return row.advice
 
 

@@ -1,21 +1,13 @@
-"""How ``requests`` is made to keep connections, to trust and never to repeat anything.
+"""The ``requests`` adapter that the package sends through, and the parts it replaces beneath.
 
-How connections are kept: for less time than the gateway keeps them, and by one process.
+It drops idle connections, limits the whole time of an answer, verifies every certificate and
+repeats nothing. This is our own because ``requests`` has no setting for the first two; it relies
+on these internals of urllib3, which ``tests/gateway/http/test_adapter.py`` watches:
 
-The gateway closes a connection that was idle for 8 s; a request sent into that moment is
-lost and nobody knows whether it was executed. So a connection that was idle for more than
-7 s is closed here first.
-
-How long an answer may take in all: the read time-out, however slowly it drips.
-
-A socket's time-out starts anew with every byte, so a host that sends one byte at a time
-could hold a worker for hours. Here the time-out runs once, from the moment the request is
-out to the last byte of the answer.
-
-Whose certificates are believed: a CA bundle, read once and shared by every connection.
-
-Reading the bundle costs tens of milliseconds of processor time, more than the rest of a
-call, so it must happen neither per call nor per connection.
+- a pool manager makes its pools from ``pool_classes_by_scheme``;
+- a pool makes its queue with ``QueueCls`` and its connections with ``ConnectionCls``;
+- a pool reopens a connection of the queue that has been closed;
+- a connection, as in ``http.client``, reads with ``response_class``, which reads from ``fp``.
 """
 
 from __future__ import annotations
@@ -31,7 +23,7 @@ import time
 from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -41,19 +33,23 @@ from urllib3.util.ssl_ import create_urllib3_context
 
 from django_wxpay.protocol.errors import ConfigurationError
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+# The gateway closes a connection that was idle for 8 s. A request sent into that moment is lost,
+# and nothing shows whether it was executed (protocol-v3 section 1.2).
+IDLE_S: Final = 7.0
+KEPT_PER_HOST: Final = 32
 _VERIFIED: Final = "CERT_REQUIRED"
 
 
 class PooledAdapter(HTTPAdapter):
-    """The adapter of all real hosts and of all threads.
-
-    ``max_retries`` stays 0: whether a request is sent again is decided in ``attempts``,
-    never inside the HTTP library. Verification cannot be switched off.
-    """
+    """The adapter of all real hosts and of all threads. Verification cannot be switched off."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
+        # Sending again is decided in gateway.failover, never inside the HTTP library.
         super().__init__(pool_maxsize=KEPT_PER_HOST, max_retries=0)
 
     def init_poolmanager(
@@ -64,15 +60,15 @@ class PooledAdapter(HTTPAdapter):
         **pool_kwargs: Any,
     ) -> None:
         super().init_poolmanager(connections, maxsize, block, **pool_kwargs)
-        self._keep(self.poolmanager)
+        self._replace_pools(self.poolmanager)
 
     def proxy_manager_for(self, proxy: str, **proxy_kwargs: Any) -> Any:
-        # Under a lock, so that no pool can be made before its manager knows how to keep it.
+        # Under a lock, so that no pool is made before its manager has our classes.
         with self._lock:
             is_new = proxy not in self.proxy_manager
             manager = super().proxy_manager_for(proxy, **proxy_kwargs)
             if is_new:
-                self._keep(manager)
+                self._replace_pools(manager)
             return manager
 
     def build_connection_pool_key_attributes(
@@ -85,33 +81,20 @@ class PooledAdapter(HTTPAdapter):
         if host["scheme"] != "https":
             return host, {}
         bundle = verify if isinstance(verify, str) else None
-        return host, {"cert_reqs": _VERIFIED, "ssl_context": trusting(bundle)}
+        return host, {"cert_reqs": _VERIFIED, "ssl_context": ssl_context(bundle)}
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:  # noqa: ARG002
-        # requests would name the bundle here and have every new connection read it again;
-        # the context already holds it.
+        # requests would name the bundle here, and every new connection would read it again.
         conn.cert_reqs = _VERIFIED
 
-    def _keep(self, manager: Any) -> None:
-        manager.pool_classes_by_scheme = keeping(manager.pool_classes_by_scheme, clock=self._clock)
-
-
-IDLE_S: Final = 7.0
-KEPT_PER_HOST: Final = 32
-
-
-class Closable(Protocol):
-    """All that is asked of a connection here."""
-
-    def close(self) -> None: ...
+    def _replace_pools(self, manager: Any) -> None:
+        manager.pool_classes_by_scheme = our_pools(
+            manager.pool_classes_by_scheme, clock=self._clock
+        )
 
 
 class IdleConnections(queue.LifoQueue[Any]):
-    """The queue of a pool's idle connections; None stands for one that was never opened.
-
-    A connection closed here is handed out all the same: the pool opens it again, as it
-    does with one that the other side has dropped.
-    """
+    """The queue of a pool's idle connections; None stands for one that was never opened."""
 
     def __init__(
         self,
@@ -124,61 +107,61 @@ class IdleConnections(queue.LifoQueue[Any]):
         self._clock = clock
         self._process = process
 
-    def _put(self, item: Closable | None) -> None:
+    def _put(self, item: Any) -> None:
         super()._put((item, self._clock(), self._process()))
 
-    def _get(self) -> Closable | None:
-        connection: Closable | None
+    def _get(self) -> Any:
         connection, since, process = super()._get()
         if connection is not None and self._is_stale(since, process):
+            # Handed out all the same: the pool reopens it, as one that the other side dropped.
             connection.close()
         return connection
 
     def _is_stale(self, since: float, process: int) -> bool:
-        # After a fork, parent and child hold the same sockets: only one may speak on them.
+        # After a fork, parent and child hold the same sockets: only one may use them.
         return not 0 <= self._clock() - since <= IDLE_S or process != self._process()
 
 
-def keeping(
+def our_pools(
     pools: Mapping[str, type[HTTPConnectionPool]],
     *,
     clock: Callable[[], float],
 ) -> dict[str, type[HTTPConnectionPool]]:
-    """Return, by scheme, ``pools`` made to drop idle connections and to read with patience."""
+    """Return, by scheme, ``pools`` that drop idle connections and limit the time of an answer."""
     idle = staticmethod(partial(IdleConnections, clock=clock))
-    return {scheme: _kept(pool, idle) for scheme, pool in pools.items()}
+    return {scheme: _our_pool(pool, idle) for scheme, pool in pools.items()}
 
 
-def _kept(pool: type[HTTPConnectionPool], idle: object) -> type[HTTPConnectionPool]:
+def _our_pool(pool: type[HTTPConnectionPool], idle: object) -> type[HTTPConnectionPool]:
     connection = pool.ConnectionCls
-    patient = type(
-        f"Patient{connection.__name__}",
+    with_deadline = type(
+        f"Deadline{connection.__name__}",
         (connection,),
-        {"response_class": PatientResponse},
+        {"response_class": DeadlineResponse},
     )
-    return type(f"Kept{pool.__name__}", (pool,), {"ConnectionCls": patient, "QueueCls": idle})
+    return type(f"Kept{pool.__name__}", (pool,), {"ConnectionCls": with_deadline, "QueueCls": idle})
 
 
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
+class DeadlineReader(io.RawIOBase):
+    """Reads from a socket until the socket's time-out, counted from now, has run out.
 
-
-class PatientReader(io.RawIOBase):
-    """Reads from a socket until the socket's time-out, counted from now, has run out."""
+    A socket's own time-out starts anew with every byte, so a host that sends one byte at a time
+    could hold a worker for hours.
+    """
 
     def __init__(self, sock: socket.socket, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._sock = sock
         self._stream = sock.makefile("rb", buffering=0)
         self._clock = clock
-        self._patience_s = sock.gettimeout() or 0.0
-        self._until = clock() + self._patience_s
+        self._timeout_s = sock.gettimeout() or 0.0
+        self._until = clock() + self._timeout_s
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int | None:
-        left_s = min(self._until - self._clock(), self._patience_s)
+        left_s = min(self._until - self._clock(), self._timeout_s)
         if left_s <= 0:
             raise TimeoutError("the answer took too long")
         self._sock.settimeout(left_s)
@@ -189,8 +172,8 @@ class PatientReader(io.RawIOBase):
         super().close()
 
 
-class PatientResponse(http.client.HTTPResponse):
-    """An HTTP answer that a ``PatientReader`` reads, from the status line to the last byte."""
+class DeadlineResponse(http.client.HTTPResponse):
+    """An HTTP response that a ``DeadlineReader`` reads, from the status line to the last byte."""
 
     def __init__(
         self,
@@ -201,19 +184,20 @@ class PatientResponse(http.client.HTTPResponse):
     ) -> None:
         super().__init__(sock, debuglevel, method, url)
         self.fp.close()
-        self.fp = io.BufferedReader(PatientReader(sock))
+        self.fp = io.BufferedReader(DeadlineReader(sock))
 
 
-def trusting(bundle: str | None = None) -> ssl.SSLContext:
-    """Return the context that believes ``bundle``, a file or a folder of CA certificates.
+def ssl_context(bundle: str | None = None) -> ssl.SSLContext:
+    """Return the context that trusts ``bundle``, a file or a folder of CA certificates.
 
-    None means the bundle of ``requests``. What cannot be read is a ``ConfigurationError``.
+    None means the bundle of ``requests``. Raises ``ConfigurationError`` for an unreadable one.
     """
-    return _trusting(bundle or DEFAULT_CA_BUNDLE_PATH)
+    return _ssl_context(bundle or DEFAULT_CA_BUNDLE_PATH)
 
 
+# Reading a bundle takes tens of milliseconds of processor time, more than the rest of a call.
 @lru_cache(maxsize=8)
-def _trusting(bundle: str) -> ssl.SSLContext:
+def _ssl_context(bundle: str) -> ssl.SSLContext:
     context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED)
     try:
         if Path(bundle).is_dir():

@@ -1,8 +1,7 @@
-"""What an exception of the HTTP libraries means: one table, read from the top.
+"""The ways in which a request fails, and the table that reads them off an exception.
 
-The libraries wrap one another's exceptions, so a row matches anything in the chain of
-causes. What no row names is a broken connection: the request may have been executed, which
-is the careful thing to believe.
+The HTTP libraries wrap one another's exceptions, so a row matches anything in the chain of
+causes; the first row that matches decides.
 """
 
 from __future__ import annotations
@@ -11,13 +10,60 @@ import http.client
 import socket
 import ssl
 from collections.abc import Iterator
+from enum import StrEnum
 from typing import Final
 
 import requests
 import urllib3.exceptions
 
-from django_wxpay.gateway.http.messages import NoAnswer, UntrustedHost
-from django_wxpay.gateway.records import Failure
+from django_wxpay.protocol.errors import BadSignature, OutcomeUnknown, Refused
+
+
+class Failure(StrEnum):
+    """Why an attempt brought no trustworthy answer (protocol-v2 section 1.1).
+
+    After ``DNS`` and ``CONNECT`` nothing was executed; after all others it may have been.
+    """
+
+    DNS = "DNS"  # the name did not resolve
+    CONNECT = "CONNECT"  # refused, unreachable, no connection in time, or a proxy in the way
+    TLS = "TLS"  # the handshake failed, or the certificate is not to be trusted
+    TIMEOUT = "TIMEOUT"  # connected, but the whole answer did not come in time
+    RESET = "RESET"  # the connection broke
+    HTTP_5XX = "HTTP_5XX"
+    UNREADABLE = "UNREADABLE"  # no document: HTML, empty, cut short, a redirect
+    BAD_ANSWER = "BAD_ANSWER"  # a document that says what no WeChat Pay document says
+    BAD_SIGNATURE = "BAD_SIGNATURE"  # a document that is not WeChat Pay's, or not for us
+    PROBE = "PROBE"  # WeChat Pay signed wrongly on purpose (protocol-v3 section 2.3)
+
+
+class NoResponse(OutcomeUnknown):
+    """One attempt brought no whole response; ``failure`` says what happened to it.
+
+    ``http_status`` is set where at least the head of a response arrived.
+    """
+
+    def __init__(self, failure: Failure, *, http_status: int | None = None) -> None:
+        self.failure = failure
+        self.http_status = http_status
+        super().__init__(f"no response ({failure})")
+
+
+class UntrustedHost(NoResponse):
+    """The host's certificate cannot be verified: nothing was sent, no other host is asked."""
+
+
+class Busy(OutcomeUnknown):
+    """WeChat Pay was busy, also when it was asked once more; ``refusal`` is its last answer."""
+
+    def __init__(self, refusal: Refused) -> None:
+        self.refusal = refusal
+        super().__init__(f"WeChat Pay is busy ({refusal.err_code}); calling again is safe")
+
+
+class Probed(BadSignature):
+    """WeChat Pay tests whether we verify; the next answer is signed genuinely."""
+
 
 _TABLE: Final[tuple[tuple[tuple[type[BaseException], ...], Failure], ...]] = (
     ((socket.gaierror, urllib3.exceptions.NameResolutionError), Failure.DNS),
@@ -36,19 +82,19 @@ _TABLE: Final[tuple[tuple[tuple[type[BaseException], ...], Failure], ...]] = (
 )
 
 
-def no_answer(problem: BaseException, *, http_status: int | None = None) -> NoAnswer:
+def no_response(problem: BaseException, *, http_status: int | None = None) -> NoResponse:
     """Return what to raise for an exception of ``requests``; none of its text is taken over."""
     chain = tuple(_chain(problem))
     if any(isinstance(link, ssl.SSLCertVerificationError) for link in chain):
         return UntrustedHost(Failure.TLS, http_status=http_status)
     for kinds, failure in _TABLE:
         if any(isinstance(link, kinds) for link in chain):
-            return NoAnswer(failure, http_status=http_status)
-    return NoAnswer(Failure.RESET, http_status=http_status)
+            return NoResponse(failure, http_status=http_status)
+    # The request may have been executed, which is the careful thing to assume.
+    return NoResponse(Failure.RESET, http_status=http_status)
 
 
 def _chain(problem: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and those it was made from; never ``__context__``, which may be ours."""
     seen: set[int] = set()
     waiting: list[object] = [problem]
     while waiting:
@@ -56,4 +102,5 @@ def _chain(problem: BaseException) -> Iterator[BaseException]:
         if isinstance(link, BaseException) and id(link) not in seen:
             seen.add(id(link))
             yield link
+            # Not __context__: that may be an exception of the caller's own.
             waiting += [*link.args, link.__cause__, getattr(link, "reason", None)]

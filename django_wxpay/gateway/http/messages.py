@@ -1,7 +1,6 @@
-"""What goes over the wire in one attempt, what comes back, and what to raise when nothing does.
+"""One HTTP request to WeChat Pay and one response, of no protocol in particular.
 
-Nothing here knows a protocol: a body is bytes, and whether it is a document is for its
-reader to say.
+A body is bytes here; whether it is a document is for the protocol's reader to say.
 """
 
 from __future__ import annotations
@@ -10,12 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from django_wxpay.gateway.records import Failure
-from django_wxpay.protocol.errors import BadSignature, OutcomeUnknown
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Exchange:
+class HttpRequest:
     """One request to one host; ``host`` is its base URL. The body stays out of every repr."""
 
     host: str
@@ -36,30 +32,10 @@ class Exchange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """A whole HTTP answer of any status. ``user_ip``: our address on that connection, or ""."""
+class HttpResponse:
+    """A whole response of any status. ``user_ip``: our address on that connection, or ""."""
 
     status: int
     body: bytes = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     user_ip: str = ""
-
-
-class NoAnswer(OutcomeUnknown):
-    """One attempt brought no whole answer; ``failure`` says what happened to it.
-
-    ``http_status`` is set where at least the head of an answer arrived.
-    """
-
-    def __init__(self, failure: Failure, *, http_status: int | None = None) -> None:
-        self.failure = failure
-        self.http_status = http_status
-        super().__init__(f"no answer ({failure})")
-
-
-class UntrustedHost(NoAnswer):
-    """The host's certificate is not to be trusted: nothing was sent, nobody else is asked."""
-
-
-class Probed(BadSignature):
-    """WeChat Pay tried out whether we verify; asked again, it answers genuinely."""

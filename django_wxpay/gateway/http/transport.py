@@ -1,8 +1,8 @@
-"""One attempt on the wire: send once, wait a bounded time, read a bounded answer.
+"""One HTTP exchange: sent once, awaited for a bounded time, read to a bounded length.
 
-It decides nothing about trying again (``attempts`` does) and reads no document (the
-protocols do). A redirect is an answer like any other: following one would send a signed
-order to an address that nobody configured.
+Sending again is decided in ``gateway.failover``, and documents are read by the protocols.
+``requests`` is used below its sessions' ``send``, because that follows redirects and keeps
+cookies.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import http.client
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import requests
@@ -20,25 +20,72 @@ from requests.adapters import BaseAdapter
 
 from django_wxpay import __version__
 from django_wxpay.gateway.http.adapter import PooledAdapter
-from django_wxpay.gateway.http.failures import no_answer
-from django_wxpay.gateway.http.hosts import HostHealth
-from django_wxpay.gateway.http.messages import Answer, Exchange, NoAnswer
-from django_wxpay.gateway.records import Failure
+from django_wxpay.gateway.http.failures import Failure, NoResponse, no_response
+from django_wxpay.gateway.http.messages import HttpRequest, HttpResponse
 from django_wxpay.protocol.errors import ConfigurationError
 
 LONGEST_ANSWER: Final = 1024 * 1024
+# Half of it is certain, half is jitter, so that clients do not come back all at once
+# (protocol-v3 section 7.2).
+BUSY_PAUSE_S: Final = 0.5
 USER_AGENT: Final = f"django-wxpay/{__version__}"
 _LONGEST_WAIT_S: Final = 3600.0
 _CHUNK: Final = 64 * 1024
 
 
+class HostHealth:
+    """The order in which hosts are asked: one that failed rests, then gets its place back.
+
+    Hosts are named by their base URL. Safe for any number of threads. The memory is one
+    process's own; another process finds out for itself (protocol-v2 section 1.4).
+    """
+
+    def __init__(
+        self,
+        recovery_s: float = 180.0,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._recovery_s = recovery_s
+        self._clock = clock
+        self._failed_at: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def order(self, hosts: Iterable[str]) -> tuple[str, ...]:
+        """Return every host once: the fit in configured order, then those that rest.
+
+        With all of them resting that is the configured order.
+        """
+        now = self._clock()
+        with self._lock:
+            failed_at = dict(self._failed_at)
+        known = dict.fromkeys(hosts)
+        return tuple(sorted(known, key=lambda host: self._rests(failed_at.get(host), now)))
+
+    def failed(self, host: str) -> None:
+        """Pass ``host`` over for ``recovery_s`` from now on."""
+        now = self._clock()
+        with self._lock:
+            self._failed_at[host] = now
+
+    def healed(self, host: str) -> None:
+        """Give ``host`` its place back."""
+        with self._lock:
+            self._failed_at.pop(host, None)
+
+    def _rests(self, failed_at: float | None, now: float) -> bool:
+        # A clock that went back must not make a host rest for longer than agreed.
+        return failed_at is not None and 0 <= now - failed_at < self._recovery_s
+
+
 class Transport:
-    """Kept-open connections to every host, and the memory of which host is well.
+    """Kept-open connections to every host, and the memory of which host failed.
 
     Make one per process and share it among all threads and merchants. ``timeout`` is
     (connect, answer) in seconds and cannot be switched off: anything but two positive,
     finite numbers is a ``ConfigurationError``, and more than an hour counts as an hour.
-    ``clock`` counts seconds, never backwards.
+    ``clock`` counts seconds, never backwards; ``sleep`` waits for seconds; ``jitter`` returns
+    a number from 0 to 1, a random one where many processes share a gateway.
     """
 
     def __init__(
@@ -47,13 +94,17 @@ class Transport:
         timeout: tuple[float, float] = (5.0, 15.0),
         recovery_s: float = 180.0,
         clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        jitter: Callable[[], float] = lambda: 0.5,
     ) -> None:
-        self._timeout = _checked_timeout(timeout)
+        self.timeout = _checked_timeout(timeout)
         self._pooled = PooledAdapter(clock=clock)
         self._environment = requests.Session()
         self._mounted: tuple[tuple[str, BaseAdapter], ...] = ()
         self._mounting = threading.Lock()
         self.clock = clock
+        self.sleep = sleep
+        self._jitter = jitter
         self.health = HostHealth(_checked_seconds(recovery_s, "recovery_s"), clock=clock)
 
     def mount(self, prefix: str, adapter: BaseAdapter) -> None:
@@ -73,31 +124,37 @@ class Transport:
             at = prefixes.index(prefix.lower())
             self._mounted = self._mounted[:at] + self._mounted[at + 1 :]
 
-    def exchange(self, exchange: Exchange, *, timeout: tuple[float, float] | None = None) -> Answer:
-        """Send ``exchange`` once and return the whole answer, whatever its status.
+    def busy_pause_s(self) -> float:
+        """Return the seconds to wait before a busy gateway is asked again: 0.25 to 0.75."""
+        return BUSY_PAUSE_S * (0.5 + self._jitter())
 
-        ``timeout`` is in the place of the transport's own, under the same conditions.
-        ``NoAnswer`` if none came, or one cut short or longer than 1 MiB. It holds nothing
-        of the exception beneath, which would drag the signed body along.
+    def send(
+        self, request: HttpRequest, *, timeout: tuple[float, float] | None = None
+    ) -> HttpResponse:
+        """Send ``request`` once and return the whole response, whatever its status.
+
+        ``timeout`` is in the place of the transport's own, under the same conditions. Raises
+        ``NoResponse`` if none came, or one cut short or longer than 1 MiB, and
+        ``ConfigurationError`` for a host that is no http(s) address.
         """
-        patience = self._timeout if timeout is None else _checked_timeout(timeout)
-        request = _prepared(exchange)
-        address = str(request.url)
+        prepared = _prepared(request)
+        address = str(prepared.url)
         adapter = self._adapter(address)
         environment = self._environment.merge_environment_settings(address, {}, None, None, None)
         status = None
         try:
             with adapter.send(
-                request,
+                prepared,
                 stream=True,
-                timeout=patience,
+                timeout=self.timeout if timeout is None else _checked_timeout(timeout),
                 verify=environment["verify"] or True,
                 proxies=environment["proxies"],
             ) as response:
                 status = response.status_code
-                return _answer(response)
+                return _whole(response)
         except (OSError, urllib3.exceptions.HTTPError, http.client.HTTPException) as problem:
-            failed = no_answer(problem, http_status=status)
+            failed = no_response(problem, http_status=status)
+        # Outside the except clause: the library's exception would drag the signed body along.
         raise failed
 
     def close(self) -> None:
@@ -113,23 +170,24 @@ class Transport:
         return self._pooled
 
 
-def _prepared(exchange: Exchange) -> requests.PreparedRequest:
-    headers = {"User-Agent": USER_AGENT, **exchange.headers}
-    request = requests.Request(exchange.method, exchange.url, data=exchange.body, headers=headers)
+def _prepared(request: HttpRequest) -> requests.PreparedRequest:
+    headers = {"User-Agent": USER_AGENT, **request.headers}
+    made = requests.Request(request.method, request.url, data=request.body, headers=headers)
     try:
-        return request.prepare()
+        return made.prepare()
     except requests.RequestException:
-        raise ConfigurationError(f"{exchange.url} is not an address") from None
+        raise ConfigurationError(f"{request.url} is not an address") from None
 
 
-def _answer(response: requests.Response) -> Answer:
-    user_ip = _user_ip(response)  # before the body: afterwards the connection is given back
+def _whole(response: requests.Response) -> HttpResponse:
+    # Before the body is read: afterwards the connection is given back.
+    user_ip = _user_ip(response)
     body = bytearray()
     for chunk in response.iter_content(_CHUNK):
         body += chunk
         if len(body) > LONGEST_ANSWER:
-            raise NoAnswer(Failure.UNREADABLE, http_status=response.status_code)
-    return Answer(
+            raise NoResponse(Failure.UNREADABLE, http_status=response.status_code)
+    return HttpResponse(
         status=response.status_code,
         body=bytes(body),
         headers=response.headers,
@@ -138,7 +196,6 @@ def _answer(response: requests.Response) -> Answer:
 
 
 def _user_ip(response: requests.Response) -> str:
-    """Return our own address on the connection, or "" where there is no socket to ask."""
     sock = getattr(getattr(response.raw, "connection", None), "sock", None)
     name = getattr(sock, "getsockname", None)
     return str(name()[0]) if name else ""

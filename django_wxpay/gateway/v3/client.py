@@ -1,7 +1,7 @@
-"""The v3 calls an order needs, each signed with our key and believed only under WeChat Pay's.
+"""The gateway of APIv3: an order's calls and the download of platform certificates.
 
-A probe of WeChat Pay's is asked again, once and signed anew; everything else about trying
-again is decided in ``attempts``, and what is believed in ``v3_answers``.
+An answer that is a probe of WeChat Pay's is asked for again, once and signed anew; all other
+repeating is decided in ``gateway.failover``.
 """
 
 from __future__ import annotations
@@ -12,27 +12,28 @@ from datetime import datetime
 from functools import partial
 from typing import Final, TypeVar
 
-from django_wxpay.gateway.failover import Attempt, call
-from django_wxpay.gateway.http.messages import Answer, Exchange, Probed
+from django_wxpay.gateway.failover import send_with_failover
+from django_wxpay.gateway.http.failures import Failure, Probed
+from django_wxpay.gateway.http.messages import HttpRequest, HttpResponse
 from django_wxpay.gateway.http.transport import Transport
-from django_wxpay.gateway.records import CallRecord, Placed
+from django_wxpay.gateway.records import Attempt, CallRecord, call_record
 from django_wxpay.gateway.v3.platform_keys import PlatformKeys
-from django_wxpay.gateway.v3.records import v3_record
 from django_wxpay.gateway.v3.verification import check_answer
-from django_wxpay.protocol.errors import BadSignature, ConfigurationError, Refused
-from django_wxpay.protocol.facts import PrepayGrant, TradeFact, TradeState
+from django_wxpay.protocol.errors import BadSignature, ConfigurationError, OrderClosed
+from django_wxpay.protocol.facts import PrepayGrant, ReplySummary, TradeFact, TradeState
 from django_wxpay.protocol.merchants import Merchant, Region
 from django_wxpay.protocol.orders import OrderRef, OrderTerms
 from django_wxpay.protocol.v3.authorization import build_authorization
 from django_wxpay.protocol.v3.certificates import PlatformCertificate, read_certificate_list
-from django_wxpay.protocol.v3.client_parameters import SIGN_TYPE, client_parameters
+from django_wxpay.protocol.v3.client_parameters import client_parameters
+from django_wxpay.protocol.v3.fields import check_terms_v3
 from django_wxpay.protocol.v3.keys import PublicKey
-from django_wxpay.protocol.v3.replies import read_grant, read_query
+from django_wxpay.protocol.v3.replies import read_grant, read_query, summarise
 from django_wxpay.protocol.v3.requests import (
     V3Request,
     certificates_request,
-    check_terms_v3,
     close_request,
+    interface_url,
     place_request,
     query_request,
 )
@@ -40,17 +41,19 @@ from django_wxpay.protocol.v3.signing import key_name
 
 T = TypeVar("T")
 
-# Returns the key that an answer's signature names; the body is for the list that holds its own.
+# Returns the key that an answer's signature names; a list of certificates may hold its own,
+# so the body is given too.
 KeyOf = Callable[[str, bytes], PublicKey | None]
 
+_LONGEST_REQUEST_ID: Final = 64
 _LANGUAGES: Final = {Region.GLOBAL: "en", Region.MAINLAND: "zh-CN"}
 
 
 class V3Gateway:
     """One merchant's calls over APIv3, mainland or global, direct or institutional.
 
-    Takes what ``V2Gateway`` takes, and ``keys``: WeChat Pay's, as far as they are known.
-    Its methods do and raise what those of ``V2Gateway`` do and raise.
+    Takes what ``V2Gateway`` takes, and ``keys``: WeChat Pay's own. Its methods do and raise
+    what those of ``V2Gateway`` do and raise.
     """
 
     def __init__(
@@ -71,10 +74,7 @@ class V3Gateway:
         self._keys = keys
 
     def check(self, terms: OrderTerms) -> None:
-        """Raise ``InvalidOrder`` for what breaks a rule; no call.
-
-        Source: protocol-v3 sections 3.2 and 4.2.
-        """
+        """Raise ``InvalidOrder`` for what breaks a rule of protocol-v3 sections 3.2 or 4.2."""
         check_terms_v3(
             terms,
             mode=self._merchant.mode,
@@ -83,14 +83,13 @@ class V3Gateway:
             now=self._now(),
         )
 
-    def place(self, terms: OrderTerms) -> Placed:
-        """Place an order (protocol-v3 sections 3.2 and 4.2) and return what was granted."""
+    def place(self, terms: OrderTerms) -> PrepayGrant:
+        """Place an order (protocol-v3 sections 3.2 and 4.2) and return the grant."""
         request = place_request(terms, merchant=self._merchant)
-        grant = self._call(request, about=terms, read=lambda body: read_grant(body, terms))
-        return Placed(grant=grant, sign_type=SIGN_TYPE)
+        return self._call(request, about=terms, read=lambda body: read_grant(body, terms))
 
     def query(self, ref: OrderRef) -> TradeFact:
-        """Ask what became of an order (protocol-v3 sections 3.3 and 4.3)."""
+        """Query the state of an order (protocol-v3 sections 3.3 and 4.3)."""
         merchant = self._merchant
         return self._call(
             query_request(ref, merchant=merchant),
@@ -99,23 +98,17 @@ class V3Gateway:
         )
 
     def close(self, ref: OrderRef) -> None:
-        """Close an unpaid order; one that is closed is a success.
-
-        Source: protocol-v3 sections 3.4 and 4.1.
-        """
+        """Close an unpaid order (protocol-v3 sections 3.4 and 4.1), or find that it is closed."""
         request = close_request(ref, merchant=self._merchant)
         try:
             self._call(request, about=ref, read=lambda _body: None)
-        except Refused as refusal:
+        except OrderClosed:
             # A refusal is not signed, so it alone closes no order; a query's answer is.
-            if refusal.err_code != "ORDERCLOSED" or not self._is_closed(ref):
+            if not self._is_closed(ref):
                 raise
 
-    def parameters(
-        self, terms: OrderTerms, grant: PrepayGrant, *, sign_type: str
-    ) -> dict[str, str]:
+    def parameters(self, terms: OrderTerms, grant: PrepayGrant) -> dict[str, str]:
         """Return what the paying client needs (protocol-v3 section 5), signed now; no call."""
-        del sign_type  # a prepay of v3 knows one only
         return client_parameters(
             terms,
             grant,
@@ -125,10 +118,10 @@ class V3Gateway:
         )
 
     def certificates(self) -> tuple[PlatformCertificate, ...]:
-        """Fetch the platform certificates; the list vouches for itself at first.
+        """Fetch the platform certificates (protocol-v3 section 2.6).
 
-        API_V3_KEY must open it, and its own signature must then hold under the key it names.
-        Source: protocol-v3 section 2.6.
+        API_V3_KEY must open the list, whose signature must then hold under the key it names: one
+        that is known, or one in the list itself, as the first list cannot be signed otherwise.
         """
         return self._ask(
             certificates_request(self._merchant),
@@ -167,31 +160,32 @@ class V3Gateway:
         key_of: KeyOf,
         read: Callable[[bytes], T],
     ) -> T:
-        def believe(answer: Answer) -> T:
+        def verify_and_read(response: HttpResponse) -> T:
             check_answer(
-                answer,
+                response,
                 now=self._now(),
-                key_of=lambda serial: key_of(serial, answer.body),
+                key_of=lambda serial: key_of(serial, response.body),
             )
-            return read(answer.body)
+            return read(response.body)
 
         with suppress(Probed):
-            return self._exchange(request, about, believe)
-        # A repetition is not probed (protocol-v3 section 2.3, rule 7), so a second probe is a
-        # forgery.
-        return self._exchange(request, about, partial(_unprobed, believe))
+            return self._send(request, about, verify_and_read)
+        # A repetition is not probed (protocol-v3 section 2.3, rule 7): a second probe is forged.
+        return self._send(request, about, partial(_unprobed, verify_and_read))
 
-    def _exchange(
+    def _send(
         self,
         request: V3Request,
         about: OrderTerms | OrderRef | None,
-        believe: Callable[[Answer], T],
+        read: Callable[[HttpResponse], T],
     ) -> T:
         def note(attempt: Attempt[T]) -> None:
-            self._record(v3_record(attempt, merchant=self._merchant, about=about))
+            self._record(self._record_of(attempt, about))
 
-        return call(
-            Exchange(
+        return send_with_failover(
+            # Signed anew for each call of this: the signature holds the time (protocol-v3
+            # section 7.2).
+            lambda: HttpRequest(
                 host="",
                 method=request.method,
                 path=request.target,
@@ -200,9 +194,24 @@ class V3Gateway:
             ),
             hosts=self._merchant.hosts,
             transport=self._transport,
-            read=believe,
+            read=read,
             note=note,
             now=self._now,
+        )
+
+    def _record_of(self, attempt: Attempt[T], about: OrderTerms | OrderRef | None) -> CallRecord:
+        response, summary = attempt.response, ReplySummary()
+        # A body that is no document claims nothing, whatever its status.
+        if response is not None and attempt.failure is not Failure.UNREADABLE:
+            summary = summarise(response.status, response.body)
+        return call_record(
+            attempt,
+            api="v3",
+            merchant=self._merchant,
+            about=about,
+            summary=summary,
+            interface_url=interface_url(attempt.request.url),
+            request_id=_request_id(response) if response else "",
         )
 
     def _headers(self, request: V3Request) -> dict[str, str]:
@@ -213,8 +222,8 @@ class V3Gateway:
         }
         if request.body:
             headers["Content-Type"] = "application/json"
-        # Which key signs the answer, in public-key mode and during a migration (protocol-v3 section
-        # 2.5).
+        # This names the key that signs the answer, in public-key mode and during a migration
+        # (protocol-v3 section 2.5).
         if self._merchant.wechatpay_public_key_id:
             headers["Wechatpay-Serial"] = self._merchant.wechatpay_public_key_id
         return headers
@@ -237,8 +246,15 @@ class V3Gateway:
             ) from None
 
 
-def _unprobed(believe: Callable[[Answer], T], answer: Answer) -> T:
+def _request_id(response: HttpResponse) -> str:
+    # What WeChat Pay's support asks for (protocol-v3 section 1.3).
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    request_id = headers.get("request-id", "")
+    return request_id[:_LONGEST_REQUEST_ID] if request_id.isprintable() else ""
+
+
+def _unprobed(read: Callable[[HttpResponse], T], response: HttpResponse) -> T:
     try:
-        return believe(answer)
+        return read(response)
     except Probed:
         raise BadSignature("the answer's signature is a probe, and so was the one before") from None

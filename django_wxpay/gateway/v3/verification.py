@@ -19,7 +19,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from django_wxpay.gateway.http.messages import Answer, Probed
+from django_wxpay.gateway.http.failures import Probed
+from django_wxpay.gateway.http.messages import HttpResponse
 from django_wxpay.protocol.errors import BadSignature, MalformedMessage, OutcomeUnknown
 from django_wxpay.protocol.v3.documents import read_object
 from django_wxpay.protocol.v3.errors import read_error
@@ -33,7 +34,7 @@ _SHOWN_SERIAL: Final = 64
 
 
 def check_answer(
-    answer: Answer,
+    answer: HttpResponse,
     *,
     now: datetime,
     key_of: Callable[[str], PublicKey | None],
@@ -70,7 +71,7 @@ def _known(key_of: Callable[[str], PublicKey | None], serial: str) -> PublicKey:
     return key
 
 
-def _refuse(answer: Answer) -> None:
+def _refuse(answer: HttpResponse) -> None:
     error = read_error(answer.status, answer.body)
     if not error.code and answer.status != _TOO_MANY_REQUESTS:
         raise MalformedMessage("an error without a code is not WeChat Pay's")

@@ -1,12 +1,7 @@
-"""What a payment-code terminal knows of one sale (protocol-v2 sections 6.2 and 8.5).
+"""Batch reports of a payment-code terminal's sales (protocol-v2 sections 6.2 and 8.5).
 
-A sale that breaks a rule cannot be made, so whatever has been made can be reported.
-
-How a terminal's sales are told many at once, and how many at once (protocol-v2 section 8.5).
-
-The field ``trades`` has room for 1024 bytes, so a batch is as many whole sales as fit. What
-bends is ``err_msg``: XML's forbidden characters are left out of it, and one that is too long
-even for a batch of its own is cut, never through a character.
+A ``TerminalSale`` that breaks a rule cannot be made, so every one can be reported. The field
+``trades`` has room for 1024 bytes, and a batch is as many whole sales as fit.
 """
 
 from __future__ import annotations
@@ -42,7 +37,7 @@ class TerminalSale:
     """One payment-code sale, from the scan (``begin_at``) to its final result (``end_at``).
 
     Both times are aware; a terminal whose clock went back meanwhile took no time. ``err_msg``
-    is free text, of which as much is told as there is room for. Raises ``InvalidOrder``,
+    is free text, of which as much is sent as there is room for. Raises ``InvalidOrder``,
     naming the field that breaks its rule.
     """
 
@@ -87,7 +82,7 @@ def check_text(name: str, text: object) -> None:
         raise InvalidOrder(name, f"{type(text).__name__} is not text")
 
 
-# Not a call either: the interface under which a batch is told.
+# Not a call either: the interface under which a batch is reported.
 BATCH_PATH: Final = "/pay/batchreport/micropay/total"
 
 # Bytes of UTF-8; the sheet does not say bytes, but what fits in bytes fits in characters.
@@ -130,13 +125,13 @@ def batch_report_fields(
     trades = trades_text(sales)
     if not sales or len(trades.encode()) > LARGEST_BATCH:
         raise InvalidOrder("trades", f"{len(sales)} sales", f"1 to {LARGEST_BATCH} bytes of them")
-    told = identity(reporter, mode) | {
+    fields = identity(reporter, mode) | {
         "device_info": cut(reporter.device_info, 32),
         "interface_url": cut(reporter.interface_url, 127),
         "user_ip": report_ip(reporter.user_ip),
         "trades": trades,
     }
-    return signed(told, sign_type=sign_type, key=key, nonce=nonce)
+    return signed(fields, sign_type=sign_type, key=key, nonce=nonce)
 
 
 def _text(sale: TerminalSale) -> str:
@@ -157,7 +152,7 @@ def _object(sale: TerminalSale, err_msg: str) -> str:
 
 
 def _fitting(text: str, room: int) -> str:
-    """Return as much of ``text`` as takes at most ``room`` bytes inside JSON."""
+    # Cut between characters, so that what is left is UTF-8.
     if _size(text) <= room:
         return text
     sizes = accumulate(map(_size, text))

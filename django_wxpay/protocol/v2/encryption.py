@@ -1,8 +1,7 @@
-"""How ``req_info`` of a refund notice is sealed (protocol-v2 section 7.4).
+"""Encryption of ``req_info``, the content of a refund notice (protocol-v2 section 7.4).
 
-AES-256 in ECB mode without a MAC is the protocol's choice. It hides, it proves nothing:
-whoever has seen one notice can reorder its blocks, so what is read here is a hint to be
-confirmed by a query.
+AES-256 in ECB mode without a MAC is the protocol's choice. It proves nothing: whoever has seen
+one notice can reorder its blocks, so what is read here has to be confirmed by a query.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ def unseal(text: str, key: str) -> bytes:
         padded = decryptor.update(sealed) + decryptor.finalize()
         return unpadder.update(padded) + unpadder.finalize()
     except ValueError as error:
-        # One sentence for every way to fail: which step failed is nobody's business.
+        # One sentence for every way to fail: the failed step would be a padding oracle.
         raise MalformedMessage("req_info does not open with this merchant's API key") from error
 
 

@@ -1,20 +1,25 @@
-"""Which answers of the gateway are believed, and what they say (protocol-v2 sections 3.6, 5.2).
+"""Verification and reading of v2 answers (protocol-v2 sections 3.6 and 5.2).
 
-An answer is believed once its signature, over every field received, is the one our key
-gives under the algorithm of our request, and it is about the account we asked for. Until
-then nothing in it is data; a refusal as a whole (return_code FAIL) carries no signature and
+An answer is verified when its signature, over every field received, is the one our key gives
+under the algorithm of our request, and it is about the account that was asked for. Before
+that nothing in it is data; a refusal as a whole (return_code FAIL) carries no signature and
 is only ever a refusal.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
-from django_wxpay.protocol.error_codes import RESULT_FAIL, RETURN_FAIL, outcome_of
-from django_wxpay.protocol.errors import BadAnswer, BadSignature, MalformedMessage, Refused
-from django_wxpay.protocol.facts import PrepayGrant, TradeFact, TradeState, TradeType
+from django_wxpay.protocol.error_codes import RESULT_FAIL, RETURN_FAIL, refusal
+from django_wxpay.protocol.errors import BadAnswer, BadSignature, MalformedMessage
+from django_wxpay.protocol.facts import (
+    PrepayGrant,
+    ReplySummary,
+    TradeFact,
+    TradeState,
+    TradeType,
+)
 from django_wxpay.protocol.merchants import Merchant, SignType
 from django_wxpay.protocol.orders import OrderRef, OrderTerms
 from django_wxpay.protocol.v2.signing import verify
@@ -32,17 +37,6 @@ _TRADE_STATES: Final[dict[str, TradeState]] = {
     "REVOKED": TradeState.REVOKED,
     "PAYERROR": TradeState.PAYERROR,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class ReplySummary:
-    """What an answer claims, cut to the documented widths; for records, never for decisions."""
-
-    return_code: str = ""
-    return_msg: str = ""
-    result_code: str = ""
-    err_code: str = ""
-    err_code_des: str = ""
 
 
 def read_envelope(
@@ -72,7 +66,7 @@ def read_envelope(
 
 
 def summarise(body: bytes) -> ReplySummary:
-    """Return what an answer says of itself, believed or not; never raises."""
+    """Return what an answer claims, verified or not; never raises."""
     try:
         fields = decode_xml(body)
     except MalformedMessage:
@@ -87,7 +81,7 @@ def summarise(body: bytes) -> ReplySummary:
 
 
 def read_unifiedorder(fields: Mapping[str, str], terms: OrderTerms) -> PrepayGrant:
-    """Return what ``fields`` of a believed unifiedorder answer grant for ``terms``.
+    """Return what ``fields`` of a verified unifiedorder answer grant for ``terms``.
 
     Raises ``BadAnswer`` if they do not hold what the trade type needs (protocol-v2 section 3.6).
     """
@@ -109,7 +103,7 @@ def read_unifiedorder(fields: Mapping[str, str], terms: OrderTerms) -> PrepayGra
 
 
 def read_orderquery(fields: Mapping[str, str], ref: OrderRef) -> TradeFact:
-    """Return the fact in ``fields`` of a believed orderquery answer about ``ref``.
+    """Return the fact in ``fields`` of a verified orderquery answer about ``ref``.
 
     Raises ``BadSignature`` if they are about another order, ``BadAnswer`` for an unknown
     trade_state or a value that cannot be read (protocol-v2 section 5.2).
@@ -135,7 +129,7 @@ def _decoded(body: bytes) -> dict[str, str]:
 def _check_return_code(fields: Mapping[str, str]) -> None:
     code = fields.get("return_code")
     if code == "FAIL":
-        raise _refusal(fields.get("err_code") or RETURN_FAIL, fields.get("return_msg", ""))
+        raise refusal(fields.get("err_code") or RETURN_FAIL, fields.get("return_msg", ""))
     if code != "SUCCESS":
         raise BadAnswer("the answer's return_code is neither SUCCESS nor FAIL")
 
@@ -143,7 +137,7 @@ def _check_return_code(fields: Mapping[str, str]) -> None:
 def _check_result_code(fields: Mapping[str, str]) -> None:
     code = fields.get("result_code")
     if code == "FAIL":
-        raise _refusal(fields.get("err_code") or RESULT_FAIL, fields.get("err_code_des", ""))
+        raise refusal(fields.get("err_code") or RESULT_FAIL, fields.get("err_code_des", ""))
     if code != "SUCCESS":
         raise BadAnswer("the answer's result_code is neither SUCCESS nor FAIL")
 
@@ -155,7 +149,3 @@ def _check_identity(fields: Mapping[str, str], *, mch_id: str, appid: str, sub_m
         raise BadSignature("the answer is for another sub_mch_id")
     if not fields.get("nonce_str"):
         raise BadSignature("the answer has no nonce_str")
-
-
-def _refusal(err_code: str, said: str) -> Refused:
-    return Refused(err_code, said, outcome_of(err_code).advice)

@@ -1,8 +1,7 @@
-"""What payitil/report is told of one call, and what its answer means (protocol-v2 section 8).
+"""Latency reports to payitil/report, and their answers (protocol-v2 section 8).
 
-Whatever a call left behind becomes a report that the sheet allows: what was not said is
-FAIL, what is too long is cut to the sheet's width, counted in bytes of UTF-8 and never
-through a character, and what XML cannot hold is left out.
+Every measured call becomes a report that the interface takes: a missing code is FAIL, text is
+cut to its width in bytes of UTF-8, and what XML cannot hold is left out.
 """
 
 from __future__ import annotations
@@ -23,7 +22,8 @@ from django_wxpay.protocol.v2.xml import decode_xml
 
 REPORT_PATH: Final = "/payitil/report"
 
-# Not a call: the interface under which a whole Quick Pay sale is told (protocol-v2 section 8.4).
+# Not a call: the interface under which a whole Quick Pay sale is reported
+# (protocol-v2 section 8.4).
 WHOLE_SALE_PATH: Final = "/pay/micropay/total"
 
 # Where our own address is not known, or is one that String(16) has no room for.
@@ -43,7 +43,7 @@ _UNWRITABLE: Final = re.compile(f"[^{WRITABLE[1:-1]}]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reporter:
-    """Who reports on which interface, and from where: what every form of report says."""
+    """The fields that every form of report has: the merchant, the interface and our address."""
 
     appid: str
     mch_id: str
@@ -56,7 +56,7 @@ class Reporter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasuredCall(Reporter):
-    """One call that is over, as it was written down; ``failure`` is our word for its trouble."""
+    """One call that is over, as it was recorded; ``failure`` is our word for what went wrong."""
 
     execute_time_ms: int
     out_trade_no: str = ""
@@ -82,27 +82,29 @@ def report_fields(
     ``execute_time_`` is in milliseconds and never negative. ``sign_type`` is named only
     where it is not MD5, as the sheet has it.
     """
-    told = identity(call, mode) | _codes(call) | _texts(call)
-    told |= {
+    fields = identity(call, mode) | _codes(call) | _texts(call)
+    fields |= {
         "execute_time_": str(max(0, call.execute_time_ms)),
         "user_ip": report_ip(call.user_ip),
         "time": to_t14(now),
     }
-    return signed(told, sign_type=sign_type, key=key, nonce=nonce)
+    return signed(fields, sign_type=sign_type, key=key, nonce=nonce)
 
 
 def identity(reporter: Reporter, mode: Mode) -> dict[str, str]:
-    """Return whose report it is; only an institution names its sub-merchant."""
+    """Return the identity of the reporter; only an institution names its sub-merchant."""
     own = {"appid": reporter.appid, "mch_id": reporter.mch_id}
     if mode is Mode.COMMON:
         return own
     return own | {"sub_appid": reporter.sub_appid, "sub_mch_id": reporter.sub_mch_id}
 
 
-def signed(told: Mapping[str, str], *, sign_type: SignType, key: str, nonce: str) -> dict[str, str]:
-    """Return what is ``told`` as it goes out, without what is empty."""
+def signed(
+    report: Mapping[str, str], *, sign_type: SignType, key: str, nonce: str
+) -> dict[str, str]:
+    """Return the fields of ``report`` as they are sent, without the empty ones."""
     whole = {
-        **told,
+        **report,
         "nonce_str": nonce,
         "sign_type": "" if sign_type is SignType.MD5 else sign_type.value,
     }
@@ -123,8 +125,8 @@ def writable(text: str) -> str:
 def report_ip(address: str) -> str:
     """Return ``address`` as ``user_ip`` takes it: IPv4, for the field has 16 characters.
 
-    An IPv4 address in IPv6 clothes (``::ffff:192.0.2.1``) is undressed; any other IPv6
-    address, and none at all, is told as 0.0.0.0.
+    An IPv4 address mapped to IPv6 (``::ffff:192.0.2.1``) is mapped back; any other IPv6
+    address, and none at all, is 0.0.0.0.
     """
     try:
         found = ip_address(address)
@@ -136,10 +138,10 @@ def report_ip(address: str) -> str:
 
 
 def read_report_answer(body: bytes, merchant: Merchant) -> None:
-    """Return if the report was taken down; no answer of this interface is signed.
+    """Return if the report was taken; its answer is not signed (protocol-v2 section 8.3).
 
     Raises ``MalformedMessage`` for what is no document, ``Refused`` for a no, ``BadAnswer``
-    for a document that says neither. Source: protocol-v2 section 8.3.
+    for a document that says neither.
     """
     decode_xml(body)
     read_envelope(
@@ -161,6 +163,6 @@ def _codes(call: MeasuredCall) -> dict[str, str]:
 
 
 def _texts(call: MeasuredCall) -> dict[str, str]:
-    said = {name: getattr(call, name) for name in _WIDTHS}
-    said["return_msg"] = call.return_msg or call.failure
-    return {name: cut(said[name], width) for name, width in _WIDTHS.items()}
+    texts = {name: getattr(call, name) for name in _WIDTHS}
+    texts["return_msg"] = call.return_msg or call.failure
+    return {name: cut(texts[name], width) for name, width in _WIDTHS.items()}

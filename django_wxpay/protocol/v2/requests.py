@@ -1,4 +1,4 @@
-"""What is sent: the terms of an order held against every rule, and the signed wire fields."""
+"""Requests of v2: the checks of an order's terms, and the signed wire fields."""
 
 from __future__ import annotations
 
@@ -12,36 +12,31 @@ from django_wxpay.protocol.errors import InvalidOrder
 from django_wxpay.protocol.merchants import Mode, SignType
 from django_wxpay.protocol.order_checks import check_expiry, check_types
 from django_wxpay.protocol.orders import OrderRef, OrderTerms
-from django_wxpay.protocol.request_fields import Field
 from django_wxpay.protocol.rules import parse_object
 from django_wxpay.protocol.times import to_t14
 from django_wxpay.protocol.v2.fields import (
     CLOSEORDER_RULES,
     ORDERQUERY_RULES,
     UNIFIEDORDER_RULES,
-    check_closeorder,
-    check_orderquery,
     check_unifiedorder,
 )
 from django_wxpay.protocol.v2.signing import sign
 
 __all__ = [
+    # These tables are public under this name (interface section 10).
     "CLOSEORDER_RULES",
     "ORDERQUERY_RULES",
     "SOONEST_EXPIRY",
     "UNIFIEDORDER_RULES",
-    "Field",
-    "check_closeorder",
-    "check_orderquery",
     "check_terms",
-    "check_unifiedorder",
     "closeorder",
     "json_text",
     "orderquery",
     "unifiedorder",
 ]
 
-# The gateway wants five minutes; one more for two clocks that disagree (protocol-v2 section 3.4).
+# The gateway wants five minutes; one more for two clocks that disagree
+# (protocol-v2 section 3.4).
 SOONEST_EXPIRY: Final = timedelta(minutes=6)
 
 _PER_CALL: Final = frozenset({"nonce_str", "sign", "sign_type"})
@@ -50,8 +45,7 @@ _PER_CALL: Final = frozenset({"nonce_str", "sign", "sign_type"})
 def check_terms(terms: OrderTerms, *, mode: Mode, now: datetime) -> None:
     """Raise ``InvalidOrder``, naming the field, unless ``terms`` keep every rule.
 
-    ``now`` is aware. Nothing the gateway is known to refuse gets past this (protocol-v2
-    sections 3.1 to 3.5).
+    ``now`` is aware. Source: protocol-v2 sections 3.1 to 3.5.
     """
     check_types(terms)
     check_unifiedorder(_wire(terms), mode=mode, leaving_out=_PER_CALL)
@@ -78,7 +72,7 @@ def json_text(field: str, value: Mapping[str, Any] | str) -> str:
 
 
 def unifiedorder(terms: OrderTerms, *, sign_type: SignType, key: str, nonce: str) -> dict[str, str]:
-    """Return the signed fields of unifiedorder for terms that ``check_terms`` let through."""
+    """Return the signed fields of unifiedorder for terms that passed ``check_terms``."""
     return _signed(_wire(terms), sign_type=sign_type, key=key, nonce=nonce)
 
 

@@ -1,4 +1,4 @@
-"""How a message is signed and how a signature is believed (protocol-v2 section 2).
+"""Signatures of v2 and their verification (protocol-v2 section 2).
 
 A signature covers every field received, known to us or not, except ``sign`` and the empty
 ones. So messages are verified as they came, and only then mapped to types.
@@ -34,7 +34,7 @@ def sign(params: Mapping[str, str | int | None], key: str, sign_type: str = Sign
 
 
 def verify(params: Mapping[str, str | int | None], key: str, sign_type: str | None = None) -> bool:
-    """Say whether ``params`` carry the signature that ``key`` gives them, in constant time.
+    """Return whether ``params`` carry the signature that ``key`` gives them, in constant time.
 
     Without ``sign_type`` the message's own counts, and where it has none, the length of its
     ``sign`` (64 is HMAC-SHA256). Whatever is odd about the input is False, never an

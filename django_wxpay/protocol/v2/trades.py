@@ -1,7 +1,7 @@
-"""How the trade block of an answer or a notice becomes a fact (protocol-v2 sections 5.2, 7.2).
+"""Reading of the trade block of an answer or a notice (protocol-v2 sections 5.2 and 7.2).
 
 Numbers and times are read strictly, because money hangs on them. ``promotion_detail`` only
-describes, so what cannot be read of it is left out and never stands in a payment's way.
+describes, so what cannot be read of it is left out.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def read_trade(fields: Mapping[str, str], *, source: str, state: TradeState) -> 
     """Return the fact that verified ``fields`` state.
 
     Raises ``MalformedMessage`` for a number or a time that is none, for a missing
-    out_trade_no, and for a success that does not say which transaction or how much.
+    out_trade_no, and for a success without its transaction or its amount.
     """
     fact = TradeFact(
         source=source,

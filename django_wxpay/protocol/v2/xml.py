@@ -1,8 +1,8 @@
-"""Which documents are let in: one flat layer of text under one root, in UTF-8, and nothing else.
+"""The XML codec of v2: one flat layer of text under one root, in UTF-8, and nothing else.
 
-xmltodict does the parsing; the door stands in front of it. The gateway's messages are a
-list of names and texts (protocol-v2 section 9), so whatever could be read in two ways, or
-could make a parser fetch, expand or nest, is refused before any signature is looked at.
+xmltodict does the parsing. The gateway's messages are a list of names and texts (protocol-v2
+section 9), so whatever could be read in two ways, or could make a parser fetch, expand or nest,
+is refused before any signature is checked.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ def decode_xml(body: bytes, *, root: str = "xml", limit: int = LARGEST_BODY) -> 
     """
     if len(body) > limit:
         raise MessageTooLarge(f"the document is larger than {limit} bytes")
-    # expat follows the marks of UTF-16, whichever encoding it is told.
+    # expat follows the marks of UTF-16, whichever encoding it is given.
     if b"\0" in body or body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise MalformedMessage("the document is not in UTF-8")
     try:
-        document = xmltodict.parse(body, encoding="utf-8", expat=_Door, strip_whitespace=False)
+        document = xmltodict.parse(body, encoding="utf-8", expat=_Expat, strip_whitespace=False)
     except MalformedMessage:
         raise
     except (expat.ExpatError, ValueError) as error:
@@ -73,8 +73,8 @@ def plain_text(value: object) -> str:
     raise TypeError(f"a parameter is text or a whole number, not {type(value).__name__}")
 
 
-class _Door:
-    """Stands where xmltodict expects its ``expat`` and hands it a parser that is on guard."""
+class _Expat:
+    """What xmltodict takes as its ``expat`` module: a parser that refuses what we refuse."""
 
     @staticmethod
     def ParserCreate(  # noqa: N802 - the name xmltodict calls

@@ -1,4 +1,4 @@
-"""The ``Authorization`` header of a request: how it is made, and how it is taken apart.
+"""The ``Authorization`` header of a request: building and reading it.
 
 What is signed is the method, the path with its query exactly as sent, the time, a nonce and
 the octets of the body (protocol-v3 sections 2.1 and 2.2). The host is not in it.
@@ -73,7 +73,7 @@ def request_message(
 
 
 def read_authorization(header: str) -> Authorization | None:
-    """Return what an ``Authorization`` header says, its pairs in any order.
+    """Return the values of an ``Authorization`` header, its pairs in any order.
 
     None unless it has our scheme and the five values, each once, in quotes.
     """

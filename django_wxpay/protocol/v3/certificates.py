@@ -1,7 +1,7 @@
-"""Which platform certificates there are, by their serials (protocol-v3 section 2.6).
+"""Platform certificates and the list of them (protocol-v3 section 2.6).
 
 A serial is 40 hexadecimal digits with its leading zeros. Every certificate in a list has to
-be the one its entry names, or the list is not believed.
+be the one its entry names, or the list is refused.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from django_wxpay.protocol.v3.keys import (
     load_certificate,
     load_private_key,
 )
-from django_wxpay.protocol.v3.reading import inner, moment, text
+from django_wxpay.protocol.v3.reading import child, moment, text
 from django_wxpay.protocol.v3.signing import key_name
 
 
@@ -75,7 +75,7 @@ def read_certificate_list(body: bytes, api_v3_key: str) -> tuple[PlatformCertifi
 
 
 def certificate_matches_key(certificate_pem: str | bytes, private_key: PrivateKey) -> bool:
-    """Say whether the certificate certifies ``private_key``; neither may be unreadable."""
+    """Return whether the certificate certifies ``private_key``; neither may be unreadable."""
     certified = certified_key(load_certificate(certificate_pem))
     own = load_private_key(private_key).public_key()
     return certified.public_numbers() == own.public_numbers()
@@ -91,7 +91,7 @@ def _entries(body: bytes) -> list[object]:
 def _certificate(entry: object, api_v3_key: str) -> PlatformCertificate:
     if not isinstance(entry, dict):
         raise MalformedMessage("an entry of the list is not an object")
-    pem = unseal(inner(entry, "encrypt_certificate"), api_v3_key)
+    pem = unseal(child(entry, "encrypt_certificate"), api_v3_key)
     certificate = _read_sealed(pem)
     if key_name(text(entry, "serial_no")) != certificate.serial_no:
         raise MalformedMessage("a certificate is not the one its entry names")
@@ -112,7 +112,8 @@ def _read_sealed(pem: bytes) -> PlatformCertificate:
 
 
 def _stripped(value: Any) -> Any:
-    # A published example has "effective_time " with a blank behind it (protocol-v3 section 2.6).
+    # A published example has "effective_time " with a blank behind it (protocol-v3
+    # section 2.6).
     if isinstance(value, dict):
         return {name.strip(): _stripped(held) for name, held in value.items()}
     return [_stripped(held) for held in value] if isinstance(value, list) else value

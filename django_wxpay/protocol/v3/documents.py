@@ -1,7 +1,7 @@
-"""Which JSON is let in: one object in UTF-8 that every reader reads alike and a database holds.
+"""The JSON codec of APIv3: one object in UTF-8 that every parser reads alike.
 
-Numbers that are none, members that occur twice, towers of brackets and texts that no
-database stores are refused here, before anything looks at what the document says.
+NaN and infinities, members that occur twice, deep nesting and texts that no database stores are
+refused here, before anything reads the document.
 """
 
 from __future__ import annotations

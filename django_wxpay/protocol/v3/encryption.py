@@ -1,13 +1,8 @@
-"""How callbacks and certificates are sealed: AES-256-GCM under the APIv3 key.
+"""The two encryptions of APIv3: AES-256-GCM for resources, RSAES-OAEP for personal data.
 
-The 16 octets of the tag stand at the end of the ciphertext and cover ``associated_data``,
-which may be absent (protocol-v3 sections 2.6 and 6.1).
-
-How a person's data is sealed inside a body: RSAES-OAEP with SHA-1 (protocol-v3 section 9).
-
-SHA-1 is the protocol's choice, as OAEP's mask and label, where its collisions do no harm.
-What we send is sealed with the key named in ``Wechatpay-Serial``; what comes back is sealed
-with our own certificate's.
+Callbacks and certificates are sealed under the APIv3 key (protocol-v3 sections 2.6 and 6.1). A
+person's data inside a body is sealed for its reader (protocol-v3 section 9): what we send with
+the key named in ``Wechatpay-Serial``, what comes back with our own certificate's.
 """
 
 from __future__ import annotations
@@ -36,7 +31,8 @@ class TagMismatch(NotAuthentic):
     """A seal that our APIv3 key does not open.
 
     In a message whose signature is good it means that the key is wrong, or has just been
-    changed: our own trouble, to be answered 5xx so that it is sent again (protocol-v3 section 6.1).
+    changed: our own fault, to be answered 5xx so that it is sent again (protocol-v3
+    section 6.1).
     """
 
 
@@ -113,11 +109,13 @@ def _ciphertext(resource: Mapping[str, Any]) -> bytes:
         sealed = base64.b64decode(_octets(resource, "ciphertext"), validate=True)
     except ValueError:
         raise MalformedMessage("the resource's ciphertext is not base64") from None
+    # The tag stands at its end, and covers associated_data too (protocol-v3 section 6.1).
     if len(sealed) < _TAG_LENGTH:
         raise MalformedMessage("the resource's ciphertext is too short")
     return sealed
 
 
+# SHA-1 is the protocol's choice; as OAEP's mask and label its collisions do no harm.
 _PADDING: Final = OAEP(mgf=MGF1(algorithm=SHA1()), algorithm=SHA1(), label=None)  # noqa: S303
 
 

@@ -1,9 +1,9 @@
-"""The terms of an order that APIv3 can carry, and their rules (protocol-v3 sections 3.2, 4.2).
+"""The terms of an order that APIv3 takes, and the rule of each (protocol-v3 sections 3.2, 4.2).
 
-The names are the one vocabulary's, v2's; the limits are those of the family the merchant
-belongs to. A parameter that the family has no place for is refused, since the gateway
-refuses members it does not know and nothing is dropped in silence. ``product_id`` is the
-shop's own number for what NATIVE sells: it stays with the order and is not sent.
+The names are v2's; the limits are those of the family the merchant belongs to. A parameter that
+the family has no place for is refused, because the gateway refuses members it does not know, and
+nothing is dropped in silence. ``product_id`` is the shop's own number for what NATIVE sells: it
+stays with the order and is not sent.
 """
 
 from __future__ import annotations
@@ -169,11 +169,12 @@ def _check_scene(terms: OrderTerms, region: Region) -> None:
         raise InvalidOrder("scene_info", "no h5_info", "MWEB needs scene_info with h5_info")
     if not is_mweb and "h5_info" in scene:
         raise InvalidOrder("scene_info", "h5_info has no place here", "h5_info is for MWEB alone")
-    # The official examples name the store's id alone, and no browser (protocol-v3 section 3.2).
+    # The official examples name the store's id alone, and no browser (protocol-v3
+    # section 3.2).
     if is_mweb and region is Region.GLOBAL and "store_info" not in scene:
         rule = "a global MWEB order needs scene_info with store_info"
         raise InvalidOrder("scene_info", "no store_info", rule)
-    # Mainland wants the payer's address in every scene_info there is (protocol-v3 section 4.2).
+    # Mainland wants the payer's address in every scene_info (protocol-v3 section 4.2).
     has_scene = bool(scene or terms.device_info) and region is Region.MAINLAND
     if (is_mweb or has_scene) and not terms.spbill_create_ip:
         raise InvalidOrder("spbill_create_ip", "missing", IpAddress().text)

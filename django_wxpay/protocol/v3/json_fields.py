@@ -1,9 +1,8 @@
-"""How the two JSON parameters, ``detail`` and ``scene_info``, become members of a v3 body.
+"""Translation of the two JSON parameters, ``detail`` and ``scene_info``, to a v3 body.
 
-Orders speak v2's names (protocol-v2 sections 3.3 and 3.5); both families of APIv3 have
-names of their own (protocol-v3 sections 3.2 and 4.2). The tables hold what each member is
-called there. The gateway refuses members it does not know, so one without a place is an
-error here, never dropped in silence.
+Orders have v2's names (protocol-v2 sections 3.3 and 3.5); both families of APIv3 have names of
+their own (protocol-v3 sections 3.2 and 4.2), which the tables hold. The gateway refuses members
+it does not know, so one without a place is an error here, never dropped in silence.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ Reader = Callable[[Any, Region], Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Member:
     """One member: what it is called in each family (None: it has no place there)."""
 
     read: Reader
@@ -39,7 +38,7 @@ class Part:
 def detail_of(content: Mapping[str, Any], region: Region) -> dict[str, Any]:
     """Return a parsed ``detail`` as the gateway of ``region`` takes it.
 
-    Raises ``ValueError`` with a sentence that says what is wrong and quotes no value.
+    Raises ``ValueError`` with a sentence about what is wrong that quotes no value.
     """
     return _translated(content, _DETAIL, region)
 
@@ -50,12 +49,12 @@ def scene_of(content: Mapping[str, Any], region: Region) -> dict[str, Any]:
 
 
 def detail_problem(content: Mapping[str, Any], region: Region) -> str:
-    """Say what is wrong with a parsed ``detail``; "" when nothing is."""
+    """Return what is wrong with a parsed ``detail``, or ""."""
     return _problem(detail_of, content, region)
 
 
 def scene_problem(content: Mapping[str, Any], region: Region) -> str:
-    """Say what is wrong with a parsed ``scene_info``; "" when nothing is."""
+    """Return what is wrong with a parsed ``scene_info``, or ""."""
     return _problem(scene_of, content, region)
 
 
@@ -72,26 +71,26 @@ def _problem(
 
 
 def _translated(
-    content: Mapping[str, Any], parts: Mapping[str, Part], region: Region
+    content: Mapping[str, Any], members: Mapping[str, Member], region: Region
 ) -> dict[str, Any]:
     translated: dict[str, Any] = {}
     for name, value in content.items():
-        part = parts.get(name)
-        there = part.name(region) if part else None
-        if part is None or there is None:
+        member = members.get(name)
+        there = member.name(region) if member else None
+        if member is None or there is None:
             raise ValueError(f"{name[:32]} has no place in APIv3 of this region")
         if there in translated:
-            raise ValueError(f"{name} says again what another member says")
-        translated[there] = _read(part, name, value, region)
-    for name, part in parts.items():
-        if part.required and name not in content:
+            raise ValueError(f"{name} repeats another member")
+        translated[there] = _read(member, name, value, region)
+    for name, member in members.items():
+        if member.required and name not in content:
             raise ValueError(f"{name} is missing")
     return translated
 
 
-def _read(part: Part, name: str, value: object, region: Region) -> Any:
+def _read(member: Member, name: str, value: object, region: Region) -> Any:
     try:
-        return part.read(value, region)
+        return member.read(value, region)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
 
@@ -118,17 +117,17 @@ def _whole(least: int) -> Reader:
     return read
 
 
-def _object(parts: Mapping[str, Part]) -> Reader:
+def _object(members: Mapping[str, Member]) -> Reader:
     def read(value: object, region: Region) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise ValueError("not an object")
-        return _translated(value, parts, region)
+        return _translated(value, members, region)
 
     return read
 
 
-def _list(parts: Mapping[str, Part]) -> Reader:
-    read_one = _object(parts)
+def _list(members: Mapping[str, Member]) -> Reader:
+    read_one = _object(members)
 
     def read(value: object, region: Region) -> list[dict[str, Any]]:
         if not isinstance(value, list) or not value:
@@ -155,32 +154,32 @@ _GOODS_ID: Final = _text(
 )
 
 _LINE: Final = {
-    "goods_id": Part(_GOODS_ID, "merchant_goods_id", "goods_id", required=True),
-    "wxpay_goods_id": Part(_short(32), "wechatpay_goods_id", "wxpay_goods_id"),
-    "goods_name": Part(_short(256), "goods_name", "goods_name"),
-    "quantity": Part(_whole(1), "quantity", "quantity", required=True),
-    "price": Part(_whole(0), "unit_price", "price", required=True),
+    "goods_id": Member(_GOODS_ID, "merchant_goods_id", "goods_id", required=True),
+    "wxpay_goods_id": Member(_short(32), "wechatpay_goods_id", "wxpay_goods_id"),
+    "goods_name": Member(_short(256), "goods_name", "goods_name"),
+    "quantity": Member(_whole(1), "quantity", "quantity", required=True),
+    "price": Member(_whole(0), "unit_price", "price", required=True),
 }
 _DETAIL: Final = {
-    "cost_price": Part(_whole(0), "cost_price", "cost_price"),
-    "receipt_id": Part(_short(32), "invoice_id", "receipt_id"),
-    "goods_detail": Part(_list(_LINE), "goods_detail", "goods_detail", required=True),
+    "cost_price": Member(_whole(0), "cost_price", "cost_price"),
+    "receipt_id": Member(_short(32), "invoice_id", "receipt_id"),
+    "goods_detail": Member(_list(_LINE), "goods_detail", "goods_detail", required=True),
 }
 _STORE: Final = {
-    "id": Part(_short(32), "id", "id", required=True),
-    "name": Part(_short(256), "name", "name"),
-    "area_code": Part(_short(32), "area_code", None),
-    "address": Part(_short(512), "address", "address"),
+    "id": Member(_short(32), "id", "id", required=True),
+    "name": Member(_short(256), "name", "name"),
+    "area_code": Member(_short(32), "area_code", None),
+    "address": Member(_short(512), "address", "address"),
 }
 _H5: Final = {
-    "type": Part(_h5_type, "type", None, required=True),
-    "wap_url": Part(_short(128), "app_url", None),
-    "wap_name": Part(_short(64), "app_name", None),
-    "app_name": Part(_short(64), "app_name", None),
-    "bundle_id": Part(_short(128), "bundle_id", None),
-    "package_name": Part(_short(128), "package_name", None),
+    "type": Member(_h5_type, "type", None, required=True),
+    "wap_url": Member(_short(128), "app_url", None),
+    "wap_name": Member(_short(64), "app_name", None),
+    "app_name": Member(_short(64), "app_name", None),
+    "bundle_id": Member(_short(128), "bundle_id", None),
+    "package_name": Member(_short(128), "package_name", None),
 }
 _SCENE: Final = {
-    "store_info": Part(_object(_STORE), "store_info", "store_info"),
-    "h5_info": Part(_object(_H5), "h5_info", None),
+    "store_info": Member(_object(_STORE), "store_info", "store_info"),
+    "h5_info": Member(_object(_H5), "h5_info", None),
 }

@@ -1,8 +1,4 @@
-"""What counts as an RSA key, and that a PEM is read only once.
-
-Reading a private key takes as long as a hundred signatures, because its numbers are
-checked. So a key is read when it is first used and kept under the PEM's own content.
-"""
+"""RSA keys and certificates from PEMs, each read once and cached under its content."""
 
 from __future__ import annotations
 
@@ -19,6 +15,7 @@ from django_wxpay.protocol.errors import ConfigurationError
 PrivateKey = str | bytes | RSAPrivateKey
 PublicKey = str | bytes | RSAPublicKey
 
+# Reading a private key takes as long as a hundred signatures, because its numbers are checked.
 # A process has a few merchants, each with a key of its own and a few of WeChat Pay's.
 _KEPT: Final = 256
 _UNREADABLE: Final = (ValueError, TypeError, UnsupportedAlgorithm)

@@ -17,7 +17,7 @@ from django_wxpay.protocol.merchants import Api, Merchant
 from django_wxpay.protocol.notices import Notice
 from django_wxpay.protocol.v3.documents import read_object
 from django_wxpay.protocol.v3.encryption import decrypt_resource
-from django_wxpay.protocol.v3.reading import inner, text
+from django_wxpay.protocol.v3.reading import child, text
 from django_wxpay.protocol.v3.refunds import refund_fact
 from django_wxpay.protocol.v3.trades import trade_fact
 
@@ -38,7 +38,7 @@ def read_notice(body: bytes, *, merchant: Merchant) -> Notice:
     event_id, event_type = text(envelope, "id"), text(envelope, "event_type")
     if not event_id or not event_type:
         raise MalformedMessage("a notice without id or event_type")
-    resource = decrypt_resource(inner(envelope, "resource"), merchant.api_v3_key)
+    resource = decrypt_resource(child(envelope, "resource"), merchant.api_v3_key)
     fact: TradeFact | RefundFact | None = None
     if event_type == _PAID:
         fact = trade_fact(resource, source="v3.notice")

@@ -1,9 +1,9 @@
-"""How one member of an object is read: strictly, where money or identity hangs on it.
+"""Readers of one member of a JSON object: strict where money or identity hangs on it.
 
-The gateway leaves out what it has nothing to say about, or sends null (protocol-v3 section
-1.4); both are absence here. A value of another type than documented is a
-``MalformedMessage`` that names the member and repeats nothing of it. The readers at the end
-are for what only describes: they leave out what cannot be read.
+The gateway leaves out what it has no value for, or sends null (protocol-v3 section 1.4); both
+are absence here. In the strict readers a value of another type than documented is a
+``MalformedMessage`` that names the member and repeats nothing of it. The ``optional_`` readers
+are for members that only describe, so they leave out what cannot be read.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def text(holder: Members, *names: str) -> str:
     return ""
 
 
-def whole(holder: Members, name: str, *, most: int = LARGEST) -> int | None:
+def integer(holder: Members, name: str, *, most: int = LARGEST) -> int | None:
     """Return the whole number from 0 to ``most`` under ``name``, None if there is none."""
     value = holder.get(name)
     if value is None:
@@ -42,7 +42,7 @@ def whole(holder: Members, name: str, *, most: int = LARGEST) -> int | None:
     return value
 
 
-def inner(holder: Members, name: str) -> Members:
+def child(holder: Members, name: str) -> Members:
     """Return the object under ``name``, empty if there is none."""
     value = holder.get(name)
     if value is None:
@@ -54,31 +54,30 @@ def inner(holder: Members, name: str) -> Members:
 
 def moment(holder: Members, name: str) -> datetime | None:
     """Return the time under ``name``, None if there is none."""
-    said = text(holder, name)
+    value = text(holder, name)
     try:
-        return parse_rfc3339(said) if said else None
+        return parse_rfc3339(value) if value else None
     except ValueError:
         raise MalformedMessage(f"{name} is not a time of RFC 3339") from None
 
 
 def objects(holder: Members, *names: str) -> list[dict[str, Any]]:
-    """Return the objects in the first of ``names`` that is a list; what else it holds is left."""
+    """Return the objects in the first of ``names`` that is a list, without its other items."""
     lists = (holder.get(name) for name in names)
-    first = next((held for held in lists if isinstance(held, list)), [])
+    first = next((value for value in lists if isinstance(value, list)), [])
     return [item for item in first if isinstance(item, dict)]
 
 
-def word(holder: Members, *names: str) -> str:
-    """Return the text under the first of ``names`` that has one, else ""; never raises."""
+def optional_text(holder: Members, *names: str) -> str:
     values = (holder.get(name) for name in names)
     return next((value for value in values if value and isinstance(value, str)), "")
 
 
-def count(holder: Members, *names: str) -> int | None:
-    """Return the number under the first of ``names`` that has a readable one; never raises."""
+def optional_integer(holder: Members, *names: str) -> int | None:
+    """Return the number under the first of ``names`` that has a readable one."""
     for name in names:
         try:
-            number = whole(holder, name)
+            number = integer(holder, name)
         except MalformedMessage:
             continue
         if number is not None:

@@ -1,7 +1,7 @@
-"""How a refund object becomes a fact, from a callback or an answer, of either family.
+"""Reading of a refund object, from a callback or an answer, of either family.
 
-A callback says ``refund_id`` and ``refund_status`` where an answer says ``id`` (global) and
-``status``; closed has three spellings (protocol-v3 sections 3.6, 4.4 and 6.3).
+A callback has ``refund_id`` and ``refund_status`` where an answer has ``id`` (global) and
+``status`` (protocol-v3 sections 3.6, 4.4 and 6.3).
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from typing import Final
 
 from django_wxpay.protocol.errors import MalformedMessage
 from django_wxpay.protocol.facts import RefundFact, RefundStatus
-from django_wxpay.protocol.v3.reading import Members, inner, moment, text, whole
+from django_wxpay.protocol.v3.reading import Members, child, integer, moment, text
 
+# CLOSED has three spellings (protocol-v3 section 8.2).
 _STATUSES: Final = {
     "PROCESSING": RefundStatus.PROCESSING,
     "SUCCESS": RefundStatus.SUCCESS,
@@ -26,13 +27,13 @@ def refund_fact(refund: Members, *, source: str) -> RefundFact:
     """Return the fact that a verified refund object states.
 
     Raises ``MalformedMessage`` for an unknown status, a number or a time that is none, and
-    a refund that does not say which it is or how much.
+    a refund without its numbers or its amount.
     """
     status = _STATUSES.get(text(refund, "refund_status", "status"))
     if status is None:
         raise MalformedMessage("there is no refund_status that we know")
-    amount = inner(refund, "amount")
-    refund_fee = whole(amount, "refund")
+    amount = child(refund, "amount")
+    refund_fee = integer(amount, "refund")
     if not refund_fee:
         raise MalformedMessage("a refund without its amount")
     fact = RefundFact(
@@ -45,7 +46,7 @@ def refund_fact(refund: Members, *, source: str) -> RefundFact:
         refund_id=text(refund, "refund_id", "id"),
         refund_status=status,
         refund_fee=refund_fee,
-        total_fee=whole(amount, "total"),
+        total_fee=integer(amount, "total"),
         # Domestic callbacks name no currency; that family has one (protocol-v3 section 6.3).
         fee_type=text(amount, "currency") or "CNY",
         success_time=moment(refund, "success_time"),

@@ -1,4 +1,4 @@
-"""What a verified answer of the v3 gateway says (protocol-v3 sections 3.2, 3.3, 4.2 and 4.3).
+"""Readers of verified APIv3 answers (protocol-v3 sections 3.2, 3.3, 4.2 and 4.3).
 
 The signature over the octets has been checked before anything here looks at them. What
 cannot be read is a ``BadAnswer``, and an answer about another order a ``BadSignature``.
@@ -8,18 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Any, Final
 
 from django_wxpay.protocol.errors import BadAnswer, BadSignature, MalformedMessage
-from django_wxpay.protocol.facts import PrepayGrant, TradeFact, TradeType
+from django_wxpay.protocol.facts import PrepayGrant, ReplySummary, TradeFact, TradeType
 from django_wxpay.protocol.merchants import Merchant
 from django_wxpay.protocol.orders import OrderRef, OrderTerms
+from django_wxpay.protocol.v3.client_parameters import SIGN_TYPE
 from django_wxpay.protocol.v3.documents import read_object
-from django_wxpay.protocol.v3.errors import V3Error, read_error
+from django_wxpay.protocol.v3.errors import read_error
 from django_wxpay.protocol.v3.reading import text
 from django_wxpay.protocol.v3.trades import trade_fact
 
-__all__ = ["V3Error", "read_error", "read_grant", "read_query", "read_trade"]
+# The widths of payitil/report (protocol-v2 section 8.1).
+_LONGEST_CODE: Final = 32
+_LONGEST_TEXT: Final = 128
 
 # What the paying client needs of each trade type; nothing else has to be there.
 _NEEDED: Final = {
@@ -37,12 +41,13 @@ def read_grant(body: bytes, terms: OrderTerms) -> PrepayGrant:
     what the trade type needs.
     """
     try:
-        said = read_object(body)
+        answer = read_object(body)
         grant = PrepayGrant(
-            prepay_id=text(said, "prepay_id"),
+            prepay_id=text(answer, "prepay_id"),
             trade_type=terms.trade_type,
-            code_url=text(said, "code_url"),
-            mweb_url=text(said, "h5_url", "mweb_url"),
+            code_url=text(answer, "code_url"),
+            mweb_url=text(answer, "h5_url", "mweb_url"),
+            sign_type=SIGN_TYPE,
         )
     except MalformedMessage as error:
         raise BadAnswer(str(error)) from error
@@ -72,7 +77,27 @@ def read_query(body: bytes, ref: OrderRef, *, merchant: Merchant) -> TradeFact:
         raise BadSignature("the answer is about another order")
     if fact.sub_mch_id != ref.sub_mch_id:
         raise BadSignature("the answer is for another sub_mchid")
-    # Absent where the order named none; the question has named it then.
+    # The answer may leave out the appid (protocol-v3 section 3.3); the request has named it.
     if (fact.appid or ref.appid) != ref.appid:
         raise BadSignature("the answer is for another appid")
     return replace(fact, appid=ref.appid)
+
+
+def summarise(status: int, body: bytes) -> ReplySummary:
+    """Return what an answer claims in the words of payitil/report, verified or not; never raises.
+
+    That interface is v2's, so an answer of APIv3 is reported in v2's words: success is SUCCESS
+    twice, a refusal SUCCESS and FAIL, and its code is the table's.
+    """
+    # A 202 has accepted the request and not decided it (protocol-v3 section 7.1).
+    if status < 400 and status != HTTPStatus.ACCEPTED:
+        return ReplySummary(return_code="SUCCESS", result_code="SUCCESS")
+    error = read_error(status, body)
+    if not error.code and status != HTTPStatus.TOO_MANY_REQUESTS:
+        return ReplySummary()
+    return ReplySummary(
+        return_code="SUCCESS",
+        result_code="FAIL",
+        err_code=error.row.code[:_LONGEST_CODE],
+        err_code_des=error.message[:_LONGEST_TEXT],
+    )

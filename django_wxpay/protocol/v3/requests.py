@@ -1,16 +1,12 @@
-"""Where a v3 request goes: its path by region and mode, percent-encoded as it is sent.
+"""Requests of APIv3: paths by region and mode, and our names mapped to the family's own.
 
-The global family has one set of paths for both modes; mainland keeps institutions under
-``/partner`` (protocol-v3 sections 3.1 and 4.1). Whose order it is stands in the query.
-
-What is sent: the terms of an order as the body of a v3 request, and the three other calls.
-
-One identity group a body, our names mapped to the family's own (protocol-v3 sections 3.2,
-4.2 and 4.7). The bytes returned are the bytes to sign and to send.
+The bytes returned are the bytes to sign and to send, percent-encoded where they are a path.
+Sources: protocol-v3 sections 3.1 to 3.4, 4.1 to 4.3 and 4.7.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote, urlencode
@@ -22,20 +18,24 @@ from django_wxpay.protocol.orders import OrderRef, OrderTerms
 from django_wxpay.protocol.rules import parse_object
 from django_wxpay.protocol.times import to_rfc3339
 from django_wxpay.protocol.v3.documents import write_object
-from django_wxpay.protocol.v3.fields import SOONEST_EXPIRY, check_terms_v3
 from django_wxpay.protocol.v3.json_fields import detail_of, scene_of
 
 # The older fusion-wallet family is the same under "/hk/v3" (protocol-v3 section 1.1).
 GLOBAL_PREFIX: Final = "/v3/global"
 
+_NUMBERS: Final = (
+    (re.compile("/out-trade-no/[^/]+"), "/out-trade-no/{out_trade_no}"),
+    (re.compile("/id/[^/]+"), "/id/{transaction_id}"),
+)
 _MAINLAND: Final = {
     Mode.COMMON: "/v3/pay/transactions",
+    # Mainland keeps institutions apart (protocol-v3 section 4.1).
     Mode.INSTITUTIONAL: "/v3/pay/partner/transactions",
 }
 
 
 def transactions_path(region: Region, mode: Mode, *, prefix: str = GLOBAL_PREFIX) -> str:
-    """Return the path below which the orders of this region and mode live."""
+    """Return the path that the orders of this region and mode have in common."""
     return f"{prefix}/transactions" if region is Region.GLOBAL else _MAINLAND[mode]
 
 
@@ -49,7 +49,7 @@ def create_path(trade_type: str, region: Region, mode: Mode, *, prefix: str = GL
 def query_target(ref: OrderRef, merchant: Merchant, *, prefix: str = GLOBAL_PREFIX) -> str:
     """Return path and query for asking after an order, by transaction_id where it is known."""
     home = transactions_path(merchant.region, merchant.mode, prefix=prefix)
-    by = f"id/{_part(ref.transaction_id)}" if ref.transaction_id else _by_number(ref)
+    by = f"id/{_quoted(ref.transaction_id)}" if ref.transaction_id else _by_number(ref)
     return f"{home}/{by}?{urlencode(identity(merchant, ref.sub_mch_id))}"
 
 
@@ -59,39 +59,32 @@ def close_target(ref: OrderRef, merchant: Merchant, *, prefix: str = GLOBAL_PREF
     return f"{home}/{_by_number(ref)}/close"
 
 
+def interface_url(url: str) -> str:
+    """Return ``url`` without what names one order, so that calls can be counted together."""
+    interface, _, _ = url.partition("?")
+    for number, name in _NUMBERS:
+        interface = number.sub(name, interface)
+    return interface
+
+
 def certificates_target(region: Region, *, prefix: str = GLOBAL_PREFIX) -> str:
     """Return the path of the platform certificates (protocol-v3 section 2.6)."""
     return f"{prefix if region is Region.GLOBAL else '/v3'}/certificates"
 
 
 def identity(merchant: Merchant, sub_mch_id: str) -> dict[str, str]:
-    """Return the members that say whose order it is: one group, never both.
-
-    Source: protocol-v3 section 3.1.
-    """
+    """Return the one group of members that names the order's owner (protocol-v3 section 3.1)."""
     if merchant.mode is Mode.INSTITUTIONAL:
         return {"sp_mchid": merchant.mch_id, "sub_mchid": sub_mch_id}
     return {"mchid": merchant.mch_id}
 
 
 def _by_number(ref: OrderRef) -> str:
-    return f"out-trade-no/{_part(ref.out_trade_no)}"
+    return f"out-trade-no/{_quoted(ref.out_trade_no)}"
 
 
-def _part(text: str) -> str:
+def _quoted(text: str) -> str:
     return quote(text, safe="*")
-
-
-__all__ = [
-    "GLOBAL_PREFIX",
-    "SOONEST_EXPIRY",
-    "V3Request",
-    "certificates_request",
-    "check_terms_v3",
-    "close_request",
-    "place_request",
-    "query_request",
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +99,13 @@ class V3Request:
 def place_request(
     terms: OrderTerms, *, merchant: Merchant, prefix: str = GLOBAL_PREFIX
 ) -> V3Request:
-    """Return the request that places an order whose terms ``check_terms_v3`` let through."""
+    """Return the request that places an order whose terms passed ``check_terms_v3``."""
     target = create_path(terms.trade_type, merchant.region, merchant.mode, prefix=prefix)
     return V3Request("POST", target, write_object(_create_body(terms, merchant)))
 
 
 def query_request(ref: OrderRef, *, merchant: Merchant, prefix: str = GLOBAL_PREFIX) -> V3Request:
-    """Return the request that asks how an order stands (protocol-v3 sections 3.3 and 4.3)."""
+    """Return the request that queries an order (protocol-v3 sections 3.3 and 4.3)."""
     return V3Request("GET", query_target(ref, merchant, prefix=prefix))
 
 
@@ -145,7 +138,7 @@ def _create_body(terms: OrderTerms, merchant: Merchant) -> dict[str, Any]:
     return {name: value for name, value in body.items() if value not in _NOTHING}
 
 
-# Null and empty members are not sent (protocol-v3 section 1.4); false says something.
+# Null and empty members are not sent (protocol-v3 section 1.4); false is a value.
 _NOTHING: Final[tuple[Any, ...]] = ("", None, {}, [])
 
 
@@ -194,10 +187,10 @@ def _detail(terms: OrderTerms, region: Region) -> dict[str, Any]:
 
 def _scene(terms: OrderTerms, region: Region) -> dict[str, Any]:
     scene = {"payer_client_ip": terms.spbill_create_ip, "device_id": terms.device_info}
-    said = {name: value for name, value in scene.items() if value}
+    known = {name: value for name, value in scene.items() if value}
     if not terms.scene_info:
-        return said
+        return known
     try:
-        return {**said, **scene_of(parse_object(terms.scene_info) or {}, region)}
+        return {**known, **scene_of(parse_object(terms.scene_info) or {}, region)}
     except ValueError as error:
         raise InvalidOrder("scene_info", str(error)) from error

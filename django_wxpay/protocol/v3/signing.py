@@ -1,12 +1,8 @@
-"""The one signature of APIv3, WECHATPAY2-SHA256-RSA2048 (protocol-v3 section 2).
+"""The signature of APIv3, and the headers that carry WeChat Pay's (protocol-v3 section 2).
 
-RSASSA-PKCS1-v1_5 over SHA-256, in base64 on one line. The same text signs alike every time.
-
-Which answers and callbacks carry a signature of WeChat Pay's at all, and over what.
-
-Four headers say who signed, when and how; the message is the time, the nonce and the body
-as received (protocol-v3 section 2.3). Whose key it is has to be found by the exact name in
-``Wechatpay-Serial``, never by trying the keys there are.
+It is WECHATPAY2-SHA256-RSA2048: RSASSA-PKCS1-v1_5 over SHA-256, in base64 on one line. Answers
+and callbacks are signed over the time, the nonce and the body as received (protocol-v3 section
+2.3). The key is found by the exact name in ``Wechatpay-Serial``, never by trying all.
 """
 
 from __future__ import annotations
@@ -25,6 +21,24 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from django_wxpay.protocol.errors import ConfigurationError
 from django_wxpay.protocol.v3.keys import PrivateKey, PublicKey, load_private_key, load_public_key
 
+# A message this old, or this far ahead, is refused (protocol-v3 section 2.3, rule 3).
+WINDOW_S: Final = 300
+
+SCHEME: Final = "WECHATPAY2-SHA256-RSA2048"
+
+PUBLIC_KEY_ID: Final = "PUB_KEY_ID_"
+PROBE: Final = "WECHATPAY/SIGNTEST/"
+
+_TYPE: Final = "wechatpay-signature-type"
+_HEADERS: Final = {
+    "timestamp": "wechatpay-timestamp",
+    "nonce": "wechatpay-nonce",
+    "serial": "wechatpay-serial",
+    "signature": "wechatpay-signature",
+}
+_VALUE: Final = re.compile("[!-~]{1,1024}")
+_SECONDS: Final = re.compile("[0-9]{1,12}")
+
 
 def sign(message: str | bytes, private_key: PrivateKey) -> str:
     """Return the base64 signature of ``message`` under ``private_key``, a PEM or a key.
@@ -36,7 +50,7 @@ def sign(message: str | bytes, private_key: PrivateKey) -> str:
 
 
 def verify(message: str | bytes, signature: str | bytes, public_key: PublicKey) -> bool:
-    """Say whether ``signature`` is that of ``message`` under the key ``public_key`` belongs to.
+    """Return whether ``signature`` is that of ``message`` under the key ``public_key`` belongs to.
 
     ``public_key`` is a key, its PEM, or the PEM of a certificate. Never raises: what is no
     base64, a probe (``WECHATPAY/SIGNTEST/``) and an unreadable key are all False (protocol-v3
@@ -59,28 +73,9 @@ def _octets(text: str | bytes) -> bytes:
     return text.encode() if isinstance(text, str) else text
 
 
-# A message this old, or this far ahead, is refused (protocol-v3 section 2.3, rule 3).
-WINDOW_S: Final = 300
-
-SCHEME: Final = "WECHATPAY2-SHA256-RSA2048"
-
-PUBLIC_KEY_ID: Final = "PUB_KEY_ID_"
-PROBE: Final = "WECHATPAY/SIGNTEST/"
-
-_TYPE: Final = "wechatpay-signature-type"
-_READ: Final = {
-    "timestamp": "wechatpay-timestamp",
-    "nonce": "wechatpay-nonce",
-    "serial": "wechatpay-serial",
-    "signature": "wechatpay-signature",
-}
-_VALUE: Final = re.compile("[!-~]{1,1024}")
-_SECONDS: Final = re.compile("[0-9]{1,12}")
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignatureHeaders:
-    """Who signed a message, when and how. ``serial`` names the key: see ``key_name``."""
+    """The four headers of a signature. ``serial`` names the key: see ``key_name``."""
 
     timestamp: str
     nonce: str
@@ -94,7 +89,7 @@ class SignatureHeaders:
 
 
 def read_signature_headers(headers: Mapping[str, str]) -> SignatureHeaders | None:
-    """Return what the ``Wechatpay-*`` headers say, whatever the case of their names.
+    """Return the ``Wechatpay-*`` headers of a signature, whatever the case of their names.
 
     None for a message that carries no signature we could check: a header is missing or no
     plain text, or the algorithm is not ours (SM2). No ``Wechatpay-Signature-Type`` means RSA.
@@ -102,7 +97,7 @@ def read_signature_headers(headers: Mapping[str, str]) -> SignatureHeaders | Non
     known = {name.lower(): value for name, value in headers.items()}
     if known.get(_TYPE, SCHEME) != SCHEME:
         return None
-    values = {field: known.get(name, "") for field, name in _READ.items()}
+    values = {field: known.get(name, "") for field, name in _HEADERS.items()}
     if not all(_VALUE.fullmatch(value) for value in values.values()):
         return None
     return SignatureHeaders(**values)
@@ -114,7 +109,7 @@ def verify_message(timestamp: str, nonce: str, body: bytes) -> bytes:
 
 
 def is_signed_by(headers: SignatureHeaders, body: bytes, *, public_key: PublicKey) -> bool:
-    """Say whether the signature in ``headers`` is that of ``body`` under ``public_key``.
+    """Return whether the signature in ``headers`` is that of ``body`` under ``public_key``.
 
     Never raises. Freshness is another question: ``is_fresh``.
     """
@@ -123,15 +118,15 @@ def is_signed_by(headers: SignatureHeaders, body: bytes, *, public_key: PublicKe
 
 
 def is_fresh(timestamp: str, now: int) -> bool:
-    """Say whether ``timestamp`` lies less than 300 s from ``now``, in seconds since 1970."""
+    """Return whether ``timestamp`` lies less than 300 s from ``now``, in seconds since 1970."""
     return bool(_SECONDS.fullmatch(timestamp)) and abs(now - int(timestamp)) < WINDOW_S
 
 
 def key_name(serial: str) -> str:
     """Return ``serial`` as keys are filed: certificate serials in upper case, ids untouched.
 
-    Leading zeros stay; a ``PUB_KEY_ID_...`` is a name, not a number (protocol-v3 section 2.3, rule
-    6).
+    Leading zeros stay; a ``PUB_KEY_ID_...`` is a name, not a number (protocol-v3 section 2.3,
+    rule 6).
     """
     return serial if serial.startswith(PUBLIC_KEY_ID) else serial.upper()
 

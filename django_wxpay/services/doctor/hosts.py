@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
-from django_wxpay.gateway import CallRecord, V2Gateway, V3Gateway
-from django_wxpay.protocol.error_codes import RETURN_FAIL, Verdict, outcome_of
+from django_wxpay.gateway import Busy, CallRecord, V2Gateway, V3Gateway
+from django_wxpay.protocol.error_codes import RETURN_FAIL
 from django_wxpay.protocol.errors import (
     BadSignature,
     ConfigurationError,
@@ -96,6 +96,9 @@ def _check(probe: Probe) -> Finding:
         _query(probe)
     except Refused as refusal:
         return _refused(probe, refusal)
+    except Busy as busy:
+        advice = "WeChat Pay is busy or briefly out of order: run this again in a minute."
+        return probe.finding(Subject.HOSTS, Level.WARNING, _words_of(busy.refusal), advice)
     except BadSignature as error:
         message = f"sends an answer that cannot be trusted: {one_line(str(error))}"
         return probe.finding(Subject.KEYS, Level.ERROR, message, _COMPARE_KEYS[probe.api])
@@ -137,7 +140,7 @@ def _query_unknown_order(gateway: V2Gateway | V3Gateway, probe: Probe) -> None:
     try:
         gateway.query(ref)
     except Refused as refusal:
-        if refusal.err_code != _NO_SUCH_ORDER or not _is_trusted(probe):
+        if refusal.kind != _NO_SUCH_ORDER or not _is_trusted(probe):
             raise
 
 
@@ -147,15 +150,16 @@ def _is_trusted(probe: Probe) -> bool:
 
 
 def _refused(probe: Probe, refusal: Refused) -> Finding:
-    message = f"refuses: {one_line(f'{refusal.err_code} {refusal.err_code_des}')}"
-    if refusal.err_code in _WRONG_SIGNATURE:
+    message = _words_of(refusal)
+    if refusal.kind in _WRONG_SIGNATURE:
         return probe.finding(Subject.KEYS, Level.ERROR, message, refusal.advice)
-    if refusal.err_code in _NO_CERTIFICATES:
+    if refusal.kind in _NO_CERTIFICATES:
         return probe.finding(Subject.KEYS, Level.ERROR, message, _SET_THE_PUBLIC_KEY)
-    if outcome_of(refusal.err_code).verdict is Verdict.RETRY:
-        advice = "WeChat Pay is busy or briefly out of order: run this again in a minute."
-        return probe.finding(Subject.HOSTS, Level.WARNING, message, advice)
     return probe.finding(Subject.CONFIGURATION, Level.ERROR, message, refusal.advice)
+
+
+def _words_of(refusal: Refused) -> str:
+    return f"refuses: {one_line(f'{refusal.err_code} {refusal.err_code_des}')}"
 
 
 def _unanswered(probe: Probe) -> Finding:

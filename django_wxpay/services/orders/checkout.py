@@ -52,5 +52,4 @@ def payment_parameters(prepay: Prepay) -> dict[str, str]:
     return gateways.gateway(prepay.order.merchant, api=api).parameters(
         prepay.order.terms(),
         prepay.grant(),
-        sign_type=prepay.sign_type,
     )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from django_wxpay.models import Order
-from django_wxpay.protocol.error_codes import outcome_of
-from django_wxpay.protocol.errors import Refused
+from django_wxpay.protocol.error_codes import refusal
+from django_wxpay.protocol.errors import OrderPaid
 from django_wxpay.protocol.facts import TradeFact, TradeState
 from django_wxpay.protocol.states import OPEN
 from django_wxpay.services import gateways
@@ -16,7 +16,7 @@ from django_wxpay.services.transitions.orders import apply_trade_fact
 def close_order(order: Order) -> Order:
     """Close it and return it up to date; an order that is closed already is returned as it is.
 
-    An order found to be paid becomes so, and the refusal (ORDERPAID) is raised. Raises
+    An order found to be paid becomes so, and ``OrderPaid`` is raised. Raises
     ``InsideTransaction``, ``Refused``, ``OutcomeUnknown``, ``BadSignature``. Source:
     protocol-v2 section 6.1.
     """
@@ -25,12 +25,11 @@ def close_order(order: Order) -> Order:
     if order.trade_state in {TradeState.CLOSED, TradeState.REVOKED}:
         return order
     if order.is_paid:
-        raise Refused("ORDERPAID", advice=outcome_of("ORDERPAID").advice)
+        raise refusal("ORDERPAID")
     try:
         gateways.gateway(order.merchant).close(order.ref())
-    except Refused as refused:
-        if refused.err_code == "ORDERPAID":
-            query_order(order)
+    except OrderPaid:
+        query_order(order)
         raise
     retry_on_lock(lambda: _apply(order))
     return order

@@ -8,8 +8,8 @@ from typing import Final
 
 from django_wxpay import conf
 from django_wxpay.models import Order, Prepay
-from django_wxpay.protocol.error_codes import outcome_of
-from django_wxpay.protocol.errors import OutcomeUnknown, Refused
+from django_wxpay.protocol.error_codes import refusal
+from django_wxpay.protocol.errors import OrderPaid, OutcomeUnknown, Refused
 from django_wxpay.protocol.facts import TradeState, TradeType
 from django_wxpay.protocol.merchants import Api
 from django_wxpay.protocol.states import OPEN, PAID
@@ -29,9 +29,9 @@ _MARGIN_S: Final = 5
 def unified_order(order: Order) -> Prepay:
     """Return a prepay the customer can pay with, asking the gateway only if there is none.
 
-    Safe to call again after any outcome. Raises ``InsideTransaction``, ``Refused`` (with
-    ORDERPAID or ORDERCLOSED also for an order known to be over), ``OutcomeUnknown`` with
-    the order kept, ``BadSignature``. Source: protocol-v2 sections 1.2, 3 and 3.8.
+    Safe to call again after any outcome. Raises ``InsideTransaction``, ``Refused``
+    (``OrderPaid`` or ``OrderClosed`` also for an order known to be over), ``OutcomeUnknown``
+    with the order kept, ``BadSignature``. Source: protocol-v2 sections 1.2, 3 and 3.8.
     """
     require_no_transaction("unified_order")
     patience_s = _longest_call_s(order)
@@ -59,7 +59,7 @@ def _refuse_ended(order: Order) -> None:
     state = TradeState(order.trade_state)
     if state not in OPEN:
         code = "ORDERPAID" if state in PAID else "ORDERCLOSED"
-        raise Refused(code, advice=outcome_of(code).advice)
+        raise refusal(code)
 
 
 def _longest_call_s(order: Order) -> float:
@@ -88,17 +88,17 @@ def _place(order: Order) -> Prepay:
     gateway = gateways.gateway(order.merchant)
     asked_at = clock.now()
     try:
-        placed = gateway.place(order.terms())
+        grant = gateway.place(order.terms())
     except Refused as refused:
         _note_refusal(order, refused)
         raise
     prepay = Prepay(
         order=order,
-        prepay_id=placed.grant.prepay_id,
-        trade_type=placed.grant.trade_type,
-        code_url=placed.grant.code_url,
-        mweb_url=placed.grant.mweb_url,
-        sign_type=placed.sign_type,
+        prepay_id=grant.prepay_id,
+        trade_type=grant.trade_type,
+        code_url=grant.code_url,
+        mweb_url=grant.mweb_url,
+        sign_type=grant.sign_type,
         created_at=asked_at,
         expires_at=_expiry(order, asked_at),
     )
@@ -116,7 +116,7 @@ def _note_refusal(order: Order, refused: Refused) -> None:
     order.err_code_des = refused.err_code_des[:256]
     order.updated_at = clock.now()
     order.save(update_fields=["err_code", "err_code_des", "updated_at"])
-    if refused.err_code == "ORDERPAID":
+    if isinstance(refused, OrderPaid):
         try:
             query_order(order)
         except (OutcomeUnknown, Refused):

@@ -10,7 +10,7 @@ from django_wxpay.protocol.errors import MalformedMessage
 from django_wxpay.protocol.merchants import Api
 from django_wxpay.protocol.v3.authorization import read_authorization
 from django_wxpay.protocol.v3.documents import read_object
-from django_wxpay.protocol.v3.reading import word
+from django_wxpay.protocol.v3.reading import optional_text
 from django_wxpay.simulator.control.paying import PaymentDetails, take_payment
 from django_wxpay.simulator.faults.catalogue import Stage
 from django_wxpay.simulator.faults.script import (
@@ -91,7 +91,7 @@ class _Exchange:
         if self.route.operation != "unifiedorder":
             return self.route.out_trade_no
         try:
-            return word(read_object(self.request.body), "out_trade_no")
+            return optional_text(read_object(self.request.body), "out_trade_no")
         except MalformedMessage:
             return ""
 

@@ -17,14 +17,16 @@ from django_wxpay.protocol.merchants import Mode, SignType
 from django_wxpay.protocol.money import CURRENCIES
 from django_wxpay.protocol.orders import OrderTerms
 from django_wxpay.protocol.v2 import decode_xml, encode_xml, verify
+from django_wxpay.protocol.v2.fields import (
+    check_closeorder,
+    check_orderquery,
+    check_unifiedorder,
+)
 from django_wxpay.protocol.v2.requests import (
     CLOSEORDER_RULES,
     ORDERQUERY_RULES,
     UNIFIEDORDER_RULES,
-    check_closeorder,
-    check_orderquery,
     check_terms,
-    check_unifiedorder,
     closeorder,
     json_text,
     orderquery,

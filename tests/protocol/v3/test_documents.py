@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from django_wxpay.protocol.errors import MalformedMessage, MessageTooLarge
 from django_wxpay.protocol.times import BEIJING, parse_rfc3339, to_rfc3339
 from django_wxpay.protocol.v3.documents import DEEPEST, LARGEST_BODY, read_object, write_object
-from django_wxpay.protocol.v3.reading import count, inner, moment, objects, text, whole, word
+from django_wxpay.protocol.v3.reading import (
+    child,
+    integer,
+    moment,
+    objects,
+    optional_integer,
+    optional_text,
+    text,
+)
 
 # Half a surrogate pair and NUL are JSON, but no database keeps them.
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
@@ -128,8 +136,8 @@ def test_absent_null_and_empty_members_are_absence():
 
     assert [text(holder, name) for name in ("null", "empty", "none")] == ["", "", ""]
     assert [moment(holder, name) for name in ("null", "empty", "none")] == [None, None, None]
-    assert [whole(holder, name) for name in ("null", "none")] == [None, None]
-    assert [inner(holder, name) for name in ("null", "none")] == [{}, {}]
+    assert [integer(holder, name) for name in ("null", "none")] == [None, None]
+    assert [child(holder, name) for name in ("null", "none")] == [{}, {}]
 
 
 @pytest.mark.parametrize("value", [1, True, [], {}, 1.0])
@@ -141,29 +149,29 @@ def test_what_is_no_text_is_refused(value):
 @pytest.mark.parametrize("value", [True, False, 1.0, "1", "", [], {}, -1, 2**31])
 def test_what_is_no_whole_number_is_refused(value):
     with pytest.raises(MalformedMessage, match="a is "):
-        whole({"a": value}, "a")
+        integer({"a": value}, "a")
 
 
 def test_the_bounds_of_a_whole_number_are_numbers():
-    assert (whole({"a": 0}, "a"), whole({"a": 2**31 - 1}, "a")) == (0, 2**31 - 1)
-    assert whole({"a": 2**31}, "a", most=2**31) == 2**31
+    assert (integer({"a": 0}, "a"), integer({"a": 2**31 - 1}, "a")) == (0, 2**31 - 1)
+    assert integer({"a": 2**31}, "a", most=2**31) == 2**31
 
 
 @pytest.mark.parametrize("value", [[], "x", 1, True])
 def test_what_is_no_object_is_refused(value):
     with pytest.raises(MalformedMessage, match="a is not an object"):
-        inner({"a": value}, "a")
+        child({"a": value}, "a")
 
 
 def test_the_first_name_that_says_something_counts():
     assert text({"id": "", "transaction_id": "4200"}, "id", "transaction_id") == "4200"
-    assert word({"a": 1, "b": "x"}, "a", "b") == "x"
-    assert word({"a": 1}, "a", "b") == ""
+    assert optional_text({"a": 1, "b": "x"}, "a", "b") == "x"
+    assert optional_text({"a": 1}, "a", "b") == ""
 
 
 def test_the_lenient_readers_leave_out_what_cannot_be_read():
-    assert count({"a": 1.5, "b": True, "c": None, "d": 7}, "a", "b", "c", "d") == 7
-    assert count({"a": -1}, "a", "b") is None
+    assert optional_integer({"a": 1.5, "b": True, "c": None, "d": 7}, "a", "b", "c", "d") == 7
+    assert optional_integer({"a": -1}, "a", "b") is None
     assert objects({"a": {}, "b": [{"x": 1}, 2, None]}, "a", "b") == [{"x": 1}]
     assert objects({"a": "x"}, "a") == []
 

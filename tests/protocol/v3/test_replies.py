@@ -8,11 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_wxpay.protocol.error_codes import TABLE, Outcome, Verdict
-from django_wxpay.protocol.errors import BadAnswer, BadSignature, Refused
+from django_wxpay.protocol.error_codes import TABLE, ErrorCode, Verdict
+from django_wxpay.protocol.errors import BadAnswer, BadSignature, OrderClosed, OrderPaid, Refused
 from django_wxpay.protocol.facts import PrepayGrant
-from django_wxpay.protocol.v3.error_codes import V3_OUTCOMES, normalised, outcome_of_v3
-from django_wxpay.protocol.v3.errors import V3Error
+from django_wxpay.protocol.v3.errors import V3_TABLE, V3Error, lookup_v3, normalised
 from django_wxpay.protocol.v3.replies import read_error, read_grant, read_query
 from tests.protocol.v3.samples import INSTITUTION, MAINLAND, OVERSEAS, REF, payable, text
 
@@ -87,7 +86,7 @@ def test_every_trade_type_is_granted_what_its_client_needs(trade_type):
 
     assert grant.trade_type == trade_type
     assert grant == replace(
-        PrepayGrant(prepay_id="", trade_type=trade_type),
+        PrepayGrant(prepay_id="", trade_type=trade_type, sign_type="RSA"),
         **{name.replace("h5", "mweb"): value for name, value in ANSWERS[trade_type].items()},
     )
 
@@ -172,12 +171,15 @@ def test_an_answer_that_cannot_be_read_is_bad_and_not_somebody_elses():
 def test_every_code_of_the_sheet_has_a_row_that_an_answer_leads_to(spelled, word):
     error = read_error(400, text({"code": spelled, "message": "a reason"}).encode())
 
-    assert error.code == normalised(spelled) == spelled.replace("_", "")
-    assert error.err_code == word
+    assert normalised(error.code) == normalised(spelled) == spelled.replace("_", "")
+    assert error.row.code == word
     refusal = error.refusal()
     assert isinstance(refusal, Refused)
-    assert (refusal.err_code, refusal.err_code_des) == (word, "a reason")
-    assert refusal.advice == V3_OUTCOMES[normalised(spelled)].advice
+    assert (refusal.err_code, refusal.kind) == (spelled, word)
+    assert refusal.err_code_des == "a reason"
+    assert isinstance(refusal, OrderPaid) == (word == "ORDERPAID")
+    assert isinstance(refusal, OrderClosed) == (word == "ORDERCLOSED")
+    assert refusal.advice == V3_TABLE[normalised(spelled)].advice
     assert refusal.advice.endswith(".")
     assert refusal.advice[0].isupper()
 
@@ -185,15 +187,15 @@ def test_every_code_of_the_sheet_has_a_row_that_an_answer_leads_to(spelled, word
 def test_no_row_is_invented():
     spellings = {*SHEET, *SHEET.values()}
 
-    assert set(V3_OUTCOMES) == {normalised(spelling) for spelling in spellings}
-    assert {row.source for row in V3_OUTCOMES.values()} == {"v3 3.9", "v3 4.6"}
+    assert set(V3_TABLE) == {normalised(spelling) for spelling in spellings}
+    assert {row.code for row in V3_TABLE.values()} == set(SHEET.values())
 
 
-def test_where_v2_has_the_word_its_verdict_is_the_same():
-    shared = [row for row in V3_OUTCOMES.values() if row.code in TABLE]
+def test_a_kind_has_one_verdict_whichever_protocol_it_came_from():
+    rows = [(row, TABLE[row.code]) for row in V3_TABLE.values()]
 
-    assert len(shared) > 20
-    assert {row.code for row in shared if row.verdict is not TABLE[row.code].verdict} == set()
+    assert [row.code for row, own in rows if row.verdict is not own.verdict] == []
+    assert [row.code for row, own in rows if row.is_busy is not own.is_busy] == []
 
 
 @pytest.mark.parametrize(
@@ -221,21 +223,24 @@ def test_where_v2_has_the_word_its_verdict_is_the_same():
     ],
 )
 def test_status_and_code_decide_together(status, code, verdict):
-    assert outcome_of_v3(status, code).verdict is verdict
+    assert lookup_v3(status, code).verdict is verdict
 
 
 def test_a_code_that_nobody_wrote_down_counts_as_an_unknown_outcome():
-    outcome = outcome_of_v3(400, "brand_new" + "x" * 100)
+    outcome = lookup_v3(400, "brand_new" + "x" * 100)
 
-    assert outcome == Outcome(outcome.code, Verdict.UNKNOWN, outcome.advice, "v3 7.1")
+    assert outcome == ErrorCode(
+        outcome.code, Verdict.UNKNOWN, outcome.advice, "protocol-v3 section 7.1"
+    )
     assert outcome.code == ("BRAND_NEW" + "X" * 100)[:64]
     assert outcome.advice.startswith("This code is not in our table.")
 
 
 def test_an_answer_without_a_code_is_shown_by_its_status():
-    assert read_error(404, b"").err_code == "HTTP_404"
-    assert read_error(418, b"").err_code == "HTTP_418"
-    assert read_error(502, b"<html></html>").err_code == "SERVICE_UNAVAILABLE"
+    assert read_error(404, b"").row.code == read_error(404, b"").refusal().err_code == "HTTP_404"
+    assert read_error(418, b"").row.code == read_error(418, b"").refusal().err_code == "HTTP_418"
+    assert read_error(502, b"<html></html>").row.code == "SERVICE_UNAVAILABLE"
+    assert read_error(502, b"<html></html>").refusal().err_code == "HTTP_502"
     assert read_error(404, b"") == V3Error(status=404)
 
 
@@ -297,7 +302,7 @@ def test_a_signature_error_says_what_was_signed_there():
 def test_a_detail_of_another_shape_is_left_out(detail):
     error = read_error(400, text({"code": "PARAM_ERROR", "message": 5, "detail": detail}).encode())
 
-    assert (error.code, error.message, error.detail_text) == ("PARAMERROR", "", "")
+    assert (error.code, error.message, error.detail_text) == ("PARAM_ERROR", "", "")
     assert error.refusal().err_code_des == ""
 
 
@@ -306,7 +311,7 @@ def test_what_an_error_says_is_printable_and_cut_to_its_column():
     error = read_error(400, body)
 
     assert error.message.startswith("a  b [31m")
-    assert (len(error.message), len(error.spelled), len(error.err_code)) == (256, 64, 64)
+    assert (len(error.message), len(error.code), len(error.row.code)) == (256, 64, 64)
     assert error.message.isprintable()
     assert len(error.refusal().err_code_des) == 256
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from django_wxpay.protocol.errors import InvalidOrder
 from django_wxpay.protocol.merchants import Mode, Region
 from django_wxpay.protocol.orders import OrderRef, OrderTerms
+from django_wxpay.protocol.v3.fields import check_terms_v3
 from django_wxpay.protocol.v3.requests import (
     certificates_request,
-    check_terms_v3,
     close_request,
     place_request,
     query_request,

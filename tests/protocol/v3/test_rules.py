@@ -9,8 +9,7 @@ import pytest
 
 from django_wxpay.protocol.errors import InvalidOrder
 from django_wxpay.protocol.merchants import Mode, Region
-from django_wxpay.protocol.v3.fields import GLOBAL_CURRENCIES, SOONEST_EXPIRY
-from django_wxpay.protocol.v3.requests import check_terms_v3
+from django_wxpay.protocol.v3.fields import GLOBAL_CURRENCIES, SOONEST_EXPIRY, check_terms_v3
 from tests.protocol.v3.samples import (
     DETAIL,
     H5,
@@ -321,7 +320,10 @@ def test_a_line_that_cannot_be_carried_is_refused(change, said):
         ({"h5_info": {"app_name": "x"}}, "h5_info: type is missing"),
         ({"h5_info": {"type": "iOS"}}, "h5_info: type: not one of"),
         ({"h5_info": {"type": 5}}, "h5_info: type: not text"),
-        ({"h5_info": {"type": "Wap", "wap_name": "a", "app_name": "b"}}, "app_name says again"),
+        (
+            {"h5_info": {"type": "Wap", "wap_name": "a", "app_name": "b"}},
+            "app_name repeats",
+        ),
         ({"h5_info": "x"}, "h5_info: not an object"),
         ({"store_info": {"name": "x"}}, "store_info: id is missing"),
         ({"store_id": "1"}, "store_id has no place"),

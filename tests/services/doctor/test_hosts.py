@@ -311,7 +311,7 @@ def test_an_unsigned_401_of_v3_is_a_matter_of_keys(platform: ScriptedTransport) 
     platform.script = [(401, {"code": "SIGN_ERROR", "message": "签名错误"})]
     finding = the_only()
     assert described(finding) == (ERROR, Subject.KEYS)
-    assert finding.message == "v3.test (API v3) refuses: SIGNERROR 签名错误."
+    assert finding.message == "v3.test (API v3) refuses: SIGN_ERROR 签名错误."
     assert "PRIVATE_KEY and CERT_SERIAL_NO" in finding.advice
 
 

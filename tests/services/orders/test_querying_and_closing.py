@@ -247,7 +247,20 @@ def test_closing_what_turns_out_to_be_paid_settles_the_payment(
     assert dispatched == [("paid", "SUCCESS")]
 
 
-@pytest.mark.parametrize("answer", [refused("SYSTEMERROR"), refused("ORDERNOTEXIST")])
+def test_a_busy_gateway_leaves_a_close_unknown_and_the_order_open(
+    gateway: ScriptedTransport,
+    order: Order,
+) -> None:
+    gateway.answers["/pay/closeorder"] = refused("SYSTEMERROR")
+    with pytest.raises(OutcomeUnknown, match="busy"):
+        services.close_order(order)
+
+    order.refresh_from_db()
+    assert (order.trade_state, order.err_code) == ("CREATED", "")
+    assert gateway.paths() == ["/pay/closeorder", "/pay/closeorder"]
+
+
+@pytest.mark.parametrize("answer", [refused("TRADE_STATE_ERROR"), refused("ORDERNOTEXIST")])
 def test_a_refused_close_leaves_the_order_open(
     gateway: ScriptedTransport,
     order: Order,

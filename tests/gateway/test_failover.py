@@ -3,14 +3,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 import requests
 import urllib3.exceptions as u3
 
-from django_wxpay.gateway.failover import Attempt, call
-from django_wxpay.gateway.http.messages import Answer, Exchange, Probed
+from django_wxpay.gateway.failover import send_with_failover
+from django_wxpay.gateway.http.failures import Busy, Probed
+from django_wxpay.gateway.http.messages import HttpRequest, HttpResponse
 from django_wxpay.gateway.http.transport import Transport
+from django_wxpay.gateway.records import Attempt
 from django_wxpay.protocol.errors import (
     BadAnswer,
     BadSignature,
@@ -39,7 +42,7 @@ MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 PRIMARY, STANDBY = "http://primary.test", "http://standby.test"
 
 
-def document(answer: Answer) -> bytes:
+def document(answer: HttpResponse) -> bytes:
     if not answer.body.startswith(b"<xml>"):
         raise MalformedMessage("no document")
     return answer.body
@@ -53,10 +56,10 @@ class Caller:
     def __call__(
         self,
         *hosts: str,
-        read: Callable[[Answer], bytes] = document,
+        read: Callable[[HttpResponse], bytes] = document,
     ) -> bytes:
-        return call(
-            Exchange(host="", path="/pay/unifiedorder", body=b"signed"),
+        return send_with_failover(
+            lambda: HttpRequest(host="", path="/pay/unifiedorder", body=b"signed"),
             hosts=hosts,
             transport=self.transport,
             read=read,
@@ -114,7 +117,7 @@ def test_what_brings_no_document_is_asked_of_the_next_host(
     assert caller(primary.url, standby.url) == DOCUMENT
     assert caller.failures == [failure, ""]
     assert [attempt.http_status for attempt in caller.noted] == [status, 200]
-    assert [attempt.exchange.host for attempt in caller.noted] == [primary.url, standby.url]
+    assert [attempt.request.host for attempt in caller.noted] == [primary.url, standby.url]
     assert [attempt.started_at for attempt in caller.noted] == [MOMENT, MOMENT]
     assert primary.bodies == standby.bodies == [b"signed"]
 
@@ -192,7 +195,7 @@ def test_a_document_is_the_answer_under_any_status_below_500_but_a_redirect(
 @pytest.mark.parametrize(
     ("error", "failure"),
     [
-        (Refused("SYSTEMERROR"), ""),
+        (Refused("NO_AUTH", kind="NOAUTH"), ""),
         (Refused("ORDERPAID"), ""),
         (BadSignature("wrong"), "BAD_SIGNATURE"),
         (BadAnswer("no prepay_id"), "BAD_ANSWER"),
@@ -203,7 +206,7 @@ def test_a_document_is_the_answer_under_any_status_below_500_but_a_redirect(
 def test_a_document_is_final_whatever_it_says(
     caller: Caller, error: WXPayError, failure: str
 ) -> None:
-    def read(_: Answer) -> bytes:
+    def read(_: HttpResponse) -> bytes:
         raise error
 
     primary, standby = fakes(caller, [(200, DOCUMENT)], [(200, DOCUMENT)])
@@ -253,14 +256,14 @@ def test_a_handshake_that_fails_otherwise_is_asked_of_the_next_host(caller: Call
 def test_an_answer_that_cannot_be_believed_is_an_alarm_without_a_secret(
     caller: Caller, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def read(_: Answer) -> bytes:
+    def read(_: HttpResponse) -> bytes:
         raise BadSignature("wrong")
 
     fakes(caller, [(200, DOCUMENT)])
     with caplog.at_level(logging.DEBUG), pytest.raises(BadSignature):
         caller(PRIMARY, read=read)
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
-        ("ERROR", "primary.test sent an answer that cannot be believed: BAD_SIGNATURE")
+        ("ERROR", "primary.test sent an answer that cannot be trusted: BAD_SIGNATURE")
     ]
 
 
@@ -287,7 +290,7 @@ def test_a_genuine_host_heals_whatever_it_says(
     fakes(caller, [(200, DOCUMENT)])
     caller.transport.health.failed(PRIMARY)
 
-    def read(_: Answer) -> bytes:
+    def read(_: HttpResponse) -> bytes:
         raise error
 
     with caplog.at_level(logging.DEBUG), pytest.raises(type(error)):
@@ -308,3 +311,106 @@ def test_a_merchant_without_hosts_is_a_configuration_error(caller: Caller) -> No
     with pytest.raises(ConfigurationError, match="HOSTS"):
         caller()
     assert caller.noted == []
+
+
+# Busy is not no
+
+
+class Clock:
+    """Seconds that pass only in ``sleep`` and where a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.pauses: list[float] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.now += seconds
+
+
+class Slow(ScriptedTransport):
+    """A host whose every answer takes ``took_s``; it notes the time-outs that it was given."""
+
+    def __init__(self, clock: Clock, took_s: float, *script: tuple[int, bytes] | Exception) -> None:
+        super().__init__(*script)
+        self.clock, self.took_s = clock, took_s
+        self.timeouts: list[tuple[float, float]] = []
+
+    def send(self, request: requests.PreparedRequest, *_: object, **how: Any) -> requests.Response:
+        self.timeouts.append(how["timeout"])
+        self.clock.now += self.took_s
+        return super().send(request)
+
+
+def busy_or_document(response: HttpResponse) -> bytes:
+    if response.body == b"<busy/>":
+        raise Refused("SYSTEM_ERROR", kind="SYSTEMERROR")
+    return document(response)
+
+
+BUSY = (200, b"<busy/>")
+
+
+def patient(clock: Clock, *, jitter: float = 0.5) -> Caller:
+    return Caller(
+        Transport(timeout=(2.0, 8.0), clock=clock, sleep=clock.sleep, jitter=lambda: jitter)
+    )
+
+
+@pytest.mark.parametrize(("jitter", "pause"), [(0.0, 0.25), (0.5, 0.5), (1.0, 0.75)])
+def test_a_busy_host_is_asked_again_after_a_pause_that_jitters(jitter: float, pause: float) -> None:
+    clock = Clock()
+    caller = patient(clock, jitter=jitter)
+    primary, standby = fakes(caller, [BUSY, (200, DOCUMENT)], [(200, DOCUMENT)])
+    assert caller(PRIMARY, STANDBY, read=busy_or_document) == DOCUMENT
+    assert clock.pauses == [pause]
+    assert (len(primary.requests), len(standby.requests)) == (2, 0)
+    assert [attempt.is_busy for attempt in caller.noted] == [True, False]
+    assert caller.failures == ["", ""]
+
+
+def test_a_busy_call_and_its_repetition_end_within_the_time_out_of_one() -> None:
+    clock = Clock()
+    caller = patient(clock)
+    slow = Slow(clock, 4.5, BUSY)
+    caller.transport.mount(PRIMARY, slow)
+    with pytest.raises(Busy):
+        caller(PRIMARY, read=busy_or_document)
+    assert clock.pauses == [0.5]
+    first, second = slow.timeouts
+    assert first == (2.0, 8.0)
+    assert second == pytest.approx((1.0, 4.0))
+
+
+def test_a_busy_host_that_took_all_the_time_is_not_asked_again() -> None:
+    clock = Clock()
+    caller = patient(clock)
+    slow = Slow(clock, 9.5, BUSY)
+    caller.transport.mount(PRIMARY, slow)
+    with pytest.raises(Busy, match=r"SYSTEM_ERROR.*calling again is safe") as caught:
+        caller(PRIMARY, read=busy_or_document)
+    assert isinstance(caught.value, OutcomeUnknown)
+    assert (clock.pauses, len(slow.requests)) == ([], 1)
+
+
+def test_a_repetition_that_gets_no_answer_goes_to_the_next_host_and_is_not_repeated_there() -> None:
+    clock = Clock()
+    caller = patient(clock)
+    primary, standby = fakes(caller, [BUSY, requests.ConnectionError()], [BUSY])
+    with pytest.raises(Busy):
+        caller(PRIMARY, STANDBY, read=busy_or_document)
+    assert (len(primary.requests), len(standby.requests)) == (2, 1)
+    assert (clock.pauses, caller.failures) == ([0.5], ["", "RESET", ""])
+
+
+def test_behind_a_5xx_that_says_busy_the_next_host_is_the_repetition() -> None:
+    clock = Clock()
+    caller = patient(clock)
+    primary, standby = fakes(caller, [(500, b"<busy/>")], [BUSY])
+    with pytest.raises(Busy):
+        caller(PRIMARY, STANDBY, read=busy_or_document)
+    assert (len(primary.requests), len(standby.requests)) == (1, 1)
+    assert (clock.pauses, caller.failures) == ([], ["HTTP_5XX", ""])

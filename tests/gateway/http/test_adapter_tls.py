@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from django_wxpay.gateway.http import adapter
-from django_wxpay.gateway.http.messages import Answer, Exchange, NoAnswer, UntrustedHost
+from django_wxpay.gateway.http.failures import Failure, NoResponse, UntrustedHost
+from django_wxpay.gateway.http.messages import HttpRequest, HttpResponse
 from django_wxpay.gateway.http.transport import Transport
-from django_wxpay.gateway.records import Failure
 from django_wxpay.protocol.errors import ConfigurationError
 from tests.gateway.conftest import Authority
 from tests.wechatpay.transport import DOCUMENT, Host, says
@@ -20,8 +20,8 @@ from tests.wechatpay.transport import DOCUMENT, Host, says
 Start = Callable[..., Host]
 
 
-def ask(transport: Transport, host: str) -> Answer:
-    return transport.exchange(Exchange(host=host, path="/pay/unifiedorder", body=b"signed"))
+def ask(transport: Transport, host: str) -> HttpResponse:
+    return transport.send(HttpRequest(host=host, path="/pay/unifiedorder", body=b"signed"))
 
 
 @pytest.fixture
@@ -34,10 +34,10 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         seen.append(str(cafile or capath))
         really(context, cafile, capath)
 
-    adapter._trusting.cache_clear()
+    adapter._ssl_context.cache_clear()
     monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", load)
     yield seen
-    adapter._trusting.cache_clear()
+    adapter._ssl_context.cache_clear()
 
 
 def test_a_private_authority_is_trusted_by_its_bundle(
@@ -58,12 +58,12 @@ def test_a_private_authority_is_trusted_by_its_bundle(
 
 
 def test_the_bundle_is_read_once_for_all_transports(reads: list[str]) -> None:
-    assert adapter.trusting() is adapter.trusting(None)
+    assert adapter.ssl_context() is adapter.ssl_context(None)
     assert len(reads) == 1
 
 
 def test_a_folder_of_certificates_is_a_bundle_too(tmp_path: Path, reads: list[str]) -> None:
-    context = adapter.trusting(str(tmp_path))
+    context = adapter.ssl_context(str(tmp_path))
     assert reads == [str(tmp_path)]
     assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
     assert context.minimum_version == ssl.TLSVersion.TLSv1_2
@@ -118,7 +118,7 @@ def test_a_host_that_speaks_no_tls_is_missed_like_any_other(transport: Transport
 
         thread = threading.Thread(target=speaks_plainly)
         thread.start()
-        with pytest.raises(NoAnswer) as caught:
+        with pytest.raises(NoResponse) as caught:
             ask(transport, f"https://127.0.0.1:{listener.getsockname()[1]}")
         thread.join(2)
     assert caught.value.failure is Failure.TLS
@@ -126,6 +126,6 @@ def test_a_host_that_speaks_no_tls_is_missed_like_any_other(transport: Transport
 
 
 def test_a_handshake_that_never_ends_is_a_time_out(transport: Transport) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener, pytest.raises(NoAnswer) as caught:
+    with socket.create_server(("127.0.0.1", 0)) as listener, pytest.raises(NoResponse) as caught:
         ask(transport, f"https://127.0.0.1:{listener.getsockname()[1]}")
     assert caught.value.failure is Failure.TIMEOUT

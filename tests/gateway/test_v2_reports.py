@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 import pytest
 import requests
 
-from django_wxpay.gateway import CallRecord, NoAnswer, Transport, V2Gateway, reporting
-from django_wxpay.gateway.http.messages import Exchange, UntrustedHost
+from django_wxpay.gateway import CallRecord, NoResponse, Transport, V2Gateway, failover
+from django_wxpay.gateway.http.failures import UntrustedHost
+from django_wxpay.gateway.http.messages import HttpRequest
 from django_wxpay.protocol import v2
 from django_wxpay.protocol.errors import BadAnswer, ConfigurationError, Refused
 from django_wxpay.protocol.merchants import Merchant
@@ -106,7 +107,7 @@ def test_without_an_answer_the_next_host_is_tried_and_payments_do_not_notice(
 
 def test_a_single_host_is_asked_once_more_and_then_no_more() -> None:
     primary = ScriptedTransport((502, HTML))
-    with pytest.raises(NoAnswer):
+    with pytest.raises(NoResponse):
         Desk(PRIMARY, primary=primary).gateway.report(CALL)
     assert len(primary.requests) == 2
 
@@ -129,14 +130,14 @@ def test_nothing_is_sent_after_a_certificate_that_cannot_be_trusted() -> None:
     )
     desk = Desk(primary=primary, standby=standby)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(desk.transport, "exchange", _distrust)
+        patch.setattr(desk.transport, "send", _distrust)
         with pytest.raises(UntrustedHost):
             desk.gateway.report(CALL)
     assert standby.requests == []
 
 
-def _distrust(exchange: Exchange, **_: object) -> None:
-    from django_wxpay.gateway.records import Failure
+def _distrust(exchange: HttpRequest, **_: object) -> None:
+    from django_wxpay.gateway.http.failures import Failure
 
     assert exchange.host == PRIMARY
     raise UntrustedHost(Failure.TLS)
@@ -152,11 +153,11 @@ def test_a_merchant_without_hosts_is_a_mistake_in_the_settings() -> None:
 def test_a_hanging_host_costs_the_patience_for_reports_and_not_that_for_payments(
     host: Callable[..., Host], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert reporting.PATIENCE_S == (1.0, 1.0)
-    monkeypatch.setattr(reporting, "PATIENCE_S", (0.3, 0.3))
+    assert failover.REPORT_TIMEOUT == (1.0, 1.0)
+    monkeypatch.setattr(failover, "REPORT_TIMEOUT", (0.3, 0.3))
     hanging = host(stays_silent)
     began = time.monotonic()
-    with pytest.raises(NoAnswer) as raised:
+    with pytest.raises(NoResponse) as raised:
         Desk(hanging.url).gateway.report(CALL)
 
     assert raised.value.failure == "TIMEOUT"
@@ -199,7 +200,7 @@ def test_a_batch_is_tried_twice_and_payments_do_not_notice(
 ) -> None:
     primary, standby = ScriptedTransport(silence), ScriptedTransport(silence)
     desk = Desk(primary=primary, standby=standby)
-    with pytest.raises(NoAnswer):
+    with pytest.raises(NoResponse):
         desk.gateway.report_sales(SALES, TERMINAL)
 
     assert (len(primary.requests), len(standby.requests)) == (1, 1)
@@ -218,10 +219,10 @@ def test_a_no_to_a_batch_is_final() -> None:
 def test_a_batch_waits_no_longer_than_a_report(
     host: Callable[..., Host], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reporting, "PATIENCE_S", (0.3, 0.3))
+    monkeypatch.setattr(failover, "REPORT_TIMEOUT", (0.3, 0.3))
     hanging = host(stays_silent)
     began = time.monotonic()
-    with pytest.raises(NoAnswer):
+    with pytest.raises(NoResponse):
         Desk(hanging.url).gateway.report_sales(SALES, TERMINAL)
     assert time.monotonic() - began < 4
     assert len(hanging.requests) == 2
@@ -232,5 +233,5 @@ def test_the_time_out_of_one_exchange_cannot_be_switched_off(timeout: tuple[floa
     primary = ScriptedTransport((200, YES))
     desk = Desk(primary=primary)
     with pytest.raises(ConfigurationError, match="time-out"):
-        desk.transport.exchange(Exchange(host=PRIMARY, path="/"), timeout=timeout)
+        desk.transport.send(HttpRequest(host=PRIMARY, path="/"), timeout=timeout)
     assert primary.requests == []

@@ -9,9 +9,7 @@ import pytest
 import requests
 import urllib3.exceptions as u3
 
-from django_wxpay.gateway.http.failures import no_answer
-from django_wxpay.gateway.http.messages import UntrustedHost
-from django_wxpay.gateway.records import Failure
+from django_wxpay.gateway.http.failures import Failure, UntrustedHost, no_response
 
 POOL: Any = None
 
@@ -55,7 +53,7 @@ CASES = [
 
 @pytest.mark.parametrize(("problem", "failure"), CASES)
 def test_every_exception_of_the_libraries_has_its_word(problem: Exception, failure: str) -> None:
-    answer = no_answer(problem, http_status=200)
+    answer = no_response(problem, http_status=200)
     assert answer.failure == failure
     assert answer.http_status == 200
     assert not isinstance(answer, UntrustedHost)
@@ -63,7 +61,7 @@ def test_every_exception_of_the_libraries_has_its_word(problem: Exception, failu
 
 def test_a_certificate_is_told_apart_from_other_tls_trouble() -> None:
     reason = u3.SSLError(ssl.SSLCertVerificationError("expired"))
-    answer = no_answer(wrapped(reason, requests.exceptions.SSLError))
+    answer = no_response(wrapped(reason, requests.exceptions.SSLError))
     assert isinstance(answer, UntrustedHost)
     assert answer.failure is Failure.TLS
 
@@ -71,18 +69,18 @@ def test_a_certificate_is_told_apart_from_other_tls_trouble() -> None:
 def test_what_was_being_handled_elsewhere_is_not_taken_for_the_cause() -> None:
     problem = requests.ConnectionError("broken")
     problem.__context__ = ssl.SSLCertVerificationError("of another host")
-    assert no_answer(problem).failure is Failure.RESET
+    assert no_response(problem).failure is Failure.RESET
 
 
 def test_a_chain_that_bites_its_tail_ends() -> None:
     problem = requests.ConnectionError("broken")
     problem.__cause__ = problem
-    assert no_answer(problem).failure is Failure.RESET
+    assert no_response(problem).failure is Failure.RESET
 
 
 def test_nothing_of_the_request_hangs_on_what_is_raised() -> None:
     request = requests.Request("POST", "http://a.test/", data=b"signed").prepare()
-    answer = no_answer(requests.ReadTimeout("signed", request=request))
+    answer = no_response(requests.ReadTimeout("signed", request=request))
     assert "signed" not in str(answer) + repr(answer)
     assert answer.__cause__ is None
     assert answer.__context__ is None

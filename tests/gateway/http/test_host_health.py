@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_wxpay.gateway.http.hosts import HostHealth
+from django_wxpay.gateway.http.transport import HostHealth
 
 PRIMARY, STANDBY, THIRD = "https://a.test", "https://b.test", "https://c.test"
 HOSTS = (PRIMARY, STANDBY, THIRD)

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import requests
 
-from django_wxpay.gateway.http.messages import Answer, Exchange, NoAnswer
+from django_wxpay.gateway.http.failures import Failure, NoResponse
+from django_wxpay.gateway.http.messages import HttpRequest, HttpResponse
 from django_wxpay.gateway.http.transport import LONGEST_ANSWER, Transport
-from django_wxpay.gateway.records import Failure
 from django_wxpay.protocol.errors import ConfigurationError
 from tests.gateway.conftest import PATIENCE_S, Authority
 from tests.wechatpay.transport import (
@@ -31,12 +31,12 @@ from tests.wechatpay.transport import (
 Start = Callable[..., Host]
 
 
-def ask(transport: Transport, host: str, **more: Any) -> Answer:
-    return transport.exchange(Exchange(host=host, path="/pay/unifiedorder", **more))
+def ask(transport: Transport, host: str, **more: Any) -> HttpResponse:
+    return transport.send(HttpRequest(host=host, path="/pay/unifiedorder", **more))
 
 
-def missed(transport: Transport, host: str) -> NoAnswer:
-    with pytest.raises(NoAnswer) as caught:
+def missed(transport: Transport, host: str) -> NoResponse:
+    with pytest.raises(NoResponse) as caught:
         ask(transport, host, body=b"signed")
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
@@ -97,7 +97,9 @@ def test_the_time_out_reaches_the_adapter_and_is_an_hour_at_most(
 def test_a_request_arrives_as_it_was_given(transport: Transport, host: Start) -> None:
     there = host(says(DOCUMENT, Request_ID="42"))
     answer = ask(transport, there.url, body="名".encode(), headers={"Content-Type": "text/xml"})
-    assert answer == Answer(status=200, body=DOCUMENT, headers=answer.headers, user_ip="127.0.0.1")
+    assert answer == HttpResponse(
+        status=200, body=DOCUMENT, headers=answer.headers, user_ip="127.0.0.1"
+    )
     assert answer.headers["request-id"] == "42"
     (request,) = there.requests
     assert (request.command, request.path, request.body) == (
@@ -295,7 +297,7 @@ def test_a_mounted_adapter_answers_without_a_socket(transport: Transport) -> Non
     fake = ScriptedTransport((200, DOCUMENT))
     transport.mount("http://api.test", fake)
     answer = ask(transport, "http://API.test", body=b"signed")
-    assert answer == Answer(status=200, body=DOCUMENT, headers={}, user_ip="")
+    assert answer == HttpResponse(status=200, body=DOCUMENT, headers={}, user_ip="")
     assert [request.body for request in fake.requests] == [b"signed"]
 
 

@@ -16,7 +16,7 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_wxpay.gateway import CallRecord, Failure, Placed
+from django_wxpay.gateway import Busy, CallRecord, Failure
 from django_wxpay.gateway.http.transport import USER_AGENT
 from django_wxpay.protocol.errors import (
     BadAnswer,
@@ -230,7 +230,7 @@ def test_every_region_and_mode_has_its_addresses_and_one_identity(
 def test_whatever_the_number_holds_the_signed_address_is_the_one_that_is_sent(
     out_trade_no: str, transaction_id: str
 ) -> None:
-    till = Till([(429, b"")], merchant=MERCHANT)
+    till = Till([(403, b'{"code":"NO_AUTH"}')], merchant=MERCHANT)
     with pytest.raises(Refused):
         till.gateway.query(replace(REF, out_trade_no=out_trade_no, transaction_id=transaction_id))
     sent = till.sent()
@@ -307,7 +307,7 @@ def test_nothing_is_asked_of_the_network_when_a_gateway_is_made(
     monkeypatch.setattr(socket.socket, "connect", refuse)
     till = Till(merchant=MERCHANT)
     assert till.records == []
-    assert (till.vault.looks, till.vault.asked) == (0, [])
+    assert (till.store.looks, till.store.asked) == (0, [])
 
 
 # What comes back
@@ -326,12 +326,10 @@ def test_placing_returns_what_is_granted(
     merchant: Merchant, trade_type: str, said: dict[str, str]
 ) -> None:
     till = Till([signed(said)], merchant=replace(merchant, hosts=HOSTS))
-    assert till.gateway.place(payable(merchant, trade_type)) == Placed(
-        grant=PrepayGrant(
-            prepay_id=said.get("prepay_id", ""),
-            trade_type=trade_type,
-            code_url=said.get("code_url", ""),
-        ),
+    assert till.gateway.place(payable(merchant, trade_type)) == PrepayGrant(
+        prepay_id=said.get("prepay_id", ""),
+        trade_type=trade_type,
+        code_url=said.get("code_url", ""),
         sign_type="RSA",
     )
     assert till.failures == [""]
@@ -339,9 +337,9 @@ def test_placing_returns_what_is_granted(
 
 def test_the_sheets_own_answers_are_believed() -> None:
     native = Till([vector("RES-1")], merchant=MERCHANT)
-    assert native.gateway.place(TERMS).grant.code_url == "weixin://wxpay/s/An4baqw"
+    assert native.gateway.place(TERMS).code_url == "weixin://wxpay/s/An4baqw"
     jsapi = Till([vector("RES-2")], merchant=MODERN)
-    grant = jsapi.gateway.place(payable(MAINLAND, "JSAPI")).grant
+    grant = jsapi.gateway.place(payable(MAINLAND, "JSAPI"))
     assert grant.prepay_id == "wx01170000000000abcdef0123456789ab0000"
     closed = Till([vector("RES-3")], merchant=MERCHANT)
     closed.gateway.close(REF)
@@ -408,7 +406,7 @@ def test_an_empty_yes_is_no_answer_where_something_was_asked_for(call: Call) -> 
 def test_the_clients_parameters_are_signed_now_and_without_a_call() -> None:
     till = Till([(200, HTML)], merchant=MERCHANT)
     grant = PrepayGrant(prepay_id="wx01", trade_type="JSAPI")
-    said = till.gateway.parameters(payable(MAINLAND, "JSAPI"), grant, sign_type="RSA")
+    said = till.gateway.parameters(payable(MAINLAND, "JSAPI"), grant)
     message = lines(MAINLAND.appid, str(keys.NOW), "nonce1", "prepay_id=wx01")
     assert verify(message, said.pop("paySign"), keys.MERCHANT_CERTIFICATE)
     assert said == {
@@ -436,47 +434,91 @@ def test_terms_are_checked_without_a_call() -> None:
 
 @every_call
 @pytest.mark.parametrize(
-    ("status", "code", "err_code"),
+    ("status", "code", "kind"),
     [
         (400, "PARAM_ERROR", "PARAM_ERROR"),
         (400, "ORDER_PAID", "ORDERPAID"),
         (403, "OUT_TRADE_NO_USED", "OUT_TRADE_NO_USED"),
         (404, "ORDER_NOT_EXIST", "ORDERNOTEXIST"),
         (404, "ORDERNOTEXIST", "ORDERNOTEXIST"),
-        (429, "RATELIMIT_EXCEEDED", "FREQUENCY_LIMITED"),
-        (429, "NEVER_HEARD", "FREQUENCY_LIMITED"),
+        (403, "NO_AUTH", "NOAUTH"),
         (403, "Never_Heard", "NEVER_HEARD"),
     ],
 )
-def test_a_refusal_is_one_call_and_its_word_is_v2s(
-    path: str, call: Call, yes: RawAnswer, status: int, code: str, err_code: str
+def test_a_refusal_is_one_call_in_the_gateways_own_word_and_its_kind_is_v2s(
+    path: str, call: Call, yes: RawAnswer, status: int, code: str, kind: str
 ) -> None:
     till = Till([refusal(status, code, "不行")], [yes], merchant=MERCHANT)
     till.transport.health.failed(STANDBY)
     with pytest.raises(Refused) as caught:
         call(till)
-    assert (caught.value.err_code, caught.value.err_code_des) == (err_code, "不行")
+    assert (caught.value.err_code, caught.value.err_code_des) == (code, "不行")
+    assert caught.value.kind == kind
     assert caught.value.advice
-    assert till.asked == [1, 0]
+    assert (till.asked, till.pauses) == ([1, 0], [])
     (record,) = till.records
     assert (record.failure, record.http_status) == ("", status)
     assert (record.return_code, record.result_code) == ("SUCCESS", "FAIL")
-    assert (record.err_code, record.err_code_des) == (err_code, "不行")
+    assert (record.err_code, record.err_code_des) == (kind, "不行")
     assert record.request_id == "08D0-7"
 
 
 @every_call
 @pytest.mark.parametrize("said", [b"", HTML, b"[]", b'{"message":"slow down"}'])
-def test_too_many_requests_is_a_refusal_whatever_it_says(
+def test_too_many_requests_is_busy_whatever_it_says(
     path: str, call: Call, yes: RawAnswer, said: bytes
 ) -> None:
     till = Till([(429, said)], [yes], merchant=MERCHANT)
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(Busy, match=r"HTTP_429.*calling again is safe") as caught:
         call(till)
-    assert caught.value.err_code == "FREQUENCY_LIMITED"
-    assert "Wait a moment" in caught.value.advice
-    assert till.asked == [1, 0]
-    assert [record.err_code for record in till.records] == ["FREQUENCY_LIMITED"]
+    assert caught.value.refusal.kind == "FREQUENCY_LIMITED"
+    assert "Wait a moment" in caught.value.refusal.advice
+    assert (till.asked, till.pauses) == ([2, 0], [0.5])
+    assert [record.err_code for record in till.records] == ["FREQUENCY_LIMITED"] * 2
+
+
+@every_call
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (429, "RATELIMIT_EXCEEDED", "FREQUENCY_LIMITED"),
+        (429, "NEVER_HEARD", "FREQUENCY_LIMITED"),
+        (400, "SYSTEM_ERROR", "SYSTEMERROR"),
+        (403, "FREQUENCY_LIMITED", "FREQUENCY_LIMITED"),
+    ],
+)
+def test_a_busy_gateway_is_asked_once_more_with_the_same_body_signed_anew(
+    path: str, call: Call, yes: RawAnswer, status: int, code: str, kind: str
+) -> None:
+    till = Till([refusal(status, code), yes], [yes], merchant=MERCHANT)
+    call(till)
+    assert (till.asked, till.pauses) == ([2, 0], [0.5])
+    first, second = till.hosts[0].requests
+    assert (first.method, first.url, first.body) == (second.method, second.url, second.body)
+    assert first.headers["Authorization"] != second.headers["Authorization"]
+    assert is_signed_by_us(
+        str(second.method), second.path_url, second.body or b"", second.headers["Authorization"]
+    )
+    assert [record.err_code for record in till.records] == [kind, ""]
+    assert till.failures == ["", ""]
+
+
+@every_call
+def test_a_system_error_under_500_of_the_only_host_is_asked_for_again(
+    path: str, call: Call, yes: RawAnswer
+) -> None:
+    alone = replace(MERCHANT, hosts=(PRIMARY,))
+    till = Till([refusal(500, "SYSTEM_ERROR"), yes], merchant=alone)
+    call(till)
+    assert (till.asked, till.pauses, till.failures) == ([2], [0.5], ["HTTP_5XX", ""])
+    down = Till([refusal(500, "SYSTEM_ERROR")], merchant=alone)
+    with pytest.raises(OutcomeUnknown):
+        call(down)
+    assert (down.asked, down.pauses, down.failures) == ([2], [0.5], ["HTTP_5XX"] * 2)
+    broken = Till([(502, HTML)], merchant=alone)
+    with pytest.raises(OutcomeUnknown):
+        call(broken)
+    assert (broken.asked, broken.pauses) == ([1], [])
 
 
 @every_call
@@ -496,7 +538,7 @@ def test_a_refused_signature_tells_what_the_gateway_thought_was_signed(
     till = Till([refusal(401, "SIGN_ERROR", "签名错误", detail=detail)], [yes], merchant=MERCHANT)
     with pytest.raises(Refused) as caught:
         call(till)
-    assert caught.value.err_code == "SIGNERROR"
+    assert (caught.value.err_code, caught.value.kind) == ("SIGN_ERROR", "SIGNERROR")
     assert caught.value.err_code_des == (
         "签名错误 signature sign not match in authorization "
         "(signed there: GET /v3/pay/transactions)"
@@ -564,7 +606,7 @@ def test_trouble_is_for_the_next_host_and_without_one_the_outcome_is_unknown(
     with pytest.raises(OutcomeUnknown) as caught:
         call(down)
     assert type(caught.value) is OutcomeUnknown
-    assert down.asked == [1, 1]
+    assert (down.asked, down.pauses) == ([1, 1], [])
 
 
 @every_call
@@ -604,7 +646,7 @@ def test_a_refusal_that_nobody_signed_closes_no_order(state: str) -> None:
     till = Till([refusal(400, "ORDER_CLOSED"), still], merchant=MERCHANT)
     with pytest.raises(Refused) as caught:
         till.gateway.close(REF)
-    assert caught.value.err_code == "ORDERCLOSED"
+    assert (caught.value.err_code, caught.value.kind) == ("ORDER_CLOSED", "ORDERCLOSED")
     assert till.asked == [2]
 
 
@@ -746,7 +788,7 @@ def test_many_threads_may_place_through_one_gateway(host: Callable[..., Host]) -
     status, granted, said = signed(GRANTED)
     there = host(says(granted, status, **{n.replace("-", "_"): v for n, v in said.items()}))
     till = Till(merchant=replace(MERCHANT, hosts=(there.url,)))
-    placed: list[Placed] = []
+    placed: list[PrepayGrant] = []
 
     def work() -> None:
         placed.extend(till.gateway.place(TERMS) for _ in range(5))

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from django_wxpay.gateway import PlatformKeys
 from django_wxpay.gateway.v3 import platform_keys
-from django_wxpay.gateway.v3.platform_keys import LOOK_AFTER, REFRESH_AFTER, STRANGERS_PAUSE
+from django_wxpay.gateway.v3.platform_keys import CHECK_AFTER, REFRESH_AFTER, UNKNOWN_SERIAL_PAUSE
 from django_wxpay.protocol.errors import (
     BadSignature,
     ConfigurationError,
@@ -29,7 +29,7 @@ from django_wxpay.protocol.v3 import certificates as v3_certificates
 from django_wxpay.protocol.v3 import keys as v3_keys
 from django_wxpay.protocol.v3.certificates import PlatformCertificate, read_certificate
 from django_wxpay.protocol.v3.keys import load_public_key
-from tests.gateway.till import PRIMARY, STANDBY, Till, Vault
+from tests.gateway.till import PRIMARY, STANDBY, MemoryStore, Till
 from tests.protocol.v3 import keys
 from tests.protocol.v3.samples import MAINLAND, NOW, REF
 from tests.wechatpay.transport import HTML
@@ -93,12 +93,12 @@ class Clock:
 class Ring:
     """The keys of a merchant with everything around them."""
 
-    def __init__(self, merchant: Merchant = MERCHANT, *, vault: Vault | None = None) -> None:
+    def __init__(self, merchant: Merchant = MERCHANT, *, store: MemoryStore | None = None) -> None:
         self.clock = Clock()
-        self.vault = vault or Vault()
-        self.vault.now = self.clock  # type: ignore[method-assign]
+        self.store = store or MemoryStore()
+        self.store.now = self.clock  # type: ignore[method-assign]
         self.source = Source(*BOTH)
-        self.keys = PlatformKeys(merchant, vault=self.vault, now=self.clock, patience_s=0.2)
+        self.keys = PlatformKeys(merchant, store=self.store, now=self.clock, wait_s=0.2)
 
     def find(self, serial: str) -> object:
         return self.keys.find(serial, self.source)
@@ -119,7 +119,7 @@ def test_keys_of_the_settings_are_believed_and_nobody_is_asked() -> None:
     assert ring.keys.known(keys.PUBLIC_KEY_ID) == load_public_key(keys.WECHATPAY_PUBLIC_KEY)
     assert ring.find(OLD_SERIAL) == public(keys.PLATFORM_KEY)
     assert ring.find(YOUNG_SERIAL) == public(YOUNG_KEY)
-    assert (ring.vault.looks, ring.vault.asked, ring.source.downloads) == (0, [], 0)
+    assert (ring.store.looks, ring.store.asked, ring.source.downloads) == (0, [], 0)
 
 
 def test_a_serial_has_no_case_but_its_leading_zeros() -> None:
@@ -153,29 +153,29 @@ def test_no_key_is_in_the_repr() -> None:
 # What is looked for
 
 
-def test_a_certificate_in_the_vault_is_believed_without_a_download() -> None:
-    ring = Ring(vault=Vault(OLD, YOUNG))
+def test_a_certificate_in_the_store_is_believed_without_a_download() -> None:
+    ring = Ring(store=MemoryStore(OLD, YOUNG))
     assert ring.find(YOUNG_SERIAL) == public(YOUNG_KEY)
     assert ring.find(OLD_SERIAL) == public(keys.PLATFORM_KEY)
-    assert (ring.vault.looks, ring.source.downloads) == (1, 0)
+    assert (ring.store.looks, ring.source.downloads) == (1, 0)
 
 
-def test_a_certificate_another_process_downloaded_is_found_in_the_vault() -> None:
-    ring = Ring(vault=Vault(OLD))
+def test_a_certificate_another_process_downloaded_is_found_in_the_store() -> None:
+    ring = Ring(store=MemoryStore(OLD))
     assert ring.find(OLD_SERIAL) is not None
-    ring.vault.pems.append(YOUNG)
+    ring.store.pems.append(YOUNG)
     assert ring.find(YOUNG_SERIAL) == public(YOUNG_KEY)
     assert ring.source.downloads == 0
 
 
 def test_an_unknown_certificate_is_downloaded_once_believed_and_kept() -> None:
-    ring = Ring(vault=Vault(OLD))
+    ring = Ring(store=MemoryStore(OLD))
     assert ring.find(YOUNG_SERIAL) == public(YOUNG_KEY)
     assert ring.find(YOUNG_SERIAL) == public(YOUNG_KEY)
     assert ring.find(OLD_SERIAL) == public(keys.PLATFORM_KEY)
     assert ring.source.downloads == 1
-    assert ring.vault.pems == [OLD, YOUNG]
-    assert ring.vault.asked == [STRANGERS_PAUSE]
+    assert ring.store.pems == [OLD, YOUNG]
+    assert ring.store.asked == [UNKNOWN_SERIAL_PAUSE]
 
 
 def test_a_stranger_may_cause_one_download_a_minute() -> None:
@@ -184,22 +184,22 @@ def test_a_stranger_may_cause_one_download_a_minute() -> None:
     for seconds in (0, 1, 58, 1, 1):
         ring.clock.advance(timedelta(seconds=seconds))
         assert ring.find(STRANGE_SERIAL) is None
-        asked.append((ring.source.downloads, len(ring.vault.asked)))
+        asked.append((ring.source.downloads, len(ring.store.asked)))
     assert asked == [(1, 1), (1, 1), (1, 1), (2, 2), (2, 2)]
 
 
 def test_the_minute_is_that_of_all_processes() -> None:
-    vault = Vault()
-    first, second = Ring(vault=vault), Ring(vault=vault)
+    store = MemoryStore()
+    first, second = Ring(store=store), Ring(store=store)
     assert first.find(STRANGE_SERIAL) is None
     assert second.find("E" * 40) is None
     assert (first.source.downloads, second.source.downloads) == (1, 0)
-    assert len(vault.asked) == 2
+    assert len(store.asked) == 2
 
 
 def test_what_the_first_of_two_processes_learnt_the_second_knows() -> None:
-    vault = Vault()
-    first, second = Ring(vault=vault), Ring(vault=vault)
+    store = MemoryStore()
+    first, second = Ring(store=store), Ring(store=store)
     assert first.find(YOUNG_SERIAL) == second.find(YOUNG_SERIAL) == public(YOUNG_KEY)
     assert (first.source.downloads, second.source.downloads) == (1, 0)
 
@@ -208,7 +208,7 @@ def test_a_clock_that_goes_back_does_not_stop_the_search() -> None:
     ring = Ring()
     assert ring.find(STRANGE_SERIAL) is None
     ring.clock.advance(timedelta(days=-1))
-    ring.vault.claimed_at = None
+    ring.store.claimed_at = None
     assert ring.find(STRANGE_SERIAL) is None
     assert ring.source.downloads == 2
 
@@ -232,7 +232,7 @@ def test_a_clock_that_goes_back_does_not_stop_the_search() -> None:
 def test_what_names_no_certificate_is_looked_for_nowhere(merchant: Merchant, serial: str) -> None:
     ring = Ring(merchant)
     assert ring.find(serial) is None
-    assert (ring.vault.looks, ring.vault.asked, ring.source.downloads) == (0, [], 0)
+    assert (ring.store.looks, ring.store.asked, ring.source.downloads) == (0, [], 0)
 
 
 @given(st.text(max_size=60))
@@ -257,19 +257,19 @@ def test_no_name_breaks_the_search_or_finds_another_key(serial: str) -> None:
 def test_a_download_that_fails_costs_no_key_and_raises_nothing(
     error: WXPayError, caplog: pytest.LogCaptureFixture
 ) -> None:
-    ring = Ring(MODERN, vault=Vault(OLD))
+    ring = Ring(MODERN, store=MemoryStore(OLD))
     ring.source.error = error
     assert ring.find(STRANGE_SERIAL) is None
     assert ring.find(OLD_SERIAL) == public(keys.PLATFORM_KEY)
     assert ring.find(keys.PUBLIC_KEY_ID) is not None
-    assert ring.vault.pems == [OLD]
+    assert ring.store.pems == [OLD]
     assert [record.getMessage() for record in caplog.records] == [
         f"certificates of mainland not refreshed: {error}"
     ]
 
 
 def test_what_is_no_error_of_ours_is_not_swallowed_and_locks_nobody_out() -> None:
-    ring = Ring(vault=Vault(OLD))
+    ring = Ring(store=MemoryStore(OLD))
     ring.source.error = RuntimeError("a bug")
     with pytest.raises(RuntimeError):
         ring.find(STRANGE_SERIAL)
@@ -277,36 +277,36 @@ def test_what_is_no_error_of_ours_is_not_swallowed_and_locks_nobody_out() -> Non
         ring.clock.advance(REFRESH_AFTER)
         ring.refresh()
     ring.source.error = None
-    ring.clock.advance(STRANGERS_PAUSE)
+    ring.clock.advance(UNKNOWN_SERIAL_PAUSE)
     assert ring.find(YOUNG_SERIAL) == public(YOUNG_KEY)
 
 
 def test_what_cannot_be_kept_is_known_all_the_same_and_fetched_again_soon(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    ring = Ring(vault=Vault(OLD))
+    ring = Ring(store=MemoryStore(OLD))
 
     def keep(_: object) -> None:
         raise RuntimeError("the database is down")
 
     with monkeypatch.context() as patched:
-        patched.setattr(ring.vault, "keep", keep)
+        patched.setattr(ring.store, "keep", keep)
         with pytest.raises(RuntimeError):
             ring.find(YOUNG_SERIAL)
     assert ring.find(YOUNG_SERIAL) == public(YOUNG_KEY)
-    ring.clock.advance(LOOK_AFTER)
+    ring.clock.advance(CHECK_AFTER)
     ring.refresh()
     assert ring.source.downloads == 2
-    assert ring.vault.pems == [OLD, YOUNG]
+    assert ring.store.pems == [OLD, YOUNG]
 
 
 def test_a_kept_certificate_that_cannot_be_read_is_passed_over(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    ring = Ring(vault=Vault("a broken row", OLD))
+    ring = Ring(store=MemoryStore("a broken row", OLD))
     assert ring.find(OLD_SERIAL) == public(keys.PLATFORM_KEY)
     assert ring.find(STRANGE_SERIAL) is None
-    assert "a certificate kept for mainland is unreadable" in caplog.text
+    assert "a certificate stored for mainland is unreadable" in caplog.text
     assert "a broken row" not in caplog.text
     assert len(caplog.records) == 1
 
@@ -323,7 +323,7 @@ def test_a_list_never_puts_another_key_in_the_place_of_one_that_is_believed() ->
 
 
 def test_certificates_in_use_are_downloaded_twice_a_day() -> None:
-    ring = Ring(vault=Vault(OLD))
+    ring = Ring(store=MemoryStore(OLD))
     at = []
     for minutes in range(48 * 60):
         before = ring.source.downloads
@@ -332,17 +332,17 @@ def test_certificates_in_use_are_downloaded_twice_a_day() -> None:
         ring.clock.advance(timedelta(minutes=1))
     assert at == [0, 660, 1320, 1980, 2640]
     assert max(after - before for before, after in itertools.pairwise(at)) < 12 * 60
-    assert ring.vault.looks == 48 * 2
+    assert ring.store.looks == 48 * 2
 
 
 def test_processes_take_turns_and_none_stays_behind() -> None:
-    vault = Vault(OLD)
-    rings = [Ring(vault=vault) for _ in range(3)]
+    store = MemoryStore(OLD)
+    rings = [Ring(store=store) for _ in range(3)]
     for _ in range(48):
         for ring in rings:
             ring.refresh()
             ring.clock.advance(timedelta(minutes=30))
-            vault.now = ring.clock  # type: ignore[method-assign]
+            store.now = ring.clock  # type: ignore[method-assign]
     assert sum(ring.source.downloads for ring in rings) == 3
     assert all(ring.keys.known(YOUNG_SERIAL) for ring in rings)
 
@@ -352,9 +352,9 @@ def test_where_no_certificate_is_used_none_is_downloaded(merchant: Merchant) -> 
     ring = Ring(merchant)
     for _ in range(50):
         ring.refresh()
-        ring.clock.advance(LOOK_AFTER)
+        ring.clock.advance(CHECK_AFTER)
     assert ring.source.downloads == 0
-    assert ring.vault.asked == []
+    assert ring.store.asked == []
 
 
 def test_a_certificate_in_the_settings_is_refreshed_too() -> None:
@@ -362,14 +362,14 @@ def test_a_certificate_in_the_settings_is_refreshed_too() -> None:
     ring.refresh()
     assert ring.source.downloads == 1
     assert ring.keys.known(YOUNG_SERIAL) == public(YOUNG_KEY)
-    assert ring.vault.pems == [OLD, YOUNG]
+    assert ring.store.pems == [OLD, YOUNG]
 
 
 def test_after_a_refresh_that_failed_the_next_look_tries_again() -> None:
-    ring = Ring(vault=Vault(OLD))
+    ring = Ring(store=MemoryStore(OLD))
     ring.source.error = OutcomeUnknown("no trustworthy answer")
     ring.refresh()
-    ring.clock.advance(LOOK_AFTER - timedelta(seconds=1))
+    ring.clock.advance(CHECK_AFTER - timedelta(seconds=1))
     ring.refresh()
     assert ring.source.downloads == 1
     ring.clock.advance(timedelta(seconds=1))
@@ -377,22 +377,22 @@ def test_after_a_refresh_that_failed_the_next_look_tries_again() -> None:
     ring.refresh()
     assert ring.source.downloads == 2
     assert ring.keys.known(YOUNG_SERIAL) is not None
-    ring.clock.advance(LOOK_AFTER)
+    ring.clock.advance(CHECK_AFTER)
     ring.refresh()
     assert ring.source.downloads == 2
-    assert ring.vault.asked == [REFRESH_AFTER, LOOK_AFTER, REFRESH_AFTER]
+    assert ring.store.asked == [REFRESH_AFTER, CHECK_AFTER, REFRESH_AFTER]
 
 
 def test_a_refresh_says_whether_it_downloaded_and_the_keys_whether_one_is_overdue() -> None:
-    ring = Ring(vault=Vault(OLD))
+    ring = Ring(store=MemoryStore(OLD))
     assert not ring.keys.is_overdue
     ring.source.error = OutcomeUnknown("no trustworthy answer")
     assert (ring.refresh(), ring.keys.is_overdue) == (False, True)
     assert (ring.refresh(), ring.keys.is_overdue) == (False, True), "not yet time to look"
-    ring.clock.advance(LOOK_AFTER)
+    ring.clock.advance(CHECK_AFTER)
     ring.source.error = None
     assert (ring.refresh(), ring.keys.is_overdue) == (True, False)
-    ring.clock.advance(LOOK_AFTER)
+    ring.clock.advance(CHECK_AFTER)
     assert (ring.refresh(), ring.keys.is_overdue) == (False, False), "nothing is due"
 
 
@@ -405,12 +405,12 @@ def test_a_strangers_serial_makes_no_refresh_overdue_where_no_certificates_are_u
 
 
 def test_a_clock_that_goes_back_does_not_stop_the_refreshing() -> None:
-    ring = Ring(vault=Vault(OLD))
+    ring = Ring(store=MemoryStore(OLD))
     ring.clock.advance(timedelta(days=365))
     ring.refresh()
     ring.clock.advance(timedelta(days=-365))
     ring.refresh()
-    assert ring.vault.looks == 2
+    assert ring.store.looks == 2
 
 
 # Many at once
@@ -434,18 +434,18 @@ def together(count: int, work: Callable[[], object]) -> list[object]:
 
 
 def test_twenty_threads_with_one_unknown_serial_make_one_download() -> None:
-    ring = Ring(vault=Vault(OLD))
+    ring = Ring(store=MemoryStore(OLD))
     ring.source.behave = lambda: time.sleep(0.05)
     assert together(20, lambda: ring.find(YOUNG_SERIAL)) == [public(YOUNG_KEY)] * 20
     assert ring.source.downloads == 1
-    assert ring.vault.looks == 1
+    assert ring.store.looks == 1
 
 
 def test_twenty_threads_with_strange_serials_make_one_download() -> None:
-    ring = Ring(vault=Vault(OLD))
+    ring = Ring(store=MemoryStore(OLD))
     assert together(20, lambda: ring.find(STRANGE_SERIAL)) == [None] * 20
     assert ring.source.downloads == 1
-    assert len(ring.vault.asked) == 1
+    assert len(ring.store.asked) == 1
 
 
 class Slow:
@@ -473,7 +473,7 @@ class Slow:
 
 
 def test_while_a_download_runs_nobody_waits_for_what_is_known() -> None:
-    ring = Ring(MODERN, vault=Vault(OLD))
+    ring = Ring(MODERN, store=MemoryStore(OLD))
     assert ring.find(OLD_SERIAL) is not None
     with Slow(ring) as slow:
         assert ring.find(OLD_SERIAL) == public(keys.PLATFORM_KEY)
@@ -486,7 +486,7 @@ def test_while_a_download_runs_nobody_waits_for_what_is_known() -> None:
 
 
 def test_while_a_download_runs_nobody_waits_longer_than_a_callback_may_take() -> None:
-    ring = Ring(vault=Vault(OLD))
+    ring = Ring(store=MemoryStore(OLD))
     with Slow(ring) as slow:
         began = time.monotonic()
         assert ring.find(STRANGE_SERIAL) is None
@@ -508,7 +508,9 @@ NEW_LIST = listing({OLD_SERIAL: OLD, YOUNG_SERIAL: YOUNG})
 
 def test_a_new_installation_learns_its_first_certificate_with_its_first_call() -> None:
     first = listing({OLD_SERIAL: OLD})
-    till = Till([signed(UNPAID), signed(first), signed(UNPAID)], merchant=MERCHANT, vault=Vault())
+    till = Till(
+        [signed(UNPAID), signed(first), signed(UNPAID)], merchant=MERCHANT, store=MemoryStore()
+    )
     till.gateway.query(REF)
     till.gateway.query(REF)
     assert [path.partition("?")[0] for path in till.paths] == [
@@ -519,7 +521,7 @@ def test_a_new_installation_learns_its_first_certificate_with_its_first_call() -
     assert till.failures == ["", "", ""]
     named = ["", REF.out_trade_no, REF.out_trade_no]
     assert [record.out_trade_no for record in till.records] == named
-    assert till.vault.pems == [OLD]
+    assert till.store.pems == [OLD]
 
 
 @pytest.mark.parametrize(
@@ -527,18 +529,18 @@ def test_a_new_installation_learns_its_first_certificate_with_its_first_call() -
 )
 def test_a_rotation_costs_one_download_whichever_key_signs_the_list(told: Any) -> None:
     till = Till([young(), told, young(), signed(UNPAID)], merchant=MERCHANT)
-    till.vault.claimed_at = NOW - STRANGERS_PAUSE
+    till.store.claimed_at = NOW - UNKNOWN_SERIAL_PAUSE
     for _ in range(3):
         till.gateway.query(REF)
     assert till.asked == [4]
     assert till.paths.count("/v3/certificates") == 1
     assert till.failures == [""] * 4
-    assert till.vault.pems == [OLD, YOUNG]
+    assert till.store.pems == [OLD, YOUNG]
 
 
 def test_a_serial_that_is_in_no_list_is_not_believed() -> None:
     till = Till([young(), signed(listing({OLD_SERIAL: OLD}))], merchant=MERCHANT)
-    till.vault.claimed_at = NOW - STRANGERS_PAUSE
+    till.store.claimed_at = NOW - UNKNOWN_SERIAL_PAUSE
     with pytest.raises(BadSignature, match=YOUNG_SERIAL):
         till.gateway.query(REF)
     assert till.paths.count("/v3/certificates") == 1
@@ -551,25 +553,25 @@ def test_a_serial_that_is_in_no_list_is_not_believed() -> None:
 def test_a_rotation_whose_download_fails_leaves_the_old_key_in_use(told: Any) -> None:
     merchant = replace(MERCHANT, hosts=(PRIMARY,))
     till = Till([young(), told, signed(UNPAID)], merchant=merchant)
-    till.vault.claimed_at = NOW - STRANGERS_PAUSE
+    till.store.claimed_at = NOW - UNKNOWN_SERIAL_PAUSE
     with pytest.raises(BadSignature):
         till.gateway.query(REF)
     assert till.gateway.query(REF).out_trade_no == REF.out_trade_no
-    assert till.vault.pems == [OLD]
+    assert till.store.pems == [OLD]
 
 
 def test_a_list_that_is_signed_with_a_key_nobody_knows_asks_for_no_further_list() -> None:
     nested = signed(listing({OLD_SERIAL: OLD}), serial=STRANGE_SERIAL, key=keys.PUBLIC_MODE_KEY)
-    till = Till([young(), nested], merchant=MERCHANT, vault=Vault())
+    till = Till([young(), nested], merchant=MERCHANT, store=MemoryStore())
     with pytest.raises(BadSignature):
         till.gateway.query(REF)
     assert till.asked == [2]
-    assert till.vault.pems == []
+    assert till.store.pems == []
 
 
 def test_a_refresh_comes_before_the_call_and_never_in_its_way() -> None:
     till = Till([(502, HTML), signed(UNPAID)], merchant=replace(MERCHANT, hosts=(PRIMARY,)))
-    till.vault.claimed_at = NOW - REFRESH_AFTER
+    till.store.claimed_at = NOW - REFRESH_AFTER
     assert till.gateway.query(REF).out_trade_no == REF.out_trade_no
     assert till.paths[0] == "/v3/certificates"
     assert till.failures == ["HTTP_5XX", ""]
@@ -577,7 +579,7 @@ def test_a_refresh_comes_before_the_call_and_never_in_its_way() -> None:
 
 def test_a_merchant_in_public_key_mode_downloads_nothing() -> None:
     yes = signed(UNPAID, serial=keys.PUBLIC_KEY_ID, key=keys.PUBLIC_MODE_KEY)
-    till = Till([yes, signed(UNPAID, serial="PUB_KEY_ID_42")], merchant=MODERN, vault=Vault())
+    till = Till([yes, signed(UNPAID, serial="PUB_KEY_ID_42")], merchant=MODERN, store=MemoryStore())
     for _ in range(2):
         with_key = till.keys.known(keys.PUBLIC_KEY_ID)
         assert with_key is not None
@@ -586,10 +588,10 @@ def test_a_merchant_in_public_key_mode_downloads_nothing() -> None:
     with pytest.raises(BadSignature, match="PUB_KEY_ID_42"):
         till.gateway.query(REF)
     assert till.asked == [2]
-    assert till.vault.asked == []
+    assert till.store.asked == []
 
 
-def test_what_was_downloaded_is_not_read_again_from_the_vault(
+def test_what_was_downloaded_is_not_read_again_from_the_store(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     read: list[str] = []
@@ -599,12 +601,12 @@ def test_what_was_downloaded_is_not_read_again_from_the_vault(
         return read_certificate(pem)
 
     monkeypatch.setattr(platform_keys, "read_certificate", reading)
-    ring = Ring(vault=Vault(OLD))
+    ring = Ring(store=MemoryStore(OLD))
     for _ in range(5):
         assert ring.find(STRANGE_SERIAL) is None
-        ring.clock.advance(STRANGERS_PAUSE)
-    assert (ring.source.downloads, ring.vault.looks) == (5, 5)
-    assert ring.vault.pems == [OLD, YOUNG]
+        ring.clock.advance(UNKNOWN_SERIAL_PAUSE)
+    assert (ring.source.downloads, ring.store.looks) == (5, 5)
+    assert ring.store.pems == [OLD, YOUNG]
     assert read == [OLD]
 
 
@@ -631,7 +633,7 @@ def test_every_key_is_read_once_however_many_calls_there_are(
     v3_keys._private_key.cache_clear()
     v3_keys._public_key.cache_clear()
     till = Till(script, merchant=replace(MODERN, platform_certificates=(YOUNG,)))
-    till.vault.claimed_at = NOW + timedelta(days=1)
+    till.store.claimed_at = NOW + timedelta(days=1)
     refused = 0
     for _ in script:
         try:
@@ -639,7 +641,7 @@ def test_every_key_is_read_once_however_many_calls_there_are(
         except BadSignature:
             refused += 1
             till.now += timedelta(seconds=9)
-    assert (till.asked, refused, till.vault.looks) == ([40], 10, 11)
+    assert (till.asked, refused, till.store.looks) == ([40], 10, 11)
     assert sorted(read) == [
         "load_certificate",
         "load_certificate",

@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_wxpay.gateway import Placed
 from django_wxpay.protocol.errors import (
     BadSignature,
     ConfigurationError,
@@ -21,9 +20,9 @@ from django_wxpay.protocol.errors import (
     Refused,
     WXPayError,
 )
-from django_wxpay.protocol.facts import TradeFact
+from django_wxpay.protocol.facts import PrepayGrant, TradeFact
 from django_wxpay.protocol.v3.authorization import read_authorization
-from tests.gateway.till import PRIMARY, STANDBY, Till, Vault
+from tests.gateway.till import PRIMARY, STANDBY, MemoryStore, Till
 from tests.protocol.v3 import keys
 from tests.protocol.v3.samples import MAINLAND, NOW, REF, terms_for
 from tests.protocol.v3.vectors import VECTORS, body, headers
@@ -125,7 +124,7 @@ def test_a_yes_that_is_not_signed_as_it_must_be_is_final_and_unbelieved(
     assert till.failures == ["BAD_SIGNATURE"]
     assert [record.levelname for record in caplog.records] == ["ERROR"]
     assert till.transport.health.order(HOSTS) == HOSTS
-    assert till.vault.pems == [OLD]
+    assert till.store.pems == [OLD]
 
 
 @pytest.mark.parametrize(("call", "yes"), CALLS[:2])
@@ -239,8 +238,8 @@ def test_a_second_probe_is_a_forgery_and_an_alarm(
 
 @pytest.mark.parametrize(("call", "yes"), CALLS[:3])
 def test_a_probe_makes_us_download_nothing(call: Call, yes: Yes) -> None:
-    till = Till([probe(yes(serial=YOUNG_SERIAL)), yes()], merchant=MERCHANT, vault=Vault(OLD))
-    till.vault.claimed_at = NOW - timedelta(minutes=5)
+    till = Till([probe(yes(serial=YOUNG_SERIAL)), yes()], merchant=MERCHANT, store=MemoryStore(OLD))
+    till.store.claimed_at = NOW - timedelta(minutes=5)
     call(till)
     assert till.asked == [2]
     assert "/v3/certificates" not in till.paths
@@ -249,7 +248,7 @@ def test_a_probe_makes_us_download_nothing(call: Call, yes: Yes) -> None:
 def test_a_probe_from_the_sheet_is_a_probe() -> None:
     genuine = (200, body("RES-1"), headers("RES-1"))
     till = Till([(200, body("RES-6"), headers("RES-6")), genuine], merchant=MERCHANT)
-    assert till.gateway.place(TERMS).grant.code_url == "weixin://wxpay/s/An4baqw"
+    assert till.gateway.place(TERMS).code_url == "weixin://wxpay/s/An4baqw"
     assert till.failures == ["PROBE", ""]
 
 
@@ -302,9 +301,9 @@ octets = st.one_of(
 calls = st.sampled_from([call for call, _ in CALLS])
 
 
-def heard(call: Call, *told: tuple[Any, ...], vault: Vault | None = None) -> object:
+def heard(call: Call, *told: tuple[Any, ...], store: MemoryStore | None = None) -> object:
     """Return what a call brings, or the error that is one of ours; anything else is raised."""
-    till = Till(list(told), merchant=replace(MERCHANT, hosts=(PRIMARY,)), vault=vault)
+    till = Till(list(told), merchant=replace(MERCHANT, hosts=(PRIMARY,)), store=store)
     try:
         return call(till)
     except WXPayError as error:
@@ -333,7 +332,7 @@ def test_whatever_wechat_pay_signs_is_read_or_refused_by_name(
     call: Call, status: int, said: bytes
 ) -> None:
     result = heard(call, signed(said, status=status))
-    assert result is None or isinstance(result, OutcomeUnknown | Placed | TradeFact | tuple)
+    assert result is None or isinstance(result, OutcomeUnknown | PrepayGrant | TradeFact | tuple)
     assert status != 202 or isinstance(result, OutcomeUnknown)
 
 
@@ -342,7 +341,7 @@ def test_no_list_of_certificates_breaks_the_call_that_needs_it(
     said: bytes, status: int, named: dict[str, str]
 ) -> None:
     unknown = fact(serial=YOUNG_SERIAL, key=YOUNG_KEY)
-    result = heard(CALLS[1][0], unknown, (status, said, named), vault=Vault())
+    result = heard(CALLS[1][0], unknown, (status, said, named), store=MemoryStore())
     assert isinstance(result, BadSignature)
 
 
@@ -350,17 +349,17 @@ def test_no_list_of_certificates_breaks_the_call_that_needs_it(
 
 
 def test_the_first_list_vouches_for_itself() -> None:
-    till = Till([certificates()], merchant=MERCHANT, vault=Vault())
+    till = Till([certificates()], merchant=MERCHANT, store=MemoryStore())
     (one,) = till.gateway.certificates()
     assert (one.serial_no, one.pem) == (keys.PLATFORM_SERIAL, OLD)
     assert till.paths == ["/v3/certificates"]
     assert till.keys.known(keys.PLATFORM_SERIAL) is None
-    assert (till.vault.looks, till.vault.asked) == (0, [])
+    assert (till.store.looks, till.store.asked) == (0, [])
 
 
 def test_the_sheets_own_list_is_believed() -> None:
     told = (200, body("CERT-1"), headers("CERT-1"))
-    till = Till([told], merchant=MERCHANT, vault=Vault())
+    till = Till([told], merchant=MERCHANT, store=MemoryStore())
     assert [one.serial_no for one in till.gateway.certificates()] == [keys.PLATFORM_SERIAL]
 
 
@@ -386,7 +385,7 @@ def test_the_sheets_own_list_is_believed() -> None:
     ],
 )
 def test_a_first_list_that_does_not_vouch_for_itself_is_not_believed(told: RawAnswer) -> None:
-    till = Till([told], [certificates()], merchant=MERCHANT, vault=Vault())
+    till = Till([told], [certificates()], merchant=MERCHANT, store=MemoryStore())
     with pytest.raises(BadSignature) as caught:
         till.gateway.certificates()
     assert keys.API_V3_KEY not in f"{caught.value!r}"
@@ -411,7 +410,7 @@ def test_a_known_serial_is_not_vouched_for_by_a_list() -> None:
 
 def test_a_key_of_the_wrong_length_is_a_fault_of_the_settings() -> None:
     merchant = replace(MERCHANT, api_v3_key="short")
-    till = Till([certificates()], merchant=merchant, vault=Vault())
+    till = Till([certificates()], merchant=merchant, store=MemoryStore())
     with pytest.raises(ConfigurationError, match="API_V3_KEY is not 32 bytes long"):
         till.gateway.certificates()
 

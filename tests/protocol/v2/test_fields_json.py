@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_wxpay.protocol.v2.json_fields import detail_problem, scene_problem
+from django_wxpay.protocol.v2.fields import detail_problem, scene_problem
 from tests.protocol.samples import DETAIL, H5, STORE
 
 JSON = st.recursive(
