@@ -14,7 +14,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django_wxpay import services
 from django_wxpay.exceptions import UnknownMerchant
 
-# The signature header marks a v3 notification, whose limit is larger (interface section 4).
+# The signature header marks a v3 notification, whose limit is larger (interface.md section 4).
 _LIMIT = 64 * 1024
 _LIMIT_V3 = 1024 * 1024
 

@@ -27,7 +27,7 @@ def test_the_class_of_an_error_decides_its_answer() -> None:
     assert _answered(PermissionDenied())[0] == 403
     assert _answered(BadSignature("no"))[0] == 502
     status, told = _answered(Refused("NOTENOUGH"))
-    assert (status, told["advice"], told["kind"]) == (422, "", "")
+    assert (status, told["advice"], told["kind"]) == (422, "", "NOTENOUGH")
     assert "id" not in told
     assert _answered(Refused("NO_AUTH", kind="NOAUTH"))[1]["kind"] == "NOAUTH"
 
