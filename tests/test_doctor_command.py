@@ -64,16 +64,16 @@ def call_of_now(**fields: Any) -> ApiReport:
     return ApiReportFactory(created_at=datetime.now(UTC), **fields)
 
 
-def test_when_all_is_well_it_says_so_in_one_line(wxpay: SimulatedWXPay) -> None:
+def test_without_a_finding_it_prints_one_line(wxpay: SimulatedWXPay) -> None:
     assert run() == (0, "Nothing is wrong with default, tea.\n")
     asked = wxpay.requests("orderquery")
     assert len(asked) == ApiReport.objects.count() == 4
     assert len({row["out_trade_no"] for row in ApiReport.objects.values("out_trade_no")}) == 4
 
 
-def test_in_full_it_says_what_is_well(wxpay: SimulatedWXPay) -> None:
-    code, said = run("--merchant", "tea", verbosity=2)
-    lines = said.splitlines()
+def test_in_full_it_prints_what_is_ok(wxpay: SimulatedWXPay) -> None:
+    code, output = run("--merchant", "tea", verbosity=2)
+    lines = output.splitlines()
     assert code == 0
     assert "tea: latency: No calls in this hour and the 1 before." in lines
     assert [line.split(" in ")[0] for line in lines if line.startswith("tea: hosts: ")] == [
@@ -88,13 +88,13 @@ def test_what_is_wrong_comes_first_the_worst_on_top_with_what_to_do(
 ) -> None:
     NotificationFactory(merchant="default", unknown=True)
     OrderEventFactory(untold=True, order__merchant="default")
-    code, said = run("--offline")
-    lines = said.splitlines()
+    code, output = run("--offline")
+    lines = output.splitlines()
     assert code == 1
     assert lines[0] == "default"
     assert lines[1].startswith("  ERROR events: The shop's receivers refuse 1 event, the oldest")
-    assert lines[2].startswith("    -> Mend the receiver")
-    assert lines[3].startswith("  WARNING notifications: 1 notification not settled")
+    assert lines[2].startswith("    -> Fix the receiver")
+    assert lines[3].startswith("  WARNING notifications: 1 notification not processed")
     assert lines[4].startswith("    -> Look at the failed ones")
     assert lines[5:] == ["Nothing is wrong with tea.", "1 error, 1 warning"]
     assert wxpay.requests() == []
@@ -102,15 +102,15 @@ def test_what_is_wrong_comes_first_the_worst_on_top_with_what_to_do(
 
 def test_a_warning_alone_exits_with_zero(wxpay: SimulatedWXPay) -> None:
     NotificationFactory(merchant="tea", unknown=True)
-    code, said = run()
+    code, output = run()
     assert code == 0
-    assert said.splitlines()[-1] == "0 errors, 1 warning"
+    assert output.splitlines()[-1] == "0 errors, 1 warning"
 
 
 def test_for_a_monitor_every_finding_is_json(wxpay: SimulatedWXPay) -> None:
     call_of_now(failed=True, merchant="tea")
-    code, said = run("--json", "--offline")
-    findings = json.loads(said)
+    code, output = run("--json", "--offline")
+    findings = json.loads(output)
     assert code == 1
     assert {key for finding in findings for key in finding} == {
         "merchant",
@@ -130,9 +130,9 @@ def test_hours_reach_further_back(wxpay: SimulatedWXPay) -> None:
     ApiReport.objects.update(report_status="SENT", is_rolled_up=False)
     BackgroundJob.objects.create(name="rollup", finished_at=datetime.now(UTC))
     assert run("--offline") == (0, "Nothing is wrong with default, tea.\n")
-    code, said = run("--offline", "--hours", "6")
+    code, output = run("--offline", "--hours", "6")
     assert code == 1
-    assert "100 % failed" in said
+    assert "100 % failed" in output
 
 
 @pytest.mark.parametrize("hours", ["0", "-1", "100000"])
@@ -141,38 +141,38 @@ def test_hours_are_a_number_of_hours(wxpay: SimulatedWXPay, hours: str) -> None:
         run(f"--hours={hours}")
 
 
-def test_an_alias_that_nobody_has_is_an_error_and_nobody_is_asked(wxpay: SimulatedWXPay) -> None:
+def test_an_unknown_alias_is_an_error_and_no_host_is_called(wxpay: SimulatedWXPay) -> None:
     with pytest.raises(CommandError, match='no merchant "coffee"'):
         run("--merchant", "default", "--merchant", "coffee")
     assert wxpay.requests() == []
 
 
 @pytest.mark.parametrize("broken", [None, {}, {"MERCHANTS": {"default": {"API_KEY": KEY[:-1]}}}])
-def test_with_broken_settings_it_says_what_is_wrong_with_them(settings: Any, broken: Any) -> None:
+def test_with_broken_settings_it_prints_what_is_wrong_with_them(settings: Any, broken: Any) -> None:
     settings.WXPAY = broken
-    code, said = run()
+    code, output = run()
     assert code == 1
-    assert "ERROR configuration: " in said
-    assert "Nobody was asked: the settings are wrong." in said
+    assert "ERROR configuration: " in output
+    assert "No host was called: the settings are wrong." in output
 
 
-def test_of_a_database_that_is_away_it_says_so_and_asks_all_the_same(
+def test_without_a_database_it_prints_that_and_calls_the_hosts_all_the_same(
     wxpay: SimulatedWXPay,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def refuse(*args: Any) -> Any:
         raise OperationalError("no such table: django_wxpay_hourlylatency\nLINE 1: SELECT")
 
-    monkeypatch.setattr(diagnosis, "_OF_THE_DATABASE", (refuse,))
-    code, said = run()
+    monkeypatch.setattr(diagnosis, "_DATABASE_CHECKS", (refuse,))
+    code, output = run()
     assert code == 1
     assert (
-        "ERROR database: The database does not do what it is asked: OperationalError: "
-        "no such table: django_wxpay_hourlylatency.\n    -> Start the database" in said
+        "ERROR database: The database does not answer a query: OperationalError: "
+        "no such table: django_wxpay_hourlylatency.\n    -> Start the database" in output
     )
-    assert "LINE 1" not in said
+    assert "LINE 1" not in output
     assert len(wxpay.requests("orderquery")) == 4
-    assert said.splitlines()[-1] == "1 error, 0 warnings"
+    assert output.splitlines()[-1] == "1 error, 0 warnings"
 
 
 @pytest.mark.parametrize("where", ["empty.sqlite3", "no/such/folder.sqlite3"])
@@ -194,6 +194,6 @@ def test_from_the_shell_it_ends_with_a_code_and_never_with_a_traceback(
     )
     assert ended.returncode == 1
     assert "Traceback" not in ended.stdout + ended.stderr
-    assert "ERROR database: The database does not do what it is asked" in ended.stdout
-    assert "127.0.0.1:9 (API v2) brings no answer to believe: CONNECT." in ended.stdout
+    assert "ERROR database: The database does not answer a query" in ended.stdout
+    assert "127.0.0.1:9 (API v2) gave no trustworthy answer: CONNECT." in ended.stdout
     assert ended.stdout.splitlines()[-1] == "2 errors, 0 warnings"

@@ -27,7 +27,7 @@ NUMBER = "T20260101000001"
 
 
 class NoticeSecurityCases:
-    """Inherited by each kind of notice, which says how a genuine and a forged one look."""
+    """Inherited by each kind of notice, which has a genuine and forged ones of its own."""
 
     kind = "payment"
     moves_the_order = True
@@ -39,7 +39,7 @@ class NoticeSecurityCases:
         return {}
 
     def forged(self) -> list[tuple[bytes, dict[str, str]]]:
-        """Return what strangers send: other keys, other bodies, other times."""
+        """Return forgeries: other keys, other bodies, other times."""
         raise NotImplementedError
 
     # --- how a case is carried out
@@ -71,7 +71,7 @@ class NoticeSecurityCases:
             headers=given,
         )
 
-    def assert_nothing_was_believed(self) -> None:
+    def assert_nothing_was_applied(self) -> None:
         assert Notification.objects.count() == 0
         assert Refund.objects.count() == 0
         assert OrderEvent.objects.count() == 0
@@ -94,12 +94,12 @@ class NoticeSecurityCases:
         assert OrderEvent.objects.count() <= 1
         assert Refund.objects.count() <= 1
 
-    def test_what_strangers_forge_is_refused_and_costs_no_row(self) -> None:
+    def test_what_is_forged_is_refused_and_costs_no_row(self) -> None:
         for body, headers in self.forged():
             response = self.post(body, headers)
             assert not self.is_success(response)
             assert response.status_code < 500
-        self.assert_nothing_was_believed()
+        self.assert_nothing_was_applied()
 
     def test_hostile_bytes_are_refused_and_cost_no_row(self) -> None:
         genuine = self.genuine()
@@ -122,21 +122,21 @@ class NoticeSecurityCases:
             response = self.post(body)
             assert not self.is_success(response)
             assert response.status_code < 500
-        self.assert_nothing_was_believed()
+        self.assert_nothing_was_applied()
 
     def test_a_body_beyond_every_limit_is_413(self) -> None:
         for length in (1024 * 1024 + 1, 3 * 1024 * 1024):
             assert self.post(b" " * length).status_code == 413
-        self.assert_nothing_was_believed()
+        self.assert_nothing_was_applied()
 
     def test_only_post_is_served(self) -> None:
         for method in ("get", "put", "patch", "delete", "head", "options"):
             assert getattr(Client(), method)(self.url()).status_code == 405
-        self.assert_nothing_was_believed()
+        self.assert_nothing_was_applied()
 
     def test_an_unknown_merchant_is_404(self) -> None:
         assert self.post(self.genuine(), url=self.url("nobody")).status_code == 404
-        self.assert_nothing_was_believed()
+        self.assert_nothing_was_applied()
 
     def test_an_unknown_order_is_kept_and_answered_failure(self) -> None:
         response = self.post(self.genuine("T20260101000099"))

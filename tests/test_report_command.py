@@ -26,38 +26,42 @@ def wxpay(settings: Any) -> Any:
         yield simulated
 
 
-def said(*arguments: str) -> str:
+def output_of(*arguments: str) -> str:
     out = StringIO()
     call_command("wxpay_report", *arguments, stdout=out)
     return out.getvalue()
 
 
-def test_it_says_what_was_reported_and_what_is_left(wxpay: SimulatedWXPay) -> None:
+def test_it_prints_what_was_reported_and_what_is_left(wxpay: SimulatedWXPay) -> None:
     rows = [ApiReportFactory() for _ in range(5)]
     ApiReportFactory(merchant="gone")
-    assert said("--limit", "2") == ("2 reported, 0 given up, 0 cannot be reported, 4 waiting\n")
-    assert said("--until-empty", "--limit", "1") == (
+    assert output_of("--limit", "2") == (
+        "2 reported, 0 given up, 0 cannot be reported, 4 waiting\n"
+    )
+    assert output_of("--until-empty", "--limit", "1") == (
         "3 reported, 0 given up, 1 cannot be reported, 0 waiting\n"
     )
-    told = [report["out_trade_no"] for report in wxpay.ledger()["reports"]]
-    assert sorted(told) == sorted(row.out_trade_no for row in rows)
+    reported = [report["out_trade_no"] for report in wxpay.ledger()["reports"]]
+    assert sorted(reported) == sorted(row.out_trade_no for row in rows)
 
 
 def test_in_an_outage_it_ends_and_gives_nothing_up(wxpay: SimulatedWXPay) -> None:
     for _ in range(20):
         ApiReportFactory()
     wxpay.inject("http_502", operation="report", times=100)
-    assert said("--until-empty") == "0 reported, 0 given up, 0 cannot be reported, 20 waiting\n"
+    assert (
+        output_of("--until-empty") == "0 reported, 0 given up, 0 cannot be reported, 20 waiting\n"
+    )
     assert set(ApiReport.objects.values_list("report_status", flat=True)) == {"PENDING"}
     assert wxpay.ledger()["reports"] == []
 
 
 def test_a_limit_is_a_number_of_rows(wxpay: SimulatedWXPay) -> None:
     with pytest.raises(CommandError, match="--limit"):
-        said("--limit", "0")
+        output_of("--limit", "0")
 
 
-def test_broken_settings_are_said_in_one_line(settings: Any) -> None:
+def test_broken_settings_are_one_line_of_output(settings: Any) -> None:
     settings.WXPAY = {}
     with pytest.raises(CommandError, match="Run manage"):
-        said()
+        output_of()

@@ -18,7 +18,7 @@ from django_wxpay.management import stopping
 from django_wxpay.management.commands import wxpay_worker
 from django_wxpay.models import ApiReport, BackgroundJob, Notification, Order
 from django_wxpay.services.worker import jobs
-from django_wxpay.services.worker.jobs import JOBS, Job, Outcome, Stop
+from django_wxpay.services.worker.jobs import JOBS, Job, JobResult, Stop
 from django_wxpay.testing import SimulatedWXPay, simulated_wxpay
 from tests.factories import ApiReportFactory, NotificationFactory, OrderFactory
 from tests.wechatpay.v2 import API_KEY, payment_notice
@@ -39,13 +39,13 @@ def wxpay(settings: Any) -> Iterator[SimulatedWXPay]:
         yield simulated
 
 
-def said(command: str, *arguments: str) -> list[str]:
+def output_of(command: str, *arguments: str) -> list[str]:
     out = StringIO()
     call_command(command, *arguments, stdout=out)
     return out.getvalue().splitlines()
 
 
-def test_once_does_every_job_until_it_is_done_and_says_a_line_for_each(
+def test_once_runs_every_job_until_it_is_done_and_prints_a_line_for_each(
     wxpay: SimulatedWXPay,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -54,7 +54,7 @@ def test_once_does_every_job_until_it_is_done_and_says_a_line_for_each(
     ApiReport.objects.bulk_create(rows)
     NotificationFactory(unknown=True)
 
-    assert said("wxpay_worker", "--once") == [
+    assert output_of("wxpay_worker", "--once") == [
         "events: nothing to do",
         "notifications: 1 left for later",
         "reports: 5 calls reported",
@@ -64,7 +64,7 @@ def test_once_does_every_job_until_it_is_done_and_says_a_line_for_each(
     ]
     assert len(wxpay.ledger()["reports"]) == 5
     assert sorted(BackgroundJob.objects.values_list("name", flat=True)) == sorted(NAMES)
-    assert said("wxpay_worker", "--once")[2:4] == [
+    assert output_of("wxpay_worker", "--once")[2:4] == [
         "reports: nothing to do",
         "latency: nothing to do",
     ]
@@ -88,7 +88,7 @@ def test_once_with_a_job_that_fails_does_the_others_and_is_a_failure(
 
 
 def test_some_jobs_may_be_chosen(wxpay: SimulatedWXPay) -> None:
-    assert said("wxpay_worker", "--once", "--jobs", "reports, events") == [
+    assert output_of("wxpay_worker", "--once", "--jobs", "reports, events") == [
         "events: nothing to do",
         "reports: nothing to do",
     ]
@@ -97,36 +97,36 @@ def test_some_jobs_may_be_chosen(wxpay: SimulatedWXPay) -> None:
 @pytest.mark.parametrize("once", [[], ["--once"]])
 def test_a_job_that_there_is_not_is_named(wxpay: SimulatedWXPay, once: list[str]) -> None:
     with pytest.raises(CommandError, match=r"^--jobs: no such job: tea \(there are events, "):
-        said("wxpay_worker", "--jobs", "events,tea", *once)
+        output_of("wxpay_worker", "--jobs", "events,tea", *once)
     assert BackgroundJob.objects.count() == 0
 
 
 @pytest.mark.parametrize("command", ["wxpay_worker", "wxpay_prune"])
-def test_broken_settings_are_said_in_one_line(settings: Any, command: str) -> None:
+def test_broken_settings_are_one_line_of_output(settings: Any, command: str) -> None:
     settings.WXPAY = {}
     with pytest.raises(CommandError, match=r"Run manage\.py check"):
-        said(command)
+        output_of(command)
 
 
-class Told:
+class SignalsItself:
     """A job that sends this process a signal when it runs, as somebody outside would."""
 
     def __init__(self, *signals: signal.Signals) -> None:
         self.signals = signals
         self.runs = 0
 
-    def __call__(self, stop: Stop) -> Outcome:
+    def __call__(self, stop: Stop) -> JobResult:
         self.runs += 1
         for number in self.signals:
             os.kill(os.getpid(), number)
         deadline = time.monotonic() + 10
         while not stop() and time.monotonic() < deadline:
             time.sleep(0.005)
-        return Outcome(counts={"runs": self.runs}, is_more=True)
+        return JobResult(counts={"runs": self.runs}, has_more=True)
 
 
 def table(monkeypatch: pytest.MonkeyPatch, **does: Any) -> None:
-    rows = tuple(Job(name=name, does=one, every_s=1) for name, one in does.items())
+    rows = tuple(Job(name=name, run=one, every_s=1) for name, one in does.items())
     monkeypatch.setattr(wxpay_worker, "chosen_jobs", lambda names: rows)
 
 
@@ -138,13 +138,13 @@ def test_a_signal_ends_the_worker_when_the_work_in_hand_is_done(
     number: signal.Signals,
 ) -> None:
     before = [signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT)]
-    told = Told(number)
-    table(monkeypatch, tea=told, cake=lambda stop: Outcome())
-    assert said("wxpay_worker") == [
+    job = SignalsItself(number)
+    table(monkeypatch, tea=job, cake=lambda stop: JobResult())
+    assert output_of("wxpay_worker") == [
         "The worker runs: tea, cake. Ctrl-C stops it.",
         "The worker has stopped.",
     ]
-    assert told.runs == 1
+    assert job.runs == 1
     assert BackgroundJob.objects.get(name="tea").outcome == "1 runs"
     assert [signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT)] == before
 
@@ -154,28 +154,28 @@ def test_a_signal_ends_once_after_the_job_in_hand(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     before = signal.getsignal(signal.SIGTERM)
-    told = Told(signal.SIGTERM)
-    table(monkeypatch, tea=told, cake=lambda stop: Outcome())
-    assert said("wxpay_worker", "--once") == ["tea: 1 runs"]
-    assert (told.runs, signal.getsignal(signal.SIGTERM)) == (1, before)
+    job = SignalsItself(signal.SIGTERM)
+    table(monkeypatch, tea=job, cake=lambda stop: JobResult())
+    assert output_of("wxpay_worker", "--once") == ["tea: 1 runs"]
+    assert (job.runs, signal.getsignal(signal.SIGTERM)) == (1, before)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_job_that_does_not_end_in_time_is_said(
+def test_a_job_that_does_not_end_in_time_is_named(
     wxpay: SimulatedWXPay,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     released = threading.Event()
 
-    def hangs(stop: Stop) -> Outcome:
+    def hangs(stop: Stop) -> JobResult:
         os.kill(os.getpid(), signal.SIGTERM)
         released.wait(10)
-        return Outcome()
+        return JobResult()
 
     table(monkeypatch, tea=hangs)
     worker = wxpay_worker.Worker
     monkeypatch.setattr(wxpay_worker, "Worker", lambda chosen: worker(chosen, grace_s=0.05))
-    lines = said("wxpay_worker")
+    lines = output_of("wxpay_worker")
     released.set()
     assert lines[1:] == ["Did not end in time: tea.", "The worker has stopped."]
     for thread in threading.enumerate():
@@ -189,15 +189,15 @@ def test_a_worker_that_has_lost_a_job_stops_for_its_supervisor_to_see(
     wxpay: SimulatedWXPay,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def leaves(stop: Stop) -> Outcome:
+    def leaves(stop: Stop) -> JobResult:
         raise SystemExit
 
-    table(monkeypatch, tea=leaves, cake=lambda stop: Outcome())
-    with pytest.raises(CommandError, match=r"nobody works any more at: tea$"):
-        said("wxpay_worker")
+    table(monkeypatch, tea=leaves, cake=lambda stop: JobResult())
+    with pytest.raises(CommandError, match=r"these jobs crashed: tea$"):
+        output_of("wxpay_worker")
 
 
-def test_the_second_signal_ends_the_process_as_if_nobody_listened() -> None:
+def test_the_second_signal_ends_the_process_as_if_there_were_no_handler() -> None:
     before = signal.getsignal(signal.SIGTERM)
     with stopping.listening() as asked:
         assert signal.getsignal(signal.SIGTERM) == asked.ask
@@ -208,24 +208,24 @@ def test_the_second_signal_ends_the_process_as_if_nobody_listened() -> None:
     assert signal.getsignal(signal.SIGTERM) == before
 
 
-def test_beside_the_main_thread_nobody_listens_and_it_can_be_asked_all_the_same() -> None:
-    heard: list[bool] = []
+def test_beside_the_main_thread_there_is_no_handler_and_it_can_be_stopped_all_the_same() -> None:
+    seen: list[bool] = []
     before = signal.getsignal(signal.SIGTERM)
 
     def listen() -> None:
         with stopping.listening() as asked:
-            heard.append(asked.is_asked())
+            seen.append(asked.is_asked())
             asked.ask()
-            heard.append(asked.is_asked())
-            heard.append(signal.getsignal(signal.SIGTERM) == before)
+            seen.append(asked.is_asked())
+            seen.append(signal.getsignal(signal.SIGTERM) == before)
 
     thread = threading.Thread(target=listen)
     thread.start()
     thread.join(10)
-    assert heard == [False, True, True]
+    assert seen == [False, True, True]
 
 
-def test_replay_tries_what_failed_now_and_says_what_came_of_it(wxpay: SimulatedWXPay) -> None:
+def test_replay_tries_what_failed_and_prints_the_counts(wxpay: SimulatedWXPay) -> None:
     later = datetime.now(UTC) + timedelta(days=1)
     for number in ("TEST000001", "TEST000002", "TEST000003"):
         NotificationFactory(
@@ -238,23 +238,23 @@ def test_replay_tries_what_failed_now_and_says_what_came_of_it(wxpay: SimulatedW
         )
     OrderFactory(created=True, total_fee=100, out_trade_no="TEST000001")
 
-    assert said("wxpay_replay", "--limit", "2") == ["2 tried again, 1 settled, 2 failed"]
+    assert output_of("wxpay_replay", "--limit", "2") == ["2 tried again, 1 settled, 2 failed"]
     assert Order.objects.get().trade_state == "SUCCESS"
-    assert said("wxpay_replay") == ["2 tried again, 0 settled, 2 failed"]
+    assert output_of("wxpay_replay") == ["2 tried again, 0 settled, 2 failed"]
     assert Notification.objects.filter(outcome="FAILED", next_retry_at__lt=later).count() == 2
 
 
-def test_prune_says_how_many_calls_it_deleted(wxpay: SimulatedWXPay) -> None:
+def test_prune_prints_how_many_calls_it_deleted(wxpay: SimulatedWXPay) -> None:
     long_ago = datetime.now(UTC) - timedelta(days=1000)
     rows = ApiReportFactory.build_batch(5, created_at=long_ago, is_rolled_up=True)
     ApiReport.objects.bulk_create(rows)
     ApiReportFactory(created_at=datetime.now(UTC), is_rolled_up=True)
-    assert said("wxpay_prune", "--limit", "2") == ["2 pruned"]
-    assert said("wxpay_prune") == ["3 pruned"]
+    assert output_of("wxpay_prune", "--limit", "2") == ["2 pruned"]
+    assert output_of("wxpay_prune") == ["3 pruned"]
     assert ApiReport.objects.count() == 1
 
 
 @pytest.mark.parametrize("command", ["wxpay_replay", "wxpay_prune"])
 def test_a_limit_is_a_number_of_rows(wxpay: SimulatedWXPay, command: str) -> None:
     with pytest.raises(CommandError, match="--limit"):
-        said(command, "--limit", "0")
+        output_of(command, "--limit", "0")

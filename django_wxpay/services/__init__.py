@@ -1,7 +1,7 @@
-"""The verbs: what a shop, a clerk, a notification or a timer can ask for.
+"""The public calls: what a shop, a clerk, a notification or a timer can do.
 
-Everything here is safe to call again; what uses the network refuses to do so while a
-database transaction is open.
+Every call but ``record_sale``, which records one more sale each time, is safe to repeat. A call
+that uses the network refuses to do so while a database transaction is open.
 """
 
 from __future__ import annotations

@@ -1,41 +1,95 @@
-"""Platform certificates, renewed before anybody misses one: each v3 merchant in its turn.
+"""Platform certificates: their table, which all processes share, and their renewal.
 
-How often is decided in ``gateway.platform_keys``, over all processes. What fails for one
-merchant is told when all have had their turn.
+``gateway.v3.platform_keys`` decides when a download is due. This module does not know
+gateways, which import it.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
+from typing import Any
 
-from django.db import DatabaseError
+from django.db import DatabaseError, IntegrityError, transaction
 
 from django_wxpay import conf
+from django_wxpay.models import CertificateDownload, PlatformCertificate
 from django_wxpay.protocol.errors import OutcomeUnknown, WXPayError
-from django_wxpay.services import gateways
+from django_wxpay.protocol.v3.certificates import PlatformCertificate as Downloaded
+from django_wxpay.services import clock
+from django_wxpay.services.claims import claim
 from django_wxpay.services.transactions import require_no_transaction
 
 logger = logging.getLogger("django_wxpay.worker")
 
 
-def refresh_certificates(*, stop: Callable[[], bool] = lambda: False) -> int:
-    """Download what is due of every v3 merchant that uses certificates; return for how many.
+class CertificateStore:
+    """The stored certificates of one mch_id, and the claim on their next download."""
 
-    Raises ``OutcomeUnknown`` after the last merchant if one of them was in trouble, and
-    ``InsideTransaction`` in an open transaction. Ends early, between two merchants, when
-    ``stop`` says so. Source: protocol-v3 section 2.6.
+    def __init__(self, mch_id: str) -> None:
+        self._mch_id = mch_id
+
+    def certificates(self) -> Sequence[str]:
+        """Return the PEMs of those that have not expired."""
+        rows = PlatformCertificate.objects.filter(
+            mch_id=self._mch_id,
+            expire_time__gt=clock.now(),
+        )
+        return list(rows.values_list("pem", flat=True))
+
+    def keep(self, listed: Iterable[Downloaded]) -> None:
+        """Insert certificates that are new, and update the dates of the others."""
+        now = clock.now()
+        for one in listed:
+            columns: dict[str, Any] = {
+                "pem": one.pem,
+                "effective_time": one.not_before,
+                "expire_time": one.not_after,
+            }
+            PlatformCertificate.objects.update_or_create(
+                mch_id=self._mch_id,
+                serial_no=one.serial_no,
+                defaults=columns,
+                create_defaults=columns | {"created_at": now},
+            )
+
+    def may_download(self, *, every: timedelta) -> bool:
+        """Claim the one download of this mch_id in ``every``, over all processes."""
+        now = clock.now()
+        row = CertificateDownload.objects.filter(mch_id=self._mch_id)
+        if claim(row, "claimed_at", now, due_by=now - every):
+            return True
+        if row.exists():
+            return False
+        try:
+            # The savepoint, because PostgreSQL ends a transaction with a failed INSERT in it.
+            with transaction.atomic():
+                CertificateDownload.objects.create(mch_id=self._mch_id, claimed_at=now)
+        except IntegrityError:
+            return False
+        return True
+
+
+def refresh_certificates(
+    refresh: Callable[[str], bool], *, stop: Callable[[], bool] = lambda: False
+) -> int:
+    """Call ``refresh`` for every v3 merchant that uses certificates; return how many are renewed.
+
+    An error of one merchant stops no other: ``OutcomeUnknown`` is raised after the last one.
+    Raises ``InsideTransaction`` in an open transaction. Ends early, between two merchants,
+    when ``stop`` returns True. Source: protocol-v3 section 2.6.
     """
     require_no_transaction("refresh_certificates")
-    renewed, missed = 0, []
+    renewed, failed = 0, []
     for alias in [alias for alias, account in conf.merchants().items() if account.api_v3_key]:
         if stop():
             break
         try:
-            renewed += gateways.refresh_platform_keys(alias)
-        except (WXPayError, DatabaseError) as problem:
-            logger.warning("certificates of merchant %s not renewed: %s", alias, problem)
-            missed.append(alias)
-    if missed:
-        raise OutcomeUnknown(f"platform certificates not renewed: {', '.join(missed)}")
+            renewed += refresh(alias)
+        except (WXPayError, DatabaseError) as error:
+            logger.warning("certificates of merchant %s not renewed: %s", alias, error)
+            failed.append(alias)
+    if failed:
+        raise OutcomeUnknown(f"platform certificates not renewed: {', '.join(failed)}")
     return renewed

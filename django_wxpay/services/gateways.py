@@ -1,4 +1,4 @@
-"""The way to the gateway: one pooled transport a process, and a gateway for each merchant."""
+"""Gateways: one pooled transport a process, and a gateway for each merchant."""
 
 from __future__ import annotations
 
@@ -23,43 +23,44 @@ from django_wxpay.protocol.errors import ConfigurationError, OutcomeUnknown
 from django_wxpay.protocol.merchants import Api, Merchant
 from django_wxpay.protocol.v3.certificates import PlatformCertificate
 from django_wxpay.services import clock
-from django_wxpay.services.certificate_store import CertificateStore
+from django_wxpay.services.certificates import CertificateStore
 from django_wxpay.services.latency.recording import record_call
 from django_wxpay.services.transactions import require_no_transaction
 
+# Kept apart from the transport, which a change of settings replaces.
 _mounted: list[tuple[str, BaseAdapter]] = []
 
 
 @cache
 def transport() -> Transport:
-    """Return this process's transport; it remembers which hosts failed."""
+    """Return this process's transport, which remembers the hosts that failed."""
     config = conf.current()
-    made = Transport(timeout=config.timeout, recovery_s=config.host_recovery_s)
+    shared = Transport(timeout=config.timeout, recovery_s=config.host_recovery_s)
     for prefix, adapter in _mounted:
-        made.mount(prefix, adapter)
-    return made
+        shared.mount(prefix, adapter)
+    return shared
 
 
 @cache
 def platform_keys(alias: str) -> PlatformKeys:
-    """Return the keys of WeChat Pay's that one v3 merchant believes, as this process knows them."""
+    """Return WeChat Pay's keys for one v3 merchant, as this process knows them."""
     account = conf.merchant(alias)
     return PlatformKeys(account, vault=CertificateStore(account.mch_id), now=clock.now)
 
 
 def platform_key(alias: str, serial: str) -> RSAPublicKey | None:
-    """Return WeChat Pay's key of this name, or None.
+    """Return WeChat Pay's key of this serial number, or None.
 
-    One that is not known is looked for in the database and then, once a minute over all
-    processes, at WeChat Pay.
+    An unknown serial is looked up in the database and then, at most once a minute over all
+    processes, downloaded from WeChat Pay.
     """
     return platform_keys(alias).find(serial, partial(_certificates, alias))
 
 
 def refresh_platform_keys(alias: str) -> bool:
-    """Download the certificates of one v3 merchant if they are due; say whether they are new.
+    """Download the certificates of one v3 merchant if they are due; return whether it did.
 
-    ``OutcomeUnknown`` where the latest download failed; what is known stays believed.
+    Raises ``OutcomeUnknown`` where the latest download failed; the known keys stay trusted.
     """
     keys = platform_keys(alias)
     is_renewed = keys.refresh_if_due(partial(_certificates, alias))
@@ -76,7 +77,7 @@ def _certificates(alias: str) -> Sequence[PlatformCertificate]:
 def gateway(alias: str, *, api: Api | None = None) -> PaymentGateway:
     """Return the gateway of one merchant, for its own protocol or for ``api``.
 
-    ``UnknownMerchant`` for an alias that is not in the settings.
+    Raises ``UnknownMerchant`` for an alias that is not in the settings.
     """
     if (api or conf.merchant(alias).api) is Api.V3:
         return _v3(alias)
@@ -84,7 +85,7 @@ def gateway(alias: str, *, api: Api | None = None) -> PaymentGateway:
 
 
 def v2_gateway(alias: str) -> V2Gateway:
-    """Return the v2 gateway of one merchant; ``ConfigurationError`` if it has no key for it."""
+    """Return the v2 gateway of one merchant. Raises ``ConfigurationError`` if it has no v2 key."""
     return _v2(conf.merchant(alias), partial(record_call, alias))
 
 
@@ -93,16 +94,16 @@ def gateway_at(
     host: str,
     *,
     api: Api,
-    heard: Callable[[CallRecord], None],
+    on_attempt: Callable[[CallRecord], None],
 ) -> V2Gateway | V3Gateway:
-    """Return the gateway of one merchant that asks one host alone.
+    """Return the gateway of one merchant that calls one host only.
 
-    ``heard`` is told of every attempt, which is recorded but counts in no figure.
+    ``on_attempt`` is called after each attempt, which is recorded but counts in no figure.
     """
 
     def record(call: CallRecord) -> None:
         record_call(alias, call, is_counted=False)
-        heard(call)
+        on_attempt(call)
 
     account = replace(conf.merchant(alias), hosts=(host,))
     return _v3_of(account, record) if api is Api.V3 else _v2(account, record)
@@ -140,7 +141,7 @@ def _v3_of(account: Merchant, record: Callable[[CallRecord], None]) -> V3Gateway
 def mount(prefix: str, adapter: BaseAdapter) -> None:
     """Send every call to addresses that start with ``prefix`` through ``adapter``.
 
-    This is how a simulator stands in for WeChat Pay without a socket; it outlives changed
+    A simulator stands in for WeChat Pay like this without a socket. A mount outlives changed
     settings.
     """
     transport().mount(prefix, adapter)
@@ -148,16 +149,16 @@ def mount(prefix: str, adapter: BaseAdapter) -> None:
 
 
 def unmount(prefix: str) -> None:
-    """Undo the latest ``mount`` of ``prefix``; without one, a ``KeyError``."""
+    """Undo the latest ``mount`` of ``prefix``. Raises ``KeyError`` if there is none."""
     transport().unmount(prefix)
     latest = max(at for at, (mounted, _) in enumerate(_mounted) if mounted == prefix)
     del _mounted[latest]
 
 
-def _forget(*, setting: str, **_: object) -> None:
+def _clear_caches(*, setting: str, **_: object) -> None:
     if setting == "WXPAY":
         transport.cache_clear()
         platform_keys.cache_clear()
 
 
-setting_changed.connect(_forget, dispatch_uid="django_wxpay.services.gateways")
+setting_changed.connect(_clear_caches, dispatch_uid="django_wxpay.services.gateways")

@@ -1,4 +1,4 @@
-"""Whether a transaction is open, and what follows from that."""
+"""The caller's transaction: refused, waited for, or tried again after a lock."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ _PATIENCE_S: Final = 3.0
 _PAUSES_S: Final = (0.01, 0.02, 0.04, 0.08, *(0.15,) * 19)
 
 
-def is_open() -> bool:
-    """Say whether the caller holds a transaction open, a test case's wrapping one apart."""
+def in_transaction() -> bool:
+    """Return whether the caller holds a transaction open, a test case's wrapping one apart."""
     connection = transaction.get_connection(using=router.db_for_write(Order))
     # The same question that atomic(durable=True) asks, and the same exception for tests.
     return any(not block._from_testcase for block in connection.atomic_blocks)  # noqa: SLF001
 
 
 def require_no_transaction(verb: str) -> None:
-    """Raise ``InsideTransaction`` if one is open: a row lock must not wait for the network."""
-    if is_open():
+    """Raise ``InsideTransaction`` if one is open."""
+    # A row lock that waits for the network holds up everybody else who needs the row.
+    if in_transaction():
         raise InsideTransaction(
             f"{verb} uses the network and must not run inside a transaction: commit first, "
             "or exempt the view from ATOMIC_REQUESTS",
@@ -35,19 +36,21 @@ def require_no_transaction(verb: str) -> None:
 
 
 def after_commit(action: Callable[[], object]) -> None:
-    """Run ``action`` once what was written is durable: at once, or when the caller commits."""
-    if is_open():
+    """Run ``action`` at once, or when the caller's open transaction commits."""
+    if in_transaction():
         transaction.on_commit(action, using=router.db_for_write(Order))
     else:
         action()
 
 
 def retry_on_lock(action: Callable[[], T]) -> T:
-    """Run ``action``, and again when a lock or a deadlock undid it; never inside a transaction.
+    """Run ``action``, and again when a lock or a deadlock undid it; return what it returns.
 
-    A database in worse trouble raises its ``OperationalError`` after a few seconds.
+    Raises the database's ``OperationalError`` after a few seconds, and at once inside a
+    transaction of the caller's.
     """
-    if not is_open():
+    # A deadlock undoes the whole transaction, and only its owner can do that work again.
+    if not in_transaction():
         give_up_at = time.monotonic() + _PATIENCE_S
         for pause_s in _PAUSES_S:
             try:

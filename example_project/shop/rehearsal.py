@@ -66,9 +66,9 @@ def rehearse(*, shop: str, simulator: str, patience_s: float = 20.0) -> Iterator
 
     runs = services.run_jobs()
     for run in runs:
-        if not run.is_well:
+        if not run.succeeded:
             raise DidNotHappen(f"A job of the worker failed: {run}.")
-    done = [str(run.outcome) for run in runs if any(run.outcome.counts.values())]
+    done = [str(run.result) for run in runs if any(run.result.counts.values())]
     yield "worker", ", ".join(done) or "nothing to do"
 
 

@@ -8,14 +8,14 @@ from datetime import datetime, timedelta
 from django_wxpay.latency import Tally
 from django_wxpay.models import HourlyLatency, ReportBacklog
 from django_wxpay.services import clock
-from django_wxpay.services.latency.rollup import _columns, full_hour
+from django_wxpay.services.latency.rollup import columns_of, start_of_hour
 
 FIRST = "api.mch.weixin.qq.com"
 STANDBY = "api2.mch.weixin.qq.com"
 
 
 def hours_ago(hours: int) -> datetime:
-    return full_hour(clock.now()) - timedelta(hours=hours)
+    return start_of_hour(clock.now()) - timedelta(hours=hours)
 
 
 def hour(
@@ -39,7 +39,7 @@ def hour(
         interface_url=f"https://{host}{interface}",
         host=host,
         hour=begin,
-        **_columns(tally),
+        **columns_of(tally),
     )
     return row
 

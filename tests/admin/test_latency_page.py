@@ -24,7 +24,7 @@ from django_wxpay.models import ReportBacklog
 from django_wxpay.services import clock
 from django_wxpay.services.latency import summary
 from django_wxpay.services.latency.rollup import roll_up
-from django_wxpay.services.reports import backlog
+from django_wxpay.services.reports import queue
 from tests.admin import latency_rows as rows
 from tests.admin.conftest import ADMIN
 from tests.docs.markdown import text_of
@@ -235,7 +235,7 @@ def test_the_table_says_what_the_summary_says(boss: Client, at_noon: datetime) -
     rows.hour(rows.hours_ago(2), 30, interface="/pay/orderquery", merchant="other")
     ApiReportFactory(created_at=NOW - timedelta(minutes=5), execute_time_ms=70)
     period = summary.Period.covering(span=timedelta(hours=24))
-    in_sum = summary.measured(period).summary()
+    in_sum = summary.measure(period).summary()
     page = text(shown(boss))
     assert len(in_sum) == 2
     first, second = in_sum
@@ -356,8 +356,8 @@ def test_more_than_anybody_counts_is_told_as_more(
     boss: Client,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    counted = backlog.Backlog(backlog.COUNTED_UP_TO, clock.now())
-    monkeypatch.setattr(backlog, "backlog", lambda: counted)
+    counted = queue.Backlog(queue.COUNTED_UP_TO, clock.now())
+    monkeypatch.setattr(queue, "backlog", lambda: counted)
     assert "100,000 calls or more wait to be reported" in shown(boss)
 
 

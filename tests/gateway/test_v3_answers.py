@@ -138,7 +138,7 @@ def test_other_octets_than_those_signed_are_not_believed(
     status, said, named = yes()
     assert json.loads(change(said)) == json.loads(said)
     till = Till([(status, change(said), named)], merchant=MERCHANT)
-    with pytest.raises(BadSignature, match="the answer's signature is wrong"):
+    with pytest.raises(BadSignature, match="the answer has a wrong signature"):
         call(till)
 
 

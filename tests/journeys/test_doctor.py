@@ -113,7 +113,7 @@ def test_a_host_that_is_down_is_named_while_the_other_is_well(
     configure("http://127.0.0.1:9", stage.wechat.url)
     code, said = doctor("--merchant", "default")
     assert code == 1
-    assert "ERROR hosts: 127.0.0.1:9 (API v2) brings no answer to believe: CONNECT." in said
+    assert "ERROR hosts: 127.0.0.1:9 (API v2) gave no trustworthy answer: CONNECT." in said
     assert said.count("ERROR") == 1
     assert len(stage.wechat.calls("orderquery")) == 1
 
@@ -123,7 +123,7 @@ def test_a_host_that_hangs_costs_no_more_than_the_time_out(stage: Stage) -> None
     with stage.in_a_hurry():
         code, said = doctor("--merchant", "default")
     assert code == 1
-    assert "brings no answer to believe: TIMEOUT." in said
+    assert "gave no trustworthy answer: TIMEOUT." in said
 
 
 def test_offline_nobody_is_asked(stage: Stage, configure: Callable[..., None]) -> None:

@@ -1,4 +1,4 @@
-"""Law 2: an order's ``trade_state`` is written in one file."""
+"""Law 2: the state of an order, and of a refund, is written in one file each, of one package."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ import pytest
 
 from tests.laws.source import EXAMPLE, PACKAGE, Module, modules
 
-WRITER = "django_wxpay/services/transitions/orders.py"
+WRITERS = {
+    "trade_state": "django_wxpay/services/transitions/orders.py",
+    "refund_status": "django_wxpay/services/transitions/refunds.py",
+}
 WRITING_METHODS = {
     "update",
     "create",
@@ -19,26 +22,29 @@ WRITING_METHODS = {
     "bulk_update",
     "bulk_create",
     "Order",
+    "Refund",
     "setattr",
     "model",
 }
 
 
-def writes(module: Module) -> Iterator[str]:
-    """Yield where ``trade_state`` is given a value in the database or on a row."""
+def writes(module: Module, state: str) -> Iterator[str]:
+    """Yield where the column ``state`` is given a value in the database or on a row."""
     for node in ast.walk(module.tree):
         if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            if any(_is_the_state(target) for target in targets):
+            if any(_is_the_state(target, state) for target in targets):
                 yield f"{module.path}:{node.lineno} assigns"
-        elif isinstance(node, ast.Call) and _name(node) in WRITING_METHODS and _speaks_of_it(node):
+        elif isinstance(node, ast.Call) and _writes(node, state):
             yield f"{module.path}:{node.lineno} {_name(node)}"
 
 
-def _is_the_state(target: ast.AST) -> bool:
-    return any(
-        isinstance(node, ast.Attribute) and node.attr == "trade_state" for node in ast.walk(target)
-    )
+def _writes(call: ast.Call, state: str) -> bool:
+    return _name(call) in WRITING_METHODS and _speaks_of_it(call, state)
+
+
+def _is_the_state(target: ast.AST, state: str) -> bool:
+    return any(isinstance(node, ast.Attribute) and node.attr == state for node in ast.walk(target))
 
 
 def _name(call: ast.Call) -> str:
@@ -47,39 +53,65 @@ def _name(call: ast.Call) -> str:
     return call.func.id if isinstance(call.func, ast.Name) else ""
 
 
-def _speaks_of_it(call: ast.Call) -> bool:
-    return any(keyword.arg == "trade_state" for keyword in call.keywords) or any(
-        isinstance(node, ast.Constant) and node.value == "trade_state"
+def _speaks_of_it(call: ast.Call, state: str) -> bool:
+    return any(keyword.arg == state for keyword in call.keywords) or any(
+        isinstance(node, ast.Constant) and node.value == state
         for argument in (*call.args, *(keyword.value for keyword in call.keywords))
         for node in ast.walk(argument)
     )
 
 
-def test_only_settling_writes_the_state_of_an_order() -> None:
-    found = [line for module in modules(PACKAGE, EXAMPLE) for line in writes(module)]
-    assert [line for line in found if not line.startswith(f"{WRITER}:")] == []
-    assert [line for line in found if line.startswith(f"{WRITER}:")] != []
+@pytest.mark.parametrize(("state", "writer"), WRITERS.items())
+def test_only_a_transition_writes_the_state(state: str, writer: str) -> None:
+    found = [line for module in modules(PACKAGE, EXAMPLE) for line in writes(module, state)]
+    assert [line for line in found if not line.startswith(f"{writer}:")] == []
+    assert [line for line in found if line.startswith(f"{writer}:")] != []
 
 
+def test_the_states_are_written_in_the_one_door_alone() -> None:
+    assert {writer.rpartition("/")[0] for writer in WRITERS.values()} == {
+        "django_wxpay/services/transitions"
+    }
+
+
+@pytest.mark.parametrize("state", WRITERS)
 @pytest.mark.parametrize(
     "text",
     [
-        "order.trade_state = 'SUCCESS'",
-        "order.trade_state, x = 'SUCCESS', 1",
-        "Order.objects.filter(pk=1).update(trade_state='SUCCESS')",
-        "Order.objects.filter(pk=1).update(**{'trade_state': 'SUCCESS'})",
-        "order.save(update_fields=['trade_state'])",
-        "setattr(order, 'trade_state', 'SUCCESS')",
-        "Order(trade_state='SUCCESS')",
+        "order.{} = 'SUCCESS'",
+        "order.{}, x = 'SUCCESS', 1",
+        "Order.objects.filter(pk=1).update({}='SUCCESS')",
+        "Order.objects.filter(pk=1).update(**{{'{}': 'SUCCESS'}})",
+        "order.save(update_fields=['{}'])",
+        "setattr(order, '{}', 'SUCCESS')",
+        "Order({}='SUCCESS')",
+        "Refund({}='SUCCESS')",
     ],
 )
-def test_the_law_sees_a_write(text: str) -> None:
-    assert len(list(writes(Module("example.py", ast.parse(text))))) == 1
+def test_the_law_sees_a_write(text: str, state: str) -> None:
+    assert len(list(writes(Module("example.py", ast.parse(text.format(state))), state))) == 1
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["Order.objects.filter(trade_state='SUCCESS')", "order.trade_state == 'SUCCESS'"],
-)
-def test_the_law_lets_everybody_read(text: str) -> None:
-    assert list(writes(Module("example.py", ast.parse(text)))) == []
+@pytest.mark.parametrize("state", WRITERS)
+@pytest.mark.parametrize("text", ["Order.objects.filter({}='SUCCESS')", "order.{} == 'SUCCESS'"])
+def test_the_law_lets_everybody_read(text: str, state: str) -> None:
+    assert list(writes(Module("example.py", ast.parse(text.format(state))), state)) == []
+
+
+def partial_instances(module: Module) -> Iterator[str]:
+    """Yield where a row is made up from its primary key, with every other column empty."""
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Call) and _name(node)[:1].isupper():
+            keys = {keyword.arg for keyword in node.keywords} & {"pk", "id"}
+            yield from (f"{module.path}:{node.lineno} {_name(node)}" for _ in keys)
+
+
+def test_no_row_is_made_up_from_its_key() -> None:
+    """Whoever was handed it would read empty columns, and may save them."""
+    folders = (PACKAGE / "services", PACKAGE / "models", EXAMPLE)
+    assert [line for module in modules(*folders) for line in partial_instances(module)] == []
+
+
+def test_the_law_sees_a_row_made_up_from_its_key() -> None:
+    made_up = ast.parse("Refund(pk=1, refund_status='SUCCESS')")
+    assert len(list(partial_instances(Module("example.py", made_up)))) == 1

@@ -1,7 +1,7 @@
 """One order, one scripted WeChat Pay, and as many threads as it takes.
 
 The receiver here does what a shop does: it writes a row of its own. That row counts how
-often the shop was told.
+often a signal was sent.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ HOST = "http://gateway.test"
 
 @pytest.fixture(autouse=True)
 def _committed(transactional_db: None) -> None:
-    """Commit for real, for what is rolled back in the end is seen by nobody else."""
+    """Commit for real, for what is rolled back in the end no other connection sees."""
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from django_wxpay.latency import Tally
 from django_wxpay.models import ApiReport, HourlyLatency
 from django_wxpay.services.latency import rollup
 from django_wxpay.services.latency.pruning import prune
-from django_wxpay.services.latency.rollup import counted_hours, roll_up
+from django_wxpay.services.latency.rollup import roll_up, stored_tallies
 from tests.factories import ApiReportFactory
 from tests.races.running import Meeting, at_once
 
@@ -33,7 +33,7 @@ def calls(count: int) -> None:
 
 def counted() -> Tally:
     total = Tally()
-    for _, tally in counted_hours(HourlyLatency.objects.all()):
+    for _, tally in stored_tallies(HourlyLatency.objects.all()):
         total.add(tally)
     return total
 

@@ -17,8 +17,8 @@ from django_wxpay.services import clock
 from django_wxpay.services.notifications import retrying
 from django_wxpay.services.transitions import orders
 from django_wxpay.services.worker import running
-from django_wxpay.services.worker.jobs import JOBS, Job, Outcome
-from django_wxpay.services.worker.loop import Worker
+from django_wxpay.services.worker.jobs import JOBS, Job, JobResult
+from django_wxpay.services.worker.running import Worker
 from tests.factories import ApiReportFactory, OrderFactory
 from tests.races.conftest import Shop, new_order
 from tests.races.running import Meeting, at_once
@@ -131,14 +131,14 @@ def test_two_workers_do_all_there_is_to_do_and_nothing_of_it_twice(
     late, told = failed(5), left_over(5)
     rows = ApiReportFactory.build_batch(30, created_at=clock.now())
     ApiReport.objects.bulk_create(rows)
-    jobs = [Job(name=job.name, does=job.does, every_s=0.05) for job in JOBS]
+    jobs = [Job(name=job.name, run=job.run, every_s=0.05) for job in JOBS]
 
     with Worker(jobs) as one, Worker(jobs) as other:
         until(lambda: not OrderEvent.objects.filter(dispatched_at__isnull=True).exists())
         until(lambda: not Notification.objects.filter(outcome="FAILED").exists())
         until(lambda: not ApiReport.objects.filter(report_status="PENDING").exists())
         until(lambda: not ApiReport.objects.filter(is_rolled_up=False).exists())
-        assert one.lost == other.lost == []
+        assert one.crashed == other.crashed == []
 
     assert judged == dict.fromkeys(late, 1)
     assert sorted(shop.lines) == sorted(f"paid {number}" for number in (*late, *told))
@@ -146,7 +146,7 @@ def test_two_workers_do_all_there_is_to_do_and_nothing_of_it_twice(
         row.out_trade_no for row in rows
     )
     assert sum(HourlyLatency.objects.values_list("calls", flat=True)) == 30
-    assert one.left_behind == other.left_behind == []
+    assert one.unfinished == other.unfinished == []
     assert set(BackgroundJob.objects.values_list("name", "error")) == {
         (job.name, "") for job in JOBS
     }
@@ -159,11 +159,11 @@ def test_two_processes_that_begin_the_same_job_share_its_row(
     meeting = Meeting(2)
     before = meeting.after(lambda: None)
 
-    def nothing(stop: object) -> Outcome:
+    def nothing(stop: object) -> JobResult:
         before()
-        return Outcome()
+        return JobResult()
 
-    job = Job(name="tea", does=nothing, every_s=1)
+    job = Job(name="tea", run=nothing, every_s=1)
     runs = at_once(*[lambda: running.run_job(job)] * 2)
 
     assert meeting.met == 2
@@ -175,19 +175,19 @@ def test_a_connection_that_broke_is_replaced_before_the_next_run(shop: Shop) -> 
     """What a restarted database leaves behind: a connection on which everything fails."""
     broken, done = threading.Event(), threading.Event()
 
-    def does(stop: object) -> Outcome:
+    def does(stop: object) -> JobResult:
         if not broken.is_set():
             connection.ensure_connection()
             broken.set()
             connection.connection.close()
             BackgroundJob.objects.count()
         done.set()
-        return Outcome(counts={"events": BackgroundJob.objects.count()})
+        return JobResult(counts={"events": BackgroundJob.objects.count()})
 
-    with Worker([Job(name="tea", does=does, every_s=0.05)]) as worker:
+    with Worker([Job(name="tea", run=does, every_s=0.05)]) as worker:
         assert done.wait(LONG_S)
         until(lambda: BackgroundJob.objects.get().outcome == "1 events")
-        assert worker.lost == []
+        assert worker.crashed == []
     row = BackgroundJob.objects.get()
     assert (row.failures_in_a_row, row.error) == (0, "")
 
@@ -209,15 +209,15 @@ def test_a_database_that_is_away_is_waited_for_and_the_work_is_done_when_it_is_b
             raise OperationalError("the database is away")
         ensure(self)
 
-    jobs = [Job(name=job.name, does=job.does, every_s=0.05) for job in JOBS]
+    jobs = [Job(name=job.name, run=job.run, every_s=0.05) for job in JOBS]
     is_away.set()
     monkeypatch.setattr(backend, "ensure_connection", ensure_connection)
     with Worker(jobs) as worker:
         until(lambda: knocks == {f"wxpay-{job.name}" for job in JOBS})
-        assert worker.lost == []
+        assert worker.crashed == []
         assert shop.lines == []
         is_away.clear()
         until(lambda: shop.lines == [f"paid {number}"])
         until(lambda: BackgroundJob.objects.filter(succeeded_at__isnull=False).count() == 6)
-        assert worker.lost == []
-    assert worker.left_behind == []
+        assert worker.crashed == []
+    assert worker.unfinished == []

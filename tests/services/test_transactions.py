@@ -40,7 +40,7 @@ def test_an_answer_that_a_deadlock_undid_is_settled_again_without_a_second_call(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     gateway.answers["/pay/orderquery"] = standing("SUCCESS", **PAID)
-    monkeypatch.setattr(querying, "settle", undone_once(querying.settle))
+    monkeypatch.setattr(querying, "apply_trade_fact", undone_once(querying.apply_trade_fact))
 
     assert services.query_order(order).trade_state == "SUCCESS"
     assert gateway.paths() == ["/pay/orderquery"]
@@ -53,7 +53,7 @@ def test_a_close_that_a_deadlock_undid_is_settled_again_without_a_second_call(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     gateway.answers["/pay/closeorder"] = {}
-    monkeypatch.setattr(closing, "settle", undone_once(closing.settle))
+    monkeypatch.setattr(closing, "apply_trade_fact", undone_once(closing.apply_trade_fact))
 
     assert services.close_order(order).trade_state == "CLOSED"
     assert gateway.paths() == ["/pay/closeorder"]

@@ -1,4 +1,4 @@
-"""A v3 merchant through the same services: nobody above the gateway can tell the difference."""
+"""A v3 merchant through the same services, which cannot tell the difference."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from django_wxpay.models import (
 )
 from django_wxpay.protocol.merchants import Api
 from django_wxpay.protocol.v3.keys import load_public_key
-from django_wxpay.services import certificate_store, gateways
+from django_wxpay.services import certificates, gateways
 from django_wxpay.services.notifications import processing, receiving
 from django_wxpay.services.notifications.responses import Acknowledgement
 from django_wxpay.services.orders import placing
@@ -353,7 +353,7 @@ def test_our_own_trouble_with_a_v3_notice_is_503(monkeypatch: pytest.MonkeyPatch
     def broken(*args: Any, **kwargs: Any) -> Any:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(processing, "settle", broken)
+    monkeypatch.setattr(processing, "apply_trade_fact", broken)
     answer = notify(paid_notice(order.out_trade_no))
 
     assert (answer.status, answer.accepted) == (503, False)
@@ -430,7 +430,7 @@ def test_over_v3_an_order_is_held_for_three_rounds(settings: Any, v3: dict[str, 
 @pytest.mark.usefixtures("certificate_mode")
 def test_certificates_told_again_take_over_their_dates(platform: ScriptedTransport) -> None:
     platform.dialect.serial = keys.PLATFORM_SERIAL
-    vault = certificate_store.CertificateStore("1900000109")
+    vault = certificates.CertificateStore("1900000109")
     listed = gateways.gateway("default").certificates()  # type: ignore[attr-defined]
     vault.keep(listed)
     PlatformCertificate.objects.update(expire_time=services.clock.now())
@@ -442,13 +442,13 @@ def test_certificates_told_again_take_over_their_dates(platform: ScriptedTranspo
 
 
 def test_the_leave_to_download_is_taken_by_one() -> None:
-    vault = certificate_store.CertificateStore("1900000109")
+    vault = certificates.CertificateStore("1900000109")
     every = timedelta(minutes=1)
 
     assert vault.may_download(every=every)
     assert not vault.may_download(every=every)
     assert vault.may_download(every=timedelta(0))
-    assert certificate_store.CertificateStore("1900000110").may_download(every=every)
+    assert certificates.CertificateStore("1900000110").may_download(every=every)
 
 
 def test_the_leave_taken_in_the_same_moment_is_somebody_elses(
@@ -459,7 +459,7 @@ def test_the_leave_taken_in_the_same_moment_is_somebody_elses(
 
     monkeypatch.setattr(CertificateDownload.objects, "create", taken)
 
-    assert not certificate_store.CertificateStore("1900000109").may_download(
+    assert not certificates.CertificateStore("1900000109").may_download(
         every=timedelta(minutes=1)
     )
 

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from django_wxpay.admin.latency import formats as words
 from django_wxpay.latency import Tally
-from django_wxpay.services.latency.summary import Course, Period
+from django_wxpay.services.latency.summary import Period, TimeSeries
 
 # The busiest of each kind stand open on the page, the others behind a click.
 IN_SIGHT: Final = 6
@@ -73,12 +73,12 @@ class Chart:
         return {"id": self.id, "kind": self.kind, "unit": self.unit, "series": series}
 
 
-def latency_charts(by_interface: Course, step: timedelta) -> list[Chart]:
+def latency_charts(by_interface: TimeSeries, step: timedelta) -> list[Chart]:
     """Return the percentiles of each interface, the busiest first."""
     return _charts(by_interface, step, _latency_chart)
 
 
-def host_charts(by_host: Course, step: timedelta) -> list[Chart]:
+def host_charts(by_host: TimeSeries, step: timedelta) -> list[Chart]:
     """Return calls, failures and failovers of each host, the busiest first."""
     return _charts(by_host, step, _host_chart)
 
@@ -122,9 +122,9 @@ def total_of(tallies: Iterable[Tally]) -> Tally:
 _Drawer = Callable[[int, str, Sequence[Tally], Sequence[words.Step]], Chart]
 
 
-def _charts(course: Course, step: timedelta, drawn: _Drawer) -> list[Chart]:
-    steps = words.steps(course.steps, step)
-    lines = sorted(course.lines.items(), key=_calls, reverse=True)[:DRAWN]
+def _charts(over_time: TimeSeries, step: timedelta, drawn: _Drawer) -> list[Chart]:
+    steps = words.steps(over_time.buckets, step)
+    lines = sorted(over_time.series.items(), key=_calls, reverse=True)[:DRAWN]
     return [drawn(number, name, line, steps) for number, (name, line) in enumerate(lines)]
 
 

@@ -21,7 +21,7 @@ from django_wxpay.admin.latency import query as choices
 from django_wxpay.admin.latency.ranges import Asked, asked
 from django_wxpay.models import ApiReport, HourlyLatency
 from django_wxpay.services.latency import summary
-from django_wxpay.services.reports import backlog
+from django_wxpay.services.reports import queue
 
 
 @admin.register(HourlyLatency)
@@ -62,15 +62,15 @@ class HourlyLatencyAdmin(Ledger):
         return TemplateResponse(request, "admin/django_wxpay/latency.html", context)
 
     def _figures(self, wanted: Asked) -> dict[str, Any]:
-        measurements = summary.measured(wanted.period, wanted.scope)
+        measurements = summary.measure(wanted.period, wanted.scope)
         in_sum = measurements.summary()
         failovers = measurements.failovers()
-        by_hour = backlog.backlog_by_hour(wanted.period)
-        by_host = measurements.course(summary.host_of, step=wanted.step)
-        by_interface = measurements.course(summary.interface_of, step=wanted.step)
+        by_hour = queue.backlog_by_hour(wanted.period)
+        by_host = measurements.time_series(summary.host_of, step=wanted.step)
+        by_interface = measurements.time_series(summary.interface_of, step=wanted.step)
         latency = charts.latency_charts(by_interface, wanted.step)
         hosts = charts.host_charts(by_host, wanted.step)
-        total = charts.total_of(chain.from_iterable(by_host.lines.values()))
+        total = charts.total_of(chain.from_iterable(by_host.series.values()))
         # Of nothing there is no picture.
         waited = (
             [charts.backlog_chart(by_hour, wanted.period, wanted.step)]
@@ -93,7 +93,7 @@ class HourlyLatencyAdmin(Ledger):
             "rows": tables.rows(in_sum, wanted.period, self._calls_address),
             "standbys": tables.standbys(failovers, self._calls_address),
             "failovers": len(failovers),
-            "waiting": tables.waiting_words(backlog.backlog()),
+            "waiting": tables.waiting_words(queue.backlog()),
             "calls_address": self._calls_address(),
             "retention_days": choices.retention_days(),
         }

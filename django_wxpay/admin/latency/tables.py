@@ -16,7 +16,7 @@ from django_wxpay.conf import LatencyLimits
 from django_wxpay.latency import Tally
 from django_wxpay.services import clock
 from django_wxpay.services.latency.summary import Failover, Latency, Period
-from django_wxpay.services.reports.backlog import COUNTED_UP_TO, Backlog
+from django_wxpay.services.reports.queue import COUNTED_UP_TO, Backlog
 
 # The older ones are marked in the charts.
 FAILOVERS_SHOWN: Final = 20

@@ -54,5 +54,5 @@ class ApiReportSummary(WXPayView):
             before=wanted.pop("created_before", None),
             span=_RECENT,
         )
-        rows = summary.measured(period, summary.Scope(**wanted)).summary()
+        rows = summary.measure(period, summary.Scope(**wanted)).summary()
         return Response({"results": [asdict(row) for row in rows]})

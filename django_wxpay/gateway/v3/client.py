@@ -18,7 +18,7 @@ from django_wxpay.gateway.http.transport import Transport
 from django_wxpay.gateway.records import CallRecord, Placed
 from django_wxpay.gateway.v3.platform_keys import PlatformKeys
 from django_wxpay.gateway.v3.records import v3_record
-from django_wxpay.gateway.v3.verification import check_signed, read_signature
+from django_wxpay.gateway.v3.verification import check_answer
 from django_wxpay.protocol.errors import BadSignature, ConfigurationError, Refused
 from django_wxpay.protocol.facts import PrepayGrant, TradeFact, TradeState
 from django_wxpay.protocol.merchants import Merchant, Region
@@ -168,8 +168,11 @@ class V3Gateway:
         read: Callable[[bytes], T],
     ) -> T:
         def believe(answer: Answer) -> T:
-            signature = read_signature(answer, now=self._now())
-            check_signed(answer, signature, key_of(signature.serial, answer.body))
+            check_answer(
+                answer,
+                now=self._now(),
+                key_of=lambda serial: key_of(serial, answer.body),
+            )
             return read(answer.body)
 
         with suppress(Probed):

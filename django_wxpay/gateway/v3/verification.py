@@ -1,20 +1,21 @@
-"""Which answers of the v3 gateway are believed, before anything looks at what they say.
+"""Verification of the v3 gateway's answers, before anything looks at what they say.
 
 Read from the top (protocol-v3 sections 2.3 and 7.1)::
 
     4xx with a code, and every 429     a refusal; it is not signed, so it is never a fact
     4xx without one; no JSON object    a proxy's, or cut short: for the next host
-    2xx not signed, not of this time,
-    by a key we lack, over other bytes forged: nobody else is asked
+    2xx not signed, stale, by a key
+    we lack, over other bytes          forged: no other host is asked
     2xx with a probe for a signature   the same call again; WeChat Pay tests that we verify
-    202, signed                        taken, not done: as unknown as no answer at all
-    2xx, signed                        believed
+    202, signed                        accepted, not done: as unknown as no answer at all
+    2xx, signed                        trusted
 
-What 5xx and redirects mean is the same in every protocol: see ``attempts``.
+5xx and redirects mean the same in every protocol: see ``gateway.failover``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
@@ -23,12 +24,7 @@ from django_wxpay.protocol.errors import BadSignature, MalformedMessage, Outcome
 from django_wxpay.protocol.v3.documents import read_object
 from django_wxpay.protocol.v3.errors import read_error
 from django_wxpay.protocol.v3.keys import PublicKey
-from django_wxpay.protocol.v3.signing import (
-    SignatureHeaders,
-    is_fresh,
-    is_signed_by,
-    read_signature_headers,
-)
+from django_wxpay.protocol.v3.signing import SignatureFault, signature_fault
 
 _ACCEPTED: Final = 202
 _MAY_BE_EMPTY: Final = frozenset({_ACCEPTED, 204})
@@ -36,38 +32,42 @@ _TOO_MANY_REQUESTS: Final = 429
 _SHOWN_SERIAL: Final = 64
 
 
-def read_signature(answer: Answer, *, now: datetime) -> SignatureHeaders:
-    """Return who says to have signed a 2xx; whether it is true is for ``check_signed``.
+def check_answer(
+    answer: Answer,
+    *,
+    now: datetime,
+    key_of: Callable[[str], PublicKey | None],
+) -> None:
+    """Raise unless ``answer`` is a 2xx that WeChat Pay has signed, within five minutes of ``now``.
 
-    Raises ``Refused`` for a no, ``MalformedMessage`` for what is not WeChat Pay's at all,
-    ``Probed`` for a probe and ``BadSignature`` for a 2xx that is not signed or not of ``now``.
+    ``key_of`` returns the key that a serial names, or None. Raises ``Refused`` for a refusal,
+    ``MalformedMessage`` for what is not WeChat Pay's at all, ``Probed`` for a probe,
+    ``BadSignature`` for a 2xx not to be trusted and ``OutcomeUnknown`` for a 202.
     """
     if answer.status >= 400:
         _refuse(answer)
     if answer.body or answer.status not in _MAY_BE_EMPTY:
         read_object(answer.body)
-    signature = read_signature_headers(answer.headers)
-    if signature is None:
-        raise BadSignature("the answer is not signed")
-    if not is_fresh(signature.timestamp, int(now.timestamp())):
-        raise BadSignature("the answer was not signed within five minutes of our clock")
-    if signature.is_probe:
-        raise Probed("the answer's signature is a probe")
-    return signature
-
-
-def check_signed(answer: Answer, signature: SignatureHeaders, key: PublicKey | None) -> None:
-    """Raise ``BadSignature`` unless ``key`` signed ``answer``, ``OutcomeUnknown`` for a 202.
-
-    ``key`` is the one that the signature names, None if we have no such key.
-    """
-    if key is None:
-        serial = signature.serial[:_SHOWN_SERIAL]
-        raise BadSignature(f"the answer is signed with a key we do not have: {serial}")
-    if not is_signed_by(signature, answer.body, public_key=key):
-        raise BadSignature("the answer's signature is wrong")
+    fault = signature_fault(
+        answer.headers,
+        answer.body,
+        now=int(now.timestamp()),
+        key_of=lambda serial: _known(key_of, serial),
+    )
+    if fault is SignatureFault.PROBE:
+        raise Probed(f"the answer {fault}")
+    if fault is not None:
+        raise BadSignature(f"the answer {fault}")
     if answer.status == _ACCEPTED:
         raise OutcomeUnknown("WeChat Pay has taken the request and not decided it yet; query it")
+
+
+def _known(key_of: Callable[[str], PublicKey | None], serial: str) -> PublicKey:
+    key = key_of(serial)
+    if key is None:
+        # Named, so that a person can find it in the merchant platform; the host is WeChat Pay's.
+        raise BadSignature(f"the answer {SignatureFault.UNKNOWN_KEY}: {serial[:_SHOWN_SERIAL]}")
+    return key
 
 
 def _refuse(answer: Answer) -> None:

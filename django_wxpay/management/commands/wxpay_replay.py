@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from django_wxpay.models import Notification
 from django_wxpay.models.choices import NotificationOutcomes
-from django_wxpay.services.notifications.retrying import judge_failed
+from django_wxpay.services.notifications.retrying import retry_failed
 
 
 class Command(BaseCommand):
@@ -21,6 +21,6 @@ class Command(BaseCommand):
         """Try once, and say what came of it."""
         if limit < 1:
             raise CommandError("--limit is a whole number, 1 or more")
-        batch = judge_failed(limit=limit, is_due_only=False)
+        batch = retry_failed(limit=limit, is_due_only=False)
         left = Notification.objects.filter(outcome=NotificationOutcomes.FAILED).count()
         self.stdout.write(f"{batch.found} tried again, {batch.done} settled, {left} failed")

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from django_wxpay import services
 from django_wxpay.protocol.errors import ConfigurationError
-from django_wxpay.services.reports.backlog import COUNTED_UP_TO, backlog
+from django_wxpay.services.reports.queue import COUNTED_UP_TO, backlog
 
 
 class Command(BaseCommand):

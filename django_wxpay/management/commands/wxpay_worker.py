@@ -11,8 +11,7 @@ from django_wxpay import conf
 from django_wxpay.management.stopping import Stopping, listening
 from django_wxpay.protocol.errors import ConfigurationError
 from django_wxpay.services.worker.jobs import JOBS, Job, chosen_jobs
-from django_wxpay.services.worker.loop import Worker
-from django_wxpay.services.worker.running import run_until_done
+from django_wxpay.services.worker.running import Worker, run_until_done
 
 _TICK_S: Final = 0.1
 
@@ -51,7 +50,7 @@ class Command(BaseCommand):
                 break
             run = run_until_done(job, stop=stopping.is_asked)
             self._say(str(run))
-            if not run.is_well:
+            if not run.succeeded:
                 failed.append(run.name)
         if failed:
             raise CommandError(f"failed: {', '.join(failed)}")
@@ -59,13 +58,13 @@ class Command(BaseCommand):
     def _work(self, jobs: tuple[Job, ...], stopping: Stopping) -> None:
         with Worker(jobs) as worker:
             self._say(f"The worker runs: {', '.join(job.name for job in jobs)}. Ctrl-C stops it.")
-            while not stopping.is_asked() and not worker.lost:
+            while not stopping.is_asked() and not worker.crashed:
                 time.sleep(_TICK_S)
-            lost = worker.lost
-        if lost:
-            raise CommandError(f"stopped, for nobody works any more at: {', '.join(lost)}")
-        if worker.left_behind:
-            self._say(f"Did not end in time: {', '.join(worker.left_behind)}.")
+            crashed = worker.crashed
+        if crashed:
+            raise CommandError(f"stopped, for these jobs crashed: {', '.join(crashed)}")
+        if worker.unfinished:
+            self._say(f"Did not end in time: {', '.join(worker.unfinished)}.")
         self._say("The worker has stopped.")
 
     def _say(self, line: str) -> None:

@@ -1,14 +1,8 @@
-"""Which payment notices are believed, and what we answer (protocol-v2 sections 7.1 and 7.2).
+"""Authenticity and content of v2 notifications (protocol-v2 sections 7.1, 7.2 and 7.4).
 
-Anyone can post to a notify_url. A notice is authentic once it is signed under our key over
-every field it holds. Whether its mch_id, appid and money are those of its order is judged
-above this room, because a difference there is a conflict to keep and show, not a stranger's.
-
-What a v2 refund notice tells, which is a hint and not yet a fact (protocol-v2 section 7.4).
-
-It carries no signature: it is ours because our key opens it, and whoever has seen one can
-reorder its blocks. So it may say that a refund exists; how the refund stands has to be
-asked.
+Anyone can post to a notify_url. A payment is authentic once it is signed under our key over
+every field it holds. A refund is not signed: our key opens it, so it may say that a refund
+exists, and proves nothing.
 """
 
 from __future__ import annotations
@@ -17,14 +11,14 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
 from django_wxpay.protocol.errors import MalformedMessage, NotAuthentic
 from django_wxpay.protocol.facts import RefundFact, RefundStatus, TradeFact, TradeState
-from django_wxpay.protocol.merchants import Merchant
+from django_wxpay.protocol.merchants import Api, Merchant
 from django_wxpay.protocol.money import LARGEST
+from django_wxpay.protocol.notices import Notice
 from django_wxpay.protocol.times import BEIJING
 from django_wxpay.protocol.v2.encryption import decrypt_req_info
 from django_wxpay.protocol.v2.signing import verify
@@ -36,59 +30,8 @@ ACKNOWLEDGED: Final = (
     b"<return_msg><![CDATA[OK]]></return_msg></xml>"
 )
 
-# What a repetition of the same notice may change.
+# What a repetition of the same notification may change.
 _PER_DELIVERY: Final = frozenset({"sign", "sign_type", "nonce_str"})
-
-
-@dataclass(frozen=True, slots=True)
-class PaymentNotice:
-    """A believed notice. ``fact`` is None where it tells of no success (result_code FAIL).
-
-    ``fingerprint`` is the same for every repetition of the notice. ``fields`` hold personal
-    data and stay out of the repr.
-    """
-
-    fact: TradeFact | None
-    fields: dict[str, str] = field(repr=False)
-    fingerprint: str
-
-
-def read_payment(body: bytes, *, merchant: Merchant) -> PaymentNotice:
-    """Return the payment notice in ``body``, posted to the notify_url of ``merchant``.
-
-    Raises ``MalformedMessage`` (``MessageTooLarge``) for what is no readable notice and
-    ``NotAuthentic`` for what this merchant's API key has not signed.
-    """
-    fields = decode_xml(body)
-    if fields.get("return_code") == "FAIL":
-        raise MalformedMessage("a notice whose return_code is FAIL says nothing")
-    if not verify(fields, merchant.api_key):
-        raise NotAuthentic("the notice's signature is missing or wrong")
-    return PaymentNotice(
-        fact=_fact(fields),
-        fields=fields,
-        fingerprint=_fingerprint(fields, alias=merchant.alias),
-    )
-
-
-def refusal(reason: str) -> bytes:
-    """Return the answer that asks WeChat Pay to send the notice again; ``reason`` is a constant."""
-    return encode_xml({"return_code": "FAIL", "return_msg": reason})
-
-
-def _fact(fields: Mapping[str, str]) -> TradeFact | None:
-    code = fields.get("result_code")
-    if fields.get("return_code") != "SUCCESS" or code not in {"SUCCESS", "FAIL"}:
-        raise MalformedMessage("the notice's codes are neither SUCCESS nor FAIL")
-    if code == "FAIL":
-        return None
-    return read_trade(fields, source="v2.notice", state=TradeState.SUCCESS)
-
-
-def _fingerprint(fields: Mapping[str, str], *, alias: str) -> str:
-    said = sorted((k, v) for k, v in fields.items() if v and k not in _PER_DELIVERY)
-    return hashlib.sha256(json.dumps([alias, "payment", said]).encode()).hexdigest()
-
 
 _STATUSES: Final = {
     "SUCCESS": RefundStatus.SUCCESS,
@@ -99,20 +42,36 @@ _STATUSES: Final = {
 _AMOUNT: Final = re.compile("[0-9]{1,10}")
 
 
-@dataclass(frozen=True, slots=True)
-class RefundNotice:
-    """A notice that our key opened. ``fields`` hold personal data and stay out of the repr."""
+def read_payment(body: bytes, *, merchant: Merchant) -> Notice:
+    """Return the payment notification in ``body``, posted to the notify_url of ``merchant``.
 
-    fact: RefundFact
-    fields: dict[str, str] = field(repr=False)
-    fingerprint: str
+    Its fact is None where the payment failed (result_code FAIL). Raises ``MalformedMessage``
+    (``MessageTooLarge``) for what cannot be read and ``NotAuthentic`` for what this merchant's
+    API key has not signed.
+    """
+    fields = decode_xml(body)
+    if fields.get("return_code") == "FAIL":
+        # It carries no signature, so nothing in it is data (protocol-v2 section 7.1).
+        raise MalformedMessage("a notice whose return_code is FAIL says nothing")
+    if not verify(fields, merchant.api_key):
+        raise NotAuthentic("the notice's signature is missing or wrong")
+    # Whether mch_id, appid and money are the order's is not decided here: a difference there is
+    # a conflict to keep and show, and no forgery.
+    content = sorted((k, v) for k, v in fields.items() if v and k not in _PER_DELIVERY)
+    return Notice(
+        api=Api.V2,
+        fingerprint=_fingerprint(merchant.alias, "payment", content),
+        fact=_trade_fact(fields),
+        out_trade_no=fields.get("out_trade_no", ""),
+        transaction_id=fields.get("transaction_id", ""),
+    )
 
 
-def read_refund(body: bytes, *, merchant: Merchant) -> RefundNotice:
-    """Return the refund notice in ``body``, posted to the refund URL of ``merchant``.
+def read_refund(body: bytes, *, merchant: Merchant) -> Notice:
+    """Return the refund notification in ``body``, posted to the refund URL of ``merchant``.
 
-    Raises ``MalformedMessage`` (``MessageTooLarge``) for what is no readable notice and
-    ``NotAuthentic`` for one that our key does not open or that is about another mch_id.
+    It is not proven. Raises ``MalformedMessage`` (``MessageTooLarge``) for what cannot be read
+    and ``NotAuthentic`` for one that our key does not open or that is about another mch_id.
     """
     outer = decode_xml(body)
     if outer.get("return_code") != "SUCCESS" or not outer.get("req_info"):
@@ -121,14 +80,34 @@ def read_refund(body: bytes, *, merchant: Merchant) -> RefundNotice:
         inner = decrypt_req_info(outer["req_info"], merchant.api_key)
     except MalformedMessage:
         raise NotAuthentic("req_info does not open with this merchant's API key") from None
-    # The number outside is not under the seal; it must at least not contradict whose key it is.
+    # The number outside is not encrypted; it must at least not contradict whose key it is.
     if outer.get("mch_id") != merchant.mch_id:
         raise NotAuthentic("the notice is for another mch_id")
-    return RefundNotice(
-        fact=_refund_fact(inner, outer),
-        fields=inner,
-        fingerprint=_refund_fingerprint(inner, alias=merchant.alias),
+    fact = _refund_fact(inner, outer)
+    content = sorted((name, value) for name, value in inner.items() if value)
+    return Notice(
+        api=Api.V2,
+        fingerprint=_fingerprint(merchant.alias, "refund", content),
+        fact=fact,
+        out_trade_no=fact.out_trade_no,
+        transaction_id=fact.transaction_id,
+        # ECB without a MAC: whoever has seen one can reorder its blocks (protocol-v2 section 7.4).
+        is_proven=False,
     )
+
+
+def refusal(reason: str) -> bytes:
+    """Return the answer after which WeChat Pay sends again; ``reason`` is a constant."""
+    return encode_xml({"return_code": "FAIL", "return_msg": reason})
+
+
+def _trade_fact(fields: Mapping[str, str]) -> TradeFact | None:
+    code = fields.get("result_code")
+    if fields.get("return_code") != "SUCCESS" or code not in {"SUCCESS", "FAIL"}:
+        raise MalformedMessage("the notice's codes are neither SUCCESS nor FAIL")
+    if code == "FAIL":
+        return None
+    return read_trade(fields, source="v2.notice", state=TradeState.SUCCESS)
 
 
 def _refund_fact(inner: Mapping[str, str], outer: Mapping[str, str]) -> RefundFact:
@@ -171,6 +150,6 @@ def _moment(text: str) -> datetime | None:
         raise MalformedMessage("success_time is not a time") from None
 
 
-def _refund_fingerprint(inner: Mapping[str, str], *, alias: str) -> str:
-    said = sorted((name, value) for name, value in inner.items() if value)
-    return hashlib.sha256(json.dumps([alias, "refund", said]).encode()).hexdigest()
+def _fingerprint(alias: str, kind: str, content: list[tuple[str, str]]) -> str:
+    # The alias belongs to it: the same statement to another alias is about another order.
+    return hashlib.sha256(json.dumps([alias, kind, content]).encode()).hexdigest()

@@ -1,7 +1,7 @@
-"""What a verified callback of APIv3 says, and what we answer (protocol-v3 section 6).
+"""Content of verified v3 notifications, and our answers (protocol-v3 section 6).
 
-The signature over the octets has been checked before anything here looks at them. Repeats
-come with new signatures and may come with new ciphertext, so a notice is known again by
+The signature over the bytes has been checked before anything here looks at them. Repeats
+come with new signatures and may come with new ciphertext, so a notification is recognised by
 what it says: its ``fingerprint``.
 """
 
@@ -9,19 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from django_wxpay.protocol.errors import MalformedMessage
 from django_wxpay.protocol.facts import RefundFact, TradeFact
-from django_wxpay.protocol.v3.documents import LARGEST_BODY, read_object
+from django_wxpay.protocol.merchants import Api, Merchant
+from django_wxpay.protocol.notices import Notice
+from django_wxpay.protocol.v3.documents import read_object
 from django_wxpay.protocol.v3.encryption import decrypt_resource
-from django_wxpay.protocol.v3.reading import Members, inner, moment, text
+from django_wxpay.protocol.v3.reading import inner, text
 from django_wxpay.protocol.v3.refunds import refund_fact
 from django_wxpay.protocol.v3.trades import trade_fact
-
-__all__ = ["LARGEST_BODY", "SUCCESS_REPLY", "V3Notice", "failure_reply", "read_notice"]
 
 SUCCESS_REPLY: Final = b'{"code": "SUCCESS", "message": "OK"}'
 
@@ -29,67 +27,47 @@ _PAID: Final = "TRANSACTION.SUCCESS"
 _REFUND: Final = "REFUND."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class V3Notice:
-    """A callback, opened. Events of other products have neither ``fact`` nor ``refund``.
+def read_notice(body: bytes, *, merchant: Merchant) -> Notice:
+    """Return the notification in ``body``; the event of another product has no fact.
 
-    ``id`` names the envelope, ``fingerprint`` is the same for every repetition of the same
-    news. ``resource`` holds personal data and stays out of the repr.
-    """
-
-    id: str
-    event_type: str
-    create_time: datetime | None
-    resource: dict[str, Any] = field(repr=False)
-    fact: TradeFact | None = None
-    refund: RefundFact | None = None
-    fingerprint: str
-
-
-def read_notice(body: bytes, *, api_v3_key: str) -> V3Notice:
-    """Return the notice in ``body``.
-
-    Raises ``MalformedMessage`` (``MessageTooLarge`` over 1 MiB) for what is no notice,
-    ``TagMismatch`` if ``api_v3_key`` does not open it, which behind a good signature is our
-    own trouble, and ``ConfigurationError`` for a key that is not 32 bytes.
+    Raises ``MalformedMessage`` (``MessageTooLarge`` over 1 MiB) for what cannot be read,
+    ``TagMismatch`` if the APIv3 key does not open it, which behind a good signature is our own
+    fault, and ``ConfigurationError`` for a key that is not 32 bytes.
     """
     envelope = read_object(body)
-    identity, event_type = text(envelope, "id"), text(envelope, "event_type")
-    if not identity or not event_type:
+    event_id, event_type = text(envelope, "id"), text(envelope, "event_type")
+    if not event_id or not event_type:
         raise MalformedMessage("a notice without id or event_type")
-    resource = decrypt_resource(inner(envelope, "resource"), api_v3_key)
-    fact = trade_fact(resource, source="v3.notice") if event_type == _PAID else None
-    refund = None
-    if event_type.startswith(_REFUND):
-        refund = refund_fact(resource, source="v3.notice")
-    return V3Notice(
-        id=identity,
-        event_type=event_type,
-        create_time=_when(envelope),
-        resource=resource,
+    resource = decrypt_resource(inner(envelope, "resource"), merchant.api_v3_key)
+    fact: TradeFact | RefundFact | None = None
+    if event_type == _PAID:
+        fact = trade_fact(resource, source="v3.notice")
+    elif event_type.startswith(_REFUND):
+        fact = refund_fact(resource, source="v3.notice")
+    if fact is not None and not fact.out_trade_no:
+        raise MalformedMessage("a notice that names no order")
+    return Notice(
+        api=Api.V3,
+        fingerprint=_fingerprint(merchant.alias, fact, event_id),
         fact=fact,
-        refund=refund,
-        fingerprint=_fingerprint(fact, refund, identity),
+        out_trade_no=fact.out_trade_no if fact else "",
+        transaction_id=fact.transaction_id if fact else "",
+        event_id=event_id,
+        event_type=event_type,
     )
 
 
 def failure_reply(message: str) -> bytes:
-    """Return the body that asks for the notice again; ``message`` is a constant of ours."""
+    """Return the body after which WeChat Pay sends again; ``message`` is a constant of ours."""
     return json.dumps({"code": "FAIL", "message": message}).encode()
 
 
-def _when(envelope: Members) -> datetime | None:
-    # Nothing hangs on it, so nothing may fail for it.
-    try:
-        return moment(envelope, "create_time")
-    except MalformedMessage:
-        return None
-
-
-def _fingerprint(fact: TradeFact | None, refund: RefundFact | None, identity: str) -> str:
-    key = ["v3", "event", identity]
-    if fact is not None and fact.transaction_id:
+def _fingerprint(alias: str, fact: TradeFact | RefundFact | None, event_id: str) -> str:
+    key = ["v3", "event", event_id]
+    if isinstance(fact, RefundFact):
+        key = ["v3", "refund", fact.mch_id, fact.refund_id, fact.refund_status]
+    elif fact is not None and fact.transaction_id:
         key = ["v3", "payment", fact.mch_id, fact.transaction_id, fact.trade_state]
-    elif refund is not None:
-        key = ["v3", "refund", refund.mch_id, refund.refund_id, refund.refund_status]
-    return hashlib.sha256(json.dumps(key).encode()).hexdigest()
+    content = hashlib.sha256(json.dumps(key).encode()).hexdigest()
+    # The alias belongs to it: the same statement to another alias is about another order.
+    return hashlib.sha256(f"{alias}:{content}".encode()).hexdigest()

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 from cryptography.exceptions import InvalidSignature
@@ -133,6 +134,43 @@ def key_name(serial: str) -> str:
     6).
     """
     return serial if serial.startswith(PUBLIC_KEY_ID) else serial.upper()
+
+
+class SignatureFault(StrEnum):
+    """A reason not to trust an answer or a notification; its text follows "the answer"."""
+
+    UNSIGNED = "is not signed"
+    STALE = "was not signed within five minutes of our clock"
+    PROBE = "is signed with a probe"
+    UNKNOWN_KEY = "is signed with a key we do not have"
+    WRONG = "has a wrong signature"
+
+
+def signature_fault(
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    now: int | None,
+    key_of: Callable[[str], PublicKey | None],
+) -> SignatureFault | None:
+    """Return what is wrong with the signature of ``body``; None if WeChat Pay signed it.
+
+    ``now`` is in seconds since 1970, None for a stored message of any age. ``key_of`` returns
+    the key that a serial names, or None. Source: protocol-v3 section 2.3.
+    """
+    signature = read_signature_headers(headers)
+    if signature is None:
+        return SignatureFault.UNSIGNED
+    if now is not None and not is_fresh(signature.timestamp, now):
+        return SignatureFault.STALE
+    # Before the key is looked for: a probe may name a key that nobody has, and a download for it
+    # would be in vain.
+    if signature.is_probe:
+        return SignatureFault.PROBE
+    key = key_of(signature.serial)
+    if key is None:
+        return SignatureFault.UNKNOWN_KEY
+    return None if is_signed_by(signature, body, public_key=key) else SignatureFault.WRONG
 
 
 def signed_headers(

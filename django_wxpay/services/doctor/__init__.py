@@ -1,1 +1,1 @@
-"""Examinations of a running installation, one module a subject."""
+"""Checks of a running installation, one module a subject."""

@@ -1,8 +1,8 @@
-"""What is wrong, with which merchant, and what to do about it: the doctor's whole round.
+"""The doctor's diagnosis: every check, and its findings in order of urgency.
 
-Nothing that is wrong stops it: settings that cannot be read and a database that cannot be
-reached are findings, and what can be said without them is said. Calls are judged before any
-is made, so that the doctor's own do not count.
+An error stops no check: settings that cannot be read and a database that cannot be reached
+are findings too. Recorded calls are checked before any host is called, so that the calls of
+this diagnosis count in no check.
 """
 
 from __future__ import annotations
@@ -13,25 +13,29 @@ from django.db import DatabaseError
 
 from django_wxpay import conf
 from django_wxpay.conf.hints import HINTS
-from django_wxpay.services.doctor.background import jobs, reports
-from django_wxpay.services.doctor.findings import Finding, Level, Subject, by_urgency, quoted
-from django_wxpay.services.doctor.hosts import answers
-from django_wxpay.services.doctor.keys import own_certificates, platform_certificates
-from django_wxpay.services.doctor.latency import latency
-from django_wxpay.services.doctor.notifications import conflicts, notifications, untold_events
-from django_wxpay.services.doctor.scope import Examination, examination
+from django_wxpay.services.doctor.background import check_jobs, check_reports
+from django_wxpay.services.doctor.findings import Finding, Level, Subject, by_urgency, one_line
+from django_wxpay.services.doctor.hosts import check_hosts
+from django_wxpay.services.doctor.keys import check_own_certificates, check_platform_certificates
+from django_wxpay.services.doctor.latency import check_latency
+from django_wxpay.services.doctor.notifications import (
+    check_conflicts,
+    check_events,
+    check_notifications,
+)
+from django_wxpay.services.doctor.scope import Scope, scope_of
 from django_wxpay.services.transactions import require_no_transaction
 
 __all__ = ["Finding", "Level", "Subject", "diagnose"]
 
-_OF_THE_DATABASE = (
-    platform_certificates,
-    latency,
-    jobs,
-    notifications,
-    conflicts,
-    untold_events,
-    reports,
+_DATABASE_CHECKS = (
+    check_platform_certificates,
+    check_latency,
+    check_jobs,
+    check_notifications,
+    check_conflicts,
+    check_events,
+    check_reports,
 )
 
 
@@ -41,25 +45,25 @@ def diagnose(
     hours: int = 1,
     ask: bool = True,
 ) -> list[Finding]:
-    """Return what is wrong and what is well, the worst first.
+    """Run every check and return all findings, the worst first.
 
-    ``merchants`` are aliases (None: all). ``hours`` is how far back calls are judged, in
-    whole hours beside the present one. ``ask`` makes a call to every host of every merchant,
-    about an order that does not exist. Raises ``UnknownMerchant`` for an alias that is not
-    in the settings and, where it asks, ``InsideTransaction``.
+    ``merchants`` are aliases (None: all). ``hours`` is how many whole hours before the present
+    one are checked. With ``ask``, every host of every merchant is queried for an order that
+    does not exist. Raises ``UnknownMerchant`` for an alias that is not in the settings and,
+    with ``ask``, ``InsideTransaction``.
     """
     if ask:
         require_no_transaction("diagnose")
-    seen = examination(merchants, hours=hours, ask=ask)
-    found = [*_configuration(seen), *own_certificates(seen), *_told_by_the_database(seen)]
+    scope = scope_of(merchants, hours=hours, ask=ask)
+    found = [*_check_configuration(scope), *check_own_certificates(scope), *_check_database(scope)]
     if ask:
-        found += _answers(seen)
-    # A database in trouble may have been met more than once.
+        found += _check_hosts(scope)
+    # The same database error may come from several checks.
     return sorted(dict.fromkeys(found), key=by_urgency)
 
 
-def _configuration(seen: Examination) -> Iterator[Finding]:
-    problems = [each for each in conf.problems() if each.merchant in {"", *seen.aliases}]
+def _check_configuration(scope: Scope) -> Iterator[Finding]:
+    problems = [each for each in conf.problems() if each.merchant in {"", *scope.aliases}]
     for problem in problems:
         yield Finding(
             merchant=problem.merchant,
@@ -68,7 +72,7 @@ def _configuration(seen: Examination) -> Iterator[Finding]:
             message=f"{problem.message} ({problem.code}).",
             advice=HINTS[problem.code],
         )
-    for alias in seen.accounts.keys() - {problem.merchant for problem in problems}:
+    for alias in scope.accounts.keys() - {problem.merchant for problem in problems}:
         yield Finding(
             merchant=alias,
             subject=Subject.CONFIGURATION,
@@ -77,39 +81,38 @@ def _configuration(seen: Examination) -> Iterator[Finding]:
         )
 
 
-def _told_by_the_database(seen: Examination) -> Iterator[Finding]:
+def _check_database(scope: Scope) -> Iterator[Finding]:
     try:
-        for part in _OF_THE_DATABASE:
-            yield from part(seen)
-    except DatabaseError as trouble:
-        yield _no_database(trouble)
+        for check in _DATABASE_CHECKS:
+            yield from check(scope)
+    except DatabaseError as error:
+        yield _database_error(error)
 
 
-def _answers(seen: Examination) -> Iterator[Finding]:
-    if not seen.is_configured:
+def _check_hosts(scope: Scope) -> Iterator[Finding]:
+    if not scope.is_configured:
         yield Finding(
             merchant="",
             subject=Subject.HOSTS,
             level=Level.WARNING,
-            message="Nobody was asked: the settings are wrong.",
-            advice="Mend the configuration first, then run this again.",
+            message="No host was called: the settings are wrong.",
+            advice="Fix the configuration first, then run this again.",
         )
-    for account in seen.accounts.values():
+    for account in scope.accounts.values():
         try:
-            yield from answers(account)
-        except DatabaseError as trouble:
-            yield _no_database(trouble)
+            yield from check_hosts(account)
+        except DatabaseError as error:
+            yield _database_error(error)
 
 
-def _no_database(trouble: DatabaseError) -> Finding:
-    # What follows the first line is the statement.
-    (first, *_) = [*str(trouble).splitlines(), ""]
+def _database_error(error: DatabaseError) -> Finding:
+    # PostgreSQL writes the statement, and so its values, after the first line.
+    (first, *_) = [*str(error).splitlines(), ""]
     return Finding(
         merchant="",
         subject=Subject.DATABASE,
         level=Level.ERROR,
-        message=f"The database does not do what it is asked: {type(trouble).__name__}: "
-        f"{quoted(first)}.",
-        advice="Start the database and look at DATABASES in the settings; if it is well, run "
-        "manage.py migrate. Without it no order can be placed and no notification kept.",
+        message=f"The database does not answer a query: {type(error).__name__}: {one_line(first)}.",
+        advice="Start the database and look at DATABASES in the settings; if both are right, run "
+        "manage.py migrate. Without it no order can be placed and no notification stored.",
     )

@@ -1,9 +1,6 @@
-"""What a diagnosis is made of: findings, each about one merchant and one subject.
+"""Findings of the doctor, and the advice on failed calls.
 
-Every message and every advice is one line that a terminal can show, whatever the wire or a
-receiver said, and none holds a key.
-
-What a person does about a call that brought nothing to believe, by the kind of failure.
+A message or an advice is one line for a terminal, whatever text it quotes, and holds no key.
 """
 
 from __future__ import annotations
@@ -18,13 +15,13 @@ from django.utils import timezone
 
 from django_wxpay.gateway import Failure
 
-# Beyond this nobody counts on: "1000 or more" says enough.
+# Counting stops here, so that a check never reads millions of rows.
 COUNTED_UP_TO: Final = 1000
 _LONGEST_QUOTE: Final = 200
 
 
 class Level(StrEnum):
-    """How bad it is: an ERROR is to be mended now, a WARNING soon."""
+    """The severity: an ERROR is to be fixed now, a WARNING soon."""
 
     ERROR = "ERROR"
     WARNING = "WARNING"
@@ -32,7 +29,7 @@ class Level(StrEnum):
 
 
 class Subject(StrEnum):
-    """What a finding is about, in the order in which one thing explains the next."""
+    """The subject of a finding, causes before what they cause."""
 
     CONFIGURATION = "configuration"
     DATABASE = "database"
@@ -47,7 +44,7 @@ class Subject(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """``merchant`` is an alias, "" for what concerns all of them; ``advice`` says what to do."""
+    """One result of a check; ``merchant`` is an alias, "" where it concerns all of them."""
 
     merchant: str
     subject: Subject
@@ -61,25 +58,25 @@ _SUBJECTS: Final = tuple(Subject)
 
 
 def by_urgency(finding: Finding) -> tuple[int, int, str]:
-    """Return what sorts findings: the worst first, then causes before what they cause."""
+    """Return the sort key: the worst first, then causes before what they cause."""
     order = _LEVELS.index(finding.level), _SUBJECTS.index(finding.subject)
     return *order, finding.merchant
 
 
-def quoted(text: str) -> str:
-    """Return what somebody else said, as one short line without control characters."""
+def one_line(text: str) -> str:
+    """Return text from outside as one short line without control characters."""
     line = " ".join(text.split())
     shown = "".join(char if char.isprintable() else "?" for char in line)
     return shown if len(shown) <= _LONGEST_QUOTE else f"{shown[:_LONGEST_QUOTE]}..."
 
 
 def counted(number: int, noun: str) -> str:
-    """Return a number of things in words; from ``COUNTED_UP_TO`` on, nobody counted on."""
+    """Return "2 orders", or "1000 or more orders" where counting stopped."""
     more = " or more" if number >= COUNTED_UP_TO else ""
     return f"{number}{more} {noun}{'' if number == 1 else 's'}"
 
 
-def at(moment: datetime) -> str:
+def local_time(moment: datetime) -> str:
     """Return a moment in the time zone of the settings."""
     return f"{timezone.localtime(moment):%Y-%m-%d %H:%M %Z}"
 
@@ -88,26 +85,26 @@ _ADVICE: Final[Mapping[str, str]] = {
     Failure.DNS: "The name does not resolve from here: correct HOSTS, or this machine's DNS.",
     Failure.CONNECT: "Nothing can be reached there: correct HOSTS, or open the firewall or the "
     "proxy that stands in the way.",
-    Failure.TLS: "The host's certificate is not believed: look for a proxy in between, set this "
+    Failure.TLS: "The host's certificate is not trusted: look for a proxy in between, set this "
     "machine's clock, and name a private CA in REQUESTS_CA_BUNDLE.",
-    Failure.TIMEOUT: "It takes the connection and does not answer in time: the host or the way "
-    "there is too slow. If only this machine sees it, look at its network; else wait, and tell "
-    "WeChat Pay's support if it lasts.",
-    Failure.RESET: "The connection breaks: look for a firewall or a proxy that cuts it; else "
-    "wait, and tell WeChat Pay's support if it lasts.",
+    Failure.TIMEOUT: "It accepts the connection and does not answer in time: the host or the "
+    "network is too slow. If only this machine sees it, look at its network; otherwise wait, and "
+    "write to WeChat Pay's support if it lasts.",
+    Failure.RESET: "The connection breaks: look for a firewall or a proxy that cuts it; otherwise "
+    "wait, and write to WeChat Pay's support if it lasts.",
     Failure.HTTP_5XX: "The host itself is out of order. Another host takes its place; wait, and "
-    "tell WeChat Pay's support if it lasts.",
+    "write to WeChat Pay's support if it lasts.",
     Failure.UNREADABLE: "What answers there is not WeChat Pay: correct HOSTS, or look for a proxy "
     "or a portal that answers with a page of its own.",
-    Failure.BAD_ANSWER: "It answers what WeChat Pay does not say: correct HOSTS and API, and tell "
-    "the developers if both are right.",
+    Failure.BAD_ANSWER: "It answers what WeChat Pay never answers: correct HOSTS and API, and "
+    "report it to the developers if both are right.",
     Failure.BAD_SIGNATURE: "Compare the keys in the settings with the merchant platform. If they "
-    "are right, somebody stands between this machine and WeChat Pay: find out who.",
-    Failure.PROBE: "WeChat Pay signed wrongly on purpose, to see that we notice: nothing to do.",
+    "are right, the answers are changed on their way to this machine: find out by whom.",
+    Failure.PROBE: "WeChat Pay signed wrongly on purpose, to test the verification: nothing to do.",
 }
-_UNHEARD_OF: Final = "Look at these calls under API reports in the admin."
+_UNKNOWN_FAILURE: Final = "Look at these calls under API reports in the admin."
 
 
-def advice_on(failure: str) -> str:
-    """Return what to do about a kind of failure."""
-    return _ADVICE.get(failure, _UNHEARD_OF)
+def advice_for_failure(failure: str) -> str:
+    """Return the advice on calls without a trustworthy answer, by the kind of failure."""
+    return _ADVICE.get(failure, _UNKNOWN_FAILURE)

@@ -1,9 +1,9 @@
-"""Whether each host of a merchant answers, and whether it and we believe each other.
+"""Check of every host of a merchant: whether it answers, and whether the keys are right.
 
-Each is asked, apart, for an order that cannot exist. "No such order" is the good answer: the
-host was reached and took our signature. v2 signs it, so WeChat Pay's key is proven as well.
-v3 signs no refusal; where its platform certificates are used they are asked for too, an
-answer that ``API_V3_KEY`` has to open and one of them to sign.
+Each host is queried for an order that cannot exist, and "no such order" is the good answer:
+the host was reached and accepted our signature. v2 signs it, so it proves WeChat Pay's key as
+well. v3 signs no refusal, so where platform certificates are used they are downloaded too:
+``API_V3_KEY`` has to decrypt that answer, and one of them has to have signed it.
 """
 
 from __future__ import annotations
@@ -24,103 +24,108 @@ from django_wxpay.protocol.errors import (
 from django_wxpay.protocol.merchants import Api, Merchant, Mode
 from django_wxpay.protocol.orders import OrderRef
 from django_wxpay.services import clock, gateways
-from django_wxpay.services.doctor.findings import Finding, Level, Subject, advice_on, quoted
+from django_wxpay.services.doctor.findings import (
+    Finding,
+    Level,
+    Subject,
+    advice_for_failure,
+    one_line,
+)
 
 _NO_SUCH_ORDER: Final = "ORDERNOTEXIST"
-# What is said to somebody whose signature does not hold, before any order is looked for.
-_OF_THE_KEYS: Final = frozenset({"SIGNERROR", RETURN_FAIL})
-# What the list of platform certificates says to a merchant who has none (protocol-v3 section 2.6).
+# The answers to a wrong signature, which WeChat Pay checks before it looks for the order.
+_WRONG_SIGNATURE: Final = frozenset({"SIGNERROR", RETURN_FAIL})
+# The answers of /v3/certificates for a merchant who has none (protocol-v3 section 2.6).
 _NO_CERTIFICATES: Final = frozenset({"RESOURCE_NOT_EXISTS", "NOT_FOUND"})
 _SET_THE_PUBLIC_KEY: Final = (
     "WeChat Pay has no platform certificates for this merchant: set WECHATPAY_PUBLIC_KEY and "
     "WECHATPAY_PUBLIC_KEY_ID from the merchant platform."
 )
-_COMPARE: Final = {
+_COMPARE_KEYS: Final = {
     Api.V2: "Compare API_KEY, SIGN_TYPE and MCH_ID with the merchant platform: the key (v2) has "
-    "to be this merchant's. If they are right, somebody stands between this machine and WeChat "
-    "Pay.",
+    "to be this merchant's. If they are right, the answers are changed on their way to this "
+    "machine.",
     Api.V3: "Compare API_V3_KEY, WECHATPAY_PUBLIC_KEY and its id with the merchant platform, and "
-    "this machine's clock with the time. If they are right, somebody stands between this machine "
-    "and WeChat Pay.",
+    "this machine's clock with the time. If they are right, the answers are changed on their way "
+    "to this machine.",
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """One merchant asks one host over one protocol; ``heard`` is what came of each attempt."""
+class Probe:
+    """One merchant's query at one host over one protocol, with its recorded ``attempts``."""
 
     account: Merchant
     host: str
     api: Api
-    heard: list[CallRecord] = field(default_factory=list)
+    attempts: list[CallRecord] = field(default_factory=list)
 
     @property
     def name(self) -> str:
         return f"{urlsplit(self.host).netloc} (API {self.api})"
 
-    def finding(self, subject: Subject, level: Level, said: str, advice: str = "") -> Finding:
+    def finding(self, subject: Subject, level: Level, message: str, advice: str = "") -> Finding:
         return Finding(
             merchant=self.account.alias,
             subject=subject,
             level=level,
-            message=f"{self.name} {said}.",
+            message=f"{self.name} {message}.",
             advice=advice,
         )
 
 
-def answers(account: Merchant) -> Iterator[Finding]:
-    """Yield what each host answers, over the merchant's own protocol and that of its reports."""
+def check_hosts(account: Merchant) -> Iterator[Finding]:
+    """Yield the state of each host, over the merchant's own protocol and that of its reports."""
     if account.mode is Mode.INSTITUTIONAL and not account.sub_mch_id:
         yield Finding(
             merchant=account.alias,
             subject=Subject.HOSTS,
             level=Level.WARNING,
-            message="Its hosts and keys cannot be tried: an institution asks for a sub-merchant, "
-            "and SUB_MCH_ID is not set.",
+            message="Its hosts and keys cannot be checked: an institution queries for a "
+            "sub-merchant, and SUB_MCH_ID is not set.",
             advice="Set SUB_MCH_ID to one of its sub-merchants; an order may still name another.",
         )
         return
     for api in dict.fromkeys([account.api, *([Api.V2] if account.api_key else [])]):
         for host in account.hosts:
-            yield _answer(Question(account=account, host=host, api=api))
+            yield _check(Probe(account=account, host=host, api=api))
 
 
-def _answer(question: Question) -> Finding:
+def _check(probe: Probe) -> Finding:
     try:
-        _ask(question)
+        _query(probe)
     except Refused as refusal:
-        return _refused(question, refusal)
-    except BadSignature as problem:
-        said = f"sends an answer that cannot be believed: {quoted(str(problem))}"
-        return question.finding(Subject.KEYS, Level.ERROR, said, _COMPARE[question.api])
+        return _refused(probe, refusal)
+    except BadSignature as error:
+        message = f"sends an answer that cannot be trusted: {one_line(str(error))}"
+        return probe.finding(Subject.KEYS, Level.ERROR, message, _COMPARE_KEYS[probe.api])
     except OutcomeUnknown:
-        return _unanswered(question)
-    except ConfigurationError as problem:
-        said = f"cannot be asked: {quoted(str(problem))}"
+        return _unanswered(probe)
+    except ConfigurationError as error:
+        message = f"cannot be called: {one_line(str(error))}"
         advice = "Correct what it names in the settings or in the environment."
-        return question.finding(Subject.CONFIGURATION, Level.ERROR, said, advice)
-    took_ms = question.heard[-1].execute_time_ms
-    said = f"answers in {took_ms} ms, and knows our key"
-    return question.finding(Subject.HOSTS, Level.OK, said)
+        return probe.finding(Subject.CONFIGURATION, Level.ERROR, message, advice)
+    took_ms = probe.attempts[-1].execute_time_ms
+    message = f"answers in {took_ms} ms, and accepts our key"
+    return probe.finding(Subject.HOSTS, Level.OK, message)
 
 
-def _ask(question: Question) -> None:
-    """Ask, and return if all is well."""
-    account = question.account
+def _query(probe: Probe) -> None:
+    account = probe.account
     gateway = gateways.gateway_at(
         account.alias,
-        question.host,
-        api=question.api,
-        heard=question.heard.append,
+        probe.host,
+        api=probe.api,
+        on_attempt=probe.attempts.append,
     )
     if isinstance(gateway, V3Gateway) and not account.wechatpay_public_key_id:
-        # What says that there is no such order is not signed; this is, and opens with our key.
+        # "No such order" is not signed. This answer is, and API_V3_KEY decrypts it.
         gateway.certificates()
-    _ask_for_no_order(gateway, question)
+    _query_unknown_order(gateway, probe)
 
 
-def _ask_for_no_order(gateway: V2Gateway | V3Gateway, question: Question) -> None:
-    account = question.account
+def _query_unknown_order(gateway: V2Gateway | V3Gateway, probe: Probe) -> None:
+    account = probe.account
     is_institution = account.mode is Mode.INSTITUTIONAL
     ref = OrderRef(
         appid=account.appid,
@@ -132,29 +137,30 @@ def _ask_for_no_order(gateway: V2Gateway | V3Gateway, question: Question) -> Non
     try:
         gateway.query(ref)
     except Refused as refusal:
-        if refusal.err_code != _NO_SUCH_ORDER or not _is_believed(question):
+        if refusal.err_code != _NO_SUCH_ORDER or not _is_trusted(probe):
             raise
 
 
-def _is_believed(question: Question) -> bool:
-    """Say whether a refusal counts: one of v2 as a whole is not signed, so anybody's."""
-    return question.api is Api.V3 or question.heard[-1].return_code == "SUCCESS"
+def _is_trusted(probe: Probe) -> bool:
+    # A v2 answer with return_code FAIL is not signed, so anything on the way can write it.
+    return probe.api is Api.V3 or probe.attempts[-1].return_code == "SUCCESS"
 
 
-def _refused(question: Question, refusal: Refused) -> Finding:
-    said = f"refuses: {quoted(f'{refusal.err_code} {refusal.err_code_des}')}"
-    if refusal.err_code in _OF_THE_KEYS:
-        return question.finding(Subject.KEYS, Level.ERROR, said, refusal.advice)
+def _refused(probe: Probe, refusal: Refused) -> Finding:
+    message = f"refuses: {one_line(f'{refusal.err_code} {refusal.err_code_des}')}"
+    if refusal.err_code in _WRONG_SIGNATURE:
+        return probe.finding(Subject.KEYS, Level.ERROR, message, refusal.advice)
     if refusal.err_code in _NO_CERTIFICATES:
-        return question.finding(Subject.KEYS, Level.ERROR, said, _SET_THE_PUBLIC_KEY)
+        return probe.finding(Subject.KEYS, Level.ERROR, message, _SET_THE_PUBLIC_KEY)
     if outcome_of(refusal.err_code).verdict is Verdict.RETRY:
         advice = "WeChat Pay is busy or briefly out of order: run this again in a minute."
-        return question.finding(Subject.HOSTS, Level.WARNING, said, advice)
-    return question.finding(Subject.CONFIGURATION, Level.ERROR, said, refusal.advice)
+        return probe.finding(Subject.HOSTS, Level.WARNING, message, advice)
+    return probe.finding(Subject.CONFIGURATION, Level.ERROR, message, refusal.advice)
 
 
-def _unanswered(question: Question) -> Finding:
-    last = question.heard[-1]
-    told = [last.failure or "undecided", f"HTTP {last.http_status}" if last.http_status else ""]
-    said = f"brings no answer to believe: {', '.join(filter(None, told))}"
-    return question.finding(Subject.HOSTS, Level.ERROR, said, advice_on(last.failure))
+def _unanswered(probe: Probe) -> Finding:
+    last = probe.attempts[-1]
+    status = f"HTTP {last.http_status}" if last.http_status else ""
+    details = ", ".join(filter(None, [last.failure or "undecided", status]))
+    message = f"gave no trustworthy answer: {details}"
+    return probe.finding(Subject.HOSTS, Level.ERROR, message, advice_for_failure(last.failure))

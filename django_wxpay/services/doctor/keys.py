@@ -1,7 +1,7 @@
-"""Whether certificates are in their time: the merchant's own, and WeChat Pay's.
+"""Checks of certificates: the merchant's own, and WeChat Pay's.
 
-Of WeChat Pay's the one that lasts longest counts: the others have been replaced. Where its
-public key is in the settings they count no more.
+Of WeChat Pay's, the one that expires last counts, because it replaces the others. With its
+public key in the settings, certificates are not used and not checked.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from django_wxpay.models import PlatformCertificate
 from django_wxpay.protocol.errors import ConfigurationError
 from django_wxpay.protocol.merchants import Merchant
 from django_wxpay.protocol.v3.certificates import read_certificate
-from django_wxpay.services.doctor.findings import Finding, Level, Subject, at
-from django_wxpay.services.doctor.scope import Examination
+from django_wxpay.services.doctor.findings import Finding, Level, Subject, local_time
+from django_wxpay.services.doctor.scope import Scope
 
-# WeChat Pay lists the next one a day before it uses it; a month leaves time to see none come.
+# WeChat Pay lists a new one a day before it uses it. A month is enough to notice that none came.
 SOON: Final = timedelta(days=30)
 
 _RENEW: Final = (
@@ -30,49 +30,49 @@ _DOWNLOAD: Final = (
 )
 
 
-def own_certificates(seen: Examination) -> Iterator[Finding]:
-    """Yield how long each merchant's ``CLIENT_CERT`` is good for, where it has one."""
-    for account in seen.accounts.values():
+def check_own_certificates(scope: Scope) -> Iterator[Finding]:
+    """Yield how long each merchant's ``CLIENT_CERT`` is valid, where it has one."""
+    for account in scope.accounts.values():
         if account.client_cert:
-            yield _own(account, seen.now)
+            yield _own(account, scope.now)
 
 
-def platform_certificates(seen: Examination) -> Iterator[Finding]:
-    """Yield whether WeChat Pay's answers can be verified, where certificates are for that."""
-    for account in seen.accounts.values():
+def check_platform_certificates(scope: Scope) -> Iterator[Finding]:
+    """Yield how long WeChat Pay's answers can be verified, where certificates are used."""
+    for account in scope.accounts.values():
         if account.api_v3_key and not account.wechatpay_public_key_id:
-            yield _platform(account, seen)
+            yield _platform(account, scope)
 
 
 def _own(account: Merchant, now: datetime) -> Finding:
     try:
         ends_at = read_certificate(account.client_cert).not_after
-    except ConfigurationError as problem:
+    except ConfigurationError as error:
         return _finding(
             account,
             Level.WARNING,
-            f"CLIENT_CERT is {problem}.",
+            f"CLIENT_CERT is {error}.",
             "Give apiclient_cert.pem of this merchant.",
         )
-    return _judged(account, "its own certificate (CLIENT_CERT)", ends_at, now, advice=_RENEW)
+    return _by_expiry(account, "Its own certificate (CLIENT_CERT)", ends_at, now, advice=_RENEW)
 
 
-def _platform(account: Merchant, seen: Examination) -> Finding:
+def _platform(account: Merchant, scope: Scope) -> Finding:
     kept = PlatformCertificate.objects.filter(mch_id=account.mch_id)
     ends = [read_certificate(pem).not_after for pem in account.platform_certificates]
     ends += kept.order_by().values_list("expire_time", flat=True)
     if not ends:
         return _finding(
             account,
-            # Where hosts are asked, what they answer tells whether it can be had.
-            Level.OK if seen.is_asking else Level.WARNING,
+            # Where hosts are called, their check downloads the certificates as well.
+            Level.OK if scope.calls_hosts else Level.WARNING,
             "No platform certificate is known yet: the first signed answer brings one.",
-            "Run this without --offline: that tells whether one can be downloaded.",
+            "Run this without --offline: that tries to download one.",
         )
-    return _judged(account, "WeChat Pay's certificate", max(ends), seen.now, advice=_DOWNLOAD)
+    return _by_expiry(account, "WeChat Pay's certificate", max(ends), scope.now, advice=_DOWNLOAD)
 
 
-def _judged(
+def _by_expiry(
     account: Merchant,
     name: str,
     ends_at: datetime,
@@ -80,12 +80,12 @@ def _judged(
     *,
     advice: str,
 ) -> Finding:
-    subject = name[0].upper() + name[1:]
+    until = local_time(ends_at)
     if ends_at <= now:
-        return _finding(account, Level.ERROR, f"{subject} expired on {at(ends_at)}.", advice)
+        return _finding(account, Level.ERROR, f"{name} expired on {until}.", advice)
     if ends_at - now <= SOON:
-        return _finding(account, Level.WARNING, f"{subject} expires on {at(ends_at)}.", advice)
-    return _finding(account, Level.OK, f"{subject} is good until {at(ends_at)}.")
+        return _finding(account, Level.WARNING, f"{name} expires on {until}.", advice)
+    return _finding(account, Level.OK, f"{name} is valid until {until}.")
 
 
 def _finding(account: Merchant, level: Level, message: str, advice: str = "") -> Finding:

@@ -1,4 +1,4 @@
-"""What came in and is not settled, and what the shop's own code does not take.
+"""Checks of notifications that failed, conflicts, and events that receivers refuse.
 
 Each is one query that an index serves, and none counts beyond ``COUNTED_UP_TO``.
 """
@@ -17,20 +17,20 @@ from django_wxpay.services.doctor.findings import (
     Finding,
     Level,
     Subject,
-    at,
     counted,
-    quoted,
+    local_time,
+    one_line,
 )
-from django_wxpay.services.doctor.scope import Examination
+from django_wxpay.services.doctor.scope import Scope
 
 _A_DAY: Final = timedelta(days=1)
 
 
-def notifications(seen: Examination) -> Iterator[Finding]:
-    """Yield the notifications that could not be settled."""
+def check_notifications(scope: Scope) -> Iterator[Finding]:
+    """Yield the notifications that could not be processed."""
     failed = Notification.objects.filter(
         outcome=NotificationOutcomes.FAILED,
-        **seen.lookups("merchant"),
+        **scope.lookups("merchant"),
     )
     rows = failed.order_by("created_at").values_list("merchant", "created_at", "reason")
     by_merchant = _by_merchant(rows[:COUNTED_UP_TO])
@@ -40,21 +40,21 @@ def notifications(seen: Examination) -> Iterator[Finding]:
             merchant=alias,
             subject=Subject.NOTIFICATIONS,
             level=Level.WARNING,
-            message=f"{counted(len(of_one), 'notification')} not settled, the oldest of "
-            f"{at(oldest_at)}: {quoted(reason) or 'no reason given'}.",
-            advice="Look at the failed ones under Notifications in the admin: mend what their "
-            "reason names, then judge them again there. If their order is not one of this site's, "
-            "another system shares the mch_id.",
+            message=f"{counted(len(of_one), 'notification')} not processed, the oldest of "
+            f"{local_time(oldest_at)}: {one_line(reason) or 'no reason given'}.",
+            advice="Look at the failed ones under Notifications in the admin: correct what their "
+            "reason names, then process them again there. If their order is not one of this "
+            "site's, another system shares the mch_id.",
         )
-    yield from _well(seen, Subject.NOTIFICATIONS, by_merchant, "Every notification is settled.")
+    yield from _ok(scope, Subject.NOTIFICATIONS, by_merchant, "Every notification is processed.")
 
 
-def conflicts(seen: Examination) -> Iterator[Finding]:
-    """Yield how many orders WeChat Pay contradicted within a day."""
+def check_conflicts(scope: Scope) -> Iterator[Finding]:
+    """Yield how many orders had a conflict within a day."""
     lately = OrderEvent.objects.filter(
         kind=EventKinds.CONFLICTED,
-        created_at__gte=seen.now - _A_DAY,
-        **seen.lookups("order__merchant"),
+        created_at__gte=scope.now - _A_DAY,
+        **scope.lookups("order__merchant"),
     )
     rows = lately.order_by("-created_at").values_list("order__merchant", "order_id")
     for alias, of_one in _by_merchant(rows[:COUNTED_UP_TO]).items():
@@ -70,11 +70,11 @@ def conflicts(seen: Examination) -> Iterator[Finding]:
         )
 
 
-def untold_events(seen: Examination) -> Iterator[Finding]:
+def check_events(scope: Scope) -> Iterator[Finding]:
     """Yield the events that the shop's receivers refuse."""
     refused = OrderEvent.objects.filter(
         dispatched_at__isnull=True,
-        **seen.lookups("order__merchant"),
+        **scope.lookups("order__merchant"),
     ).exclude(dispatch_error="")
     columns = "order__merchant", "created_at", "dispatch_error"
     rows = refused.order_by("next_dispatch_at").values_list(*columns)
@@ -87,24 +87,24 @@ def untold_events(seen: Examination) -> Iterator[Finding]:
             subject=Subject.EVENTS,
             level=Level.ERROR,
             message=f"The shop's receivers refuse {counted(len(of_one), 'event')}, the oldest of "
-            f"{at(oldest_at)}; the last error is {quoted(error)}.",
-            advice="Mend the receiver that raises (its traceback is in the log of "
-            "django_wxpay.dispatch); every event is told again by itself, and at once with the "
-            "button of its page in the admin.",
+            f"{local_time(oldest_at)}; the last error is {one_line(error)}.",
+            advice="Fix the receiver that raises (its traceback is in the log of "
+            "django_wxpay.dispatch); every event is delivered again by itself, and at once with "
+            "the button of its page in the admin.",
         )
-    yield from _well(seen, Subject.EVENTS, by_merchant, "The shop's receivers took every event.")
+    yield from _ok(scope, Subject.EVENTS, by_merchant, "The shop's receivers accept every event.")
 
 
 def _by_merchant(rows: Iterable[Sequence[Any]]) -> dict[str, list[tuple[Any, ...]]]:
     grouped: defaultdict[str, list[tuple[Any, ...]]] = defaultdict(list)
-    for alias, *told in rows:
-        grouped[alias].append(tuple(told))
+    for alias, *columns in rows:
+        grouped[alias].append(tuple(columns))
     return dict(grouped)
 
 
-def _well(
-    seen: Examination, subject: Subject, unwell: Iterable[str], message: str
+def _ok(
+    scope: Scope, subject: Subject, with_findings: Iterable[str], message: str
 ) -> Iterator[Finding]:
-    for alias in seen.aliases:
-        if alias not in unwell:
+    for alias in scope.aliases:
+        if alias not in with_findings:
             yield Finding(merchant=alias, subject=subject, level=Level.OK, message=message)

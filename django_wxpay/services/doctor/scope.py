@@ -1,7 +1,6 @@
-"""What a diagnosis looks at: which merchants, how far back, and held against what.
+"""Scope of a diagnosis: the merchants, the hours and the limits.
 
-Settings that are wrong leave no merchant to ask, but what the database tells can be said
-all the same.
+Wrong settings leave no merchant to call, but the checks of the database run all the same.
 """
 
 from __future__ import annotations
@@ -18,49 +17,48 @@ from django_wxpay.services import clock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Examination:
-    """``aliases`` are looked at, and if ``is_of_all`` also those that only tables still name.
+class Scope:
+    """``aliases`` are checked, and if ``covers_all`` also merchants that only tables still name.
 
-    ``accounts`` are their settings, by alias: none if ``is_configured`` is false.
-    ``is_asking`` if hosts are asked as well.
+    ``accounts`` are their settings by alias: none if ``is_configured`` is false.
+    ``calls_hosts``: whether every host is called as well.
     """
 
     aliases: tuple[str, ...]
-    is_of_all: bool
+    covers_all: bool
     is_configured: bool
     accounts: Mapping[str, Merchant]
     limits: LatencyLimits
     report_level: str
     hours: int
-    is_asking: bool
+    calls_hosts: bool
     now: datetime
 
     def lookups(self, column: str) -> dict[str, tuple[str, ...]]:
-        """Return the condition that leaves only rows whose ``column`` is looked at."""
-        return {} if self.is_of_all else {f"{column}__in": self.aliases}
+        """Return the conditions of a query for rows whose ``column`` is an alias in scope."""
+        return {} if self.covers_all else {f"{column}__in": self.aliases}
 
     def includes(self, alias: str) -> bool:
-        """Say whether rows of this merchant are looked at."""
-        return self.is_of_all or alias in self.aliases
+        return self.covers_all or alias in self.aliases
 
 
-def examination(merchants: Collection[str] | None, *, hours: int, ask: bool) -> Examination:
-    """Return what there is to look at; ``UnknownMerchant`` for an alias that no setting names."""
+def scope_of(merchants: Collection[str] | None, *, hours: int, ask: bool) -> Scope:
+    """Return the scope. Raises ``UnknownMerchant`` for an alias that is not in the settings."""
     known = conf.aliases()
     for alias in merchants or ():
         if alias not in known:
             raise UnknownMerchant(f'no merchant "{alias}" in WXPAY["MERCHANTS"]')
     aliases = tuple(alias for alias in known if merchants is None or alias in merchants)
     config = _config()
-    return Examination(
+    return Scope(
         aliases=aliases,
-        is_of_all=merchants is None,
+        covers_all=merchants is None,
         is_configured=config is not None,
         accounts={alias: config.merchants[alias] for alias in aliases} if config else {},
         limits=config.latency_limits if config else conf.default_latency_limits(),
         report_level=config.report_level if config else "",
         hours=hours,
-        is_asking=ask,
+        calls_hosts=ask,
         now=clock.now(),
     )
 

@@ -1,1 +1,1 @@
-"""Verbs of latency: record, roll up, summarise and prune."""
+"""Latency of gateway calls: recording, roll-up, summary, pruning."""

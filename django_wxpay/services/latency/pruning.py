@@ -1,7 +1,7 @@
-"""Letting old calls go: what they came to stays in the roll-ups.
+"""Pruning of recorded calls.
 
-Only rows that a roll-up counts are pruned, so nothing is lost to the figures; one that still
-waits to be reported goes with the others of its age.
+Only rows that the roll-up counts are deleted, so no figure changes. A row that still waits to
+be reported is deleted with the others of its age.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _BATCH: Final = 500
 def prune(*, limit: int | None = None, stop: Callable[[], bool] = lambda: False) -> int:
     """Delete up to ``limit`` calls (None: all) older than ``API_REPORT_RETENTION_DAYS``.
 
-    Oldest first, a few hundred in a transaction; ends early when ``stop`` says so. Returns
+    Oldest first, a few hundred in a transaction. Ends early when ``stop`` returns True. Returns
     how many were deleted. Any number may run side by side.
     """
     require_no_transaction("prune")

@@ -1,14 +1,16 @@
-"""Rolling up what was measured: each call is counted in its hour once, whoever does it.
+"""Hourly roll-up of recorded calls.
 
-A batch is one short transaction: the rows are marked, and the hours they belong to grow, or
-neither. The mark is a conditional update, and so is the growth of an hour (by its
-``version``); whoever was overtaken in either undoes the batch and begins it anew.
+A batch is one short transaction: its rows are marked and their hours grow, or neither. The
+mark is a conditional update, and so is the growth of an hour (on its ``version``). A worker
+that another one was ahead of rolls its batch back and starts it again, so each call is
+counted once.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
+from dataclasses import fields
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final, NamedTuple
@@ -20,7 +22,7 @@ from django_wxpay.latency import Histogram, Tally
 from django_wxpay.models import ApiReport, HourlyLatency
 from django_wxpay.services.transactions import require_no_transaction, retry_on_lock
 
-# Payments wait for a batch where a database has one writer only, so it is a small one.
+# SQLite has a single writer, so every payment waits while a batch commits: keep it small.
 _BATCH: Final = 500
 
 _MEASURED: Final = (
@@ -35,22 +37,12 @@ _MEASURED: Final = (
     "is_standby",
 )
 
-# What an hour's row keeps of a tally; its columns are called as the tally's fields are.
-_KEPT: Final = (
-    "calls",
-    "refused",
-    "failures",
-    "histogram",
-    "fastest_ms",
-    "slowest_ms",
-    "standby_calls",
-    "first_standby_at",
-    "last_standby_at",
-)
+# HourlyLatency has a column for each field of a tally, under the same name.
+_TALLY_COLUMNS: Final = tuple(field.name for field in fields(Tally))
 
 
-class Hour(NamedTuple):
-    """What is counted together: one merchant's calls of one interface at one host in one hour."""
+class HourKey(NamedTuple):
+    """The unit of counting: one merchant's calls of one interface at one host in one hour."""
 
     hour: datetime
     merchant: str
@@ -58,38 +50,41 @@ class Hour(NamedTuple):
     host: str
 
 
-class Overtaken(OperationalError):
-    """Another worker was quicker with the same rows or the same hour; nothing was counted."""
+class ConcurrentUpdate(OperationalError):
+    """Another worker counted the same rows or changed the same hour; nothing was counted.
+
+    An ``OperationalError``, so that ``retry_on_lock`` starts the batch again.
+    """
 
 
 def roll_up(*, limit: int | None = None, stop: Callable[[], bool] = lambda: False) -> int:
-    """Count up to ``limit`` new rows (None: all) in their hours; return how many it took in.
+    """Count up to ``limit`` new rows (None: all) in their hours, and return how many.
 
-    Ends early, between two batches, when ``stop`` says so. Any number may run side by side.
+    Ends early, between two batches, when ``stop`` returns True. Any number may run side by side.
     """
     require_no_transaction("roll_up")
     done = 0
     while not stop():
         size = _BATCH if limit is None else min(_BATCH, limit - done)
-        taken = retry_on_lock(partial(_roll_up, size)) if size > 0 else 0
-        if not taken:
+        counted = retry_on_lock(partial(_roll_up, size)) if size > 0 else 0
+        if not counted:
             break
-        done += taken
+        done += counted
     return done
 
 
-def to_be_rolled_up() -> QuerySet[ApiReport]:
+def not_rolled_up() -> QuerySet[ApiReport]:
     """Return the rows that no hour counts yet."""
-    # Not "=False": that becomes NOT, for which SQLite uses no index, and reads every row.
+    # Not "=False": Django writes that as NOT, for which SQLite uses no index and reads every row.
     return ApiReport.objects.filter(is_rolled_up__in=[False])
 
 
-def tallies_of(reports: QuerySet[ApiReport]) -> dict[Hour, Tally]:
-    """Return what the rows come to, by hour."""
-    tallies: defaultdict[Hour, Tally] = defaultdict(Tally)
+def tally_by_hour(reports: QuerySet[ApiReport]) -> dict[HourKey, Tally]:
+    """Count the rows themselves, by hour."""
+    tallies: defaultdict[HourKey, Tally] = defaultdict(Tally)
     for row in reports.values_list(*_MEASURED):
         merchant, interface_url, host, at, took_ms, failure, returned, result, standby = row
-        tallies[Hour(full_hour(at), merchant, interface_url, host)].count(
+        tallies[HourKey(start_of_hour(at), merchant, interface_url, host)].count(
             took_ms,
             at=at,
             failure=failure,
@@ -99,80 +94,62 @@ def tallies_of(reports: QuerySet[ApiReport]) -> dict[Hour, Tally]:
     return dict(tallies)
 
 
-def counted_hours(rows: QuerySet[HourlyLatency]) -> list[tuple[Hour, Tally]]:
-    """Return what the rows hold."""
-    width = len(Hour._fields)
-    # Tuples, because there may be tens of thousands, and making objects takes longest.
-    kept = rows.values_list(*Hour._fields, *_KEPT)
-    return [(Hour(*row[:width]), _tally(*row[width:])) for row in kept]
+def stored_tallies(rows: QuerySet[HourlyLatency]) -> list[tuple[HourKey, Tally]]:
+    """Read what the rows of the roll-up hold."""
+    width = len(HourKey._fields)
+    # Tuples, not models: a long period has tens of thousands of rows, and models cost most.
+    values = rows.values_list(*HourKey._fields, *_TALLY_COLUMNS)
+    return [(HourKey(*row[:width]), _tally(row[width:])) for row in values]
 
 
-def full_hour(moment: datetime) -> datetime:
+def start_of_hour(moment: datetime) -> datetime:
     """Return the beginning of the hour, in UTC."""
     return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
+def columns_of(tally: Tally) -> dict[str, Any]:
+    """Return a tally as values for the columns of ``HourlyLatency``."""
+    values = {name: getattr(tally, name) for name in _TALLY_COLUMNS}
+    return values | {"failures": dict(tally.failures), "histogram": tally.histogram.stored}
+
+
 def _roll_up(size: int) -> int:
     with transaction.atomic():
-        pks = list(to_be_rolled_up().order_by("id").values_list("pk", flat=True)[:size])
+        pks = list(not_rolled_up().order_by("id").values_list("pk", flat=True)[:size])
         if not pks:
             return 0
         rows = ApiReport.objects.filter(pk__in=pks)
         if rows.filter(is_rolled_up=False).update(is_rolled_up=True) != len(pks):
-            raise Overtaken("another worker counted these calls")
-        _grow(tallies_of(rows))
+            raise ConcurrentUpdate("another worker counted these calls")
+        tallies = tally_by_hour(rows)
+        # Every worker takes the hours in the same order, so that two never deadlock.
+        for hour in sorted(tallies):
+            if not _add(hour, tallies[hour]):
+                raise ConcurrentUpdate("another worker counted calls of the same hour")
     return len(pks)
 
 
-def _grow(tallies: Mapping[Hour, Tally]) -> None:
-    """Add each tally to its hour's row, always in the same order, so that nobody deadlocks."""
-    for hour in sorted(tallies):
-        if not _add(hour, tallies[hour]):
-            raise Overtaken("another worker counted calls of the same hour")
-
-
-def _add(hour: Hour, new: Tally) -> int:
-    """Return 1, or 0 if somebody else changed the hour meanwhile."""
-    # The database says which row is this hour's, for some take "Shop" and "shop" for one.
-    mine = HourlyLatency.objects.filter(**hour._asdict())
-    seen = mine.values_list("version", *_KEPT)
-    row = seen.first()
+def _add(hour: HourKey, new: Tally) -> int:
+    """Return 1, or 0 if another worker changed the hour meanwhile."""
+    # Looked up in the database and not by Python: MySQL takes "Shop" and "shop" for one value.
+    rows = HourlyLatency.objects.filter(**hour._asdict())
+    stored = rows.values_list("version", *_TALLY_COLUMNS)
+    row = stored.first()
     if row is None:
         HourlyLatency.objects.bulk_create([HourlyLatency(**hour._asdict())], ignore_conflicts=True)
-        row = seen.first()
+        row = stored.first()
     if row is None:
-        # Somebody else has just made it, in a transaction that this one cannot look into.
+        # Another worker has just inserted it, in a transaction that this one cannot read yet.
         return 0
-    version, *kept = row
-    total = _tally(*kept)
+    version, *values = row
+    total = _tally(values)
     total.add(new)
-    return mine.filter(version=version).update(version=version + 1, **_columns(total))
+    return rows.filter(version=version).update(version=version + 1, **columns_of(total))
 
 
-def _tally(
-    calls: int,
-    refused: int,
-    failures: Mapping[str, int],
-    histogram: bytes,
-    fastest_ms: int,
-    slowest_ms: int,
-    standby_calls: int,
-    first_standby_at: datetime | None,
-    last_standby_at: datetime | None,
-) -> Tally:
-    return Tally(
-        calls=calls,
-        refused=refused,
-        failures=Counter(failures or None),
-        histogram=Histogram(bytes(histogram)),
-        fastest_ms=fastest_ms,
-        slowest_ms=slowest_ms,
-        standby_calls=standby_calls,
-        first_standby_at=first_standby_at,
-        last_standby_at=last_standby_at,
-    )
-
-
-def _columns(tally: Tally) -> dict[str, Any]:
-    kept = {name: getattr(tally, name) for name in _KEPT}
-    return kept | {"failures": dict(tally.failures), "histogram": tally.histogram.stored}
+def _tally(values: Sequence[Any]) -> Tally:
+    stored: dict[str, Any] = dict(zip(_TALLY_COLUMNS, values, strict=True))
+    stored["failures"] = Counter(stored["failures"])
+    # PostgreSQL's driver returns a memoryview.
+    stored["histogram"] = Histogram(bytes(stored["histogram"]))
+    return Tally(**stored)

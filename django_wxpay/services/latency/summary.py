@@ -1,15 +1,15 @@
-"""What calls came to, for those who look: by merchant, interface and host, and over time.
+"""Summary of gateway calls: by merchant, interface and host, and over time.
 
-Read from the hours of the roll-up, and from those calls that no hour counts yet; of these
-only the newest, so that the answer takes as long at ten million calls as at ten thousand.
-A period is whole hours of UTC. Where a worker runs, what is not counted yet is seconds old.
+Read from the hours of the roll-up, and from the newest of those calls that no hour counts
+yet. So it takes as long at ten million calls as at ten thousand. A period is whole hours of
+UTC. Where a worker runs, calls enter the roll-up within seconds.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Final
@@ -19,24 +19,24 @@ from django_wxpay.latency import Tally
 from django_wxpay.models import HourlyLatency
 from django_wxpay.services import clock
 from django_wxpay.services.latency.rollup import (
-    Hour,
-    counted_hours,
-    full_hour,
-    tallies_of,
-    to_be_rolled_up,
+    HourKey,
+    not_rolled_up,
+    start_of_hour,
+    stored_tallies,
+    tally_by_hour,
 )
 
-# How many calls that no hour counts yet are looked at.
-UNCOUNTED_SEEN: Final = 10_000
+# How many calls that no hour counts yet are read, so that a worker's outage slows nothing down.
+PENDING_CALLS_READ: Final = 10_000
 
 _HOUR: Final = timedelta(hours=1)
 # Calls to a standby host with less than this between them belong to one failover.
-_APART: Final = timedelta(hours=1)
+_FAILOVER_GAP: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """From ``start`` up to ``end``, which is not included; both are full hours, in UTC."""
+    """From ``start`` up to, and not including, ``end``: both are full hours, in UTC."""
 
     start: datetime
     end: datetime
@@ -51,21 +51,21 @@ class Period:
     ) -> Period:
         """Return the whole hours that the time from ``after`` to ``before`` touches.
 
-        Without ``before`` it reaches to the present; without ``after`` it is ``span`` long.
+        ``before`` defaults to now, and ``after`` to ``span`` earlier.
         """
         before = before or clock.now()
-        end = full_hour(before)
+        end = start_of_hour(before)
         try:
             after = after or before - span
-            return cls(full_hour(after), end if end == before else end + _HOUR)
+            return cls(start_of_hour(after), end if end == before else end + _HOUR)
         except OverflowError:
-            # At the ends of the calendar there is nothing to count.
+            # Dates at the ends of the calendar come from a filter that somebody typed.
             return cls(end, end)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """Which calls are looked at; "" is all of them."""
+    """A filter of calls; "" leaves a column unfiltered."""
 
     merchant: str = ""
     interface_url: str = ""
@@ -73,16 +73,9 @@ class Scope:
 
     @property
     def lookups(self) -> dict[str, str]:
-        """The conditions of a query."""
-        named = {
-            "merchant": self.merchant,
-            "interface_url": self.interface_url,
-            "host": self.host,
-        }
-        return {name: value for name, value in named.items() if value}
+        return {name: value for name, value in asdict(self).items() if value}
 
-    def holds(self, hour: Hour) -> bool:
-        """Say whether calls of that hour are looked at."""
+    def includes(self, hour: HourKey) -> bool:
         return all(getattr(hour, name) == value for name, value in self.lookups.items())
 
 
@@ -91,10 +84,11 @@ EVERYTHING: Final = Scope()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latency:
-    """``failure_rate`` is the share, 0 to 1, of calls that brought nothing to believe.
+    """The figures of one merchant's calls of one interface at one host.
 
-    ``failures`` counts those by kind, ``refused`` the calls that WeChat Pay said no to. The
-    percentiles are right within 2 %.
+    ``failure_rate`` is the share, 0 to 1, of calls without a trustworthy answer; ``failures``
+    counts them by kind. ``refused`` counts the calls that WeChat Pay refused. The percentiles
+    are exact within 2 %.
     """
 
     merchant: str
@@ -112,7 +106,7 @@ class Latency:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failover:
-    """A time in which one merchant's calls went to a standby host."""
+    """A period in which one merchant's calls went to a standby host."""
 
     merchant: str
     host: str
@@ -122,46 +116,46 @@ class Failover:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Course:
-    """What calls came to step by step: ``lines[name][n]`` is of the step that begins at ``n``."""
+class TimeSeries:
+    """Tallies over time: ``series[name][n]`` covers the bucket that begins at ``buckets[n]``."""
 
-    steps: Sequence[datetime]
-    lines: Mapping[str, Sequence[Tally]]
+    buckets: Sequence[datetime]
+    series: Mapping[str, Sequence[Tally]]
 
 
-def measured(period: Period, scope: Scope = EVERYTHING) -> Measurements:
-    """Read what the calls of a period came to, once for everything that is asked of it."""
-    return Measurements(period, [*_counted_hours(period, scope), *_uncounted_hours(period, scope)])
+def measure(period: Period, scope: Scope = EVERYTHING) -> Measurements:
+    """Read the calls of a period, once for all figures that are made of them."""
+    return Measurements(period, [*_rolled_up(period, scope), *_pending(period, scope)])
 
 
 class Measurements:
     """The calls of one period, hour by hour."""
 
-    def __init__(self, period: Period, hours: Sequence[tuple[Hour, Tally]]) -> None:
+    def __init__(self, period: Period, hours: Sequence[tuple[HourKey, Tally]]) -> None:
         self.period = period
         self._hours = hours
 
     def summary(self) -> list[Latency]:
-        """Return a row for each merchant, interface and host that was called, by name."""
+        """Return the figures of each merchant, interface and host that was called, by name."""
         totals: defaultdict[tuple[str, str, str], Tally] = defaultdict(Tally)
         for hour, tally in self._hours:
             totals[hour.merchant, hour.interface_url, hour.host].add(tally)
         return [_latency(*names, tally) for names, tally in sorted(totals.items())]
 
-    def course(self, name_of: Callable[[Hour], str], *, step: timedelta) -> Course:
-        """Return a line for each name that ``name_of`` gives to an hour, in steps of ``step``."""
+    def time_series(self, name_of: Callable[[HourKey], str], *, step: timedelta) -> TimeSeries:
+        """Return a series for each name that ``name_of`` gives an hour, in buckets of ``step``."""
         start, end = self.period.start, self.period.end
         count = -(-(end - start) // step)
-        lines: defaultdict[str, list[Tally]] = defaultdict(lambda: [Tally() for _ in range(count)])
+        series: defaultdict[str, list[Tally]] = defaultdict(lambda: [Tally() for _ in range(count)])
         for hour, tally in self._hours:
-            lines[name_of(hour)][(hour.hour - start) // step].add(tally)
-        return Course(
-            steps=[start + number * step for number in range(count)],
-            lines=dict(sorted(lines.items())),
+            series[name_of(hour)][(hour.hour - start) // step].add(tally)
+        return TimeSeries(
+            buckets=[start + number * step for number in range(count)],
+            series=dict(sorted(series.items())),
         )
 
     def failovers(self) -> list[Failover]:
-        """Return the times in which calls went to a standby host, the latest first."""
+        """Return the periods in which calls went to a standby host, the latest first."""
         found: list[Failover] = []
         for one in sorted(filter(None, map(_failover, self._hours)), key=_order_of_failovers):
             latest = found[-1] if found else None
@@ -172,29 +166,28 @@ class Measurements:
         return sorted(found, key=attrgetter("began_at"), reverse=True)
 
 
-def interface_of(hour: Hour) -> str:
-    """Return the interface whichever host it was called at: the path of its address."""
+def interface_of(hour: HourKey) -> str:
+    """Return the interface at whichever host: the path of its address."""
     return urlsplit(hour.interface_url).path
 
 
-def host_of(hour: Hour) -> str:
-    """Return the host."""
+def host_of(hour: HourKey) -> str:
     return hour.host
 
 
-def _counted_hours(period: Period, scope: Scope) -> Iterable[tuple[Hour, Tally]]:
+def _rolled_up(period: Period, scope: Scope) -> Iterable[tuple[HourKey, Tally]]:
     hours = HourlyLatency.objects.filter(hour__gte=period.start, hour__lt=period.end)
-    return counted_hours(hours.filter(**scope.lookups).order_by())
+    return stored_tallies(hours.filter(**scope.lookups).order_by())
 
 
-def _uncounted_hours(period: Period, scope: Scope) -> Iterable[tuple[Hour, Tally]]:
-    # Asked for by the mark alone, and sorted out here: with more to choose from, databases
-    # take the index of the times, and read every call of the period.
-    newest = to_be_rolled_up().order_by("-id")[:UNCOUNTED_SEEN]
+def _pending(period: Period, scope: Scope) -> Iterable[tuple[HourKey, Tally]]:
+    # Filtered by the mark alone, and by period and scope in Python: given the time as well,
+    # databases take the index of the times and read every call of the period.
+    newest = not_rolled_up().order_by("-id")[:PENDING_CALLS_READ]
     return [
         (hour, tally)
-        for hour, tally in tallies_of(newest).items()
-        if period.start <= hour.hour < period.end and scope.holds(hour)
+        for hour, tally in tally_by_hour(newest).items()
+        if period.start <= hour.hour < period.end and scope.includes(hour)
     ]
 
 
@@ -214,7 +207,7 @@ def _latency(merchant: str, interface_url: str, host: str, tally: Tally) -> Late
     )
 
 
-def _failover(measured_hour: tuple[Hour, Tally]) -> Failover | None:
+def _failover(measured_hour: tuple[HourKey, Tally]) -> Failover | None:
     hour, tally = measured_hour
     if tally.first_standby_at is None or tally.last_standby_at is None:
         return None
@@ -233,7 +226,7 @@ def _order_of_failovers(one: Failover) -> tuple[str, str, datetime]:
 
 def _is_one(earlier: Failover, later: Failover) -> bool:
     same_host = (earlier.merchant, earlier.host) == (later.merchant, later.host)
-    return same_host and later.began_at - earlier.ended_at < _APART
+    return same_host and later.began_at - earlier.ended_at < _FAILOVER_GAP
 
 
 def _merged(earlier: Failover, later: Failover) -> Failover:

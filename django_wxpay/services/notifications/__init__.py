@@ -1,1 +1,1 @@
-"""Verbs of a notification: receive, parse, process, answer and retry."""
+"""Notifications: receiving, processing, answering and retrying them."""

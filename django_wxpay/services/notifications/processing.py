@@ -1,12 +1,10 @@
-"""What becomes of a notification that was believed: one row, one verdict, one answer.
-
-Seen is not done: one that failed before is judged again, in its own row, when it comes
-again. What is decided is only counted.
-"""
+"""Processing of a verified notification: one row, one outcome, one answer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
 
 from django.db import IntegrityError
 from django.db.models import F, QuerySet, Subquery
@@ -16,137 +14,167 @@ from django_wxpay.models.choices import NotificationKinds, NotificationOutcomes
 from django_wxpay.models.notification import DECIDED
 from django_wxpay.protocol.facts import RefundFact, TradeFact
 from django_wxpay.protocol.merchants import Api, Merchant
+from django_wxpay.protocol.notices import Notice
 from django_wxpay.services import clock
-from django_wxpay.services.notifications.parsing import News, kept_headers
 from django_wxpay.services.notifications.responses import (
     Acknowledgement,
     Refusal,
     accepted,
     refused,
 )
-from django_wxpay.services.transitions.orders import settle
-from django_wxpay.services.transitions.outcomes import save_verdict
-from django_wxpay.services.transitions.refunds import settle_refund
+from django_wxpay.services.transitions.events import save_notification
+from django_wxpay.services.transitions.orders import apply_trade_fact
+from django_wxpay.services.transitions.refunds import apply_refund_fact
+
+# Enough of a v3 notification's headers to verify its bytes again.
+_KEPT_HEADERS: Final = frozenset(
+    {
+        "wechatpay-timestamp",
+        "wechatpay-nonce",
+        "wechatpay-serial",
+        "wechatpay-signature",
+        "wechatpay-signature-type",
+    },
+)
 
 
-def draft_of(
-    account: Merchant,
-    kind: str,
-    headers: Mapping[str, str],
-    body: bytes,
-    news: News,
-) -> Notification:
-    """Return the row that ``news`` would be, not yet saved and not yet decided."""
-    now = clock.now()
-    return Notification(
-        merchant=account.alias,
-        # v3 may tell of a refund where payments are told of; it is a refund all the same.
-        kind=NotificationKinds.REFUND if isinstance(news.subject, RefundFact) else kind,
-        api=news.api.value,
-        event_id=news.event_id[:64],
-        event_type=news.event_type[:64],
-        fingerprint=news.fingerprint,
-        out_trade_no=news.out_trade_no[:32],
-        transaction_id=news.transaction_id[:32],
-        outcome=NotificationOutcomes.FAILED,
-        headers=kept_headers(headers),
-        body=body,
-        created_at=now,
-        updated_at=now,
-    )
+# The columns of a refund that its next status is decided by.
+_SEEN: Final = ("id", "refund_status", "refund_fee")
 
 
-def take_in(draft: Callable[[], Notification], news: News) -> Acknowledgement:
-    """Write ``news`` down with what it did; ``draft`` makes a new row for each try."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One request to a notify_url, or a stored one that ``is_replayed`` and so may be old.
+
+    ``kind`` is the route's, "payment" or "refund".
+    """
+
+    merchant: Merchant
+    kind: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    is_replayed: bool = False
+
+    @property
+    def api(self) -> Api:
+        """The protocol that it speaks: v3 signs in a header, v2 in the body."""
+        names = {name.lower() for name in self.headers}
+        return Api.V3 if "wechatpay-signature" in names else Api.V2
+
+    def row(self, notice: Notice) -> Notification:
+        """Return a new row for ``notice``, not saved and not decided."""
+        now = clock.now()
+        is_refund = isinstance(notice.fact, RefundFact)
+        return Notification(
+            merchant=self.merchant.alias,
+            # A v3 event says what it is about, whichever URL it came to (protocol-v3 section 6.2).
+            kind=NotificationKinds.REFUND if is_refund else self.kind,
+            api=notice.api.value,
+            event_id=notice.event_id[:64],
+            event_type=notice.event_type[:64],
+            fingerprint=notice.fingerprint,
+            out_trade_no=notice.out_trade_no[:32],
+            transaction_id=notice.transaction_id[:32],
+            outcome=NotificationOutcomes.FAILED,
+            headers={k: v for k, v in self.headers.items() if k.lower() in _KEPT_HEADERS},
+            body=self.body,
+            created_at=now,
+            updated_at=now,
+        )
+
+
+def process(delivery: Delivery, notice: Notice) -> Acknowledgement:
+    """Save ``notice`` with its outcome, apply its fact, and return the answer."""
     try:
-        return _take_in(draft(), news)
+        return _process(delivery.row(notice), notice)
     except IntegrityError:
-        # Another delivery of the same news was quicker; its row is there to be looked at now.
-        return _take_in(draft(), news)
+        # Another delivery of the same notice was saved first. Its row can be read now, and this
+        # one needs a new row: a save that failed leaves its primary key behind.
+        return _process(delivery.row(notice), notice)
 
 
-def _take_in(draft: Notification, news: News) -> Acknowledgement:
-    order = _orders(draft, news).first()
+def process_again(notification: Notification, notice: Notice) -> Acknowledgement:
+    """Apply a stored notification, whatever its outcome was before."""
+    return _apply(notification, notice, _orders(notification, notice).first())
+
+
+def _process(row: Notification, notice: Notice) -> Acknowledgement:
+    order = _orders(row, notice).first()
     outcome = getattr(order, "notice_outcome", None)
     if outcome in DECIDED:
-        return acknowledge_again(draft)
+        return acknowledge_again(row)
     if order is not None and outcome is None:
-        return _settle(draft, news, order)
-    return _settle_known(draft, news, order)
+        return _apply(row, notice, order)
+    return _apply_known(row, notice, order)
 
 
-def _orders(notification: Notification, news: News) -> QuerySet[Order]:
-    """Return the order and, in the same query, what became of this very notification."""
+def _orders(notification: Notification, notice: Notice) -> QuerySet[Order]:
+    # One query for the order, the outcome of this very notification and the refund: a payment
+    # may cost six in all, a duplicate two.
     same = Notification.objects.filter(fingerprint=notification.fingerprint)
     orders = Order.objects.filter(
         merchant=notification.merchant,
         out_trade_no=notification.out_trade_no,
     ).annotate(notice_outcome=Subquery(same.values("outcome")[:1]))
-    if not isinstance(news.subject, RefundFact):
+    if not isinstance(notice.fact, RefundFact):
         return orders
     refund = Refund.objects.filter(
         merchant=notification.merchant,
-        out_refund_no=news.subject.out_refund_no,
+        out_refund_no=notice.fact.out_refund_no,
     )
     return orders.annotate(
-        seen_refund_pk=Subquery(refund.values("pk")[:1]),
-        seen_refund_status=Subquery(refund.values("refund_status")[:1]),
-        seen_refund_fee=Subquery(refund.values("refund_fee")[:1]),
+        **{f"seen_{name}": Subquery(refund.values(name)[:1]) for name in _SEEN},
     )
 
 
-def judge_again(notification: Notification, news: News) -> Acknowledgement:
-    """Settle a stored notification, whatever became of it before."""
-    return _settle(notification, news, _orders(notification, news).first())
-
-
-def _settle_known(draft: Notification, news: News, order: Order | None) -> Acknowledgement:
-    """Judge again what failed before, in its own row; or write down what fits no order."""
-    notification = Notification.objects.filter(fingerprint=draft.fingerprint).first()
+def _apply_known(row: Notification, notice: Notice, order: Order | None) -> Acknowledgement:
+    notification = Notification.objects.filter(fingerprint=row.fingerprint).first()
     if notification is None:
-        return _settle(draft, news, order)
+        return _apply(row, notice, order)
     if notification.is_decided:
         return acknowledge_again(notification)
+    # Seen is not done: one that failed before is applied again, in its own row.
     _count_delivery(notification)
-    return _settle(notification, news, order)
+    return _apply(notification, notice, order)
 
 
-def _settle(notification: Notification, news: News, order: Order | None) -> Acknowledgement:
-    subject = news.subject
-    if subject is None:
-        return keep(notification, NotificationOutcomes.IGNORED, _nothing(news))
+def _apply(notification: Notification, notice: Notice, order: Order | None) -> Acknowledgement:
+    fact = notice.fact
+    if fact is None:
+        return keep(notification, NotificationOutcomes.IGNORED, _nothing(notice))
     if order is None:
         answer = keep(notification, NotificationOutcomes.FAILED, Refusal.UNKNOWN_ORDER.reason)
-        # An order made meanwhile has looked for waiting news before this was kept.
-        order = _orders(notification, news).first()
+        # Looked for again: an order created meanwhile looked for notifications that were waiting
+        # for it before this one was kept, and so neither would find the other.
+        order = _orders(notification, notice).first()
         if order is None:
             return answer
-    if isinstance(subject, TradeFact):
-        settle(order, subject, notification=notification)
+    if isinstance(fact, TradeFact):
+        apply_trade_fact(order, fact, notification=notification)
     else:
-        settle_refund(
+        apply_refund_fact(
             order,
-            _seen_refund(order, subject.out_refund_no),
-            subject,
+            _seen_refund(order, fact.out_refund_no),
+            fact,
             notification=notification,
-            is_hint=news.is_hint,
+            is_proven=notice.is_proven,
         )
     return accepted(Api(notification.api))
 
 
 def _seen_refund(order: Order, out_refund_no: str) -> Refund | None:
-    """Return the refund's row as far as the order's own query has brought it along."""
-    pk: int | None = getattr(order, "seen_refund_pk", None)
-    if pk is None:
+    seen = {name: getattr(order, f"seen_{name}", None) for name in _SEEN}
+    if seen["id"] is None:
         return None
-    return Refund(
-        pk=pk,
-        order=order,
-        merchant=order.merchant,
-        out_refund_no=out_refund_no,
-        refund_status=getattr(order, "seen_refund_status"),  # noqa: B009 - an annotation
-        refund_fee=getattr(order, "seen_refund_fee"),  # noqa: B009 - an annotation
-    )
+    known = seen | {"merchant": order.merchant, "out_refund_no": out_refund_no}
+    fields = Refund._meta.concrete_fields  # noqa: SLF001 - Django's documented model API
+    columns = [field.attname for field in fields if field.attname in known]
+    # As if loaded with all other columns deferred. An instance of our making would hand receivers
+    # empty columns; a query of its own would be one too many.
+    database = order._state.db  # noqa: SLF001 - Django's documented model API
+    refund = Refund.from_db(database, columns, [known[name] for name in columns])
+    refund.order = order
+    return refund
 
 
 def keep(
@@ -154,16 +182,16 @@ def keep(
     outcome: NotificationOutcomes,
     reason: str,
 ) -> Acknowledgement:
-    """Save a verdict that settles nothing, and answer by it."""
+    """Save an outcome that applied nothing, and return the answer to it."""
     notification.outcome = outcome
     notification.reason = reason
-    save_verdict(notification)
+    save_notification(notification)
     api = Api(notification.api)
     return accepted(api) if outcome in DECIDED else refused(api, Refusal.UNKNOWN_ORDER)
 
 
 def acknowledge_again(notification: Notification) -> Acknowledgement:
-    """Count one more delivery of what is decided, and answer success."""
+    """Count one more delivery of what is decided, and return success."""
     _count_delivery(notification)
     return accepted(Api(notification.api))
 
@@ -175,5 +203,5 @@ def _count_delivery(notification: Notification) -> None:
     )
 
 
-def _nothing(news: News) -> str:
-    return f"not for us: {news.event_type}" if news.event_type else "result_code is not SUCCESS"
+def _nothing(notice: Notice) -> str:
+    return f"not for us: {notice.event_type}" if notice.event_type else "result_code is not SUCCESS"

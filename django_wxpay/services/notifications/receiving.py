@@ -1,8 +1,7 @@
-"""The one door for notify_url calls: verified, written down, settled, answered.
+"""The door for notify_url calls: verified, saved, applied, answered.
 
-Decided means success, undecided means failure. A stranger's request costs no row: a count
-and one log line that repeats nothing of what was sent. Nothing that goes wrong behind the
-door gets out of it: it is saved with the notification and answered as a failure.
+A decided notification is answered with success, an undecided one with failure. One that is
+not authentic costs no row: a count, and a log line that repeats nothing of what was sent.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from django.db import DatabaseError
 
 from django_wxpay import conf
 from django_wxpay.models import Notification, Order
-from django_wxpay.models.choices import NotificationOutcomes
+from django_wxpay.models.choices import NotificationKinds, NotificationOutcomes
 from django_wxpay.models.notification import DECIDED
 from django_wxpay.protocol.errors import (
     ConfigurationError,
@@ -24,24 +23,26 @@ from django_wxpay.protocol.errors import (
     MessageTooLarge,
     NotAuthentic,
 )
-from django_wxpay.protocol.merchants import Api, Merchant
+from django_wxpay.protocol.merchants import Api
+from django_wxpay.protocol.notices import Notice
+from django_wxpay.protocol.v2.notices import read_payment, read_refund
+from django_wxpay.protocol.v3.documents import LARGEST_BODY
 from django_wxpay.protocol.v3.encryption import TagMismatch
+from django_wxpay.protocol.v3.notices import read_notice
+from django_wxpay.protocol.v3.signing import signature_fault
+from django_wxpay.services import clock, gateways
 from django_wxpay.services.notifications import processing
-from django_wxpay.services.notifications.parsing import read
-from django_wxpay.services.notifications.responses import (
-    Acknowledgement,
-    Refusal,
-    protocol_of,
-    refused,
-)
+from django_wxpay.services.notifications.processing import Delivery
+from django_wxpay.services.notifications.responses import Acknowledgement, Refusal, refused
 from django_wxpay.services.transactions import retry_on_lock
 
 logger = logging.getLogger("django_wxpay.notifications")
 
 # Requests that were not WeChat Pay's, by merchant and reason, since this process started.
-strangers: Counter[tuple[str, str]] = Counter()
+refused_counts: Counter[tuple[str, str]] = Counter()
 
-# The most particular class first. The last two are behind a good signature: our own keys.
+# The most particular class first. Two of them are behind a good signature, and so our own
+# fault: a key of ours is wrong.
 _REFUSALS: Final[tuple[tuple[type[Exception], Refusal], ...]] = (
     (MessageTooLarge, Refusal.TOO_LARGE),
     (MalformedMessage, Refusal.MALFORMED),
@@ -58,47 +59,48 @@ def receive_notification(
     headers: Mapping[str, str],
     body: bytes,
 ) -> Acknowledgement:
-    """Take in one call of notify_url and say what to answer.
+    """Process one call of notify_url and return the answer to it.
 
-    ``kind`` is "payment" or "refund". Never raises for what was sent, nor for our own
-    trouble in settling it; raises ``UnknownMerchant`` for an alias that is not in the
-    settings. Sources: protocol-v2 section 7, protocol-v3 section 6.
+    ``kind`` is "payment" or "refund". Never raises for what was sent, nor for our own fault
+    in applying it; raises ``UnknownMerchant`` for an alias that is not in the settings.
+    Sources: protocol-v2 section 7, protocol-v3 section 6.
     """
     account = conf.merchant(merchant)
-    api = protocol_of(headers)
+    delivery = Delivery(merchant=account, kind=kind, headers=headers, body=body)
     try:
-        news = retry_on_lock(lambda: read(account, kind, headers, body))
+        notice = retry_on_lock(lambda: read(delivery))
     except _UNREAD as exc:
-        return _refuse_stranger(account, kind, api, body, exc)
+        return _refuse(delivery, exc)
     except DatabaseError:
         logger.exception("a %s notification for merchant %s was not read", kind, merchant)
-        return refused(api, Refusal.OUR_TROUBLE)
-
-    def draft() -> Notification:
-        return processing.draft_of(account, kind, headers, body, news)
-
+        return refused(delivery.api, Refusal.OUR_TROUBLE)
     try:
-        return retry_on_lock(lambda: processing.take_in(draft, news))
-    except Exception as exc:  # noqa: BLE001 - the inbox is an edge: what it catches is saved
-        return _keep_trouble(draft(), exc)
+        return retry_on_lock(lambda: processing.process(delivery, notice))
+    except Exception as exc:  # noqa: BLE001 - this door is an edge: what it catches is saved
+        return _keep_trouble(delivery.row(notice), exc)
 
 
 def replay_notification(notification: Notification) -> Acknowledgement:
-    """Judge a stored notification again, from its own bytes, whatever became of it before."""
-    account = conf.merchant(notification.merchant)
-    body, kind, headers = bytes(notification.body), notification.kind, notification.headers
+    """Verify and apply a stored notification again, whatever its outcome was before."""
+    delivery = Delivery(
+        merchant=conf.merchant(notification.merchant),
+        kind=notification.kind,
+        headers=notification.headers,
+        body=bytes(notification.body),
+        is_replayed=True,
+    )
     try:
-        news = read(account, kind, headers, body, replayed=True)
+        notice = read(delivery)
     except _UNREAD as exc:
-        return _refuse_stranger(account, kind, protocol_of(headers), body, exc)
+        return _refuse(delivery, exc)
     try:
-        return processing.judge_again(notification, news)
+        return processing.process_again(notification, notice)
     except Exception as exc:  # noqa: BLE001 - as above
         return _keep_trouble(notification, exc)
 
 
-def settle_waiting(order: Order) -> None:
-    """Judge again what came for this order before it was there."""
+def apply_waiting(order: Order) -> None:
+    """Replay what came for ``order`` before it was created."""
     waiting = Notification.objects.filter(
         merchant=order.merchant,
         out_trade_no=order.out_trade_no,
@@ -109,42 +111,67 @@ def settle_waiting(order: Order) -> None:
         order.refresh_from_db()
 
 
-def _refuse_stranger(
-    account: Merchant,
-    kind: str,
-    api: Api,
-    body: bytes,
-    exc: Exception,
-) -> Acknowledgement:
-    reason = type(exc).__name__
-    strangers[account.alias, reason] += 1
+def read(delivery: Delivery) -> Notice:
+    """Return the verified notification in ``delivery``.
+
+    Raises ``MalformedMessage`` (``MessageTooLarge``), ``NotAuthentic``, and
+    ``ConfigurationError`` or ``TagMismatch`` where our own APIv3 key is wrong.
+    """
+    merchant = delivery.merchant
+    if delivery.api is Api.V3:
+        _verify_v3(delivery)
+        return read_notice(delivery.body, merchant=merchant)
+    if not merchant.api_key:
+        raise NotAuthentic("this merchant has no v2 key")
+    read_v2 = read_refund if delivery.kind == NotificationKinds.REFUND else read_payment
+    return read_v2(delivery.body, merchant=merchant)
+
+
+def _verify_v3(delivery: Delivery) -> None:
+    # Before the signature, so that what is too large is answered as that, and not as forged.
+    if len(delivery.body) > LARGEST_BODY:
+        raise MessageTooLarge(f"a notice is at most {LARGEST_BODY} bytes long")
+    if not delivery.merchant.api_v3_key:
+        raise NotAuthentic("this merchant has no APIv3 key")
+    fault = signature_fault(
+        delivery.headers,
+        delivery.body,
+        now=None if delivery.is_replayed else int(clock.now().timestamp()),
+        key_of=lambda serial: gateways.platform_key(delivery.merchant.alias, serial),
+    )
+    if fault is not None:
+        raise NotAuthentic(f"the notice {fault}")
+
+
+def _refuse(delivery: Delivery, exc: Exception) -> Acknowledgement:
+    alias, reason = delivery.merchant.alias, type(exc).__name__
+    refused_counts[alias, reason] += 1
     logger.warning(
         "refused a %s notification for merchant %s: %s (%d bytes, %d so far)",
-        kind,
-        account.alias,
+        delivery.kind,
+        alias,
         exc,
-        len(body),
-        strangers[account.alias, reason],
+        len(delivery.body),
+        refused_counts[alias, reason],
     )
-    return refused(api, next(why for kind_of, why in _REFUSALS if isinstance(exc, kind_of)))
+    why = next(why for kind, why in _REFUSALS if isinstance(exc, kind))
+    return refused(delivery.api, why)
 
 
 def _keep_trouble(notification: Notification, exc: Exception) -> Acknowledgement:
-    """Save a notification that we could not settle; even that may fail, and is then logged.
-
-    One that another delivery has settled meanwhile is decided, whatever our own trouble was.
-    """
-    logger.error("notification for %s not settled", notification.out_trade_no, exc_info=exc)
+    logger.error("notification for %s not applied", notification.out_trade_no, exc_info=exc)
+    api = Api(notification.api)
     reason = f"{Refusal.OUR_TROUBLE.reason} ({type(exc).__name__})"
-    undecided = Notification.objects.filter(fingerprint=notification.fingerprint).exclude(
-        outcome__in=DECIDED,
-    )
+    same = Notification.objects.filter(fingerprint=notification.fingerprint)
     try:
+        # Not what is decided: another delivery may have applied it meanwhile, and then it is
+        # done, whatever our own trouble was.
+        undecided = same.exclude(outcome__in=DECIDED)
         if undecided.update(outcome=NotificationOutcomes.FAILED, reason=reason):
-            return refused(Api(notification.api), Refusal.OUR_TROUBLE)
-        if Notification.objects.filter(fingerprint=notification.fingerprint).exists():
+            return refused(api, Refusal.OUR_TROUBLE)
+        if same.exists():
             return processing.acknowledge_again(notification)
         processing.keep(notification, NotificationOutcomes.FAILED, reason)
     except DatabaseError:
         logger.exception("notification for %s was not kept", notification.out_trade_no)
-    return refused(Api(notification.api), Refusal.OUR_TROUBLE)
+    return refused(api, Refusal.OUR_TROUBLE)

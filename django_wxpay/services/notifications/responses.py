@@ -1,8 +1,7 @@
-"""What is answered to a notification, in the exact form of the protocol that asked."""
+"""Answers to notifications, byte for byte in the form of the protocol that asked."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -17,7 +16,7 @@ _JSON: Final = "application/json"
 
 @dataclass(frozen=True, slots=True)
 class Acknowledgement:
-    """The answer to give, byte for byte; ``accepted`` says whether WeChat Pay will stop."""
+    """An answer; ``accepted`` says whether WeChat Pay stops sending."""
 
     status: int
     content_type: str
@@ -26,7 +25,7 @@ class Acknowledgement:
 
 
 class Refusal(Enum):
-    """Why a notification is not accepted: a constant sentence, and the HTTP word v3 has for it."""
+    """A reason not to accept a notification: a constant sentence, and the HTTP status of v3."""
 
     NOT_AUTHENTIC = ("not authentic", 401)
     MALFORMED = ("malformed", 400)
@@ -36,19 +35,11 @@ class Refusal(Enum):
 
     @property
     def reason(self) -> str:
-        """The sentence that is answered."""
         return self.value[0]
 
     @property
     def status(self) -> int:
-        """The HTTP status by which v3 says it."""
         return self.value[1]
-
-
-def protocol_of(headers: Mapping[str, str]) -> Api:
-    """Return the protocol of a notification: v3 signs in a header, v2 in the body."""
-    named = {name.lower() for name in headers}
-    return Api.V3 if "wechatpay-signature" in named else Api.V2
 
 
 def accepted(api: Api) -> Acknowledgement:
@@ -59,8 +50,9 @@ def accepted(api: Api) -> Acknowledgement:
 
 
 def refused(api: Api, why: Refusal) -> Acknowledgement:
-    """Return the answer after which WeChat Pay sends again; v2 says everything but 413 with 200."""
+    """Return the answer after which WeChat Pay sends again."""
     if api is Api.V3:
         return Acknowledgement(why.status, _JSON, failure_reply(why.reason), accepted=False)
+    # v2 reads the body alone (protocol-v2 section 7.1); 413 is for proxies and logs.
     status = why.status if why is Refusal.TOO_LARGE else 200
     return Acknowledgement(status, _XML, refusal(why.reason), accepted=False)

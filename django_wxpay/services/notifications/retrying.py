@@ -1,10 +1,8 @@
-"""Notifications that failed, judged again: after growing pauses, by one worker at a time.
+"""Retries of notifications that failed, after growing pauses, by one worker at a time.
 
-The claim is a conditional update that sets the time of the next try, so the pause is the
-lease as well: a worker that dies leaves the row to the others when the pause is over. A row
-is given up when it still fails ``GIVE_UP_AFTER`` it came, and was tried at least once; it
+One is given up when it still fails ``GIVE_UP_AFTER`` it came, and was tried at least once; it
 stays FAILED, and a person may replay it. WeChat Pay repeats its notifications for a day
-besides, and each delivery is judged whatever stands here.
+besides, and each delivery is processed whatever stands here.
 """
 
 from __future__ import annotations
@@ -22,16 +20,16 @@ from django_wxpay.models import Notification
 from django_wxpay.models.choices import NotificationOutcomes
 from django_wxpay.protocol.errors import WXPayError
 from django_wxpay.services import clock
-from django_wxpay.services.claims import Batch
+from django_wxpay.services.claims import Batch, backoff, claim
 from django_wxpay.services.notifications.receiving import replay_notification
 from django_wxpay.services.transactions import require_no_transaction, retry_on_lock
 
 logger = logging.getLogger("django_wxpay.notifications")
 
-# Longer than judging takes, a download of certificates included; each pause doubles it.
+# Also the lease: longer than one try takes, a download of certificates included.
 FIRST_PAUSE: Final = timedelta(minutes=2)
 LONGEST_PAUSE: Final = timedelta(hours=6)
-# Time for a person to notice a mistake, mend it, and have what it held up settle by itself.
+# Time for a person to notice a mistake, correct it, and have what it held up applied by itself.
 GIVE_UP_AFTER: Final = timedelta(days=30)
 
 
@@ -40,34 +38,34 @@ def retry_notifications(
     limit: int = 100,
     stop: Callable[[], bool] = lambda: False,
 ) -> int:
-    """Judge up to ``limit`` FAILED notifications again whose time has come.
+    """Process up to ``limit`` FAILED notifications again that are due, longest due first.
 
-    Those due longest come first. Returns how many are settled now; what fails once more is
-    due later. Ends early, between two of them, when ``stop`` says so. Any number may run
-    side by side. ``InsideTransaction`` in an open transaction, for v3 may need the network.
+    Returns how many are decided now; what fails once more is due later. Ends early, between
+    two of them, when ``stop`` says so. Any number may run side by side. Raises
+    ``InsideTransaction`` in an open transaction, for v3 may need the network.
     """
-    return judge_failed(limit=limit, stop=stop).done
+    return retry_failed(limit=limit, stop=stop).done
 
 
-def judge_failed(
+def retry_failed(
     *,
     limit: int,
     stop: Callable[[], bool] = lambda: False,
     is_due_only: bool = True,
 ) -> Batch:
-    """Do what ``retry_notifications`` does; say besides how many it found.
+    """Do what ``retry_notifications`` does; return besides how many it found.
 
     With ``is_due_only`` False, pauses and what was given up do not count: a person asks.
     """
     require_no_transaction("retry_notifications")
     found = _due(limit) if is_due_only else list(_failed().order_by("retries", "id")[:limit])
-    settled = 0
+    decided = 0
     for notification in found:
         if stop():
             break
-        if retry_on_lock(partial(_claim, notification)):
-            settled += _judge(notification)
-    return Batch(found=len(found), done=settled)
+        if retry_on_lock(partial(_claim, notification, is_due_only=is_due_only)):
+            decided += _retry(notification)
+    return Batch(found=len(found), done=decided)
 
 
 def _failed() -> QuerySet[Notification]:
@@ -75,7 +73,6 @@ def _failed() -> QuerySet[Notification]:
 
 
 def _due(limit: int) -> list[Notification]:
-    """Return those never tried, the oldest first, then those due longest."""
     found = list(_never_tried()[:limit])
     return [*found, *_tried_and_due()[: limit - len(found)]]
 
@@ -89,25 +86,25 @@ def _tried_and_due() -> QuerySet[Notification]:
     return _failed().filter(next_retry_at__lte=clock.now()).order_by("next_retry_at", "id")
 
 
-def _claim(notification: Notification) -> bool:
-    """Take the row from the other workers; False if one of them was quicker."""
+def _claim(notification: Notification, *, is_due_only: bool) -> bool:
+    # As it was seen: whoever was quicker has counted a try, or decided it.
     as_seen = _failed().filter(pk=notification.pk, retries=notification.retries)
     next_retry_at = _next_retry_at(notification, clock.now())
-    claimed = as_seen.update(retries=F("retries") + 1, next_retry_at=next_retry_at)
-    return bool(claimed)
+    due_by = None if is_due_only else notification.next_retry_at
+    retries = F("retries") + 1
+    return bool(claim(as_seen, "next_retry_at", next_retry_at, due_by=due_by, retries=retries))
 
 
 def _next_retry_at(notification: Notification, now: datetime) -> datetime | None:
-    """Return when it is due after this try; None: never again by itself."""
     if now - notification.created_at >= GIVE_UP_AFTER:
         return None
-    return now + min(FIRST_PAUSE * (1 << min(notification.retries, 10)), LONGEST_PAUSE)
+    return now + backoff(notification.retries, FIRST_PAUSE, LONGEST_PAUSE)
 
 
-def _judge(notification: Notification) -> bool:
+def _retry(notification: Notification) -> bool:
     try:
         return replay_notification(notification).accepted
     except (WXPayError, DatabaseError) as problem:
         # Such as a merchant that is not in the settings any more: its rows wait, others go on.
-        logger.warning("notification %s was not judged again: %s", notification.pk, problem)
+        logger.warning("notification %s was not retried: %s", notification.pk, problem)
         return False

@@ -1,1 +1,1 @@
-"""Verbs of an order: create, place, check out, query and close."""
+"""Orders: creating, placing, checkout, querying and closing."""

@@ -1,9 +1,9 @@
-"""What the paying client needs, and the one-liner that gets it."""
+"""Checkout in one call, and the parameters that the paying client needs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Unpack
 
 from django_wxpay.models import Order, Prepay
 from django_wxpay.protocol.errors import InvalidOrder
@@ -11,23 +11,24 @@ from django_wxpay.protocol.merchants import Api
 from django_wxpay.protocol.v3.client_parameters import SIGN_TYPE
 from django_wxpay.services import clock, gateways
 from django_wxpay.services.orders.creating import create_order
+from django_wxpay.services.orders.fields import OrderFields
 from django_wxpay.services.orders.placing import unified_order
 from django_wxpay.services.transactions import require_no_transaction
 
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
-    """An order placed, and what the customer's side pays it with."""
+    """A placed order, its prepay, and the paying client's ``parameters``."""
 
     order: Order
     prepay: Prepay
     parameters: dict[str, str]
 
 
-def checkout(**fields: Any) -> Checkout:
+def checkout(**fields: Unpack[OrderFields]) -> Checkout:
     """Create an order, place it and return what the paying client needs, in one call.
 
-    Takes what ``create_order`` takes and raises what it and ``unified_order`` raise; asked
+    Takes what ``create_order`` takes and raises what it and ``unified_order`` raise; called
     again with the same ``out_trade_no`` and parameters it returns the same prepay.
     """
     require_no_transaction("checkout")

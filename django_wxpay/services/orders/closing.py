@@ -1,4 +1,4 @@
-"""Closing an order, so that nobody can pay it any more."""
+"""Closing an order, so that it cannot be paid any more."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from django_wxpay.protocol.states import OPEN
 from django_wxpay.services import gateways
 from django_wxpay.services.orders.querying import query_order
 from django_wxpay.services.transactions import require_no_transaction, retry_on_lock
-from django_wxpay.services.transitions.orders import settle
+from django_wxpay.services.transitions.orders import apply_trade_fact
 
 
 def close_order(order: Order) -> Order:
     """Close it and return it up to date; an order that is closed already is returned as it is.
 
-    An order found to be paid is settled as such and the refusal (ORDERPAID) raised. Raises
+    An order found to be paid becomes so, and the refusal (ORDERPAID) is raised. Raises
     ``InsideTransaction``, ``Refused``, ``OutcomeUnknown``, ``BadSignature``. Source:
     protocol-v2 section 6.1.
     """
@@ -32,14 +32,14 @@ def close_order(order: Order) -> Order:
         if refused.err_code == "ORDERPAID":
             query_order(order)
         raise
-    retry_on_lock(lambda: _settle(order))
+    retry_on_lock(lambda: _apply(order))
     return order
 
 
-def _settle(order: Order) -> None:
+def _apply(order: Order) -> None:
     order.refresh_from_db()
-    # A customer who was typing the password may have paid behind the close: money counts.
-    settle(order, _closed(order), only_while=OPEN)
+    # A customer who was typing the password may have paid after the close: money counts.
+    apply_trade_fact(order, _closed(order), only_while=OPEN)
 
 
 def _closed(order: Order) -> TradeFact:

@@ -1,17 +1,10 @@
-"""Placing an order at WeChat Pay: one prepay at a time, and never a second one in vain.
-
-A fresh prepay makes the QR code that a customer is looking at worthless, so two callers
-must not both get one. A lease on the order, taken by a conditional update, lets one call
-while the others wait for what it is granted.
-"""
+"""Placing an order at WeChat Pay: one prepay at a time, and never a second one in vain."""
 
 from __future__ import annotations
 
 import time
 from datetime import datetime, timedelta
 from typing import Final
-
-from django.db.models import Q
 
 from django_wxpay import conf
 from django_wxpay.models import Order, Prepay
@@ -21,11 +14,12 @@ from django_wxpay.protocol.facts import TradeState, TradeType
 from django_wxpay.protocol.merchants import Api
 from django_wxpay.protocol.states import OPEN, PAID
 from django_wxpay.services import clock, gateways
+from django_wxpay.services.claims import claim
 from django_wxpay.services.orders.querying import query_order
 from django_wxpay.services.transactions import require_no_transaction, retry_on_lock
 from django_wxpay.services.transitions.orders import accept
 
-# Counted from before the call, so that ours end first (protocol-v2 section 3.4).
+# Counted from before the call, so that ours ends first (protocol-v2 section 3.4).
 _LIFE: Final = timedelta(hours=2)
 _MWEB_LIFE: Final = timedelta(minutes=5)
 _POLL_S: Final = 0.05
@@ -47,6 +41,8 @@ def unified_order(order: Order) -> Prepay:
         _refuse_ended(order)
         if prepay := live_prepay(order):
             return prepay
+        # A new prepay makes the QR code that a customer is looking at worthless. So one caller
+        # makes the call, and the others wait for what it is granted.
         if lease := retry_on_lock(lambda: _lease(order, patience_s)):
             return _place_under(lease, order)
         time.sleep(_POLL_S)
@@ -74,17 +70,14 @@ def _longest_call_s(order: Order) -> float:
 
 
 def _lease(order: Order, length_s: float) -> datetime | None:
-    """Take the order for as long as a call may last at the most; a crash only costs the rest."""
-    now = clock.now()
-    until = now + timedelta(seconds=length_s)
-    free = Q(placing_until__isnull=True) | Q(placing_until__lte=now)
-    taken = Order.objects.filter(free, pk=order.pk).update(placing_until=until)
-    return until if taken else None
+    # As long as a call may take at most, so that a crash only costs the rest of it.
+    until = clock.now() + timedelta(seconds=length_s)
+    return until if claim(Order.objects.filter(pk=order.pk), "placing_until", until) else None
 
 
 def _place_under(lease: datetime, order: Order) -> Prepay:
     try:
-        # Whoever held the order a moment ago may have got one.
+        # Another caller may have got one between our look and our lease.
         return live_prepay(order) or _place(order)
     finally:
         held = Order.objects.filter(pk=order.pk, placing_until=lease)
@@ -119,7 +112,6 @@ def _expiry(order: Order, asked_at: datetime) -> datetime:
 
 
 def _note_refusal(order: Order, refused: Refused) -> None:
-    """Show the refusal with the order; one that says it is paid is looked into at once."""
     order.err_code = refused.err_code[:64]
     order.err_code_des = refused.err_code_des[:256]
     order.updated_at = clock.now()
@@ -128,5 +120,5 @@ def _note_refusal(order: Order, refused: Refused) -> None:
         try:
             query_order(order)
         except (OutcomeUnknown, Refused):
-            # The refusal is the news here; the order stays for the next query.
+            # The caller is raised the refusal; the order stays for the next query.
             return

@@ -1,4 +1,4 @@
-"""Asking WeChat Pay how an order stands, and settling what it answers."""
+"""Querying an order at WeChat Pay, and applying the answer."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from django_wxpay.protocol.facts import TradeFact
 from django_wxpay.protocol.merchants import Api
 from django_wxpay.services import gateways
 from django_wxpay.services.transactions import require_no_transaction, retry_on_lock
-from django_wxpay.services.transitions.orders import settle
+from django_wxpay.services.transitions.orders import apply_trade_fact
 
 
 def query_order(order: Order, *, api: str | None = None) -> Order:
-    """Ask, settle, and return ``order`` up to date; a contradiction becomes a conflict event.
+    """Query ``order`` and return it up to date; a contradiction becomes a conflict event.
 
-    ``api`` asks over another protocol than the merchant's own, if it has the keys for both.
+    ``api`` queries over another protocol than the merchant's own, if it has the keys for both.
     Raises ``InsideTransaction``, ``Refused`` (ORDERNOTEXIST among others),
     ``OutcomeUnknown``, ``BadSignature``. Sources: protocol-v2 section 5,
     protocol-v3 sections 3.3 and 4.3.
     """
     require_no_transaction("query_order")
     fact = gateways.gateway(order.merchant, api=Api(api) if api else None).query(order.ref())
-    retry_on_lock(lambda: _settle(order, fact))
+    retry_on_lock(lambda: _apply(order, fact))
     return order
 
 
-def _settle(order: Order, fact: TradeFact) -> None:
+def _apply(order: Order, fact: TradeFact) -> None:
     order.refresh_from_db()
-    settle(order, fact)
+    apply_trade_fact(order, fact)

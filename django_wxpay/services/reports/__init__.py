@@ -1,1 +1,1 @@
-"""Verbs of latency reports: send them to WeChat Pay, and count what waits."""
+"""Reports to payitil/report: the queue, sending, and Quick Pay sales."""

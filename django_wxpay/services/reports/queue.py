@@ -1,74 +1,117 @@
-"""Which measured calls wait to be reported, whose they are meanwhile, and how they leave.
+"""Queue of calls that wait to be reported: its claims and its length.
 
-A row is claimed by a conditional update with a lease: of any number of workers one has it,
-and what a worker that died has left is anybody's when the lease is over. Only whoever holds
-a row's claim may settle it.
+A row is claimed with a lease. Of any number of workers one has it, and the rows of a worker
+that died are free again when the lease ends. Only the claimant may change a claimed row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
 from django.db.models import F, Q, QuerySet
 
-from django_wxpay.models import ApiReport
+from django_wxpay.models import ApiReport, ReportBacklog
 from django_wxpay.models.choices import ReportStatuses
 from django_wxpay.services import clock
+from django_wxpay.services.claims import claim
+from django_wxpay.services.latency.rollup import start_of_hour
+from django_wxpay.services.latency.summary import Period
 from django_wxpay.services.transactions import retry_on_lock
 
-# Far more than a batch takes, even if every one of its reports waits out both of its tries.
+# Far more than a batch takes, even if each of its reports times out in both tries.
 LEASE: Final = timedelta(minutes=10)
 
+# Counting stops here, so that a page or a check never counts millions of rows.
+COUNTED_UP_TO: Final = 100_000
 
-class Claim:
-    """The rows that one run has taken."""
+
+class ReportQueue:
+    """The queue as one run sees it, which holds the rows that it has claimed."""
 
     def __init__(self) -> None:
-        self._name = clock.nonce()
+        self._claimant = clock.nonce()
 
-    def take(self, count: int, *, but_of: Sequence[str]) -> list[ApiReport]:
-        """Return up to ``count`` more rows, the oldest first; [] if none is free.
-
-        ``but_of`` are merchants whose rows are left alone.
-        """
-        due = _free().exclude(merchant__in=but_of).order_by("created_at", "id")
-        while seen := list(due.values_list("pk", flat=True)[: max(0, count)]):
-            free, until = _free().filter(pk__in=seen), clock.now() + LEASE
-            retry_on_lock(partial(free.update, report_claim=self._name, report_claimed_until=until))
-            # Where another worker was quicker, fewer are ours than were seen, perhaps none.
-            if rows := list(self._ours(seen).order_by("created_at", "id")):
-                return rows
+    def claim(self, count: int, *, except_merchants: Sequence[str]) -> list[ApiReport]:
+        """Claim up to ``count`` more rows, the oldest first; [] if none is free."""
+        lease_is_over = Q(report_claimed_until__isnull=True) | Q(
+            report_claimed_until__lte=clock.now()
+        )
+        free = _waiting().filter(lease_is_over).exclude(merchant__in=except_merchants)
+        oldest = free.order_by("created_at", "id").values_list("pk", flat=True)
+        while pks := list(oldest[: max(0, count)]):
+            until = clock.now() + LEASE
+            rows = _waiting().filter(pk__in=pks)
+            column = "report_claimed_until"
+            retry_on_lock(partial(claim, rows, column, until, report_claim=self._claimant))
+            # Where another worker was faster, fewer rows are claimed than were seen, or none.
+            if claimed := list(self._claimed(pks).order_by("created_at", "id")):
+                return claimed
         return []
 
-    def sent(self, rows: Sequence[int]) -> None:
-        """Mark rows that WeChat Pay has."""
-        self._leave(rows, tried=1, report_status=ReportStatuses.SENT, reported_at=clock.now())
+    def mark_sent(self, pks: Sequence[int]) -> None:
+        self._release(pks, tries=1, report_status=ReportStatuses.SENT, reported_at=clock.now())
 
-    def give_up(self, rows: Sequence[int]) -> None:
-        """Mark rows that nobody will try again."""
-        self._leave(rows, tried=1, report_status=ReportStatuses.FAILED)
+    def give_up(self, pks: Sequence[int]) -> None:
+        """Mark rows that were tried and will not be tried again."""
+        self._release(pks, tries=1, report_status=ReportStatuses.FAILED)
 
-    def cannot_be_sent(self, rows: Sequence[int]) -> None:
-        """Mark rows that there is no key or no sub-merchant for."""
-        self._leave(rows, tried=0, report_status=ReportStatuses.NOT_REPORTABLE)
+    def mark_not_reportable(self, pks: Sequence[int]) -> None:
+        self._release(pks, tries=0, report_status=ReportStatuses.NOT_REPORTABLE)
 
-    def free(self, rows: Sequence[int], *, tried: int) -> None:
-        """Let rows wait on, for whichever run comes next."""
-        self._leave(rows, tried=tried)
+    def release(self, pks: Sequence[int], *, tries: int) -> None:
+        """Leave rows to the next run."""
+        self._release(pks, tries=tries)
 
-    def _leave(self, rows: Sequence[int], *, tried: int, **more: Any) -> None:
-        if rows:
-            attempts = F("report_attempts") + tried
-            left = {"report_claim": "", "report_claimed_until": None, "report_attempts": attempts}
-            retry_on_lock(partial(self._ours(rows).update, **left, **more))
+    def _release(self, pks: Sequence[int], *, tries: int, **values: Any) -> None:
+        if pks:
+            attempts = F("report_attempts") + tries
+            free = {"report_claim": "", "report_claimed_until": None, "report_attempts": attempts}
+            retry_on_lock(partial(self._claimed(pks).update, **free, **values))
 
-    def _ours(self, rows: Sequence[int]) -> QuerySet[ApiReport]:
-        return ApiReport.objects.filter(pk__in=rows, report_claim=self._name)
+    def _claimed(self, pks: Sequence[int]) -> QuerySet[ApiReport]:
+        return ApiReport.objects.filter(pk__in=pks, report_claim=self._claimant)
 
 
-def _free() -> QuerySet[ApiReport]:
-    nobodys = Q(report_claimed_until__isnull=True) | Q(report_claimed_until__lt=clock.now())
-    return ApiReport.objects.filter(nobodys, report_status=ReportStatuses.PENDING)
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """``waiting`` calls, at most ``COUNTED_UP_TO``; the oldest was made at ``oldest_at``."""
+
+    waiting: int
+    oldest_at: datetime | None
+
+
+def backlog() -> Backlog:
+    """Return what waits to be reported now."""
+    oldest = _waiting().order_by("created_at", "id").values_list("created_at", flat=True)
+    return Backlog(
+        waiting=_waiting().order_by()[:COUNTED_UP_TO].count(),
+        oldest_at=oldest.first(),
+    )
+
+
+def record_backlog() -> Backlog:
+    """Keep what waits now, if it is the most of this hour."""
+    seen = backlog()
+    hour, created = ReportBacklog.objects.get_or_create(
+        hour=start_of_hour(clock.now()),
+        defaults={"waiting": seen.waiting},
+    )
+    if not created:
+        # The condition is in the UPDATE, for another worker may have counted more meanwhile.
+        less = ReportBacklog.objects.filter(pk=hour.pk, waiting__lt=seen.waiting)
+        less.update(waiting=seen.waiting)
+    return seen
+
+
+def backlog_by_hour(period: Period) -> Mapping[datetime, int]:
+    """Return the most that waited in each hour in which a worker counted."""
+    rows = ReportBacklog.objects.filter(hour__gte=period.start, hour__lt=period.end)
+    return dict(rows.order_by("hour").values_list("hour", "waiting"))
+
+
+def _waiting() -> QuerySet[ApiReport]:
+    return ApiReport.objects.filter(report_status=ReportStatuses.PENDING)

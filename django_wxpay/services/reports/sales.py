@@ -1,22 +1,20 @@
-"""Who tells WeChat Pay of a sale: the identity given, or else that of the settings.
+"""Reports of Quick Pay sales.
 
-A Quick Pay sale as a whole: one row more, beside those of its calls (protocol-v2 section 8.4).
+``record_sale`` writes one row for a sale as a whole, beside the rows of its calls. To the
+queue and to the summary of latency that is an interface of its own. Source: protocol-v2
+section 8.4.
 
-To reporting and to the summaries of latency it is an interface of its own. Like a call, a
-sale whose row cannot be written is lost, and nothing else is.
-
-Telling WeChat Pay of a terminal's sales, many in one report (protocol-v2 section 8.5).
-
-It is for the back end of terminals that keep their sales themselves: nothing is written here,
-and what became of each sale is returned. After a batch that nobody answered nothing more is
-sent, so an outage costs one batch's two tries.
+``report_sales`` sends a terminal's sales, many in one report, and writes nothing: it is for
+the back end of terminals that keep their sales themselves. After a batch without an answer
+nothing more is sent, so an outage costs the two tries of one batch. Source: protocol-v2
+section 8.5.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Final
 from urllib.parse import urlsplit
@@ -43,28 +41,9 @@ from django_wxpay.services import gateways
 from django_wxpay.services.latency.recording import can_report, record_call
 from django_wxpay.services.transactions import require_no_transaction
 
+logger = logging.getLogger("django_wxpay.latency")
+
 _IDENTITY: Final = {name: UNIFIEDORDER_RULES[name] for name in ("appid", "sub_appid", "sub_mch_id")}
-
-
-def reporter_on(path: str, account: Merchant, **told: str) -> Reporter:
-    """Return who reports on the interface ``path`` of the merchant's primary host.
-
-    ``told`` are ``appid``, ``sub_appid``, ``sub_mch_id``, ``device_info`` and ``user_ip``, ""
-    for what is as the settings have it. Raises ``InvalidOrder`` for another merchant's appid,
-    for what is no text or no id, and for a sub-merchant of who is no institution; that an
-    institution has none is for the caller to judge.
-    """
-    for name, text in told.items():
-        check_text(name, text)
-    told["appid"] = told["appid"] or account.appid
-    if not account.owns_appid(told["appid"]):
-        raise InvalidOrder("appid", "is not this merchant's", "APPID or one of APPIDS")
-    if account.mode is Mode.INSTITUTIONAL:
-        told["sub_appid"] = told["sub_appid"] or account.sub_appid
-        told["sub_mch_id"] = told["sub_mch_id"] or account.sub_mch_id
-    absent = frozenset(name for name in _IDENTITY if not told[name])
-    check_fields(_IDENTITY, told, mode=account.mode, leaving_out=absent)
-    return Reporter(mch_id=account.mch_id, interface_url=account.hosts[0] + path, **told)
 
 
 _CODE: Final = OneOf(frozenset({"SUCCESS", "FAIL"}))
@@ -87,21 +66,25 @@ def record_sale(  # noqa: PLR0913 - the words are those of the report
     sub_mch_id: str = "",
     user_ip: str = "",
 ) -> None:
-    """Write down how long one Quick Pay sale took as a whole, for ``send_reports`` to tell.
+    """Record how long one Quick Pay sale took as a whole, for ``send_reports`` to send.
 
     ``started_at`` (aware) is the scan, ``execute_time_ms`` the milliseconds from there to the
     final result, 0 where a clock went back. Both codes are SUCCESS or FAIL; ``user_ip`` is
-    the terminal's address. Database only: it may join the caller's transaction, and never
-    raises for a database in trouble. Raises ``InvalidOrder`` naming the field that breaks
-    its rule, ``UnknownMerchant`` for an alias that is not in the settings.
+    the terminal's address. Database only: it may join the caller's transaction. A sale whose
+    row the database does not take is lost, and nothing is raised. Raises ``InvalidOrder``
+    naming the field that breaks its rule, and ``UnknownMerchant``. A second call records a
+    second sale.
     """
     account = conf.merchant(merchant)
     check_number(out_trade_no)
     check_moment("started_at", started_at)
-    words = {"return_msg": return_msg, "err_code": err_code, "err_code_des": err_code_des}
-    for name, text in words.items():
+    texts = {"return_msg": return_msg, "err_code": err_code, "err_code_des": err_code_des}
+    for name, text in texts.items():
         check_text(name, text)
-    reporter = reporter_on(
+    codes = {"return_code": return_code, "result_code": result_code}
+    for name, code in codes.items():
+        _check_code(name, code)
+    reporter = _reporter(
         WHOLE_SALE_PATH,
         account,
         appid=appid,
@@ -113,32 +96,40 @@ def record_sale(  # noqa: PLR0913 - the words are those of the report
     record = CallRecord(
         api="v2",
         method="POST",
-        interface_url=reporter.interface_url,
         host=urlsplit(reporter.interface_url).netloc,
         out_trade_no=out_trade_no,
-        mch_id=reporter.mch_id,
-        appid=reporter.appid,
-        sub_appid=reporter.sub_appid,
-        sub_mch_id=reporter.sub_mch_id,
-        device_info=reporter.device_info,
-        user_ip=reporter.user_ip,
         started_at=started_at,
         execute_time_ms=_milliseconds(execute_time_ms),
         http_status=None,
         failure="",
-        return_code=_code("return_code", return_code),
-        result_code=_code("result_code", result_code),
-        return_msg=return_msg,
-        err_code=err_code,
-        err_code_des=err_code_des,
+        **asdict(reporter) | codes | texts,
     )
     record_call(merchant, record)
 
 
-def _code(name: str, word: object) -> str:
-    if not isinstance(word, str) or _CODE.problem(word):
+def _reporter(path: str, account: Merchant, **given: str) -> Reporter:
+    """Return the source of a report on the interface ``path``.
+
+    ``given`` are ``appid``, ``sub_appid``, ``sub_mch_id``, ``device_info`` and ``user_ip``; the
+    settings fill in an id that is "". Does not decide whether an institution may report
+    without a sub-merchant.
+    """
+    for name, text in given.items():
+        check_text(name, text)
+    given["appid"] = given["appid"] or account.appid
+    if not account.owns_appid(given["appid"]):
+        raise InvalidOrder("appid", "is not this merchant's", "APPID or one of APPIDS")
+    if account.mode is Mode.INSTITUTIONAL:
+        given["sub_appid"] = given["sub_appid"] or account.sub_appid
+        given["sub_mch_id"] = given["sub_mch_id"] or account.sub_mch_id
+    absent = frozenset(name for name in _IDENTITY if not given[name])
+    check_fields(_IDENTITY, given, mode=account.mode, leaving_out=absent)
+    return Reporter(mch_id=account.mch_id, interface_url=account.hosts[0] + path, **given)
+
+
+def _check_code(name: str, code: object) -> None:
+    if not isinstance(code, str) or _CODE.problem(code):
         raise InvalidOrder(name, "not one of the words known", _CODE.text)
-    return word
 
 
 def _milliseconds(measured: object) -> int:
@@ -150,15 +141,12 @@ def _milliseconds(measured: object) -> int:
     return max(0, measured)
 
 
-logger = logging.getLogger("django_wxpay.latency")
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SalesRun:
-    """What became of each sale, in the order in which they were given.
+    """The sales of one run by result, in the order in which they were given.
 
-    ``delivered``: WeChat Pay has them. ``refused``: it said no, and would again.
-    ``unanswered``: nobody answered, or they were not tried any more; call again with these.
+    ``delivered``: WeChat Pay has them. ``refused``: WeChat Pay refuses them, and would again.
+    ``unanswered``: no answer came, or they were not sent any more; call again with these.
     ``skipped``: not to be reported, by ``REPORT_LEVEL``.
     """
 
@@ -182,7 +170,7 @@ def report_sales(
     sub_mch_id: str = "",
     user_ip: str = "",
 ) -> SalesRun:
-    """Report ``sales`` now, in their order and as many at once as fit; return what became of each.
+    """Report ``sales`` now, in their order and as many at once as fit; return the result of each.
 
     A sale that is given twice goes out once. With ``REPORT_LEVEL`` "off" nothing is sent,
     with "errors" only what did not end OK.
@@ -193,7 +181,7 @@ def report_sales(
     """
     require_no_transaction("report_sales")
     gateway, account = gateways.v2_gateway(merchant), conf.merchant(merchant)
-    reporter = reporter_on(
+    reporter = _reporter(
         BATCH_PATH,
         account,
         appid=appid,
@@ -202,13 +190,13 @@ def report_sales(
         device_info=device_info,
         user_ip=user_ip,
     )
-    if not can_report(account, mch_id=reporter.mch_id, sub_of=reporter.sub_mch_id):
+    if not can_report(account, reporter):
         raise InvalidOrder("sub_mch_id", MISSING, "an institution reports for a sub-merchant")
-    wanted, skipped = _sorted_out(_each_once(sales))
-    return sum(_sent(wanted, gateway, reporter), SalesRun(skipped=skipped))
+    wanted, skipped = _by_report_level(_without_repeats(sales))
+    return sum(_send(wanted, gateway, reporter), SalesRun(skipped=skipped))
 
 
-def _each_once(sales: Iterable[TerminalSale]) -> Sequence[TerminalSale]:
+def _without_repeats(sales: Iterable[TerminalSale]) -> Sequence[TerminalSale]:
     given = list(sales)
     for sale in given:
         if not isinstance(sale, TerminalSale):
@@ -216,27 +204,27 @@ def _each_once(sales: Iterable[TerminalSale]) -> Sequence[TerminalSale]:
     return list(dict.fromkeys(given))
 
 
-def _sorted_out(
+def _by_report_level(
     sales: Sequence[TerminalSale],
 ) -> tuple[Sequence[TerminalSale], tuple[TerminalSale, ...]]:
     """Return the sales that are to be reported, and the others."""
     level = conf.current().report_level
     if level == "errors":
-        well = tuple(sale for sale in sales if sale.state == SaleState.OK)
-        return [sale for sale in sales if sale.state != SaleState.OK], well
+        succeeded = tuple(sale for sale in sales if sale.state == SaleState.OK)
+        return [sale for sale in sales if sale.state != SaleState.OK], succeeded
     return (sales, ()) if level == "all" else ([], tuple(sales))
 
 
-def _sent(
+def _send(
     sales: Sequence[TerminalSale], gateway: V2Gateway, reporter: Reporter
 ) -> Iterator[SalesRun]:
-    """Yield what became of each batch; once nobody answers, of all that are left."""
+    """Yield the result of each batch; after one without an answer, of all that are left."""
     waiting = batches(sales)
     for batch in waiting:
         try:
             gateway.report_sales(batch, reporter)
-        except OutcomeUnknown as none:
-            logger.warning("a report of %d sales was not answered: %s", len(batch), none)
+        except OutcomeUnknown as error:
+            logger.warning("a report of %d sales was not answered: %s", len(batch), error)
             untried = tuple(sale for later in waiting for sale in later)
             yield SalesRun(unanswered=batch + untried)
         except Refused as refusal:

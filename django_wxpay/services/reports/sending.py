@@ -1,13 +1,13 @@
-"""Sending what was measured to payitil/report: in the background, many at once, each row once.
+"""Sending of recorded calls to payitil/report.
 
-Any number of workers may run side by side (``report_queue``). The database is used by the
-calling thread alone; the threads only talk to WeChat Pay.
+Each row is sent once, many at a time, in the background; any number of workers may run side
+by side. The calling thread alone uses the database, the pool's threads only the network.
 
-What WeChat Pay answers settles a row. One that was tried twice without an answer is given
-up if others were answered meanwhile or later in the run: then it was that row. If nobody was
-answered any more, WeChat Pay is away, and the row waits on as if it had not been tried, for
-as long as rows are kept. After as many silences in a row as there are threads, a run leaves
-that merchant alone, so an outage costs each run a few seconds.
+An answer is final for its row. A row without an answer, after two tries, is given up if
+another report of its merchant was answered meanwhile or later in the run: then the row was at
+fault. If none was, WeChat Pay is unreachable, and the row waits as if it had not been tried,
+for as long as rows are kept. After as many silences in a row as it has threads, a run leaves the
+merchant alone, so an outage costs a run a few seconds.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from enum import Enum, auto
+from functools import partial
 from typing import Final, NamedTuple
 
 from django_wxpay import conf
@@ -28,22 +29,22 @@ from django_wxpay.protocol.merchants import Merchant
 from django_wxpay.protocol.v2.reports import MeasuredCall
 from django_wxpay.services import gateways
 from django_wxpay.services.latency.recording import can_report
-from django_wxpay.services.reports.queue import Claim
+from django_wxpay.services.reports.queue import ReportQueue
 from django_wxpay.services.transactions import require_no_transaction
 
 logger = logging.getLogger("django_wxpay.latency")
 
 _BATCH: Final = 200
 
-Post = Callable[[], None]
+Send = Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportRun:
-    """What one run came to.
+    """The number of rows of one run, by result.
 
-    ``unanswered`` rows were tried and wait on, for nobody was answered any more; ``untried``
-    ones wait on because of that, or because the run was stopped.
+    ``unanswered`` rows were tried and wait on, because WeChat Pay did not answer anything
+    after them. ``untried`` rows wait on because of that, or because the run was stopped.
     """
 
     sent: int = 0
@@ -54,7 +55,7 @@ class ReportRun:
 
     @property
     def settled(self) -> int:
-        """How many rows are done with."""
+        """The number of rows that no run will try again."""
         return self.sent + self.given_up + self.not_reportable
 
     def __add__(self, other: ReportRun) -> ReportRun:
@@ -70,19 +71,19 @@ def send_reports(
 ) -> ReportRun:
     """Report up to ``limit`` waiting rows (None: all), oldest first, ``workers`` at a time.
 
-    When ``stop`` says so, those on the wire are waited for, a few seconds at most, and the
-    others wait on, free for the next run. Raises ``InsideTransaction`` in an open
-    transaction, and nothing for what WeChat Pay does or does not answer. With
-    ``REPORT_LEVEL`` "off" nothing is sent, and what waits goes on waiting (protocol-v2
-    section 8).
+    When ``stop`` returns True, the reports on the wire are waited for, a few seconds at most,
+    and the others are left to the next run. With ``REPORT_LEVEL`` "off" nothing is sent, and
+    the rows wait on. Raises ``InsideTransaction`` in an open transaction, and nothing for what
+    WeChat Pay does or does not answer. Source: protocol-v2 section 8.
     """
     require_no_transaction("send_reports")
     if conf.current().report_level == "off":
         return ReportRun()
-    run = _Run(_Talk(patience=workers), stop)
+    # As many silences in a row as threads: one slow moment cannot silence a merchant.
+    run = _Run(_AnswerCounts(max_silences=workers), stop)
     try:
         with ThreadPoolExecutor(workers, thread_name_prefix="wxpay-report") as pool:
-            while not stop() and run.send(
+            while not stop() and run.send_batch(
                 _BATCH if limit is None else limit - run.total.settled, pool
             ):
                 pass
@@ -91,8 +92,8 @@ def send_reports(
     return run.total
 
 
-class Fate(Enum):
-    """What became of one row that was taken."""
+class DeliveryStatus(Enum):
+    """The result of one claimed row."""
 
     SENT = auto()
     REFUSED = auto()
@@ -101,38 +102,37 @@ class Fate(Enum):
     UNTRIED = auto()
 
 
-class _Talk:
-    """Who was answered and who was not, by merchant; shared by a run's threads."""
+class _AnswerCounts:
+    """Answers and silences in a row, by merchant; shared by a run's threads."""
 
-    def __init__(self, *, patience: int) -> None:
-        self._patience = patience
+    def __init__(self, *, max_silences: int) -> None:
+        self._max_silences = max_silences
         self._answers: Counter[str] = Counter()
         self._silences: Counter[str] = Counter()
         self._lock = threading.Lock()
 
     @property
-    def given_up_on(self) -> list[str]:
-        """The merchants to whom nobody answers; none of their rows is tried any more."""
+    def silent_merchants(self) -> list[str]:
+        """The merchants that got no answer too often; none of their rows is tried any more."""
         with self._lock:
-            return [alias for alias, lasted in self._silences.items() if lasted >= self._patience]
+            return [alias for alias, count in self._silences.items() if count >= self._max_silences]
 
     def answers(self, alias: str) -> int:
-        """How many reports were answered so far."""
         with self._lock:
             return self._answers[alias]
 
-    def was_answered(self, alias: str) -> None:
+    def count_answer(self, alias: str) -> None:
         with self._lock:
             self._answers[alias] += 1
             self._silences[alias] = 0
 
-    def was_not_answered(self, alias: str) -> None:
+    def count_silence(self, alias: str) -> None:
         with self._lock:
             self._silences[alias] += 1
 
 
-class _Missed(NamedTuple):
-    """A row that nobody answered, and how many answers there had been when it went out."""
+class _Unanswered(NamedTuple):
+    """A row without an answer, and how many answers there had been when it was sent."""
 
     pk: int
     merchant: str
@@ -140,96 +140,86 @@ class _Missed(NamedTuple):
 
 
 class _Run:
-    """One run: what it has taken, and what it came to."""
-
-    def __init__(self, talk: _Talk, stop: Callable[[], bool]) -> None:
+    def __init__(self, counts: _AnswerCounts, stop: Callable[[], bool]) -> None:
         self.total = ReportRun()
-        self._talk = talk
+        self._counts = counts
         self._stop = stop
-        self._claim = Claim()
-        self._missed: list[_Missed] = []
+        self._queue = ReportQueue()
+        self._unanswered: list[_Unanswered] = []
 
-    def send(self, count: int, pool: ThreadPoolExecutor) -> bool:
-        """Send a batch of up to ``count`` rows; False if none is left that may be sent."""
-        rows = self._claim.take(min(count, _BATCH), but_of=self._talk.given_up_on)
+    def send_batch(self, count: int, pool: ThreadPoolExecutor) -> bool:
+        """Send up to ``count`` rows; False if none is left that may be sent."""
+        silent = self._counts.silent_merchants
+        rows = self._queue.claim(min(count, _BATCH), except_merchants=silent)
         if not rows:
             return False
         accounts = conf.merchants()
-        posts = [_post(row, accounts) for row in rows]
-        fates: dict[Fate, list[int]] = {fate: [] for fate in Fate}
+        senders = [_sender(row, accounts) for row in rows]
+        pks: dict[DeliveryStatus, list[int]] = {status: [] for status in DeliveryStatus}
+        results = pool.map(self._try, rows, senders)
         try:
-            for row, (fate, answers) in zip(rows, pool.map(self._try, rows, posts), strict=True):
-                fates[fate].append(row.pk)
-                if fate is Fate.UNANSWERED:
-                    self._missed.append(_Missed(row.pk, row.merchant, answers))
+            for row, (status, answers) in zip(rows, results, strict=True):
+                pks[status].append(row.pk)
+                if status is DeliveryStatus.UNANSWERED:
+                    self._unanswered.append(_Unanswered(row.pk, row.merchant, answers))
         finally:
-            # What was told before somebody pulled the plug must not be told again.
-            self._mark(fates)
+            # After Ctrl-C too: what was sent must not be sent again.
+            self._mark(pks)
         return True
 
     def end(self) -> None:
-        """Decide about the rows that nobody answered, which are kept out of the way until now."""
-        is_theirs = {one.pk: self._talk.answers(one.merchant) > one.answers for one in self._missed}
-        theirs = [pk for pk, others_were_answered in is_theirs.items() if others_were_answered]
-        nobodys = [pk for pk, others_were_answered in is_theirs.items() if not others_were_answered]
-        self._claim.give_up(theirs)
-        self._claim.free(nobodys, tried=1)
-        self.total += ReportRun(given_up=len(theirs), unanswered=len(nobodys))
+        """Decide about the rows without an answer, whose claim is held until here."""
+        rejected: list[int] = []
+        unreachable: list[int] = []
+        for row in self._unanswered:
+            # If others were answered after this one was sent, WeChat Pay is up.
+            is_at_fault = self._counts.answers(row.merchant) > row.answers
+            (rejected if is_at_fault else unreachable).append(row.pk)
+        self._queue.give_up(rejected)
+        self._queue.release(unreachable, tries=1)
+        self.total += ReportRun(given_up=len(rejected), unanswered=len(unreachable))
 
-    def _try(self, row: ApiReport, post: Post | None) -> tuple[Fate, int]:
-        """Send one row; say how many answers there were before."""
-        answers = self._talk.answers(row.merchant)
-        if post is None:
-            return Fate.NOT_REPORTABLE, answers
-        if self._stop() or row.merchant in self._talk.given_up_on:
-            return Fate.UNTRIED, answers
+    def _try(self, row: ApiReport, send: Send | None) -> tuple[DeliveryStatus, int]:
+        """Send one row; return its status, and how many answers there were before."""
+        answers = self._counts.answers(row.merchant)
+        if send is None:
+            return DeliveryStatus.NOT_REPORTABLE, answers
+        if self._stop() or row.merchant in self._counts.silent_merchants:
+            return DeliveryStatus.UNTRIED, answers
         try:
-            post()
-        except OutcomeUnknown as none:
-            self._talk.was_not_answered(row.merchant)
-            logger.warning("a latency report was not answered: %s", none)
-            return Fate.UNANSWERED, answers
+            send()
+        except OutcomeUnknown as error:
+            self._counts.count_silence(row.merchant)
+            logger.warning("a latency report was not answered: %s", error)
+            return DeliveryStatus.UNANSWERED, answers
         except WXPayError as refusal:
-            self._talk.was_answered(row.merchant)
+            # A refusal is final: the same report would be refused again.
+            self._counts.count_answer(row.merchant)
             logger.warning("a latency report was refused: %s", refusal)
-            return Fate.REFUSED, answers
-        self._talk.was_answered(row.merchant)
-        return Fate.SENT, answers
+            return DeliveryStatus.REFUSED, answers
+        self._counts.count_answer(row.merchant)
+        return DeliveryStatus.SENT, answers
 
-    def _mark(self, fates: Mapping[Fate, Sequence[int]]) -> None:
-        self._claim.sent(fates[Fate.SENT])
-        self._claim.give_up(fates[Fate.REFUSED])
-        self._claim.cannot_be_sent(fates[Fate.NOT_REPORTABLE])
-        self._claim.free(fates[Fate.UNTRIED], tried=0)
+    def _mark(self, pks: Mapping[DeliveryStatus, Sequence[int]]) -> None:
+        self._queue.mark_sent(pks[DeliveryStatus.SENT])
+        self._queue.give_up(pks[DeliveryStatus.REFUSED])
+        self._queue.mark_not_reportable(pks[DeliveryStatus.NOT_REPORTABLE])
+        self._queue.release(pks[DeliveryStatus.UNTRIED], tries=0)
         self.total += ReportRun(
-            sent=len(fates[Fate.SENT]),
-            given_up=len(fates[Fate.REFUSED]),
-            not_reportable=len(fates[Fate.NOT_REPORTABLE]),
-            untried=len(fates[Fate.UNTRIED]),
+            sent=len(pks[DeliveryStatus.SENT]),
+            given_up=len(pks[DeliveryStatus.REFUSED]),
+            not_reportable=len(pks[DeliveryStatus.NOT_REPORTABLE]),
+            untried=len(pks[DeliveryStatus.UNTRIED]),
         )
 
 
-def _post(row: ApiReport, accounts: Mapping[str, Merchant]) -> Post | None:
-    """Return how ``row`` is sent; None for one that cannot be."""
+def _sender(row: ApiReport, accounts: Mapping[str, Merchant]) -> Send | None:
+    """Return what sends ``row``; None for one that cannot be reported."""
+    # Made by the calling thread, because the threads of the pool use no database.
     account = accounts.get(row.merchant)
-    if account is None or not can_report(account, mch_id=row.mch_id, sub_of=row.sub_mch_id):
+    if account is None or not can_report(account, row):
         return None
-    call = MeasuredCall(
-        appid=row.appid or account.appid,
-        mch_id=row.mch_id,
-        sub_appid=row.sub_appid,
-        sub_mch_id=row.sub_mch_id or account.sub_mch_id,
-        interface_url=row.interface_url,
-        execute_time_ms=row.execute_time_ms,
-        device_info=row.device_info,
-        out_trade_no=row.out_trade_no,
-        return_code=row.return_code,
-        return_msg=row.return_msg,
-        result_code=row.result_code,
-        err_code=row.err_code,
-        err_code_des=row.err_code_des,
-        failure=row.failure,
-        user_ip=row.user_ip,
-    )
-    gateway = gateways.v2_gateway(row.merchant)
-    return lambda: gateway.report(call)
+    values = {field.name: getattr(row, field.name) for field in fields(MeasuredCall)}
+    values["appid"] = row.appid or account.appid
+    values["sub_mch_id"] = row.sub_mch_id or account.sub_mch_id
+    return partial(gateways.v2_gateway(row.merchant).report, MeasuredCall(**values))

@@ -1,1 +1,1 @@
-"""The one door: the only writers of ``trade_state`` and ``refund_status``, and the outbox."""
+"""The one door: the only writers of an order's and a refund's state, and the outbox."""

@@ -1,15 +1,14 @@
-"""Telling the shop's own code, exactly once where its work is in the database.
+"""The record of what a fact did, and its dispatch to the shop's own code, exactly once.
 
-The signal is sent inside the transaction that marks the event as told. A receiver that
-raises undoes both; the event is told again later, with growing pauses, and shows its error.
-
-What is left over is leased, by a conditional update, before it is told: of any number of
-workers one tells it, and the others neither wait for a slow receiver nor call it a second
-time in the pause that its trouble has earned.
+An ``OrderEvent`` is the outbox. Its signal is sent inside the transaction that marks it as
+dispatched, so a receiver's database work and that mark commit together or not at all. An
+event whose receiver raised is dispatched again after a growing pause, and shows the error.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 from collections.abc import Callable
 from datetime import timedelta
@@ -17,14 +16,14 @@ from functools import partial
 from typing import Final
 
 from django.db import DatabaseError, transaction
-from django.db.models import F, Q, QuerySet, Value
-from django.db.models.functions import Coalesce
+from django.db.models import F, Q
 from django.dispatch import Signal
 
-from django_wxpay.models import Order, OrderEvent
-from django_wxpay.models.choices import EventKinds
+from django_wxpay.models import Notification, Order, OrderEvent
+from django_wxpay.models.choices import EventKinds, NotificationOutcomes
+from django_wxpay.protocol.states import Conflict
 from django_wxpay.services import clock
-from django_wxpay.services.claims import Batch
+from django_wxpay.services.claims import Batch, backoff, claim
 from django_wxpay.services.transactions import retry_on_lock
 from django_wxpay.signals import order_closed, order_conflicted, order_paid, refund_settled
 
@@ -36,89 +35,131 @@ _SIGNALS: Final[dict[str, Signal]] = {
     EventKinds.CONFLICTED: order_conflicted,
     EventKinds.REFUND_SETTLED: refund_settled,
 }
+_FIRST_PAUSE: Final = timedelta(minutes=2)
 _LONGEST_PAUSE: Final = timedelta(hours=6)
-# Longer than receivers take; after it, the event of a process that died is anybody's.
+# Longer than receivers take; after it, the event of a process that died is free again.
 LEASE: Final = timedelta(minutes=5)
 
 
+def save_outcome(notification: Notification, order: Order, decision: object) -> None:
+    """Save ``notification`` with what its fact did to ``order``."""
+    notification.order = order
+    notification.outcome, notification.reason = NotificationOutcomes.APPLIED, ""
+    if isinstance(decision, Conflict):
+        differences = (f"{name}: expected {a}, told {b}" for name, a, b in decision.differences)
+        notification.outcome = NotificationOutcomes.CONFLICT
+        notification.reason = "; ".join(differences)[:256]
+    save_notification(notification)
+
+
+def save_notification(notification: Notification) -> None:
+    """Save a new notification whole, of a known one the outcome alone.
+
+    Raises ``IntegrityError`` for a new one whose fingerprint another delivery saved first.
+    """
+    if not notification.pk:
+        notification.save(force_insert=True)
+        return
+    # Not the counters: another delivery or a worker may be counting at this moment.
+    columns = ["order", "outcome", "reason"]
+    if notification.is_decided:
+        notification.next_retry_at = None
+        columns.append("next_retry_at")
+    notification.save(update_fields=columns)
+
+
+def save_conflict(
+    order: Order,
+    conflict: Conflict,
+    *,
+    source: str,
+    notification: Notification | None,
+) -> OrderEvent | None:
+    """Save a contradiction once, however often it is stated; return its event if it is new."""
+    key = hashlib.sha256(json.dumps(conflict.differences).encode()).hexdigest()
+    event, is_new = OrderEvent.objects.get_or_create(
+        order=order,
+        conflict_key=key,
+        defaults={
+            "kind": EventKinds.CONFLICTED,
+            "from_state": order.trade_state,
+            "to_state": order.trade_state,
+            "source": source,
+            "detail": {"differences": [list(row) for row in conflict.differences]},
+            "notification": notification,
+            "created_at": clock.now(),
+        },
+    )
+    return event if is_new else None
+
+
 def dispatch_events(*, limit: int = 100, stop: Callable[[], bool] = lambda: False) -> int:
-    """Tell the shop of what is left over, oldest first; return how many it took in.
+    """Dispatch pending events, oldest first; return how many were dispatched.
 
     Ends early, between two events, when ``stop`` says so. Any number may run side by side.
     """
-    return tell_left_over(limit=limit, stop=stop).done
+    return dispatch_pending(limit=limit, stop=stop).done
 
 
-def tell_left_over(*, limit: int, stop: Callable[[], bool] = lambda: False) -> Batch:
-    """Do what ``dispatch_events`` does; say besides how many it found left over."""
-    events = list(_due().select_related("order", "refund").order_by("id")[:limit])
-    told = 0
+def dispatch_pending(*, limit: int, stop: Callable[[], bool] = lambda: False) -> Batch:
+    """Do what ``dispatch_events`` does; return besides how many it found pending."""
+    due = Q(next_dispatch_at__isnull=True) | Q(next_dispatch_at__lte=clock.now())
+    pending = OrderEvent.objects.filter(due, dispatched_at__isnull=True)
+    events = list(pending.select_related("order", "refund").order_by("id")[:limit])
+    dispatched = 0
     for event in events:
         if stop():
             break
+        # Leased first, so that the other workers neither wait for a slow receiver nor call it a
+        # second time within the pause after it raised.
         if retry_on_lock(partial(_lease, event)):
-            told += dispatch_event(event, event.order)
-    return Batch(found=len(events), done=told)
-
-
-def _due() -> QuerySet[OrderEvent]:
-    return OrderEvent.objects.filter(
-        Q(next_dispatch_at__isnull=True) | Q(next_dispatch_at__lte=clock.now()),
-        dispatched_at__isnull=True,
-    )
+            dispatched += dispatch_event(event, event.order)
+    return Batch(found=len(events), done=dispatched)
 
 
 def _lease(event: OrderEvent) -> bool:
-    """Take the event from the other workers; False if one of them has it.
-
-    MariaDB waits for every row that it looks at in order to write. So what somebody has is
-    not written to, and the condition is one that no index helps with: it looks at this row.
-    """
-    now = clock.now()
-    due_at = Coalesce("next_dispatch_at", Value(now))
-    mine = OrderEvent.objects.filter(pk=event.pk, dispatched_at__isnull=True)
-    due = mine.annotate(due_at=due_at).filter(due_at__lte=now)
-    return due.exists() and bool(due.update(next_dispatch_at=now + LEASE))
+    pending = OrderEvent.objects.filter(pk=event.pk, dispatched_at__isnull=True)
+    return bool(claim(pending, "next_dispatch_at", clock.now() + LEASE))
 
 
 def dispatch_event(event: OrderEvent, order: Order) -> bool:
-    """Tell the shop of one event; return whether this call told it and no receiver raised."""
+    """Send the signal of one event; return whether this call sent it and no receiver raised."""
     signal = _SIGNALS.get(event.kind)
     if signal is None:
         return False
     try:
-        return retry_on_lock(lambda: _tell(signal, event, order))
+        return retry_on_lock(lambda: _send(signal, event, order))
     except Exception as exc:  # noqa: BLE001 - a shop's receiver may raise anything; it is saved
         _postpone(event, exc)
         return False
 
 
-def _tell(signal: Signal, event: OrderEvent, order: Order) -> bool:
+def _send(signal: Signal, event: OrderEvent, order: Order) -> bool:
     with transaction.atomic():
-        if not _claim(event):
+        # Marked before it is sent: the row is locked, so of two who send it one sees the mark.
+        if not _mark_dispatched(event):
             return False
         more = {} if event.refund_id is None else {"refund": event.refund}
         signal.send(sender=Order, order=order, event=event, **more)
     return True
 
 
-def _claim(event: OrderEvent) -> bool:
+def _mark_dispatched(event: OrderEvent) -> bool:
     now = clock.now()
-    claimed = OrderEvent.objects.filter(pk=event.pk, dispatched_at__isnull=True).update(
+    marked = OrderEvent.objects.filter(pk=event.pk, dispatched_at__isnull=True).update(
         dispatched_at=now,
         dispatch_attempts=F("dispatch_attempts") + 1,
         dispatch_error="",
         next_dispatch_at=None,
     )
     event.dispatched_at = now
-    return bool(claimed)
+    return bool(marked)
 
 
 def _postpone(event: OrderEvent, exc: Exception) -> None:
     logger.error("a receiver of %s for event %s raised", event.kind, event.pk, exc_info=exc)
-    attempts = event.dispatch_attempts + 1
-    pause = min(timedelta(minutes=2 ** min(attempts, 10)), _LONGEST_PAUSE)
     event.dispatched_at = None
+    pause = backoff(event.dispatch_attempts, _FIRST_PAUSE, _LONGEST_PAUSE)
     try:
         OrderEvent.objects.filter(pk=event.pk, dispatched_at__isnull=True).update(
             dispatch_attempts=F("dispatch_attempts") + 1,
@@ -126,5 +167,5 @@ def _postpone(event: OrderEvent, exc: Exception) -> None:
             next_dispatch_at=clock.now() + pause,
         )
     except DatabaseError:
-        # The event stays pending, so it is told with the left-over ones.
+        # The event stays pending, and its lease ends.
         logger.exception("event %s could not be postponed", event.pk)

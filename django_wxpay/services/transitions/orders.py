@@ -1,14 +1,13 @@
-"""The one door through which facts reach orders, and the only writer of ``trade_state``.
+"""Transitions of orders, and the only writer of ``trade_state``.
 
-A move is a conditional UPDATE on the state that was seen. No row means that somebody else
-moved the order first: read again, decide again. That holds on every database, with or
-without row locks. The move, its event and the verdict on its notification commit together.
+A move is a conditional UPDATE on the state that was seen, so it holds on every database, with
+or without row locks. The move, its event and the outcome of its notification commit together.
 """
 
 from __future__ import annotations
 
 from collections.abc import Container
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -20,43 +19,35 @@ from django_wxpay.protocol.facts import Payment, TradeFact, TradeState
 from django_wxpay.protocol.states import Conflict, Decision, EventKind, Move, Same, decide
 from django_wxpay.services import clock
 from django_wxpay.services.transactions import after_commit
-from django_wxpay.services.transitions.events import dispatch_event
-from django_wxpay.services.transitions.outcomes import conflict_event, judge
+from django_wxpay.services.transitions.events import dispatch_event, save_conflict, save_outcome
 
 # Each lost race means that another writer got on; more than a few in a row means a fault.
 _ROUNDS = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """What a fact did: the decision, and its event where there is a new one."""
-
-    decision: Decision
-    event: OrderEvent | None
-
-
-def settle(
+def apply_trade_fact(
     order: Order,
     fact: TradeFact,
     *,
     notification: Notification | None = None,
     only_while: Container[str] = frozenset(TradeState),
-) -> Settled:
-    """Bring ``fact`` to ``order``, which is up to date afterwards.
+) -> Decision:
+    """Apply ``fact`` to ``order``, which is up to date afterwards; return what was decided.
 
-    A ``notification``, new or known, is saved with its verdict in the same transaction; if
-    it is new and another delivery of it was quicker, that is an ``IntegrityError``. In a
-    state outside ``only_while`` the fact is old news, overtaken by what moved the order.
+    A ``notification``, new or known, is saved with its outcome in the same transaction; if
+    it is new and another delivery of it was saved first, that is an ``IntegrityError``. In a
+    state outside ``only_while`` the fact is overtaken, and applies nothing. Raises
+    ``OutcomeUnknown`` for an order that other writers keep moving.
     """
     for _ in range(_ROUNDS):
-        is_news = order.trade_state in only_while
-        decision = decide(order.expectation(), fact) if is_news else Same()
+        is_current = order.trade_state in only_while
+        decision = decide(order.expectation(), fact) if is_current else Same()
         with transaction.atomic():
-            written, event = _write(order, fact, decision, notification)
-        if written:
+            is_written, event = _write(order, fact, decision, notification)
+        if is_written:
             if event is not None:
                 after_commit(partial(dispatch_event, event, order))
-            return Settled(decision, event)
+            return decision
         order.refresh_from_db()
     raise OutcomeUnknown(f"order {order.out_trade_no} keeps moving; ask again")
 
@@ -64,7 +55,8 @@ def settle(
 def accept(order: Order, prepay: Prepay) -> None:
     """Save the ``prepay`` the gateway granted; an order it had not accepted before is NOTPAY."""
     with transaction.atomic():
-        # The order first: a prepay that refers to it would take a lock that two can hold.
+        # The order first: inserting a prepay takes a shared lock on the order it refers to, and
+        # two who hold that lock deadlock when both go on to update the order.
         values = {"err_code": "", "err_code_des": "", "updated_at": prepay.created_at}
         moved = Order.objects.filter(pk=order.pk, trade_state=TradeState.CREATED).update(
             trade_state=TradeState.NOTPAY,
@@ -88,10 +80,11 @@ def _write(
     values = {} if isinstance(decision, Conflict) else _values(order, fact, decision)
     if values:
         seen = Order.objects.filter(pk=order.pk, trade_state=order.trade_state)
+        # No row: somebody else moved the order first. Read again, decide again.
         if not seen.update(**values):
             return False, None
     if notification is not None:
-        judge(notification, order, decision)
+        save_outcome(notification, order, decision)
     event = _new_event(order, decision, fact, notification)
     if not isinstance(decision, Conflict):
         _save_promotions(order, fact.payment)
@@ -101,10 +94,10 @@ def _write(
 
 
 def _values(order: Order, fact: TradeFact, decision: Decision) -> dict[str, Any]:
-    """Return the columns that change: the state on a move, and every blank the fact fills."""
+    # The first statement of a value stands: a later fact only fills what is empty.
     values = {
         name: value
-        for name, value in _told(fact).items()
+        for name, value in _columns(fact).items()
         if value not in ("", None, []) and getattr(order, name) in ("", None, [])
     }
     if isinstance(decision, Move):
@@ -117,15 +110,15 @@ def _values(order: Order, fact: TradeFact, decision: Decision) -> dict[str, Any]
     return {**values, "updated_at": clock.now()} if values else {}
 
 
-def _told(fact: TradeFact) -> dict[str, Any]:
-    told: dict[str, Any] = {
+def _columns(fact: TradeFact) -> dict[str, Any]:
+    columns: dict[str, Any] = {
         "transaction_id": fact.transaction_id,
         "success_time": fact.success_time,
         "bank_type": fact.bank_type,
     }
     paid = fact.payment
     if paid is not None:
-        told |= {
+        columns |= {
             "payer_openid": paid.openid,
             "payer_sp_openid": paid.sp_openid,
             "payer_sub_openid": paid.sub_openid,
@@ -139,7 +132,7 @@ def _told(fact: TradeFact) -> dict[str, Any]:
             "exchange_rate_type": paid.exchange_rate_type,
             "exchange_rate": paid.exchange_rate,
         }
-    return told
+    return columns
 
 
 def _new_event(
@@ -154,7 +147,7 @@ def _new_event(
         event.save(force_insert=True)
         return event
     if isinstance(decision, Conflict):
-        return conflict_event(order, decision, source=fact.source, notification=notification)
+        return save_conflict(order, decision, source=fact.source, notification=notification)
     return None
 
 
@@ -167,7 +160,7 @@ def _event(order: Order, move: Move, *, source: str) -> OrderEvent:
         to_state=move.state.value,
         source=source,
         created_at=now,
-        # A mere move is history: nobody is told, so nothing is left to tell.
+        # A mere move is history: no signal is sent for it, so nothing stays pending.
         dispatched_at=now if move.kind is EventKind.MOVED else None,
     )
 

@@ -1,8 +1,7 @@
-"""The door through which facts about refunds reach their rows.
+"""Transitions of refunds, and the only writer of ``refund_status``.
 
 As for orders, a move is a conditional UPDATE on the status that was seen. The refund, its
-event and the verdict on its notification commit together. A hint (protocol-v2 section 7.4)
-may make a refund known, and moves nothing.
+event and the outcome of its notification commit together.
 """
 
 from __future__ import annotations
@@ -26,32 +25,33 @@ from django_wxpay.protocol.states import (
 )
 from django_wxpay.services import clock
 from django_wxpay.services.transactions import after_commit
-from django_wxpay.services.transitions.events import dispatch_event
-from django_wxpay.services.transitions.outcomes import conflict_event, judge
+from django_wxpay.services.transitions.events import dispatch_event, save_conflict, save_outcome
 
 _ROUNDS: Final = 8
 
 
-def settle_refund(
+def apply_refund_fact(
     order: Order,
     refund: Refund | None,
     fact: RefundFact,
     *,
     notification: Notification,
-    is_hint: bool = False,
+    is_proven: bool,
 ) -> None:
-    """Bring ``fact`` to ``refund``, the row of its number, or None if there is none yet.
+    """Apply ``fact`` to ``refund``, the row of its number, or None if there is none yet.
 
-    Saves ``notification`` with its verdict in the same transaction; if another delivery of
-    it was quicker, that is an ``IntegrityError``.
+    Saves ``notification`` with its outcome in the same transaction; if another delivery of it
+    was saved first, that is an ``IntegrityError``. Raises ``OutcomeUnknown`` for a refund that
+    other writers keep moving.
     """
-    if is_hint:
+    if not is_proven:
+        # It may make a refund known, and moves nothing (protocol-v2 section 7.4).
         fact = replace(fact, refund_status=RefundStatus.PROCESSING, success_time=None)
     for _ in range(_ROUNDS):
         decision = decide_refund(_expectation(order, refund), fact)
         with transaction.atomic():
-            written, event = _write(order, refund, fact, decision, notification)
-        if written:
+            is_written, event = _write(order, refund, fact, decision, notification)
+        if is_written:
             if event is not None:
                 after_commit(partial(dispatch_event, event, order))
             return
@@ -81,9 +81,9 @@ def _write(
         refund = _insert(order, fact) if refund is None else _move(refund, fact)
         if refund is None:
             return False, None
-    judge(notification, order, decision)
+    save_outcome(notification, order, decision)
     if isinstance(decision, Conflict):
-        return True, conflict_event(order, decision, source=fact.source, notification=notification)
+        return True, save_conflict(order, decision, source=fact.source, notification=notification)
     if isinstance(decision, RefundMove) and decision.is_settled:
         return True, _event(order, refund, fact, notification)
     return True, None
@@ -97,24 +97,26 @@ def _insert(order: Order, fact: RefundFact) -> Refund:
         out_refund_no=fact.out_refund_no,
         created_at=now,
         refund_fee=fact.refund_fee,
-        **_told(fact, now),
+        refund_status=fact.refund_status,
+        **_columns(fact, now),
     )
 
 
 def _move(refund: Refund, fact: RefundFact) -> Refund | None:
-    values = _told(fact, clock.now())
+    values = _columns(fact, clock.now())
     seen = Refund.objects.filter(pk=refund.pk, refund_status=refund.refund_status)
-    if not seen.update(**values):
+    # No row: somebody else moved the refund first. Read again, decide again.
+    if not seen.update(refund_status=fact.refund_status, **values):
         return None
+    refund.refund_status = fact.refund_status
     for name, value in values.items():
         setattr(refund, name, value)
     return refund
 
 
-def _told(fact: RefundFact, now: Any) -> dict[str, Any]:
+def _columns(fact: RefundFact, now: Any) -> dict[str, Any]:
     return {
         "refund_id": fact.refund_id,
-        "refund_status": fact.refund_status.value,
         "user_received_account": fact.user_received_account[:64],
         "success_time": fact.success_time,
         "updated_at": now,

@@ -1,1 +1,1 @@
-"""Background jobs: the table of jobs, one run, and the loop around them."""
+"""Background jobs: the table, one run, and the loop."""

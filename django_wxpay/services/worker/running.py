@@ -1,17 +1,25 @@
-"""Doing a job once, whatever happens in it, and writing down what it came to.
+"""Runs of background jobs: once, until done, or again and again in a worker.
 
-Nothing that a job raises gets out, and no trouble of the database in writing it down: that
-is logged, and the next run writes again. Any number of processes may do the same job.
+Each run leaves a row. Nothing that a job raises gets out, nor does a database error in
+writing that row: it is logged, and the next run writes again. Any number of processes may run
+the same job.
+
+The worker is not a scheduler: it adds an interval and the signal to stop to the plain
+functions of ``jobs``, which Celery and cron can call as well. A scheduler library would add a
+dependency, a second way to stop and a second place that shows what failed.
 """
 
 from __future__ import annotations
 
 import logging
+import threading
+import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Final
+from types import TracebackType
+from typing import Any, Final, Self
 
 from django.db import connections
 from django.db.models import F
@@ -21,80 +29,146 @@ from django_wxpay.models import BackgroundJob
 from django_wxpay.protocol.errors import ConfigurationError
 from django_wxpay.protocol.redaction import MASK
 from django_wxpay.services import clock
+from django_wxpay.services.claims import backoff
 from django_wxpay.services.transactions import require_no_transaction
-from django_wxpay.services.worker.jobs import Job, Outcome, Stop, chosen_jobs
+from django_wxpay.services.worker.jobs import JOBS, Job, JobResult, Stop, chosen_jobs
 
 logger = logging.getLogger("django_wxpay.worker")
 
-_LONGEST_OUTCOME: Final = 256
-_LONGEST_ERROR: Final = 512
+_OUTCOME_WIDTH: Final = 256
+_ERROR_WIDTH: Final = 512
+
+# Containers are killed ten seconds after they are asked to stop; a report takes less than this.
+GRACE_S: Final = 8.0
+LONGEST_PAUSE_S: Final = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRun:
-    """What became of a job: what it came to, and what it raised ("" if nothing)."""
+    """One run of a job; ``error`` is the exception that it raised, "" if none."""
 
     name: str
-    outcome: Outcome = field(default_factory=Outcome)
+    result: JobResult = field(default_factory=JobResult)
     error: str = ""
 
     @property
-    def is_well(self) -> bool:
-        """Whether nothing was raised."""
+    def succeeded(self) -> bool:
         return not self.error
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.outcome}" if self.is_well else f"{self.name}: {self.error}"
+        return f"{self.name}: {self.error or self.result}"
 
 
 def run_jobs(*names: str, stop: Stop = lambda: False) -> list[JobRun]:
-    """Do each job of these names (none: every job) once, one after the other, until it is done.
+    """Run each job of these names (none: every job), one after the other, until it is done.
 
-    For cron, Celery and the like; safe beside workers and beside itself. What a job raises
-    is in its ``JobRun`` and in the admin. Raises ``ValueError`` for a name that is no job's
-    and ``InsideTransaction`` in an open transaction.
+    For cron, Celery and the like; safe beside workers and beside itself. An error of a job is
+    in its ``JobRun`` and in the admin, and is not raised. Raises ``ValueError`` for a name
+    that is not in the table, and ``InsideTransaction`` in an open transaction.
     """
     require_no_transaction("run_jobs")
     return [run_until_done(job, stop=stop) for job in chosen_jobs(names)]
 
 
 def run_until_done(job: Job, *, stop: Stop = lambda: False) -> JobRun:
-    """Run ``job`` until nothing waits for it any more, it fails, or it is to ``stop``."""
+    """Run ``job`` until it has no more to do, fails, or ``stop`` returns True."""
     run = run_job(job, stop=stop)
-    total = run.outcome
-    while run.outcome.is_more and not stop():
+    total = run.result
+    while run.result.has_more and not stop():
         run = run_job(job, stop=stop)
-        total = total.then(run.outcome)
-    return replace(run, outcome=total)
+        total += run.result
+    return replace(run, result=total)
 
 
 def run_job(job: Job, *, stop: Stop = lambda: False) -> JobRun:
-    """Run ``job`` once, and keep in its ``BackgroundJob`` when, how, and with what outcome."""
-    _guarded(_let_old_connections_go)
+    """Run ``job`` once, and write its times and its result to its ``BackgroundJob``."""
+    _guarded(_close_stale_connections)
     _guarded(partial(_write, job.name, started_at=clock.now()))
     try:
-        run = JobRun(name=job.name, outcome=job.does(stop))
+        run = JobRun(name=job.name, result=job.run(stop))
     except Exception as exc:  # noqa: BLE001 - the worker is an edge: what it catches is saved
-        run = JobRun(name=job.name, error=_said(exc))
+        run = JobRun(name=job.name, error=_error_text(exc))
         _log_failure(run, exc)
-        # What it raised may have been the end of its connection; this is written on a new one.
-        _guarded(_let_old_connections_go)
+        # The error may be a lost connection; the row is then written on a new one.
+        _guarded(_close_stale_connections)
     else:
-        logger.log(logging.INFO if any(run.outcome.counts.values()) else logging.DEBUG, "%s", run)
-    _guarded(partial(_write, job.name, **_result(run)))
-    _guarded(_let_old_connections_go)
+        logger.log(logging.INFO if any(run.result.counts.values()) else logging.DEBUG, "%s", run)
+    _guarded(partial(_write, job.name, **_outcome_columns(run)))
+    _guarded(_close_stale_connections)
     return run
 
 
-def _result(run: JobRun) -> dict[str, Any]:
+class Worker:
+    """A context manager that runs ``jobs`` until its end, and then waits up to ``grace_s``.
+
+    Each job has a thread of its own, so one that hangs or fails delays no other. One whose run
+    was full runs again at once. One that fails, or gets no response, pauses longer each time.
+
+    ``unfinished`` are the jobs still running after ``grace_s``; their threads end with the process.
+    """
+
+    def __init__(self, jobs: Sequence[Job] = JOBS, *, grace_s: float = GRACE_S) -> None:
+        self.unfinished: list[str] = []
+        self._grace_s = grace_s
+        self._stop = threading.Event()
+        self._threads = {job.name: self._thread(job) for job in jobs}
+
+    def __enter__(self) -> Self:
+        for thread in self._threads.values():
+            thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        raised: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop.set()
+        deadline = time.monotonic() + self._grace_s
+        for thread in self._threads.values():
+            thread.join(max(0.0, deadline - time.monotonic()))
+        self.unfinished = [name for name, each in self._threads.items() if each.is_alive()]
+        if self.unfinished:
+            logger.warning("jobs that did not end in time: %s", ", ".join(self.unfinished))
+
+    @property
+    def crashed(self) -> list[str]:
+        """The jobs whose thread ended although the worker has not been stopped."""
+        return [name for name, thread in self._threads.items() if not thread.is_alive()]
+
+    def _thread(self, job: Job) -> threading.Thread:
+        name = f"wxpay-{job.name}"
+        return threading.Thread(target=self._repeat, args=(job,), name=name, daemon=True)
+
+    def _repeat(self, job: Job) -> None:
+        failures = 0
+        try:
+            while not self._stop.is_set():
+                run = run_job(job, stop=self._stop.is_set)
+                has_failed = not run.succeeded or run.result.no_response
+                failures = failures + 1 if has_failed else 0
+                if not run.result.has_more:
+                    self._stop.wait(pause_s(job, failures))
+        finally:
+            # A thread has connections of its own, and no request cycle that would close them.
+            connections.close_all()
+
+
+def pause_s(job: Job, failures: int) -> float:
+    """Return the seconds until the next run, after ``failures`` runs in a row."""
+    return max(job.every_s, backoff(failures, job.every_s, LONGEST_PAUSE_S))
+
+
+def _outcome_columns(run: JobRun) -> dict[str, Any]:
     now = clock.now()
-    if not run.is_well:
+    if not run.succeeded:
         failures = F("failures_in_a_row") + 1
         return {"finished_at": now, "failures_in_a_row": failures, "error": run.error}
     return {
         "finished_at": now,
         "succeeded_at": now,
-        "outcome": str(run.outcome)[:_LONGEST_OUTCOME],
+        "outcome": str(run.result)[:_OUTCOME_WIDTH],
         "failures_in_a_row": 0,
         "error": "",
     }
@@ -103,12 +177,13 @@ def _result(run: JobRun) -> dict[str, Any]:
 def _write(name: str, **values: Any) -> None:
     row = BackgroundJob.objects.filter(name=name)
     if not row.update(**values):
+        # Two workers may begin a new job at the same moment.
         BackgroundJob.objects.bulk_create([BackgroundJob(name=name)], ignore_conflicts=True)
         row.update(**values)
 
 
-def _let_old_connections_go() -> None:
-    """Do what Django does around a request, but leave a transaction of the caller's alone."""
+def _close_stale_connections() -> None:
+    # Django does this around a request. Inside the caller's transaction it would undo it.
     for connection in connections.all(initialized_only=True):
         if not connection.in_atomic_block:
             connection.close_if_unusable_or_obsolete()
@@ -118,22 +193,22 @@ def _guarded(action: Callable[[], None]) -> None:
     try:
         action()
     except Exception:
-        logger.exception("how a job is doing was not written down")
+        logger.exception("the state of a background job was not saved")
 
 
 def _log_failure(run: JobRun, exc: Exception) -> None:
-    """Log it with its trace, unless a key of ours is in there."""
+    # An exception's cause may quote a request, so a trace with a key in it is not logged.
     trace = "".join(traceback.format_exception(exc))
     is_clean = not any(key in trace for key in _keys())
     logger.error("job %s", run, exc_info=exc if is_clean else None)
 
 
-def _said(exc: Exception) -> str:
-    """Return what an exception says, without keys and without what no column takes."""
-    said = f"{type(exc).__name__}: {exc}".replace("\0", "")
+def _error_text(exc: Exception) -> str:
+    # PostgreSQL takes no NUL in a text.
+    text = f"{type(exc).__name__}: {exc}".replace("\0", "")
     for key in _keys():
-        said = said.replace(key, MASK)
-    return said[:_LONGEST_ERROR]
+        text = text.replace(key, MASK)
+    return text[:_ERROR_WIDTH]
 
 
 def _keys() -> list[str]:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from django_wxpay.protocol.errors import MalformedMessage, MessageTooLarge, NotAuthentic
-from django_wxpay.protocol.facts import RefundStatus
+from django_wxpay.protocol.facts import RefundFact, RefundStatus
 from django_wxpay.protocol.merchants import Merchant
 from django_wxpay.protocol.v2 import encode_xml, encrypt_req_info
 from django_wxpay.protocol.v2.notices import read_refund
@@ -48,7 +48,10 @@ def notice(*, key: str = KEY, outer: dict[str, str] | None = None, **changes: An
 
 
 def test_a_notice_that_our_key_opens_is_read_whole() -> None:
-    fact = read_refund(notice(), merchant=MERCHANT).fact
+    read = read_refund(notice(), merchant=MERCHANT)
+    assert not read.is_proven
+    fact = read.fact
+    assert isinstance(fact, RefundFact)
 
     assert (fact.source, fact.mch_id) == ("v2.refund-notice", MERCHANT.mch_id)
     assert (fact.out_trade_no, fact.out_refund_no) == ("T20260101000001", "R20260101000001")
@@ -69,6 +72,7 @@ def test_a_notice_that_our_key_opens_is_read_whole() -> None:
 )
 def test_every_status_is_known_by_its_v2_word(word: str, status: RefundStatus) -> None:
     fact = read_refund(notice(refund_status=word, success_time=""), merchant=MERCHANT).fact
+    assert isinstance(fact, RefundFact)
 
     assert (fact.refund_status, fact.success_time) == (status, None)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import datetime
 
 import pytest
 from hypothesis import given
@@ -15,16 +14,13 @@ from django_wxpay.protocol.errors import (
     MalformedMessage,
     MessageTooLarge,
 )
-from django_wxpay.protocol.facts import RefundStatus, TradeState
-from django_wxpay.protocol.times import BEIJING
+from django_wxpay.protocol.facts import RefundFact, RefundStatus, TradeFact, TradeState
+from django_wxpay.protocol.merchants import Api
+from django_wxpay.protocol.notices import Notice
+from django_wxpay.protocol.v3.documents import LARGEST_BODY
 from django_wxpay.protocol.v3.encryption import TagMismatch
-from django_wxpay.protocol.v3.notices import (
-    LARGEST_BODY,
-    SUCCESS_REPLY,
-    V3Notice,
-    failure_reply,
-    read_notice,
-)
+from django_wxpay.protocol.v3.notices import SUCCESS_REPLY, failure_reply, read_notice
+from tests.protocol.samples import MERCHANT
 from tests.protocol.v3 import keys
 from tests.protocol.v3.samples import OPENID, envelope, sealed, text, without
 from tests.protocol.v3.test_refunds import NOTICE as REFUND
@@ -33,8 +29,8 @@ from tests.protocol.v3.test_trades import COMMON, DOMESTIC, INSTITUTIONAL
 PAID = "TRANSACTION.SUCCESS"
 
 
-def read(body: bytes) -> V3Notice:
-    return read_notice(body, api_v3_key=keys.API_V3_KEY)
+def read(body: bytes, *, alias: str = "default", api_v3_key: str = keys.API_V3_KEY) -> Notice:
+    return read_notice(body, merchant=replace(MERCHANT, alias=alias, api_v3_key=api_v3_key))
 
 
 @pytest.mark.parametrize("resource", [COMMON, INSTITUTIONAL, DOMESTIC])
@@ -43,13 +39,17 @@ def test_a_payment_becomes_a_fact(resource):
 
     assert (notice.fact.source, notice.fact.trade_state) == ("v3.notice", TradeState.SUCCESS)
     assert notice.fact.out_trade_no == resource["out_trade_no"]
-    assert notice.refund is None
-    assert notice.resource == resource
-    assert notice.create_time == datetime(2024, 5, 1, 17, tzinfo=BEIJING)
+    assert isinstance(notice.fact, TradeFact)
+    assert (notice.api, notice.is_proven) == (Api.V3, True)
+    assert (notice.event_type, notice.event_id) == (PAID, ENVELOPE["id"])
+    assert (notice.out_trade_no, notice.transaction_id) == (
+        resource["out_trade_no"],
+        notice.fact.transaction_id,
+    )
 
 
 @pytest.mark.parametrize(
-    ("event_type", "said", "status"),
+    ("event_type", "word", "status"),
     [
         ("REFUND.SUCCESS", "SUCCESS", RefundStatus.SUCCESS),
         ("REFUND.ABNORMAL", "ABNORMAL", RefundStatus.ABNORMAL),
@@ -57,32 +57,44 @@ def test_a_payment_becomes_a_fact(resource):
         ("REFUND.CLOSED", "REFUNDCLOSE", RefundStatus.CLOSED),
     ],
 )
-def test_a_refund_becomes_a_fact(event_type, said, status):
-    notice = read(envelope(event_type, REFUND | {"refund_status": said}))
+def test_a_refund_becomes_a_fact(event_type, word, status):
+    notice = read(envelope(event_type, REFUND | {"refund_status": word}))
 
-    assert (notice.refund.source, notice.refund.refund_status) == ("v3.notice", status)
-    assert notice.fact is None
+    assert isinstance(notice.fact, RefundFact)
+    assert (notice.fact.source, notice.fact.refund_status) == ("v3.notice", status)
+    assert notice.is_proven
 
 
 @pytest.mark.parametrize("event_type", ["COUPON.USE", "TRANSACTION.PAY_BACK", "REFUNDS", "x"])
 def test_another_products_event_is_neither_and_is_no_error(event_type):
     notice = read(envelope(event_type, {"anything": 1}))
 
-    assert (notice.event_type, notice.fact, notice.refund) == (event_type, None, None)
-    assert notice.resource == {"anything": 1}
+    assert (notice.event_type, notice.fact) == (event_type, None)
+    assert (notice.out_trade_no, notice.transaction_id) == ("", "")
 
 
 def test_personal_data_stays_out_of_the_repr():
     assert OPENID not in repr(replace(read(envelope(PAID, COMMON)), fact=None))
 
 
-def test_the_same_news_has_the_same_fingerprint_however_it_is_wrapped():
+def test_the_same_notice_has_the_same_fingerprint_however_it_is_wrapped():
     first = read(envelope(PAID, COMMON))
     again = read(envelope(PAID, COMMON | {"attach": "other"}, id="another-envelope"))
 
-    assert first.id != again.id
+    assert first.event_id != again.event_id
     assert first.fingerprint == again.fingerprint
     assert len(first.fingerprint) == 64
+
+
+def test_the_same_statement_to_another_alias_has_another_fingerprint():
+    body = envelope(PAID, COMMON)
+
+    assert read(body).fingerprint != read(body, alias="other").fingerprint
+
+
+def test_a_refund_that_names_no_order_is_malformed():
+    with pytest.raises(MalformedMessage):
+        read(envelope("REFUND.SUCCESS", REFUND | {"out_trade_no": ""}))
 
 
 @pytest.mark.parametrize(
@@ -97,23 +109,23 @@ def test_the_same_news_has_the_same_fingerprint_however_it_is_wrapped():
         ("OTHER", COMMON),
     ],
 )
-def test_other_news_has_another_fingerprint(event_type, resource):
+def test_another_notice_has_another_fingerprint(event_type, resource):
     others = [envelope(PAID, COMMON), envelope("REFUND.SUCCESS", REFUND | {"sp_mchid": "1"})]
 
     here = read(envelope(event_type, resource)).fingerprint
     assert here not in {read(body).fingerprint for body in others}
 
 
-def test_every_word_for_closed_is_the_same_news():
-    said = [
-        read(envelope("REFUND.CLOSED", REFUND | {"refund_status": word})).fingerprint
-        for word in ("CLOSED", "CLOSE", "REFUNDCLOSE")
+def test_every_word_for_closed_is_the_same_notice():
+    word = [
+        read(envelope("REFUND.CLOSED", REFUND | {"refund_status": closed})).fingerprint
+        for closed in ("CLOSED", "CLOSE", "REFUNDCLOSE")
     ]
 
-    assert len(set(said)) == 1
+    assert len(set(word)) == 1
 
 
-def test_news_without_a_number_of_its_own_is_known_by_its_envelope():
+def test_a_notice_without_a_number_of_its_own_is_known_by_its_envelope():
     unpaid = {"mchid": "1", "out_trade_no": "ORDER1", "trade_state": "CLOSED"}
     one, two = envelope("OTHER", {}), envelope("OTHER", {}, id="two")
 
@@ -125,7 +137,7 @@ def test_news_without_a_number_of_its_own_is_known_by_its_envelope():
 def test_nothing_hangs_on_the_envelopes_time(create_time):
     notice = read(envelope(PAID, COMMON, create_time=create_time))
 
-    assert (notice.create_time, notice.fact.total_fee) == (None, 888)
+    assert notice.fact.total_fee == 888
 
 
 def test_what_may_be_missing_may_be_missing():
@@ -183,11 +195,11 @@ def test_one_octet_more_than_a_mebibyte_is_too_large():
         read(whole + b" ")
 
 
-def test_a_key_that_does_not_open_it_is_told_apart_from_a_stranger():
+def test_a_key_that_does_not_open_it_is_no_forgery():
     with pytest.raises(TagMismatch):
-        read_notice(envelope(PAID, COMMON), api_v3_key=keys.API_V3_KEY[::-1])
+        read(envelope(PAID, COMMON), api_v3_key=keys.API_V3_KEY[::-1])
     with pytest.raises(ConfigurationError):
-        read_notice(envelope(PAID, COMMON), api_v3_key="")
+        read(envelope(PAID, COMMON), api_v3_key="")
 
 
 def test_success_is_said_in_exactly_these_octets():

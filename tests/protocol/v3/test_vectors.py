@@ -15,6 +15,7 @@ import pytest
 from django_wxpay.protocol import v3
 from django_wxpay.protocol.errors import NotAuthentic
 from django_wxpay.protocol.facts import GoodsLine, RefundStatus, TradeState
+from django_wxpay.protocol.notices import Notice
 from django_wxpay.protocol.times import BEIJING
 from django_wxpay.protocol.v3.authorization import (
     Authorization,
@@ -37,6 +38,7 @@ from django_wxpay.protocol.v3.signing import (
     signed_headers,
     verify_message,
 )
+from tests.protocol.samples import MERCHANT
 from tests.protocol.v3 import keys
 from tests.protocol.v3.samples import INSTITUTION, MAINLAND, OVERSEAS, REF, TERMS, payable
 from tests.protocol.v3.vectors import (
@@ -310,13 +312,17 @@ def test_the_certificate_list_holds_the_platform_certificate():
     assert is_signed_by(read, body("CERT-1"), public_key=certificate.public_key)
 
 
+def notice(name: str, *, api_v3_key: str = keys.API_V3_KEY) -> Notice:
+    return read_notice(body(name), merchant=replace(MERCHANT, api_v3_key=api_v3_key))
+
+
 @pytest.mark.parametrize("name", NOTICES)
 def test_every_notice_opens_to_the_sheets_plaintext(name):
     plaintext = VECTORS[name]["plaintext"].encode()
 
     assert unseal(resource(name), keys.API_V3_KEY) == plaintext
     assert v3.decrypt_resource(resource(name), keys.API_V3_KEY) == json.loads(plaintext)
-    assert read_notice(body(name), api_v3_key=keys.API_V3_KEY).resource == json.loads(plaintext)
+    assert notice(name).out_trade_no == json.loads(plaintext)["out_trade_no"]
 
 
 @pytest.mark.parametrize("name", NOTICES)
@@ -334,44 +340,42 @@ def test_wechat_pays_side_seals_like_the_sheet(name):
 
 
 def test_the_payment_notices_become_facts():
-    domestic = read_notice(body("NTF-1"), api_v3_key=keys.API_V3_KEY)
-    overseas = read_notice(body("NTF-2"), api_v3_key=keys.API_V3_KEY)
-    bare = read_notice(body("NTF-5"), api_v3_key=keys.API_V3_KEY)
+    domestic = notice("NTF-1")
+    overseas = notice("NTF-2")
+    bare = notice("NTF-5")
 
-    assert domestic.id == "0d7c4a52-5a3e-5b6f-9d0e-1f2a3b4c5d6e"
-    assert domestic.create_time == datetime(2024, 5, 1, 17, tzinfo=BEIJING)
+    assert domestic.event_id == "0d7c4a52-5a3e-5b6f-9d0e-1f2a3b4c5d6e"
     assert (domestic.fact.transaction_id, domestic.fact.total_fee, domestic.fact.fee_type) == (
         "4200002177202405011234567890",
         100,
         "CNY",
     )
     assert domestic.fact.payment.payer_total == 90
-    assert domestic.refund is None
+    assert domestic.event_type == "TRANSACTION.SUCCESS"
     # The global member is "id", and there is no transaction_id to be found.
-    assert "transaction_id" not in overseas.resource
+    assert "transaction_id" not in json.loads(VECTORS["NTF-2"]["plaintext"])
     assert overseas.fact.transaction_id == "4200752501201407033233368018"
     assert (bare.fact.out_trade_no, bare.fact.total_fee) == ("DOM20240501B", 1)
 
 
 def test_the_refund_notices_become_facts():
-    domestic = read_notice(body("NTF-3"), api_v3_key=keys.API_V3_KEY)
-    overseas = read_notice(body("NTF-4"), api_v3_key=keys.API_V3_KEY)
+    domestic = notice("NTF-3")
+    overseas = notice("NTF-4")
 
-    assert domestic.fact is None
-    assert domestic.refund.source == "v3.notice"
-    assert (domestic.refund.refund_id, domestic.refund.out_refund_no) == (
+    assert domestic.fact.source == "v3.notice"
+    assert (domestic.fact.refund_id, domestic.fact.out_refund_no) == (
         "50300708412024050112345678901",
         "RF20240501A",
     )
-    assert (domestic.refund.refund_fee, domestic.refund.total_fee, domestic.refund.fee_type) == (
+    assert (domestic.fact.refund_fee, domestic.fact.total_fee, domestic.fact.fee_type) == (
         50,
         100,
         "CNY",
     )
-    assert domestic.refund.user_received_account == "支付用户零钱"
-    assert (overseas.refund.refund_fee, overseas.refund.fee_type) == (444, "HKD")
-    assert overseas.refund.transaction_id == "4200752501201407033233368018"
-    assert overseas.refund.user_received_account == "User balance"
+    assert domestic.fact.user_received_account == "支付用户零钱"
+    assert (overseas.fact.refund_fee, overseas.fact.fee_type) == (444, "HKD")
+    assert overseas.fact.transaction_id == "4200752501201407033233368018"
+    assert overseas.fact.user_received_account == "User balance"
 
 
 def test_a_notice_whose_associated_data_is_gone_does_not_open():
@@ -381,7 +385,7 @@ def test_a_notice_whose_associated_data_is_gone_does_not_open():
 
 def test_a_key_with_one_letter_changed_does_not_open_it_and_is_our_own_trouble():
     with pytest.raises(NotAuthentic) as caught:
-        read_notice(body("NTF-1"), api_v3_key="A" + keys.API_V3_KEY[1:])
+        notice("NTF-1", api_v3_key="A" + keys.API_V3_KEY[1:])
 
     assert type(caught.value) is TagMismatch
 

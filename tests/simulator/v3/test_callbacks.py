@@ -71,7 +71,9 @@ def test_a_global_payment_is_notified_in_english_with_its_id(
 def test_our_own_reader_understands_it(app: Simulator, anyone: Caller, receiver: Receiver) -> None:
     anyone.place("jsapi")
     paid = app.pay(anyone.mch_id, NUMBER)
-    notice = read_notice(receiver.bodies[0], api_v3_key=TEST_API_V3_KEY)
+    notice = read_notice(
+        receiver.bodies[0], merchant=replace(DEMO_MERCHANTS[0], api_v3_key=TEST_API_V3_KEY)
+    )
     assert notice.fact is not None
     assert (notice.fact.out_trade_no, notice.fact.mch_id) == (NUMBER, anyone.mch_id)
     assert notice.fact.transaction_id == paid["transaction_id"]

@@ -5,13 +5,14 @@ Sources: protocol-v3 section 6.3 and protocol-v2 section 7.4.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from django_wxpay.protocol import v2
 from django_wxpay.protocol.errors import MalformedMessage
-from django_wxpay.protocol.facts import RefundStatus
+from django_wxpay.protocol.facts import RefundFact, RefundStatus
 from django_wxpay.protocol.v2.notices import read_refund
 from django_wxpay.protocol.v3.notices import read_notice
 from django_wxpay.simulator import (
@@ -135,9 +136,11 @@ def test_a_refund_ends_in_one_of_three_ways(
         assert receiver.envelopes[0]["event_type"] == f"REFUND.{status}"
         assert receiver.resources[0]["refund_status"] == word
         assert ("success_time" in receiver.resources[0]) is (status == "SUCCESS")
-        notice = read_notice(receiver.bodies[0], api_v3_key=TEST_API_V3_KEY)
-        assert notice.refund is not None
-        assert (notice.refund.refund_status, notice.refund.refund_fee) == (fact, 100)
+        notice = read_notice(
+            receiver.bodies[0], merchant=replace(DEMO_MERCHANTS[0], api_v3_key=TEST_API_V3_KEY)
+        )
+        assert isinstance(notice.fact, RefundFact)
+        assert (notice.fact.refund_status, notice.fact.refund_fee) == (fact, 100)
 
 
 @pytest.mark.parametrize(
@@ -163,6 +166,7 @@ def test_a_refund_of_a_v2_order_is_notified_in_v2(
     assert inner.get("success_time") == ("2026-01-01 12:00:00" if word == "SUCCESS" else None)
     [demo] = [one for one in DEMO_MERCHANTS if one.mch_id == OLD]
     notice = read_refund(receiver.bodies[-1], merchant=demo)
+    assert isinstance(notice.fact, RefundFact)
     assert (notice.fact.refund_status, notice.fact.refund_id) == (fact, message["refund_id"])
     assert old.state() == "REFUND"
 

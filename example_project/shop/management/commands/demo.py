@@ -25,7 +25,7 @@ from django.test.utils import override_settings
 
 from django_wxpay import conf
 from django_wxpay.exceptions import WXPayError
-from django_wxpay.services.worker.loop import Worker
+from django_wxpay.services.worker.running import Worker
 from django_wxpay.simulator import create_app, running
 from example_project.accounts import ACCOUNTS
 from example_project.shop.rehearsal import DidNotHappen, rehearse

@@ -28,20 +28,20 @@ def fact(order: Order, state: TradeState, **more: Any) -> TradeFact:
 
 def test_a_fact_that_lost_a_race_is_decided_again_on_what_is_there(order: Order) -> None:
     stale = Order.objects.get()
-    orders.settle(order, fact(order, TradeState.SUCCESS, transaction_id="42"))
-    settled = orders.settle(stale, fact(order, TradeState.NOTPAY))
+    orders.apply_trade_fact(order, fact(order, TradeState.SUCCESS, transaction_id="42"))
+    decision = orders.apply_trade_fact(stale, fact(order, TradeState.NOTPAY))
 
-    assert settled.decision == Same()
+    assert decision == Same()
     assert stale.trade_state == "SUCCESS"
     assert OrderEvent.objects.count() == 1
 
 
 def test_a_lost_race_that_still_may_move_moves_from_the_state_that_is_there(order: Order) -> None:
     stale = Order.objects.get()
-    orders.settle(order, fact(order, TradeState.NOTPAY))
-    settled = orders.settle(stale, fact(order, TradeState.SUCCESS))
+    orders.apply_trade_fact(order, fact(order, TradeState.NOTPAY))
+    decision = orders.apply_trade_fact(stale, fact(order, TradeState.SUCCESS))
 
-    assert isinstance(settled.decision, Move)
+    assert isinstance(decision, Move)
     assert [(event.from_state, event.to_state) for event in OrderEvent.objects.order_by("id")] == [
         ("CREATED", "NOTPAY"),
         ("NOTPAY", "SUCCESS"),
@@ -54,15 +54,15 @@ def test_an_order_that_never_holds_still_is_left_for_later(
 ) -> None:
     monkeypatch.setattr(orders, "_write", lambda *args: (False, None))
     with pytest.raises(OutcomeUnknown, match="keeps moving"):
-        orders.settle(order, fact(order, TradeState.SUCCESS))
+        orders.apply_trade_fact(order, fact(order, TradeState.SUCCESS))
 
     order.refresh_from_db()
     assert order.trade_state == "CREATED"
 
 
 def test_words_of_another_state_are_not_taken_over(order: Order) -> None:
-    orders.settle(order, fact(order, TradeState.SUCCESS, trade_state_desc="paid"))
-    orders.settle(order, fact(order, TradeState.NOTPAY, trade_state_desc="not paid"))
+    orders.apply_trade_fact(order, fact(order, TradeState.SUCCESS, trade_state_desc="paid"))
+    orders.apply_trade_fact(order, fact(order, TradeState.NOTPAY, trade_state_desc="not paid"))
 
     order.refresh_from_db()
     assert order.trade_state_desc == "paid"

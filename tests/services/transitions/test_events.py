@@ -105,17 +105,17 @@ def test_an_event_somebody_else_told_is_not_told_again(
     order: Order,
     connected: Callable[[Any], None],
 ) -> None:
-    heard: list[int] = []
+    received: list[int] = []
 
     def receiver(sender: Any, event: OrderEvent, **kwargs: Any) -> None:
-        heard.append(event.pk)
+        received.append(event.pk)
 
     connected(receiver)
     pay(order)
     stale = OrderEvent.objects.get()
 
     assert events.dispatch_event(stale, order) is False
-    assert heard == [stale.pk]
+    assert received == [stale.pk]
 
 
 def test_history_that_nobody_is_told_of_is_never_pending(order: Order) -> None:
@@ -127,10 +127,10 @@ def test_history_that_nobody_is_told_of_is_never_pending(order: Order) -> None:
 def test_leftovers_are_told_oldest_first_and_no_more_than_asked(
     connected: Callable[[Any], None],
 ) -> None:
-    heard: list[str] = []
+    received: list[str] = []
 
     def receiver(sender: Any, order: Order, **kwargs: Any) -> None:
-        heard.append(order.out_trade_no)
+        received.append(order.out_trade_no)
 
     numbers = []
     for number in range(3):
@@ -141,7 +141,7 @@ def test_leftovers_are_told_oldest_first_and_no_more_than_asked(
     connected(receiver)
 
     assert services.dispatch_events(limit=2) == 2
-    assert heard == numbers[:2]
+    assert received == numbers[:2]
     assert services.dispatch_events() == 1
 
 
@@ -156,36 +156,36 @@ def left_over(count: int) -> list[str]:
 def test_stopped_it_finishes_the_event_in_hand_and_leaves_the_others_due(
     connected: Callable[[Any], None],
 ) -> None:
-    heard: list[str] = []
+    received: list[str] = []
     numbers = left_over(3)
 
     def receiver(sender: Any, order: Order, **kwargs: Any) -> None:
-        heard.append(order.out_trade_no)
+        received.append(order.out_trade_no)
 
     connected(receiver)
-    assert services.dispatch_events(stop=lambda: bool(heard)) == 1
-    assert heard == numbers[:1]
+    assert services.dispatch_events(stop=lambda: bool(received)) == 1
+    assert received == numbers[:1]
     assert services.dispatch_events() == 2, "nobody has to wait for a lease"
-    assert heard == numbers
+    assert received == numbers
 
 
 def test_what_another_worker_has_in_hand_is_left_to_it_until_its_lease_is_over(
     connected: Callable[[Any], None],
 ) -> None:
-    heard: list[str] = []
+    received: list[str] = []
     numbers = left_over(2)
 
     def receiver(sender: Any, order: Order, **kwargs: Any) -> None:
-        heard.append(order.out_trade_no)
+        received.append(order.out_trade_no)
 
     connected(receiver)
     assert events._lease(OrderEvent.objects.get(order__out_trade_no=numbers[0]))
-    batch = events.tell_left_over(limit=10)
-    assert (batch.found, batch.done, heard) == (1, 1, numbers[1:])
+    batch = events.dispatch_pending(limit=10)
+    assert (batch.found, batch.done, received) == (1, 1, numbers[1:])
 
     OrderEvent.objects.update(next_dispatch_at=datetime.now(UTC))
     assert services.dispatch_events() == 1
-    assert heard == [*numbers[1:], numbers[0]]
+    assert received == [*numbers[1:], numbers[0]]
 
 
 def test_an_event_that_another_worker_takes_at_the_same_moment_is_not_told(
@@ -201,7 +201,7 @@ def test_an_event_that_another_worker_takes_at_the_same_moment_is_not_told(
         return lease(event)
 
     monkeypatch.setattr(events, "_lease", too_late)
-    batch = events.tell_left_over(limit=10)
+    batch = events.dispatch_pending(limit=10)
     assert (batch.found, batch.done) == (1, 0)
     assert OrderEvent.objects.get().dispatch_attempts == 0
 
@@ -209,17 +209,17 @@ def test_an_event_that_another_worker_takes_at_the_same_moment_is_not_told(
 def test_a_receiver_that_raises_does_not_keep_the_next_event_waiting(
     connected: Callable[[Any], None],
 ) -> None:
-    heard: list[str] = []
+    received: list[str] = []
     numbers = left_over(3)
 
     def receiver(sender: Any, order: Order, **kwargs: Any) -> None:
-        heard.append(order.out_trade_no)
+        received.append(order.out_trade_no)
         if order.out_trade_no == numbers[0]:
             raise DatabaseError("the shop's own table is gone")
 
     connected(receiver)
-    batch = events.tell_left_over(limit=10)
-    assert (batch.found, batch.done, heard) == (3, 2, numbers)
+    batch = events.dispatch_pending(limit=10)
+    assert (batch.found, batch.done, received) == (3, 2, numbers)
     assert services.dispatch_events() == 0
     failed = OrderEvent.objects.get(dispatched_at__isnull=True)
     assert failed.dispatch_error == "DatabaseError: the shop's own table is gone"
@@ -230,16 +230,16 @@ def test_inside_the_callers_transaction_the_shop_is_told_after_its_commit(
     order: Order,
     connected: Callable[[Any], None],
 ) -> None:
-    heard: list[str] = []
+    received: list[str] = []
 
     def receiver(sender: Any, order: Order, **kwargs: Any) -> None:
-        heard.append(order.trade_state)
+        received.append(order.trade_state)
 
     connected(receiver)
     with transaction.atomic():
         pay(order)
-        assert heard == []
-    assert heard == ["SUCCESS"]
+        assert received == []
+    assert received == ["SUCCESS"]
 
 
 def test_an_event_that_cannot_even_be_postponed_stays_pending(

@@ -1,4 +1,4 @@
-"""Notifications that failed: judged again after growing pauses, and never for ever."""
+"""Notifications that failed are retried after growing pauses, and not for ever."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def now(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture
-def judged(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """The order numbers of the notifications that were judged again."""
+def retried(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """The order numbers of the notifications that were retried."""
     seen: list[str] = []
-    judge = retrying.replay_notification
+    replay = retrying.replay_notification
 
     def look(notification: Notification) -> Any:
         seen.append(notification.out_trade_no)
-        return judge(notification)
+        return replay(notification)
 
     monkeypatch.setattr(retrying, "replay_notification", look)
     return seen
@@ -66,7 +66,7 @@ def restored(number: str = "TEST000001") -> Order:
     return OrderFactory(created=True, total_fee=100, out_trade_no=number)
 
 
-def test_what_failed_is_settled_once_its_cause_is_gone(now: Clock, judged: list[str]) -> None:
+def test_what_failed_is_settled_once_its_cause_is_gone(now: Clock, retried: list[str]) -> None:
     unsettled()
     order = restored()
     assert services.retry_notifications() == 1
@@ -78,13 +78,13 @@ def test_what_failed_is_settled_once_its_cause_is_gone(now: Clock, judged: list[
     assert (row.next_retry_at, row.order) == (None, order)
     now.time += timedelta(days=1)
     assert services.retry_notifications() == 0
-    assert judged == ["TEST000001"]
+    assert retried == ["TEST000001"]
 
 
 @pytest.mark.parametrize("who", ["worker", "wechat pay"])
 def test_what_is_settled_has_no_next_try_whoever_settled_it(
     now: Clock,
-    judged: list[str],
+    retried: list[str],
     who: str,
 ) -> None:
     unsettled()
@@ -100,29 +100,29 @@ def test_what_is_settled_has_no_next_try_whoever_settled_it(
 
     row = Notification.objects.get()
     assert (row.outcome, row.next_retry_at) == ("APPLIED", None)
-    assert len(judged) == row.retries == (2 if who == "worker" else 1)
+    assert len(retried) == row.retries == (2 if who == "worker" else 1)
 
 
-def test_pauses_double_up_to_six_hours(now: Clock, judged: list[str]) -> None:
+def test_pauses_double_up_to_six_hours(now: Clock, retried: list[str]) -> None:
     unsettled()
     pauses = []
     for tries in range(1, 13):
-        assert retrying.judge_failed(limit=10) == Batch(found=1, done=0)
+        assert retrying.retry_failed(limit=10) == Batch(found=1, done=0)
         row = Notification.objects.get()
         assert (row.outcome, row.retries, row.attempts) == ("FAILED", tries, 1)
         assert row.next_retry_at is not None
         pauses.append((row.next_retry_at - now.time) // MINUTE)
         now.time = row.next_retry_at - timedelta(seconds=1)
-        assert retrying.judge_failed(limit=10) == Batch(found=0, done=0), "not before it is due"
+        assert retrying.retry_failed(limit=10) == Batch(found=0, done=0), "not before it is due"
         now.time = row.next_retry_at
 
     assert pauses == [2, 4, 8, 16, 32, 64, 128, 256, 360, 360, 360, 360]
-    assert len(judged) == 12
+    assert len(retried) == 12
 
 
 def test_after_thirty_days_it_is_given_up_and_a_person_may_still_replay_it(
     now: Clock,
-    judged: list[str],
+    retried: list[str],
 ) -> None:
     row = unsettled()
     now.time += timedelta(days=30) - MINUTE
@@ -136,7 +136,7 @@ def test_after_thirty_days_it_is_given_up_and_a_person_may_still_replay_it(
     assert (row.outcome, row.retries, row.next_retry_at) == ("FAILED", 2, None)
     now.time += timedelta(days=30)
     assert services.retry_notifications() == 0
-    assert len(judged) == 2
+    assert len(retried) == 2
 
     restored()
     assert services.replay_notification(row).accepted
@@ -145,7 +145,7 @@ def test_after_thirty_days_it_is_given_up_and_a_person_may_still_replay_it(
 
 def test_one_that_is_old_when_a_worker_first_sees_it_is_tried_once(
     now: Clock,
-    judged: list[str],
+    retried: list[str],
 ) -> None:
     unsettled()
     restored()
@@ -156,7 +156,7 @@ def test_one_that_is_old_when_a_worker_first_sees_it_is_tried_once(
 
 def test_those_due_longest_come_first_and_no_more_than_asked(
     now: Clock,
-    judged: list[str],
+    retried: list[str],
 ) -> None:
     for number, minutes in (("TEST000001", 1), ("TEST000002", 3), ("TEST000003", 2)):
         row = unsettled(number)
@@ -167,83 +167,83 @@ def test_those_due_longest_come_first_and_no_more_than_asked(
     later.next_retry_at = NOW + MINUTE
     later.save()
 
-    assert retrying.judge_failed(limit=3) == Batch(found=3, done=0)
-    assert judged == ["TEST000004", "TEST000002", "TEST000003"]
-    assert retrying.judge_failed(limit=3) == Batch(found=1, done=0)
+    assert retrying.retry_failed(limit=3) == Batch(found=3, done=0)
+    assert retried == ["TEST000004", "TEST000002", "TEST000003"]
+    assert retrying.retry_failed(limit=3) == Batch(found=1, done=0)
 
 
-def test_stopped_it_ends_between_two(now: Clock, judged: list[str]) -> None:
+def test_stopped_it_ends_between_two(now: Clock, retried: list[str]) -> None:
     for number in range(3):
         unsettled(f"TEST00000{number}")
-    assert services.retry_notifications(stop=lambda: bool(judged)) == 0
-    assert judged == ["TEST000000"]
+    assert services.retry_notifications(stop=lambda: bool(retried)) == 0
+    assert retried == ["TEST000000"]
     assert Notification.objects.filter(retries=0).count() == 2
 
 
-def test_what_is_decided_is_never_judged_again(order: Order, judged: list[str]) -> None:
+def test_what_is_decided_is_never_retried(order: Order, retried: list[str]) -> None:
     assert services.receive_notification(
         "default", "payment", {}, payment_notice(order.out_trade_no)
     ).accepted
     Notification.objects.update(next_retry_at=NOW)
     assert services.retry_notifications() == 0
-    assert judged == []
+    assert retried == []
 
 
 def test_one_that_another_worker_claims_at_the_same_moment_is_left_to_it(
     now: Clock,
-    judged: list[str],
+    retried: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     unsettled()
     claim = retrying._claim
 
-    def too_late(notification: Notification) -> bool:
-        assert claim(notification)
-        return claim(notification)
+    def too_late(notification: Notification, **how: bool) -> bool:
+        assert claim(notification, **how)
+        return claim(notification, **how)
 
     monkeypatch.setattr(retrying, "_claim", too_late)
-    assert retrying.judge_failed(limit=10) == Batch(found=1, done=0)
-    assert judged == []
+    assert retrying.retry_failed(limit=10) == Batch(found=1, done=0)
+    assert retried == []
     assert Notification.objects.get().retries == 1
 
 
 def test_one_that_is_settled_by_wechat_pays_own_repetition_is_left_alone(
     now: Clock,
-    judged: list[str],
+    retried: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     unsettled()
     claim = retrying._claim
 
-    def overtaken(notification: Notification) -> bool:
+    def overtaken(notification: Notification, **how: bool) -> bool:
         restored()
         body = payment_notice("TEST000001", nonce_str="another")
         assert services.receive_notification("default", "payment", {}, body).accepted
-        return claim(notification)
+        return claim(notification, **how)
 
     monkeypatch.setattr(retrying, "_claim", overtaken)
     assert services.retry_notifications() == 0
-    assert judged == []
+    assert retried == []
     row = Notification.objects.get()
     assert (row.outcome, row.attempts, row.retries) == ("APPLIED", 2, 0)
 
 
 def test_our_own_trouble_with_one_does_not_stop_the_next(
     now: Clock,
-    judged: list[str],
+    retried: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for number in ("TEST000001", "TEST000002"):
         unsettled(number)
         restored(number)
-    settle = processing.settle
+    settle = processing.apply_trade_fact
 
     def broken_for_one(order: Order, *args: Any, **kwargs: Any) -> Any:
         if order.out_trade_no == "TEST000001":
             raise RuntimeError("a bug")
         return settle(order, *args, **kwargs)
 
-    monkeypatch.setattr(processing, "settle", broken_for_one)
+    monkeypatch.setattr(processing, "apply_trade_fact", broken_for_one)
     assert services.retry_notifications() == 1
     outcomes = dict(Notification.objects.values_list("out_trade_no", "outcome"))
     assert outcomes == {"TEST000001": "FAILED", "TEST000002": "APPLIED"}
@@ -275,7 +275,7 @@ def test_one_that_cannot_even_be_read_waits_and_the_next_has_its_turn(
         monkeypatch.setattr(retrying, "replay_notification", down_for_one)
     with caplog.at_level(logging.WARNING, logger="django_wxpay.notifications"):
         assert services.retry_notifications() == 1
-    assert f"notification {first.pk} was not judged again" in caplog.text
+    assert f"notification {first.pk} was not retried" in caplog.text
     first.refresh_from_db()
     assert (first.outcome, first.retries) == ("FAILED", 1)
     assert first.next_retry_at == NOW + 2 * MINUTE
@@ -283,7 +283,7 @@ def test_one_that_cannot_even_be_read_waits_and_the_next_has_its_turn(
 
 def test_a_person_who_asks_waits_for_no_pause_and_gets_the_given_up_ones_too(
     now: Clock,
-    judged: list[str],
+    retried: list[str],
 ) -> None:
     pausing, given_up = unsettled("TEST000001"), unsettled("TEST000002")
     Notification.objects.filter(pk=pausing.pk).update(
@@ -294,9 +294,9 @@ def test_a_person_who_asks_waits_for_no_pause_and_gets_the_given_up_ones_too(
     restored("TEST000002")
 
     assert services.retry_notifications() == 0
-    assert retrying.judge_failed(limit=1, is_due_only=False) == Batch(found=1, done=1)
-    assert retrying.judge_failed(limit=5, is_due_only=False) == Batch(found=1, done=1)
-    assert judged == ["TEST000001", "TEST000002"]
+    assert retrying.retry_failed(limit=1, is_due_only=False) == Batch(found=1, done=1)
+    assert retrying.retry_failed(limit=5, is_due_only=False) == Batch(found=1, done=1)
+    assert retried == ["TEST000001", "TEST000002"]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,4 +1,4 @@
-"""Telling the shop: exactly once, whoever else is telling, whatever breaks on the way."""
+"""Dispatch of events: exactly once, whoever else dispatches, whatever breaks on the way."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def pay(order: Order) -> bool:
 
 @pytest.fixture
 def crashed(order: Order, shop: Shop) -> OrderEvent:
-    """An order that was settled by a process which died before it could tell the shop."""
+    """An order that was settled by a process which died before it could dispatch its event."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(orders, "after_commit", lambda action: None)
         assert pay(order)
@@ -36,7 +36,7 @@ def crashed(order: Order, shop: Shop) -> OrderEvent:
     return OrderEvent.objects.get(kind="PAID")
 
 
-def test_what_a_dead_process_left_over_is_told_exactly_once(
+def test_what_a_dead_process_left_over_is_dispatched_exactly_once(
     crashed: OrderEvent,
     shop: Shop,
 ) -> None:
@@ -48,7 +48,7 @@ def test_what_a_dead_process_left_over_is_told_exactly_once(
     assert (crashed.dispatched_at is not None, crashed.dispatch_attempts) == (True, 1)
 
 
-def test_two_workers_who_both_found_it_left_over_tell_it_once(
+def test_two_workers_who_both_found_it_left_over_dispatch_it_once(
     crashed: OrderEvent,
     shop: Shop,
     monkeypatch: pytest.MonkeyPatch,
@@ -68,20 +68,20 @@ def test_two_workers_who_both_found_it_left_over_tell_it_once(
     assert shop.lines == ["paid RACE000001"]
 
 
-def test_a_worker_and_the_process_that_settled_it_tell_it_once(
+def test_a_worker_and_the_process_that_settled_it_dispatch_it_once(
     crashed: OrderEvent,
     shop: Shop,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     meeting = Meeting(2)
     before = meeting.after(lambda: None)
-    tell = events._tell
+    send = events._send
 
-    def tell_together(*args: Any) -> bool:
+    def send_together(*args: Any) -> bool:
         before()
-        return tell(*args)
+        return send(*args)
 
-    monkeypatch.setattr(events, "_tell", tell_together)
+    monkeypatch.setattr(events, "_send", send_together)
     outcomes = at_once(
         services.dispatch_events,
         lambda: int(events.dispatch_event(crashed, crashed.order)),
@@ -144,9 +144,9 @@ def test_a_worker_who_comes_too_late_for_an_event_goes_on_with_the_next(
 
     def come_late() -> int:
         late.append(threading.current_thread())
-        told = services.dispatch_events()
+        dispatched = services.dispatch_events()
         may_end.set()
-        return told
+        return dispatched
 
     monkeypatch.setattr(events, "_lease", lease_too_late)
     order_paid.connect(work_slowly)
@@ -170,7 +170,7 @@ def _once(late: list[threading.Thread]) -> bool:
     return True
 
 
-def test_a_delivery_of_old_news_and_a_worker_tell_it_once(
+def test_a_repeated_delivery_and_a_worker_dispatch_it_once(
     order: Order,
     crashed: OrderEvent,
     shop: Shop,
@@ -181,7 +181,7 @@ def test_a_delivery_of_old_news_and_a_worker_tell_it_once(
     assert shop.lines == ["paid RACE000001"]
 
 
-def test_the_notification_that_pays_and_five_workers_tell_it_once(
+def test_the_notification_that_pays_and_five_workers_dispatch_it_once(
     order: Order,
     shop: Shop,
 ) -> None:
@@ -231,16 +231,16 @@ def test_the_work_of_a_receiver_that_raised_is_undone_and_done_once_later(
     assert (event.dispatch_attempts, event.dispatch_error) == (2, "")
 
 
-def test_while_a_receiver_works_nobody_else_is_told_and_another_order_is_not_held_up(
+def test_while_a_receiver_works_nobody_else_is_called_and_another_order_is_not_held_up(
     order: Order,
     shop: Shop,
 ) -> None:
-    """On SQLite the other order waits its turn; it is told all the same."""
+    """On SQLite the other order waits its turn; it is dispatched all the same."""
     other = new_order(out_trade_no="RACE000002")
-    working, told = threading.Event(), []
+    working, dispatched = threading.Event(), []
 
     def work_slowly(sender: Any, order: Order, **kwargs: Any) -> None:
-        told.append(order.out_trade_no)
+        dispatched.append(order.out_trade_no)
         if order.out_trade_no == "RACE000001":
             working.set()
             threading.Event().wait(0.3)
@@ -256,5 +256,5 @@ def test_while_a_receiver_works_nobody_else_is_told_and_another_order_is_not_hel
         order_paid.disconnect(work_slowly)
 
     assert outcomes == [True, 0, True]
-    assert sorted(told) == ["RACE000001", "RACE000002"]
+    assert sorted(dispatched) == ["RACE000001", "RACE000002"]
     assert sorted(shop.lines) == ["paid RACE000001", "paid RACE000002"]

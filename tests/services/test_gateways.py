@@ -1,52 +1,20 @@
-"""Every call is a row, a row that cannot be written is only counted; mounts outlive settings."""
+"""The transport of a process: mounts outlive settings, and are undone one by one."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-from django.db import DatabaseError
 
 from django_wxpay import services
 from django_wxpay.exceptions import Refused
-from django_wxpay.models import ApiReport, Order
+from django_wxpay.models import Order
 from django_wxpay.services import gateways
-from django_wxpay.services.latency import recording
 from tests.services.conftest import HOST
 from tests.wechatpay.transport import ScriptedTransport
-from tests.wechatpay.v2 import API_KEY, refused, scripted_v2
+from tests.wechatpay.v2 import refused, scripted_v2
 
 pytestmark = pytest.mark.django_db
-
-
-def test_an_answer_longer_than_its_column_is_cut(gateway: ScriptedTransport, order: Order) -> None:
-    gateway.answers["/pay/orderquery"] = refused("SYSTEMERROR", "很长" * 200)
-    with pytest.raises(Refused):
-        services.query_order(order)
-
-    report = ApiReport.objects.get()
-    assert report.err_code_des == ("很长" * 200)[:128]
-    assert report.execute_time_ms >= 0
-    assert report.merchant == "default"
-
-
-def test_a_report_that_cannot_be_written_never_fails_the_payment(
-    gateway: ScriptedTransport,
-    order: Order,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    def refuse(**kwargs: Any) -> None:
-        raise DatabaseError("disk full")
-
-    monkeypatch.setattr(ApiReport.objects, "create", refuse)
-    before = recording.lost["default"]
-    services.unified_order(order)
-
-    assert order.trade_state == "NOTPAY"
-    assert recording.lost["default"] == before + 1
-    assert "was lost" in caplog.text
-    assert API_KEY not in caplog.text
 
 
 def test_a_mount_outlives_changed_settings_and_an_unmount_ends_it(

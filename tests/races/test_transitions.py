@@ -1,4 +1,4 @@
-"""Many who bring news of one order at the same moment: one move, one event, the shop told once."""
+"""Many facts about one order at the same moment: one move, one event, one signal."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_fifty_copies_of_a_notification_are_one_payment_and_fifty_successes(
     assert order.trade_state == "SUCCESS"
 
 
-def test_copies_that_were_all_judged_before_one_was_written_are_one_payment(
+def test_copies_that_were_all_decided_before_one_was_written_are_one_payment(
     order: Order,
     shop: Shop,
     monkeypatch: pytest.MonkeyPatch,
@@ -127,7 +127,7 @@ def test_a_notification_a_query_and_a_close_of_a_paid_order_are_one_payment(
     assert shop.lines == ["paid RACE000001"]
 
 
-def test_news_that_was_true_when_it_was_asked_for_does_not_undo_a_payment(
+def test_a_fact_that_was_true_when_it_was_asked_for_does_not_undo_a_payment(
     gateway: ScriptedTransport,
     order: Order,
     shop: Shop,
@@ -155,7 +155,7 @@ def test_a_payment_that_slipped_in_behind_a_close_is_a_payment_and_no_contradict
     shop: Shop,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The gateway took the close, and then the customer's password: both are told at once."""
+    """The gateway took the close, and then the customer's password: both arrive at once."""
     gateway.answers["/pay/closeorder"] = {}
     meeting = meet_after_deciding(monkeypatch, 2)
     outcomes = at_once(
@@ -210,7 +210,7 @@ def test_the_notifications_of_many_orders_do_not_touch_each_other(
 
 
 @pytest.mark.parametrize("delivery", ["first", "second"])
-def test_an_order_that_appears_while_its_notification_is_judged_is_paid(
+def test_an_order_that_appears_while_its_notification_is_processed_is_paid(
     gateway: ScriptedTransport,
     shop: Shop,
     monkeypatch: pytest.MonkeyPatch,
@@ -242,7 +242,7 @@ def test_an_order_that_appears_while_its_notification_is_judged_is_paid(
     [({}, False, "FAILED"), ({"result_code": "FAIL"}, True, "IGNORED")],
     ids=["unknown order", "no success"],
 )
-def test_copies_of_news_that_fits_no_order_are_one_row_and_no_trouble(
+def test_copies_of_a_notice_that_fits_no_order_are_one_row_and_no_trouble(
     gateway: ScriptedTransport,
     shop: Shop,
     monkeypatch: pytest.MonkeyPatch,
@@ -252,7 +252,7 @@ def test_copies_of_news_that_fits_no_order_are_one_row_and_no_trouble(
     outcome: str,
 ) -> None:
     meeting = Meeting(6)
-    monkeypatch.setattr(processing, "_settle", _behind(meeting, processing._settle))
+    monkeypatch.setattr(processing, "_apply", _behind(meeting, processing._apply))
     body = payment_notice("RACE000001", **changes)
     outcomes = at_once(*[lambda: deliver(body)] * 6)
 

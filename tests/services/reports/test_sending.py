@@ -1,4 +1,4 @@
-"""Sending what was measured: each row once, given up after its tries, never in the way."""
+"""Sending of reports: each row once, and given up after its tries."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from django_wxpay.models import ApiReport, Order
 from django_wxpay.protocol import v2
 from django_wxpay.services import ReportRun
 from django_wxpay.services.reports import queue, sending
-from django_wxpay.services.reports.queue import Claim
+from django_wxpay.services.reports.queue import ReportQueue
 from tests.factories import ApiReportFactory
 from tests.wechatpay.transport import ScriptedTransport
 from tests.wechatpay.v2 import API_KEY, standing
@@ -119,8 +119,8 @@ def test_the_limit_is_kept_and_the_oldest_go_first(
     monkeypatch.setattr(sending, "_BATCH", 2)
     rows = [ApiReportFactory() for _ in range(5)]
     assert services.send_reports(limit=3, workers=1) == ReportRun(sent=3)
-    told = [sent["out_trade_no"] for _, sent in desk.calls]
-    assert told == [row.out_trade_no for row in rows[:3]]
+    numbers = [sent["out_trade_no"] for _, sent in desk.calls]
+    assert numbers == [row.out_trade_no for row in rows[:3]]
     assert statuses() == ["SENT", "SENT", "SENT", "PENDING", "PENDING"]
     assert services.send_reports(limit=None) == ReportRun(sent=2)
 
@@ -210,11 +210,11 @@ def test_an_outage_of_one_merchant_does_not_hold_up_another(
 
 
 def test_an_answer_breaks_the_silence() -> None:
-    talk = sending._Talk(patience=2)
-    for answered, given_up_on in [(False, []), (True, []), (False, []), (False, ["default"])]:
-        (talk.was_answered if answered else talk.was_not_answered)("default")
-        assert talk.given_up_on == given_up_on
-    assert talk.answers("default") == 1
+    counts = sending._AnswerCounts(max_silences=2)
+    for answered, silent in [(False, []), (True, []), (False, []), (False, ["default"])]:
+        (counts.count_answer if answered else counts.count_silence)("default")
+        assert counts.silent_merchants == silent
+    assert counts.answers("default") == 1
 
 
 def test_rows_that_another_worker_holds_are_left_to_it_until_its_lease_ends(
@@ -232,13 +232,13 @@ def test_rows_that_another_worker_holds_are_left_to_it_until_its_lease_ends(
 def test_a_worker_that_lost_its_lease_marks_nothing(desk: ScriptedTransport) -> None:
     row = ApiReportFactory()
 
-    claim = Claim()
-    assert [taken.pk for taken in claim.take(1, but_of=[])] == [row.pk]
+    mine = ReportQueue()
+    assert [taken.pk for taken in mine.claim(1, except_merchants=[])] == [row.pk]
     ApiReport.objects.filter(pk=row.pk).update(report_claim="another")
-    claim.sent([row.pk])
-    claim.give_up([row.pk])
-    claim.cannot_be_sent([row.pk])
-    claim.free([row.pk], tried=1)
+    mine.mark_sent([row.pk])
+    mine.give_up([row.pk])
+    mine.mark_not_reportable([row.pk])
+    mine.release([row.pk], tries=1)
     row.refresh_from_db()
     assert (row.report_status, row.report_claim, row.report_attempts) == ("PENDING", "another", 0)
 
@@ -255,10 +255,12 @@ def test_where_another_worker_was_quicker_the_next_rows_are_taken(
         return retry_on_lock(action)
 
     monkeypatch.setattr(queue, "retry_on_lock", too_late)
-    assert [row.pk for row in Claim().take(1, but_of=[])] == [second.pk]
+    assert [row.pk for row in ReportQueue().claim(1, except_merchants=[])] == [second.pk]
 
 
-def test_what_was_told_before_the_plug_was_pulled_is_marked(desk: ScriptedTransport) -> None:
+def test_what_was_sent_before_the_process_was_interrupted_is_marked(
+    desk: ScriptedTransport,
+) -> None:
     answers = iter([YES])
 
     def answer(sent: dict[str, str]) -> bytes:
@@ -273,7 +275,7 @@ def test_what_was_told_before_the_plug_was_pulled_is_marked(desk: ScriptedTransp
     with pytest.raises(KeyboardInterrupt):
         services.send_reports(workers=1)
     assert statuses() == ["SENT", "PENDING", "PENDING"]
-    # Perhaps told, perhaps not: nobody tells it again before the lease is over.
+    # It may have been sent, so it is not sent again before the lease is over.
     assert services.send_reports() == ReportRun()
 
 

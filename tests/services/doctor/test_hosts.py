@@ -1,4 +1,4 @@
-"""Each host is asked apart for an order that cannot exist, and its answer is judged."""
+"""Checks of hosts: each is queried for an order that cannot exist."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from django.db import OperationalError
 
 from django_wxpay import conf
 from django_wxpay.models import ApiReport, PlatformCertificate
-from django_wxpay.services import certificate_store, gateways
+from django_wxpay.services import certificates, gateways
 from django_wxpay.services.doctor import diagnosis, hosts
-from django_wxpay.services.doctor.findings import Finding, Level, Subject, advice_on
+from django_wxpay.services.doctor.findings import Finding, Level, Subject, advice_for_failure
 from tests.protocol.v3 import keys
 from tests.services.conftest import HOST
 from tests.wechatpay.transport import ScriptedTransport
@@ -32,8 +32,8 @@ NO_SUCH_ORDER = refused("ORDERNOTEXIST", "order not exist")
 
 
 def asked(alias: str = "default") -> list[Finding]:
-    """Return what one merchant's hosts are found to be."""
-    return list(hosts.answers(conf.merchant(alias)))
+    """Return the findings on one merchant's hosts."""
+    return list(hosts.check_hosts(conf.merchant(alias)))
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_no_such_order_is_the_good_answer_and_is_measured_like_any_call(
     assert (finding.merchant, finding.advice) == ("default", "")
     assert described(finding) == (OK, Subject.HOSTS)
     assert finding.message.startswith("gateway.test (API v2) answers in ")
-    assert finding.message.endswith(" ms, and knows our key.")
+    assert finding.message.endswith(" ms, and accepts our key.")
 
     ((path, fields),) = gateway.calls
     assert (path, fields["mch_id"]) == (QUERY, MCH_ID)
@@ -119,7 +119,7 @@ def test_an_institution_asks_for_its_sub_merchant(gateway: ScriptedTransport) ->
     assert gateway.calls[0][1]["sub_mch_id"] == "1900000200"
 
 
-def test_an_institution_without_a_sub_merchant_cannot_ask_and_that_is_said(
+def test_an_institution_without_a_sub_merchant_cannot_be_checked_and_gets_a_warning(
     gateway: ScriptedTransport,
     configure: Callable[..., None],
 ) -> None:
@@ -155,7 +155,7 @@ def test_a_signature_that_is_refused_is_a_matter_of_keys(
     assert API_KEY not in repr(finding)
 
 
-def test_no_such_order_that_nobody_signed_proves_nothing(gateway: ScriptedTransport) -> None:
+def test_an_unsigned_no_such_order_proves_nothing(gateway: ScriptedTransport) -> None:
     gateway.answers[QUERY] = return_fail(err_code="ORDERNOTEXIST")
     assert the_only().level is ERROR
 
@@ -202,18 +202,18 @@ def test_a_host_that_is_briefly_out_of_order_is_a_warning(
         (b"<html>no gateway here</html>", "UNREADABLE"),
     ],
 )
-def test_a_host_that_brings_no_answer_is_told_with_the_kind_of_failure(
+def test_a_host_without_an_answer_is_an_error_with_the_kind_of_failure(
     gateway: ScriptedTransport, answer: Any, word: str
 ) -> None:
     gateway.answers[QUERY] = answer
     finding = the_only()
     assert described(finding) == (ERROR, Subject.HOSTS)
-    assert f"gateway.test (API v2) brings no answer to believe: {word}" in finding.message
-    assert finding.advice == advice_on(word)
+    assert f"gateway.test (API v2) gave no trustworthy answer: {word}" in finding.message
+    assert finding.advice == advice_for_failure(word)
     assert len(gateway.calls) == ApiReport.objects.count() == 1
 
 
-def test_what_keeps_it_from_asking_is_told(
+def test_a_setting_that_prevents_the_call_is_an_error(
     configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configure(HOSTS=["https://gateway.invalid"])
@@ -256,7 +256,7 @@ def by_certificate(
     return platform
 
 
-def test_v3_without_such_an_order_is_well(platform: ScriptedTransport) -> None:
+def test_v3_without_such_an_order_is_ok(platform: ScriptedTransport) -> None:
     finding = the_only()
     assert described(finding) == (OK, Subject.HOSTS)
     assert finding.message.startswith("v3.test (API v3) answers in ")
@@ -265,7 +265,7 @@ def test_v3_without_such_an_order_is_well(platform: ScriptedTransport) -> None:
     assert ApiReport.objects.get().err_code == "ORDERNOTEXIST"
 
 
-def test_where_certificates_are_used_they_are_asked_for_as_well(
+def test_where_certificates_are_used_they_are_downloaded_too(
     by_certificate: ScriptedTransport,
 ) -> None:
     assert described(the_only()) == (OK, Subject.HOSTS)
@@ -275,7 +275,7 @@ def test_where_certificates_are_used_they_are_asked_for_as_well(
     assert not PlatformCertificate.objects.exists()
 
 
-def test_with_hosts_asked_it_is_well_that_no_certificate_is_known_yet(
+def test_with_hosts_called_it_is_ok_that_no_certificate_is_known_yet(
     by_certificate: ScriptedTransport,
 ) -> None:
     found = diagnosis.diagnose()
@@ -329,16 +329,16 @@ def test_an_answer_that_decides_nothing_is_no_answer(platform: ScriptedTransport
     platform.script = [(202, {"code": "USERPAYING", "message": "later"})]
     finding = the_only()
     assert described(finding) == (ERROR, Subject.HOSTS)
-    assert finding.message.endswith("brings no answer to believe: undecided, HTTP 202.")
+    assert finding.message.endswith("gave no trustworthy answer: undecided, HTTP 202.")
 
 
-def test_a_host_of_v3_that_is_out_of_order_is_told_with_its_status(
+def test_a_host_of_v3_that_is_out_of_order_is_an_error_with_its_status(
     platform: ScriptedTransport,
 ) -> None:
     platform.script = [(503, None)]
     finding = the_only()
     assert described(finding) == (ERROR, Subject.HOSTS)
-    assert finding.message.endswith("brings no answer to believe: HTTP_5XX, HTTP 503.")
+    assert finding.message.endswith("gave no trustworthy answer: HTTP_5XX, HTTP 503.")
 
 
 def test_a_v3_merchant_with_a_v2_key_is_asked_over_both_for_reports_need_v2(
@@ -368,13 +368,13 @@ def test_a_v2_merchant_with_v3_keys_is_asked_over_v2(
     assert "(API v2)" in the_only().message
 
 
-def test_without_a_database_v3_cannot_look_for_certificates_and_that_is_told(
+def test_without_a_database_v3_cannot_look_for_certificates_and_the_database_is_the_finding(
     by_certificate: ScriptedTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*args: Any) -> Any:
         raise OperationalError("gone")
 
-    monkeypatch.setattr(certificate_store.CertificateStore, "certificates", fail)
+    monkeypatch.setattr(certificates.CertificateStore, "certificates", fail)
     found = diagnosis.diagnose()
     assert [(one.subject, one.level) for one in found if one.level is not OK] == [
         (Subject.DATABASE, ERROR),
@@ -383,6 +383,6 @@ def test_without_a_database_v3_cannot_look_for_certificates_and_that_is_told(
 
 def test_a_gateway_at_one_host_is_that_of_the_merchant_otherwise(wxpay: dict[str, Any]) -> None:
     account = conf.merchant("default")
-    narrowed = gateways.gateway_at("default", SPARE, api=account.api, heard=[].append)
+    narrowed = gateways.gateway_at("default", SPARE, api=account.api, on_attempt=[].append)
     assert narrowed._merchant == replace(account, hosts=(SPARE,))
     assert conf.merchant("default").hosts == (HOST,)

@@ -1,4 +1,4 @@
-"""A terminal's sales, told at once: each goes out once, and what became of it is known."""
+"""Reports of a terminal's sales: each is sent once, and its result returned."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def sold(count: int, state: SaleState = SaleState.OK) -> tuple[TerminalSale, ...
     )
 
 
-def told(desk: ScriptedTransport) -> list[list[str]]:
+def sent_numbers(desk: ScriptedTransport) -> list[list[str]]:
     """Return the numbers that were sent, by batch."""
     return [
         [trade["out_trade_no"] for trade in json.loads(sent["trades"])] for _, sent in desk.calls
@@ -71,7 +71,7 @@ def test_sales_go_out_in_batches_in_their_order_each_once(desk: ScriptedTranspor
     run = services.report_sales("default", iter(sales), device_info="till-7", user_ip="10.0.0.7")
     assert run == SalesRun(delivered=sales)
     assert desk.paths() == [PATH] * 3
-    assert told(desk) == [numbers(sales[:7]), numbers(sales[7:14]), numbers(sales[14:])]
+    assert sent_numbers(desk) == [numbers(sales[:7]), numbers(sales[7:14]), numbers(sales[14:])]
     for _, sent in desk.calls:
         assert v2.verify(sent, API_KEY)
         assert sent["interface_url"] == "http://gateway.test/pay/batchreport/micropay/total"
@@ -79,16 +79,16 @@ def test_sales_go_out_in_batches_in_their_order_each_once(desk: ScriptedTranspor
         assert (sent["device_info"], sent["user_ip"]) == ("till-7", "10.0.0.7")
         assert not {"sub_mch_id", "execute_time_", "time"} & sent.keys()
     assert len({sent["nonce_str"] for _, sent in desk.calls}) == 3
-    # What is told like this is nobody's row.
+    # These reports leave no row.
     assert not ApiReport.objects.exists()
 
 
-def test_what_became_of_sales_does_not_change() -> None:
+def test_the_result_of_a_run_does_not_change() -> None:
     with pytest.raises(FrozenInstanceError):
         SalesRun().delivered = ()  # type: ignore[misc]
 
 
-def test_without_sales_nobody_is_told_anything(desk: ScriptedTransport) -> None:
+def test_without_sales_nothing_is_sent(desk: ScriptedTransport) -> None:
     assert services.report_sales("default", []) == SalesRun()
     assert desk.calls == []
 
@@ -97,7 +97,7 @@ def test_a_sale_that_is_given_twice_goes_out_once(desk: ScriptedTransport) -> No
     first, second = sold(2)
     run = services.report_sales("default", [first, second, replace(first), second])
     assert run == SalesRun(delivered=(first, second))
-    assert told(desk) == [numbers((first, second))]
+    assert sent_numbers(desk) == [numbers((first, second))]
 
 
 def test_two_attempts_under_one_number_are_two_sales(desk: ScriptedTransport) -> None:
@@ -112,7 +112,7 @@ def test_two_attempts_under_one_number_are_two_sales(desk: ScriptedTransport) ->
     [requests.ConnectionError(), requests.ReadTimeout(), b"<html>502</html>", NEITHER],
     ids=["down", "hanging", "page", "neither"],
 )
-def test_after_a_silence_nothing_more_is_sent_and_the_rest_can_be_told_later(
+def test_after_a_silence_nothing_more_is_sent_and_the_rest_can_be_sent_later(
     desk: ScriptedTransport, silence: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     answers = iter([YES])
@@ -121,17 +121,17 @@ def test_after_a_silence_nothing_more_is_sent_and_the_rest_can_be_told_later(
     with caplog.at_level(logging.WARNING):
         run = services.report_sales("default", sales)
     assert run == SalesRun(delivered=sales[:7], unanswered=sales[7:])
-    # A document is final, whatever it says; for the others there was one try more.
+    # A document is final, whatever it contains; the others are tried once more.
     assert len(desk.calls) == (2 if silence is NEITHER else 3)
     assert "7 sales was not answered" in caplog.text
 
     desk.answers[PATH] = YES
     desk.calls.clear()
     assert services.report_sales("default", run.unanswered).delivered == sales[7:]
-    assert Counter(chain(*told(desk))) == Counter(numbers(sales[7:]))
+    assert Counter(chain(*sent_numbers(desk))) == Counter(numbers(sales[7:]))
 
 
-def test_a_no_is_for_its_batch_alone(
+def test_a_refusal_concerns_its_batch_alone(
     desk: ScriptedTransport, caplog: pytest.LogCaptureFixture
 ) -> None:
     answers = iter([YES, NO, YES])
@@ -153,14 +153,14 @@ def test_with_the_level_off_nothing_is_sent(
     assert desk.calls == []
 
 
-def test_with_the_level_errors_only_what_did_not_end_well_is_sent(
+def test_with_the_level_errors_only_what_did_not_succeed_is_sent(
     desk: ScriptedTransport, settings: Any, wxpay: dict[str, Any]
 ) -> None:
     settings.WXPAY = wxpay | {"REPORT_LEVEL": "errors"}
-    well, failed, cancelled = sold(2), sold(2, SaleState.FAIL), sold(1, SaleState.CANCELLED)
-    run = services.report_sales("default", well[:1] + failed + well[1:] + cancelled)
-    assert run == SalesRun(delivered=failed + cancelled, skipped=well)
-    assert told(desk) == [numbers(failed + cancelled)]
+    succeeded, failed, cancelled = sold(2), sold(2, SaleState.FAIL), sold(1, SaleState.CANCELLED)
+    run = services.report_sales("default", succeeded[:1] + failed + succeeded[1:] + cancelled)
+    assert run == SalesRun(delivered=failed + cancelled, skipped=succeeded)
+    assert sent_numbers(desk) == [numbers(failed + cancelled)]
     trades = json.loads(desk.calls[0][1]["trades"])
     assert [trade["state"] for trade in trades] == ["FAIL", "FAIL", "CANCLE"]
 
@@ -221,16 +221,16 @@ def test_a_sub_merchant_is_an_id(desk: ScriptedTransport) -> None:
     assert (caught.value.field, desk.calls) == ("sub_mch_id", [])
 
 
-@pytest.mark.parametrize("stranger", [{"out_trade_no": "T20260101000001"}, None, "T20260101000001"])
+@pytest.mark.parametrize("given", [{"out_trade_no": "T20260101000001"}, None, "T20260101000001"])
 def test_what_is_no_sale_is_refused_before_anything_is_sent(
-    desk: ScriptedTransport, stranger: Any
+    desk: ScriptedTransport, given: Any
 ) -> None:
     with pytest.raises(InvalidOrder, match="sales"):
-        services.report_sales("default", [*sold(9), stranger])
+        services.report_sales("default", [*sold(9), given])
     assert desk.calls == []
 
 
-def test_who_is_unknown_or_has_no_key_is_told_so(
+def test_a_merchant_that_is_unknown_or_has_no_key_is_refused(
     desk: ScriptedTransport, settings: Any, wxpay: dict[str, Any]
 ) -> None:
     with pytest.raises(UnknownMerchant):

@@ -1,4 +1,4 @@
-"""Counting calls in their hours: each once, for good, and true to the raw rows."""
+"""Roll-up of calls: each in its hour, once, with the figures of the raw rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ from django.forms import model_to_dict
 from django_wxpay.exceptions import InsideTransaction
 from django_wxpay.models import ApiReport, HourlyLatency
 from django_wxpay.services.latency import rollup
-from django_wxpay.services.latency.rollup import Overtaken, counted_hours, full_hour, roll_up
+from django_wxpay.services.latency.rollup import (
+    ConcurrentUpdate,
+    roll_up,
+    start_of_hour,
+    stored_tallies,
+)
 from tests.factories import ApiReportFactory
 
 pytestmark = pytest.mark.django_db
@@ -61,12 +66,12 @@ def test_a_call_is_counted_once_and_a_later_one_adds_to_the_same_hour() -> None:
     assert roll_up() == 3
     (hour,) = HourlyLatency.objects.all()
     assert (hour.calls, hour.failures, hour.refused) == (4, {"TIMEOUT": 1}, 2)
-    ((_, tally),) = counted_hours(HourlyLatency.objects.all())
+    ((_, tally),) = stored_tallies(HourlyLatency.objects.all())
     assert sum(tally.histogram.calls()) == 4
     assert not ApiReport.objects.filter(is_rolled_up=False).exists()
 
 
-def test_calls_to_the_standby_host_are_told_apart() -> None:
+def test_calls_to_the_standby_host_are_counted_apart() -> None:
     call(1)
     call(2, is_standby=True)
     call(5, is_standby=True)
@@ -96,7 +101,7 @@ def test_percentiles_of_a_skewed_day_agree_with_the_raw_rows_within_five_percent
     )
     assert roll_up() == 10_000
     total = rollup.Tally()
-    for _, tally in counted_hours(HourlyLatency.objects.all()):
+    for _, tally in stored_tallies(HourlyLatency.objects.all()):
         total.add(tally)
     ranked = sorted(times)
     for percent in (50, 95, 99):
@@ -129,7 +134,7 @@ def test_a_batch_counts_wholly_or_not_at_all(monkeypatch: pytest.MonkeyPatch) ->
     call(1, merchant="other")
     real = rollup._add
 
-    def fails_at_the_second(hour: rollup.Hour, new: rollup.Tally) -> int:
+    def fails_at_the_second(hour: rollup.HourKey, new: rollup.Tally) -> int:
         if hour.merchant == "other":
             raise OperationalError("the disk is full")
         return real(hour, new)
@@ -142,14 +147,16 @@ def test_a_batch_counts_wholly_or_not_at_all(monkeypatch: pytest.MonkeyPatch) ->
     assert ApiReport.objects.filter(is_rolled_up=False).count() == 2
 
 
-def test_whoever_is_overtaken_in_an_hour_counts_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_was_overtaken_in_an_hour_counts_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     call()
     roll_up()
     call(1)
     real = HourlyLatency.objects.filter
     meddled = []
 
-    def overtaking(hour: rollup.Hour, new: rollup.Tally) -> int:
+    def overtaking(hour: rollup.HourKey, new: rollup.Tally) -> int:
         done = real_add(hour, new)
         if not meddled:
             # As if another worker had changed the row between our look and our update.
@@ -165,11 +172,11 @@ def test_whoever_is_overtaken_in_an_hour_counts_anew(monkeypatch: pytest.MonkeyP
     assert (hour.calls, hour.version, meddled) == (2, 2, [2])
 
 
-def test_an_hour_that_cannot_be_looked_into_yet_is_being_made_by_somebody_else(
+def test_an_hour_that_cannot_be_read_yet_is_being_inserted_by_another_worker(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(HourlyLatency.objects, "bulk_create", lambda *_, **__: [])
-    hour = rollup.Hour(NOON, "default", "https://wxpay.test/pay/unifiedorder", "wxpay.test")
+    hour = rollup.HourKey(NOON, "default", "https://wxpay.test/pay/unifiedorder", "wxpay.test")
     assert rollup._add(hour, rollup.Tally()) == 0
 
 
@@ -178,9 +185,9 @@ def test_rows_that_another_worker_took_meanwhile_are_left_to_it(
 ) -> None:
     row = call()
     monkeypatch.setattr(rollup, "retry_on_lock", lambda action: action())
-    monkeypatch.setattr(rollup, "to_be_rolled_up", lambda: ApiReport.objects.filter(pk=row.pk))
+    monkeypatch.setattr(rollup, "not_rolled_up", lambda: ApiReport.objects.filter(pk=row.pk))
     assert rollup._roll_up(10) == 1
-    with pytest.raises(Overtaken):
+    with pytest.raises(ConcurrentUpdate):
         rollup._roll_up(10)
     assert HourlyLatency.objects.get().calls == 1
 
@@ -192,15 +199,15 @@ def test_it_does_not_run_inside_a_transaction() -> None:
     assert not HourlyLatency.objects.exists()
 
 
-def test_an_hour_begins_where_utc_says() -> None:
+def test_an_hour_begins_in_utc() -> None:
     kathmandu = timezone(timedelta(hours=5, minutes=45))
-    assert full_hour(datetime(2026, 5, 1, 18, 0, tzinfo=kathmandu)) == NOON
+    assert start_of_hour(datetime(2026, 5, 1, 18, 0, tzinfo=kathmandu)) == NOON
 
 
 @pytest.mark.parametrize("order", ["id", "-id"])
 def test_what_is_not_counted_is_found_by_its_index_whatever_was_counted_before(order: str) -> None:
     if connection.vendor != "sqlite":
         pytest.skip("the plan is SQLite's")
-    plan = rollup.to_be_rolled_up().order_by(order)[:10].explain()
+    plan = rollup.not_rolled_up().order_by(order)[:10].explain()
     assert "SEARCH django_wxpay_apireport USING INDEX wxpay_report_rollup" in plan
     assert "TEMP B-TREE" not in plan

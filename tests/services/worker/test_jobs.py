@@ -1,4 +1,4 @@
-"""The table of jobs: what each of them does, and what it says it did."""
+"""The table of jobs: the work of each, and its counts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django_wxpay.models import ApiReport, HourlyLatency, OrderEvent, ReportBack
 from django_wxpay.services import ReportRun
 from django_wxpay.services.claims import Batch
 from django_wxpay.services.worker import jobs
-from django_wxpay.services.worker.jobs import JOBS, Outcome, chosen_jobs
+from django_wxpay.services.worker.jobs import JOBS, JobResult, chosen_jobs
 from tests.factories import ApiReportFactory, NotificationFactory, OrderEventFactory
 from tests.wechatpay.transport import ScriptedTransport
 
@@ -22,9 +22,9 @@ NAMES = ["events", "notifications", "reports", "latency", "pruning", "certificat
 YES = b"<xml><return_code>SUCCESS</return_code><result_code>SUCCESS</result_code></xml>"
 
 
-def does(name: str, stop: Callable[[], bool] = lambda: False) -> Outcome:
+def run(name: str, stop: Callable[[], bool] = lambda: False) -> JobResult:
     (job,) = chosen_jobs([name])
-    return job.does(stop)
+    return job.run(stop)
 
 
 def test_there_are_these_jobs_and_none_runs_without_a_pause() -> None:
@@ -39,18 +39,18 @@ def test_jobs_are_chosen_by_name_and_done_in_the_order_of_the_table() -> None:
         chosen_jobs(["x", "evnets", "reports"])
 
 
-def test_an_outcome_tells_what_was_done_and_nothing_of_what_was_not() -> None:
-    assert str(Outcome()) == "nothing to do"
-    assert str(Outcome(counts={"calls reported": 0})) == "nothing to do"
-    assert str(Outcome(counts={"a": 2, "b": 0, "c": 1})) == "2 a, 1 c"
+def test_a_result_names_what_was_done_and_omits_what_was_not() -> None:
+    assert str(JobResult()) == "nothing to do"
+    assert str(JobResult(counts={"calls reported": 0})) == "nothing to do"
+    assert str(JobResult(counts={"a": 2, "b": 0, "c": 1})) == "2 a, 1 c"
 
 
-def test_two_outcomes_come_to_their_sums_and_end_as_the_second_did() -> None:
-    full = Outcome(counts={"a": 2, "b": 1}, is_more=True, is_in_vain=True)
-    last = Outcome(counts={"b": 4, "c": 1})
-    assert full.then(last) == Outcome(counts={"a": 2, "b": 5, "c": 1})
-    assert last.then(full).is_more
-    assert last.then(full).is_in_vain
+def test_two_results_add_up_and_end_as_the_second_did() -> None:
+    full = JobResult(counts={"a": 2, "b": 1}, has_more=True, no_response=True)
+    last = JobResult(counts={"b": 4, "c": 1})
+    assert full + last == JobResult(counts={"a": 2, "b": 5, "c": 1})
+    assert (last + full).has_more
+    assert (last + full).no_response
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -58,17 +58,19 @@ def test_with_nothing_to_do_a_job_does_nothing_and_has_no_more(
     gateway: ScriptedTransport,
     name: str,
 ) -> None:
-    outcome = does(name)
-    assert (str(outcome), outcome.is_more, outcome.is_in_vain) == ("nothing to do", False, False)
+    outcome = run(name)
+    assert (str(outcome), outcome.has_more, outcome.no_response) == ("nothing to do", False, False)
     assert gateway.calls == []
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_told_to_stop_at_once_a_job_changes_nothing(gateway: ScriptedTransport, name: str) -> None:
+def test_a_job_that_is_stopped_at_once_changes_nothing(
+    gateway: ScriptedTransport, name: str
+) -> None:
     event = OrderEventFactory(dispatched_at=None)
     notice = NotificationFactory(unknown=True)
     report = ApiReportFactory()
-    does(name, stop=lambda: True)
+    run(name, stop=lambda: True)
 
     for row in (event, notice, report):
         before = {f.attname: getattr(row, f.attname) for f in row._meta.concrete_fields}
@@ -77,32 +79,32 @@ def test_told_to_stop_at_once_a_job_changes_nothing(gateway: ScriptedTransport, 
     assert gateway.calls == []
 
 
-def test_events_left_over_are_told(gateway: ScriptedTransport) -> None:
+def test_events_left_over_are_delivered(gateway: ScriptedTransport) -> None:
     OrderEventFactory(dispatched_at=None)
     OrderEventFactory(untold=True)
-    assert str(does("events")) == "1 events told"
+    assert str(run("events")) == "1 events delivered"
     assert OrderEvent.objects.filter(dispatched_at__isnull=True).count() == 1
 
 
 def test_notifications_that_still_fail_are_left_for_later(gateway: ScriptedTransport) -> None:
     NotificationFactory(unknown=True)
-    assert str(does("notifications")) == "1 left for later"
+    assert str(run("notifications")) == "1 left for later"
 
 
 def test_calls_are_reported(gateway: ScriptedTransport) -> None:
     gateway.answers["/payitil/report"] = YES
     ApiReportFactory()
     ApiReportFactory(merchant="gone")
-    assert str(does("reports")) == "1 calls reported, 1 cannot be reported"
+    assert str(run("reports")) == "1 calls reported, 1 cannot be reported"
 
 
-def test_reports_that_nobody_answers_are_in_vain_though_nothing_failed(
+def test_reports_without_an_answer_are_no_failure_but_no_response(
     gateway: ScriptedTransport,
 ) -> None:
     gateway.answers["/payitil/report"] = ConnectionResetError()
     ApiReport.objects.bulk_create(ApiReportFactory.build_batch(40))
-    outcome = does("reports")
-    assert (outcome.is_in_vain, outcome.is_more) == (True, False)
+    outcome = run("reports")
+    assert (outcome.no_response, outcome.has_more) == (True, False)
     assert outcome.counts["calls reported"] == 0
     assert outcome.counts["given up"] + outcome.counts["left for later"] == 40
 
@@ -110,7 +112,7 @@ def test_reports_that_nobody_answers_are_in_vain_though_nothing_failed(
 def test_calls_are_rolled_up_and_what_waits_is_noted(gateway: ScriptedTransport) -> None:
     ApiReportFactory()
     ApiReportFactory(report_status="SENT")
-    assert str(does("latency")) == "2 calls rolled up"
+    assert str(run("latency")) == "2 calls rolled up"
     assert sum(HourlyLatency.objects.values_list("calls", flat=True)) == 2
     assert ReportBacklog.objects.get().waiting == 1
 
@@ -120,20 +122,20 @@ def test_old_calls_are_pruned_once_they_are_rolled_up(gateway: ScriptedTransport
     ApiReportFactory(created_at=long_ago, is_rolled_up=True)
     ApiReportFactory(created_at=long_ago)
     ApiReportFactory(created_at=datetime.now(UTC), is_rolled_up=True)
-    assert str(does("pruning")) == "1 calls pruned"
+    assert str(run("pruning")) == "1 calls pruned"
     assert ApiReport.objects.count() == 2
 
 
 def test_certificates_are_refreshed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "refresh_certificates", lambda **_: 3)
-    assert str(does("certificates")) == "3 merchants' certificates renewed"
+    monkeypatch.setattr(jobs, "refresh_certificates", lambda *_, **__: 3)
+    assert str(run("certificates")) == "3 merchants' certificates renewed"
 
 
 @pytest.mark.parametrize(
     ("name", "function", "full", "nearly"),
     [
-        ("events", "tell_left_over", Batch(found=100, done=7), Batch(found=99, done=99)),
-        ("notifications", "judge_failed", Batch(found=100, done=0), Batch(found=99, done=99)),
+        ("events", "dispatch_pending", Batch(found=100, done=7), Batch(found=99, done=99)),
+        ("notifications", "retry_failed", Batch(found=100, done=0), Batch(found=99, done=99)),
         ("reports", "send_reports", ReportRun(sent=990, given_up=10), ReportRun(sent=999)),
         ("latency", "roll_up", 20_000, 19_999),
         ("pruning", "prune", 20_000, 19_999),
@@ -147,6 +149,6 @@ def test_a_run_that_was_full_has_more_to_do(
     nearly: Any,
 ) -> None:
     monkeypatch.setattr(jobs, function, lambda **_: full)
-    assert does(name).is_more
+    assert run(name).has_more
     monkeypatch.setattr(jobs, function, lambda **_: nearly)
-    assert not does(name).is_more
+    assert not run(name).has_more

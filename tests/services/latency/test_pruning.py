@@ -1,4 +1,4 @@
-"""Letting old calls go: by age, once they are counted, and no others."""
+"""Pruning of calls: by age, only those that are rolled up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which calls wait to be reported, by REPORT_LEVEL and by the keys a merchant has."""
+"""Recording of calls, and the first status of their reports."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.db import DatabaseError
 
+from django_wxpay import services
+from django_wxpay.exceptions import Refused
 from django_wxpay.gateway import CallRecord, Failure
-from django_wxpay.models import ApiReport
+from django_wxpay.models import ApiReport, Order
 from django_wxpay.services.latency import recording
-from tests.wechatpay.v2 import API_KEY, APPID, MCH_ID
+from tests.wechatpay.transport import ScriptedTransport
+from tests.wechatpay.v2 import API_KEY, APPID, MCH_ID, refused
 
 pytestmark = pytest.mark.django_db
 
@@ -106,6 +110,36 @@ def test_a_text_that_no_database_takes_is_a_lost_row_and_nothing_else(
         raise ValueError("A string literal cannot contain NUL (0x00) characters.")
 
     monkeypatch.setattr(ApiReport.objects, "create", refuse)
-    before = recording.lost["default"]
+    before = recording.lost_records["default"]
     recording.record_call("default", YES)
-    assert recording.lost["default"] == before + 1
+    assert recording.lost_records["default"] == before + 1
+
+
+def test_an_answer_longer_than_its_column_is_cut(gateway: ScriptedTransport, order: Order) -> None:
+    gateway.answers["/pay/orderquery"] = refused("SYSTEMERROR", "很长" * 200)
+    with pytest.raises(Refused):
+        services.query_order(order)
+
+    report = ApiReport.objects.get()
+    assert report.err_code_des == ("很长" * 200)[:128]
+    assert report.execute_time_ms >= 0
+    assert report.merchant == "default"
+
+
+def test_a_report_that_cannot_be_written_never_fails_the_payment(
+    gateway: ScriptedTransport,
+    order: Order,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def refuse(**kwargs: Any) -> None:
+        raise DatabaseError("disk full")
+
+    monkeypatch.setattr(ApiReport.objects, "create", refuse)
+    before = recording.lost_records["default"]
+    services.unified_order(order)
+
+    assert order.trade_state == "NOTPAY"
+    assert recording.lost_records["default"] == before + 1
+    assert "was lost" in caplog.text
+    assert API_KEY not in caplog.text

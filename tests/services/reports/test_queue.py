@@ -1,4 +1,4 @@
-"""How many calls wait to be reported: now, and the most in each hour."""
+"""The backlog of reports: now, and the most in each hour."""
 
 from __future__ import annotations
 
@@ -9,8 +9,13 @@ import pytest
 from django_wxpay.models import ApiReport, ReportBacklog
 from django_wxpay.services import clock
 from django_wxpay.services.latency.summary import Period
-from django_wxpay.services.reports import backlog as backlogs
-from django_wxpay.services.reports.backlog import Backlog, backlog, backlog_by_hour, note_backlog
+from django_wxpay.services.reports import queue
+from django_wxpay.services.reports.queue import (
+    Backlog,
+    backlog,
+    backlog_by_hour,
+    record_backlog,
+)
 from tests.factories import ApiReportFactory
 
 pytestmark = pytest.mark.django_db
@@ -27,8 +32,8 @@ def test_what_waits_is_counted_from_its_oldest_on() -> None:
     assert backlog() == Backlog(2, NOON + HOUR)
 
 
-def test_nobody_counts_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backlogs, "COUNTED_UP_TO", 3)
+def test_counting_stops_at_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue, "COUNTED_UP_TO", 3)
     ApiReportFactory.create_batch(5)
     assert backlog().waiting == 3
 
@@ -37,14 +42,14 @@ def test_of_each_hour_the_most_that_waited_is_remembered(monkeypatch: pytest.Mon
     now = NOON
     monkeypatch.setattr(clock, "now", lambda: now)
     ApiReportFactory.create_batch(2)
-    assert note_backlog().waiting == 2
+    assert record_backlog().waiting == 2
     ApiReportFactory.create_batch(3)
-    assert note_backlog().waiting == 5
+    assert record_backlog().waiting == 5
     ApiReport.objects.update(report_status="SENT")
-    assert note_backlog().waiting == 0
+    assert record_backlog().waiting == 0
     now = NOON + HOUR
-    note_backlog()
+    record_backlog()
     now = NOON + 2 * HOUR
-    note_backlog()
+    record_backlog()
     assert backlog_by_hour(Period(NOON, NOON + 2 * HOUR)) == {NOON: 5, NOON + HOUR: 0}
     assert str(ReportBacklog.objects.get(hour=NOON)) == "2026-05-01 12:00 5"

@@ -1,4 +1,4 @@
-"""A Quick Pay sale as a whole: one row, told like any other, and in nobody's way."""
+"""Recording of Quick Pay sales: one row each, reported like a call."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django_wxpay import services
 from django_wxpay.exceptions import InvalidOrder, UnknownMerchant
 from django_wxpay.models import ApiReport
 from django_wxpay.services.latency import recording
-from django_wxpay.services.latency.summary import Period, measured
+from django_wxpay.services.latency.summary import Period, measure
 from tests.factories import ApiReportFactory
 from tests.wechatpay.transport import ScriptedTransport
 from tests.wechatpay.v2 import API_KEY, APPID, MCH_ID
@@ -45,9 +45,9 @@ def test_a_sale_is_a_row_of_its_own_and_nothing_is_sent(gateway: ScriptedTranspo
     assert (row.sub_appid, row.sub_mch_id, row.report_status) == ("", "", "PENDING")
 
 
-def test_everything_that_is_told_of_a_sale_reaches_wechat_pay(gateway: ScriptedTransport) -> None:
+def test_every_field_of_a_sale_reaches_wechat_pay(gateway: ScriptedTransport) -> None:
     gateway.answers[PATH] = YES
-    said = {
+    texts = {
         "result_code": "FAIL",
         "return_msg": "OK",
         "err_code": "NOTENOUGH",
@@ -55,13 +55,13 @@ def test_everything_that_is_told_of_a_sale_reaches_wechat_pay(gateway: ScriptedT
         "device_info": "till-7",
         "user_ip": "10.0.0.7",
     }
-    recorded(**said)
+    recorded(**texts)
     assert services.send_reports().sent == 1
 
     ((_, sent),) = gateway.calls
     assert sent["interface_url"] == "http://gateway.test/pay/micropay/total"
     assert (sent["execute_time_"], sent["out_trade_no"]) == ("7400", NUMBER)
-    assert {name: sent[name] for name in said} == said
+    assert {name: sent[name] for name in texts} == texts
     assert "trades" not in sent
 
 
@@ -78,7 +78,7 @@ def test_latency_summaries_show_it_as_an_interface_of_its_own() -> None:
     )
     recorded()
     recorded(result_code="FAIL", execute_time_ms=30000)
-    rows = {row.interface_url: row for row in measured(DAY).summary()}
+    rows = {row.interface_url: row for row in measure(DAY).summary()}
     whole = rows["http://gateway.test/pay/micropay/total"]
     assert (whole.count, whole.failure_rate, whole.p50_ms, whole.p99_ms) == (2, 0, 7400, 30000)
     assert rows["http://gateway.test/pay/micropay"].count == 1
@@ -107,7 +107,7 @@ def test_an_institution_without_a_sub_merchant_measures_and_cannot_report(
         ("off", "FAIL", "SKIPPED"),
     ],
 )
-def test_the_level_decides_whether_it_is_told(
+def test_the_level_decides_whether_it_is_reported(
     settings: Any, wxpay: dict[str, Any], level: str, result_code: str, status: str
 ) -> None:
     settings.WXPAY = wxpay | {"REPORT_LEVEL": level}
@@ -156,7 +156,7 @@ def test_what_breaks_a_rule_is_refused_by_name_and_nothing_is_written(
     assert not ApiReport.objects.exists()
 
 
-def test_a_merchant_that_nobody_knows_is_refused() -> None:
+def test_an_unknown_merchant_is_refused() -> None:
     with pytest.raises(UnknownMerchant):
         services.record_sale("gone", **SALE)
     assert not ApiReport.objects.exists()
@@ -175,9 +175,9 @@ def test_a_database_in_trouble_loses_the_row_and_nothing_else(
         raise trouble("the connection is closed")
 
     monkeypatch.setattr(ApiReport.objects, "create", refuse)
-    before = recording.lost["default"]
+    before = recording.lost_records["default"]
     services.record_sale("default", **SALE)
-    assert recording.lost["default"] == before + 1
+    assert recording.lost_records["default"] == before + 1
 
 
 @pytest.mark.django_db(transaction=True)
@@ -186,11 +186,11 @@ def test_a_lost_row_does_not_spoil_the_callers_transaction(
 ) -> None:
     row, create = ApiReportFactory(), ApiReport.objects.create
     monkeypatch.setattr(ApiReport.objects, "create", lambda **values: create(id=row.pk, **values))
-    before = recording.lost["default"]
+    before = recording.lost_records["default"]
     with transaction.atomic():
         services.record_sale("default", **SALE)
         ApiReport.objects.filter(pk=row.pk).update(device_info="written after")
-    assert recording.lost["default"] == before + 1
+    assert recording.lost_records["default"] == before + 1
     assert ApiReport.objects.get().device_info == "written after"
 
 

@@ -1,4 +1,4 @@
-"""A job done once: whatever it does, it ends in a row, and nothing of it gets out."""
+"""Runs of a job: each leaves a row, and none raises."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django_wxpay import services
 from django_wxpay.exceptions import InsideTransaction, OutcomeUnknown
 from django_wxpay.models import BackgroundJob, OrderEvent
 from django_wxpay.services.worker import jobs, running
-from django_wxpay.services.worker.jobs import JOBS, Job, Outcome
+from django_wxpay.services.worker.jobs import JOBS, Job, JobResult
 from django_wxpay.services.worker.running import run_job, run_until_done
 from django_wxpay.signals import order_paid
 from tests.factories import ApiReportFactory, NotificationFactory, OrderEventFactory
@@ -24,12 +24,12 @@ from tests.wechatpay.v2 import API_KEY
 pytestmark = pytest.mark.django_db
 
 
-def a_job(does: Callable[..., Outcome], name: str = "tea") -> Job:
-    return Job(name=name, does=does, every_s=1)
+def a_job(does: Callable[..., JobResult], name: str = "tea") -> Job:
+    return Job(name=name, run=does, every_s=1)
 
 
 def raising(error: BaseException) -> Job:
-    def does(stop: object) -> Outcome:
+    def does(stop: object) -> JobResult:
         raise error
 
     return a_job(does)
@@ -39,17 +39,17 @@ def row(name: str = "tea") -> BackgroundJob:
     return BackgroundJob.objects.get(name=name)
 
 
-def test_what_a_job_came_to_is_written_down() -> None:
+def test_the_result_of_a_job_is_written_down() -> None:
     seen: list[BackgroundJob] = []
 
-    def does(stop: object) -> Outcome:
+    def does(stop: object) -> JobResult:
         seen.append(row())
-        return Outcome(counts={"cups": 3})
+        return JobResult(counts={"cups": 3})
 
     before = datetime.now(UTC)
     run = run_job(a_job(does))
 
-    assert (run.is_well, str(run), run.error) == (True, "tea: 3 cups", "")
+    assert (run.succeeded, str(run), run.error) == (True, "tea: 3 cups", "")
     (during,) = seen
     assert during.started_at is not None
     assert during.started_at >= before
@@ -63,7 +63,7 @@ def test_what_a_job_came_to_is_written_down() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "text"),
     [
         (RuntimeError("the kettle is cold"), "RuntimeError: the kettle is cold"),
         (DatabaseError("down"), "DatabaseError: down"),
@@ -77,11 +77,11 @@ def test_what_a_job_came_to_is_written_down() -> None:
 )
 def test_what_a_job_raises_is_written_down_and_does_not_get_out(
     error: Exception,
-    said: str,
+    text: str,
 ) -> None:
     run = run_job(raising(error))
-    assert (run.is_well, run.error, str(run)) == (False, said, f"tea: {said}")
-    assert (row().error, row().failures_in_a_row) == (said, 1)
+    assert (run.succeeded, run.error, str(run)) == (False, text, f"tea: {text}")
+    assert (row().error, row().failures_in_a_row) == (text, 1)
     assert (row().succeeded_at, row().outcome) == (None, "")
     assert row().finished_at is not None
 
@@ -96,7 +96,9 @@ def test_a_failure_is_logged_with_its_trace(caplog: pytest.LogCaptureFixture) ->
     assert record.exc_info
 
 
-def test_a_failure_that_tells_a_key_is_logged_without_it(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failure_that_contains_a_key_is_logged_without_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     error = RuntimeError("cold")
     error.__cause__ = ValueError(f"sign={API_KEY}")
     run_job(raising(error))
@@ -109,16 +111,16 @@ def test_a_run_that_did_something_is_logged_and_an_idle_one_is_not(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with caplog.at_level(logging.INFO, logger="django_wxpay.worker"):
-        run_job(a_job(lambda stop: Outcome(counts={"cups": 0})))
-        run_job(a_job(lambda stop: Outcome(counts={"cups": 3})))
+        run_job(a_job(lambda stop: JobResult(counts={"cups": 0})))
+        run_job(a_job(lambda stop: JobResult(counts={"cups": 3})))
     assert caplog.messages == ["tea: 3 cups"]
 
 
-def test_failures_are_counted_until_one_run_goes_well() -> None:
+def test_failures_are_counted_until_a_run_succeeds() -> None:
     for failures in (1, 2, 3):
         run_job(raising(RuntimeError("cold")))
         assert row().failures_in_a_row == failures
-    run_job(a_job(lambda stop: Outcome(counts={"cups": 1})))
+    run_job(a_job(lambda stop: JobResult(counts={"cups": 1})))
     assert (row().failures_in_a_row, row().error, row().outcome) == (0, "", "1 cups")
     run_job(raising(RuntimeError("cold")))
     failed = row()
@@ -128,7 +130,7 @@ def test_failures_are_counted_until_one_run_goes_well() -> None:
     assert failed.succeeded_at < failed.finished_at
 
 
-def test_whoever_ends_the_process_is_not_held_up() -> None:
+def test_an_interrupt_ends_the_process_at_once() -> None:
     with pytest.raises(KeyboardInterrupt):
         run_job(raising(KeyboardInterrupt()))
 
@@ -139,21 +141,21 @@ def test_trouble_in_writing_down_is_logged_and_the_job_is_done_all_the_same(
 ) -> None:
     done: list[int] = []
 
-    def does(stop: object) -> Outcome:
+    def does(stop: object) -> JobResult:
         done.append(1)
-        return Outcome(counts={"cups": 1})
+        return JobResult(counts={"cups": 1})
 
     def down(*args: Any, **kwargs: Any) -> None:
         raise OperationalError("down")
 
     with monkeypatch.context() as patch:
         patch.setattr(running, "_write", down)
-        patch.setattr(running, "_let_old_connections_go", down)
+        patch.setattr(running, "_close_stale_connections", down)
         assert str(run_job(a_job(does))) == "tea: 1 cups"
         assert run_job(raising(OperationalError("down"))).error == "OperationalError: down"
     assert done == [1]
     assert BackgroundJob.objects.count() == 0
-    assert caplog.messages.count("how a job is doing was not written down") == 9
+    assert caplog.messages.count("the state of a background job was not saved") == 9
 
     run_job(a_job(does))
     assert row().outcome == "1 cups"
@@ -169,7 +171,7 @@ def test_a_row_that_another_worker_makes_at_the_same_moment_is_shared(
         return create(*args, **kwargs)
 
     monkeypatch.setattr(BackgroundJob.objects, "bulk_create", too_late)
-    run_job(a_job(lambda stop: Outcome(counts={"cups": 1})))
+    run_job(a_job(lambda stop: JobResult(counts={"cups": 1})))
     assert row().outcome == "1 cups"
 
 
@@ -183,12 +185,12 @@ def test_connections_that_are_old_are_let_go_before_and_after_a_run_and_none_in_
         "close_if_unusable_or_obsolete",
         lambda self: looked.append(self.in_atomic_block),
     )
-    run_job(a_job(lambda stop: Outcome()))
+    run_job(a_job(lambda stop: JobResult()))
     assert looked == [False, False]
     run_job(raising(RuntimeError("cold")))
     assert looked == [False] * 5, "what failed may have cost the connection"
     with transaction.atomic():
-        run_job(a_job(lambda stop: Outcome()))
+        run_job(a_job(lambda stop: JobResult()))
     assert looked == [False] * 5
 
 
@@ -197,13 +199,13 @@ def test_settings_that_are_wrong_hide_no_error(settings: Any) -> None:
     assert run_job(raising(ValueError("cold"))).error == "ValueError: cold"
 
 
-def test_until_done_means_until_a_run_is_not_full_and_tells_the_sum() -> None:
+def test_until_done_means_until_a_run_is_not_full_and_returns_the_sum() -> None:
     left = [5]
 
-    def does(stop: object) -> Outcome:
+    def does(stop: object) -> JobResult:
         done = min(2, left[0])
         left[0] -= done
-        return Outcome(counts={"cups": done}, is_more=done == 2)
+        return JobResult(counts={"cups": done}, has_more=done == 2)
 
     assert str(run_until_done(a_job(does))) == "tea: 5 cups"
     assert left == [0]
@@ -212,14 +214,14 @@ def test_until_done_means_until_a_run_is_not_full_and_tells_the_sum() -> None:
 def test_until_done_ends_with_the_run_that_fails_and_with_the_one_that_is_stopped() -> None:
     runs: list[int] = []
 
-    def does(stop: object) -> Outcome:
+    def does(stop: object) -> JobResult:
         runs.append(1)
         if len(runs) == 3:
             raise RuntimeError("cold")
-        return Outcome(counts={"cups": 2}, is_more=True)
+        return JobResult(counts={"cups": 2}, has_more=True)
 
     failed = run_until_done(a_job(does))
-    assert (failed.error, failed.outcome.counts) == ("RuntimeError: cold", {"cups": 4})
+    assert (failed.error, failed.result.counts) == ("RuntimeError: cold", {"cups": 4})
     runs.clear()
     assert str(run_until_done(a_job(does), stop=lambda: len(runs) == 2)) == "tea: 4 cups"
 
@@ -231,7 +233,7 @@ def test_every_job_is_run_although_each_one_before_it_raised(
     def broken(**_: Any) -> Any:
         raise DatabaseError("down")
 
-    for function in ("tell_left_over", "judge_failed", "send_reports", "roll_up", "prune"):
+    for function in ("dispatch_pending", "retry_failed", "send_reports", "roll_up", "prune"):
         monkeypatch.setattr(jobs, function, broken)
     runs = services.run_jobs()
 
@@ -273,7 +275,7 @@ def test_a_receiver_that_raises_is_its_events_trouble_and_no_jobs(
     assert OrderEvent.objects.get().dispatch_error == "DatabaseError: the shop's own table is gone"
 
 
-def test_some_jobs_may_be_chosen_and_a_name_that_is_none_is_told(
+def test_some_jobs_may_be_chosen_and_an_unknown_name_is_refused(
     gateway: ScriptedTransport,
 ) -> None:
     assert [run.name for run in services.run_jobs("latency", "events")] == ["events", "latency"]

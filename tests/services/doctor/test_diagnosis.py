@@ -1,4 +1,4 @@
-"""What is wrong is found, under the merchant and the subject it belongs to, and nothing raises."""
+"""Checks of the doctor: findings by merchant and subject, and no exception."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django_wxpay.exceptions import InsideTransaction, UnknownMerchant
 from django_wxpay.models import ApiReport, BackgroundJob
 from django_wxpay.services import clock
 from django_wxpay.services.doctor import background, diagnosis, findings, notifications
-from django_wxpay.services.doctor.findings import Finding, Level, Subject, advice_on
+from django_wxpay.services.doctor.findings import Finding, Level, Subject, advice_for_failure
 from django_wxpay.services.latency.rollup import roll_up
 from tests.factories import (
     ApiReportFactory,
@@ -39,7 +39,7 @@ def noon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def diagnosed(subject: Subject, **options: Any) -> list[Finding]:
-    """Return what is said of one subject when nobody is asked."""
+    """Return the findings on one subject, without a call to a host."""
     found = diagnosis.diagnose(ask=False, **options)
     return [finding for finding in found if finding.subject is subject]
 
@@ -53,7 +53,7 @@ def the_wrong(subject: Subject, **options: Any) -> Finding:
     return finding
 
 
-def test_a_shop_in_which_nothing_has_happened_is_well() -> None:
+def test_a_shop_in_which_nothing_has_happened_is_ok() -> None:
     found = diagnosis.diagnose(ask=False)
     assert {finding.level for finding in found} == {OK}
     assert {finding.advice for finding in found} == {""}
@@ -63,17 +63,19 @@ def test_a_shop_in_which_nothing_has_happened_is_well() -> None:
     assert of_all == ["worker", "reports"]
 
 
-def test_it_takes_few_queries_and_an_index_serves_those_on_news(wxpay: dict[str, Any]) -> None:
+def test_it_takes_few_queries_and_an_index_serves_those_on_notifications_and_events(
+    wxpay: dict[str, Any],
+) -> None:
     v3(wxpay)
     with CaptureQueriesContext(connection) as queries:
         diagnosis.diagnose(ask=False)
     asked = [query["sql"] for query in queries]
     assert len(asked) <= 14
-    on_news = [sql for sql in asked if "_orderevent" in sql or "_notification" in sql]
-    assert len(on_news) == 4
+    on_events = [sql for sql in asked if "_orderevent" in sql or "_notification" in sql]
+    assert len(on_events) == 4
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
-            plans = [cursor.execute(f"EXPLAIN QUERY PLAN {sql}").fetchall() for sql in on_news]
+            plans = [cursor.execute(f"EXPLAIN QUERY PLAN {sql}").fetchall() for sql in on_events]
         assert [step for plan in plans for *_, step in plan if not step.startswith("SEARCH")] == []
 
 
@@ -92,7 +94,7 @@ def test_an_alias_that_no_setting_names_is_refused() -> None:
 # Configuration
 
 
-def test_every_problem_is_told_with_its_code_and_hint_under_its_merchant(
+def test_every_problem_is_a_finding_with_its_code_and_hint_under_its_merchant(
     wxpay: dict[str, Any],
 ) -> None:
     wxpay["TIMEOUT"] = None
@@ -118,7 +120,7 @@ def test_the_problems_of_another_merchant_are_left_out_where_one_is_named(
 
 
 @pytest.mark.parametrize("broken", [None, [], {}, {"MERCHANTS": []}, {"MERCHANTS": {1: 2}}])
-def test_settings_beyond_reading_leave_the_rest_to_be_said(settings: Any, broken: Any) -> None:
+def test_unreadable_settings_stop_no_other_check(settings: Any, broken: Any) -> None:
     settings.WXPAY = broken
     ApiReportFactory(created_at=NOW - MINUTE, execute_time_ms=3500)
     NotificationFactory(unknown=True, merchant="default")
@@ -134,14 +136,14 @@ def test_settings_beyond_reading_leave_the_rest_to_be_said(settings: Any, broken
 # Database
 
 
-def test_a_database_that_is_away_is_told_once_without_the_statement(
+def test_a_database_that_is_away_is_one_finding_without_the_statement(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def fail(*args: Any) -> Any:
         raise ProgrammingError('relation "django_wxpay_order" does not exist\nLINE 1: SELECT')
 
-    monkeypatch.setattr(diagnosis, "_OF_THE_DATABASE", (fail,))
-    monkeypatch.setattr(diagnosis, "answers", fail)
+    monkeypatch.setattr(diagnosis, "_DATABASE_CHECKS", (fail,))
+    monkeypatch.setattr(diagnosis, "check_hosts", fail)
     found = diagnosis.diagnose()
     assert levels(found) == [("", ERROR), ("default", OK), ("institution", OK)]
     assert found[0].subject is Subject.DATABASE
@@ -151,13 +153,13 @@ def test_a_database_that_is_away_is_told_once_without_the_statement(
     assert "migrate" in found[0].advice
 
 
-def test_a_database_error_without_a_text_is_told_by_its_name(
+def test_a_database_error_without_a_text_is_shown_by_its_name(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def fail(*args: Any) -> Any:
         raise OperationalError
 
-    monkeypatch.setattr(diagnosis, "_OF_THE_DATABASE", (fail,))
+    monkeypatch.setattr(diagnosis, "_DATABASE_CHECKS", (fail,))
     (finding,) = diagnosed(Subject.DATABASE)
     assert "OperationalError" in finding.message
 
@@ -169,7 +171,9 @@ def test_what_was_read_before_the_database_went_away_is_kept(
         raise OperationalError("gone")
 
     NotificationFactory(unknown=True)
-    monkeypatch.setattr(diagnosis, "_OF_THE_DATABASE", (notifications.notifications, fail, fail))
+    monkeypatch.setattr(
+        diagnosis, "_DATABASE_CHECKS", (notifications.check_notifications, fail, fail)
+    )
     found = [one.subject for one in diagnosis.diagnose(ask=False) if one.level is not OK]
     assert found == [Subject.DATABASE, Subject.NOTIFICATIONS]
 
@@ -184,12 +188,12 @@ def v3(wxpay: dict[str, Any], **changes: Any) -> None:
 @pytest.mark.parametrize(
     ("today", "level", "word"),
     [
-        (datetime(2033, 11, 1, tzinfo=UTC), OK, "good until 2034-01-01"),
+        (datetime(2033, 11, 1, tzinfo=UTC), OK, "valid until 2034-01-01"),
         (datetime(2033, 12, 3, tzinfo=UTC), WARNING, "expires on 2034-01-01"),
         (datetime(2034, 1, 1, tzinfo=UTC), ERROR, "expired on 2034-01-01"),
     ],
 )
-def test_the_end_of_its_own_certificate_comes_in_words(
+def test_the_end_of_its_own_certificate_is_a_finding(
     wxpay: dict[str, Any],
     monkeypatch: pytest.MonkeyPatch,
     today: datetime,
@@ -205,7 +209,7 @@ def test_the_end_of_its_own_certificate_comes_in_words(
     assert "Its own certificate (CLIENT_CERT)" in finding.message
 
 
-def test_a_v2_merchant_whose_certificate_is_none_is_told(wxpay: dict[str, Any]) -> None:
+def test_a_v2_merchants_unreadable_certificate_is_a_warning(wxpay: dict[str, Any]) -> None:
     pem = "-----BEGIN TEST-----\nnothing\n-----END TEST-----\n"
     wxpay["MERCHANTS"]["default"]["CLIENT_CERT"] = pem
     finding = the_wrong(Subject.KEYS)
@@ -235,14 +239,14 @@ def test_of_wechat_pays_certificates_the_one_that_lasts_longest_counts(
     assert levels(diagnosed(Subject.KEYS)) == [("default", OK)]
 
 
-def test_certificates_in_the_settings_count_as_well(wxpay: dict[str, Any]) -> None:
+def test_certificates_in_the_settings_count_too(wxpay: dict[str, Any]) -> None:
     v3(wxpay, PLATFORM_CERTIFICATES=[keys.PLATFORM_CERTIFICATE])
     PlatformCertificateFactory(expire_time=NOW - DAY)
     (finding,) = diagnosed(Subject.KEYS)
-    assert "good until 2034-01-01" in finding.message
+    assert "valid until 2034-01-01" in finding.message
 
 
-def test_without_a_certificate_yet_it_is_said(wxpay: dict[str, Any]) -> None:
+def test_without_a_certificate_yet_there_is_a_warning(wxpay: dict[str, Any]) -> None:
     v3(wxpay)
     finding = the_wrong(Subject.KEYS)
     assert finding.level is WARNING
@@ -274,7 +278,7 @@ def test_a_failure_rate_beyond_its_limit_is_an_error_with_its_figures() -> None:
         "/pay/unifiedorder at api.mch.weixin.qq.com, 100 calls: "
         "6 % failed (limit 5 %): DNS 2, TIMEOUT 4."
     )
-    assert finding.advice == advice_on("TIMEOUT")
+    assert finding.advice == advice_for_failure("TIMEOUT")
 
 
 def test_a_p95_beyond_its_limit_is_an_error_with_its_figures(wxpay: dict[str, Any]) -> None:
@@ -328,13 +332,13 @@ def test_what_is_rolled_up_counts_and_what_is_longer_ago_does_not() -> None:
     assert len(wrong) == 2
 
 
-def test_without_calls_nothing_is_wrong_and_that_is_said() -> None:
+def test_without_calls_the_finding_is_ok() -> None:
     (finding,) = diagnosed(Subject.LATENCY, merchants=["default"])
     assert finding.message == "No calls in this hour and the 1 before."
 
 
-def test_a_failure_that_nobody_has_heard_of_has_its_advice() -> None:
-    assert "API reports" in advice_on("SOMETHING")
+def test_an_unknown_failure_has_an_advice() -> None:
+    assert "API reports" in advice_for_failure("SOMETHING")
 
 
 # Worker and reports
@@ -344,9 +348,9 @@ def worker() -> list[Finding]:
     return diagnosed(Subject.WORKER)
 
 
-def test_where_nothing_waits_nobody_misses_the_worker() -> None:
+def test_where_nothing_waits_no_worker_is_needed() -> None:
     (finding,) = worker()
-    assert (finding.level, finding.message) == (OK, "Nothing waits for it.")
+    assert (finding.level, finding.message) == (OK, "No work waits for it.")
 
 
 def untold(**fields: Any) -> None:
@@ -356,8 +360,8 @@ def untold(**fields: Any) -> None:
 @pytest.mark.parametrize(
     ("make", "word"),
     [
-        (lambda: untold(created_at=NOW - MINUTE), "events to tell"),
-        (lambda: untold(created_at=NOW - HOUR, next_dispatch_at=NOW), "events to tell"),
+        (lambda: untold(created_at=NOW - MINUTE), "events to deliver"),
+        (lambda: untold(created_at=NOW - HOUR, next_dispatch_at=NOW), "events to deliver"),
         (
             lambda: ApiReportFactory(created_at=NOW - 16 * MINUTE, is_rolled_up=True),
             "reports to send",
@@ -402,7 +406,7 @@ def test_what_may_still_wait_does_not_miss_the_worker(make: Any) -> None:
 
 
 def test_a_job_that_keeps_failing_is_an_error_with_its_error() -> None:
-    BackgroundJob.objects.create(name="well", finished_at=NOW, failures_in_a_row=2)
+    BackgroundJob.objects.create(name="healthy", finished_at=NOW, failures_in_a_row=2)
     BackgroundJob.objects.create(
         name="reports",
         finished_at=NOW,
@@ -428,13 +432,13 @@ def test_reports_that_wait_for_a_day_are_a_warning() -> None:
     assert "wxpay_report --until-empty" in finding.advice
 
 
-def test_beyond_its_cap_the_backlog_is_or_more(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_beyond_its_limit_the_backlog_is_or_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(background, "COUNTED_UP_TO", 1)
     ApiReportFactory(created_at=NOW - 2 * DAY, is_rolled_up=True)
     assert the_wrong(Subject.REPORTS).message.startswith("1 or more latency reports")
 
 
-def test_with_reporting_off_nobody_minds_what_waits(wxpay: dict[str, Any]) -> None:
+def test_with_reporting_off_reports_may_wait(wxpay: dict[str, Any]) -> None:
     wxpay["REPORT_LEVEL"] = "off"
     ApiReportFactory(created_at=NOW - 2 * DAY, is_rolled_up=True)
     assert levels(diagnosed(Subject.REPORTS)) == [("", OK)]
@@ -452,21 +456,21 @@ def test_notifications_that_failed_are_counted_by_merchant_with_the_oldest() -> 
     found = diagnosed(Subject.NOTIFICATIONS)
     assert levels(found) == [("default", WARNING), ("gone", WARNING), ("institution", OK)]
     assert found[0].message == (
-        "2 notifications not settled, the oldest of 2026-06-01 19:30 CST: no such order."
+        "2 notifications not processed, the oldest of 2026-06-01 19:30 CST: no such order."
     )
     assert "no reason given" in found[1].message
-    assert "judge them again" in found[0].advice
+    assert "process them again" in found[0].advice
     (of_one,) = diagnosed(Subject.NOTIFICATIONS, merchants=["institution"])
     assert of_one.level is OK
 
 
-def test_nobody_counts_beyond_the_cap(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_check_counts_beyond_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (findings, notifications):
         monkeypatch.setattr(module, "COUNTED_UP_TO", 2)
     for _ in range(3):
         NotificationFactory(unknown=True)
     message = the_wrong(Subject.NOTIFICATIONS).message
-    assert message.startswith("2 or more notifications not settled")
+    assert message.startswith("2 or more notifications not processed")
 
 
 def test_orders_that_wechat_pay_contradicts_are_counted_once_for_a_day() -> None:
@@ -484,7 +488,7 @@ def test_orders_that_wechat_pay_contradicts_are_counted_once_for_a_day() -> None
 def test_events_that_receivers_refuse_are_an_error_with_the_last_error() -> None:
     OrderEventFactory(untold=True, created_at=NOW - 2 * HOUR)
     OrderEventFactory(untold=True, created_at=NOW - HOUR, dispatch_error="KeyError: 'tea\nset'")
-    OrderEventFactory(dispatch_error="told since")
+    OrderEventFactory(dispatch_error="delivered since")
     untold(created_at=NOW)
     finding = the_wrong(Subject.EVENTS)
     assert (finding.merchant, finding.level) == ("default", ERROR)
@@ -495,8 +499,8 @@ def test_events_that_receivers_refuse_are_an_error_with_the_last_error() -> None
     assert levels(diagnosed(Subject.EVENTS, merchants=["institution"])) == [("institution", OK)]
 
 
-def test_what_others_said_is_cut_to_one_line() -> None:
-    assert findings.quoted("a\r\n\tb" + "c" * 300) == "a b" + "c" * 197 + "..."
+def test_quoted_text_is_cut_to_one_line() -> None:
+    assert findings.one_line("a\r\n\tb" + "c" * 300) == "a b" + "c" * 197 + "..."
 
 
 def test_the_worst_comes_first_and_causes_before_what_they_cause(wxpay: dict[str, Any]) -> None:

@@ -21,19 +21,19 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def told() -> Any:
+def dispatched() -> Any:
     seen: list[tuple[str, str]] = []
 
-    def hear(name: str) -> Any:
+    def receive(name: str) -> Any:
         def receiver(sender: Any, order: Order, event: OrderEvent, **kwargs: Any) -> None:
             seen.append((name, order.trade_state))
 
         return receiver
 
     receivers = [
-        (order_paid, hear("paid")),
-        (order_closed, hear("closed")),
-        (order_conflicted, hear("conflicted")),
+        (order_paid, receive("paid")),
+        (order_closed, receive("closed")),
+        (order_conflicted, receive("conflicted")),
     ]
     for signal, receiver in receivers:
         signal.connect(receiver)
@@ -45,7 +45,7 @@ def told() -> Any:
 def test_a_query_settles_the_payment_in_every_detail(
     gateway: ScriptedTransport,
     order: Order,
-    told: list[tuple[str, str]],
+    dispatched: list[tuple[str, str]],
 ) -> None:
     promotion = (
         '{"promotion_detail":[{"promotion_id":"109519","name":"Tea-6","scope":"SINGLE",'
@@ -96,13 +96,13 @@ def test_a_query_settles_the_payment_in_every_detail(
             "discount_amount": 5,
         },
     ]
-    assert told == [("paid", "SUCCESS")]
+    assert dispatched == [("paid", "SUCCESS")]
 
 
 def test_asking_again_changes_nothing_and_tells_nobody(
     gateway: ScriptedTransport,
     order: Order,
-    told: list[tuple[str, str]],
+    dispatched: list[tuple[str, str]],
 ) -> None:
     gateway.answers["/pay/orderquery"] = standing("SUCCESS", **PAID)
     services.query_order(order)
@@ -112,7 +112,7 @@ def test_asking_again_changes_nothing_and_tells_nobody(
     order.refresh_from_db()
     assert order.updated_at == updated_at
     assert OrderEvent.objects.count() == 1
-    assert told == [("paid", "SUCCESS")]
+    assert dispatched == [("paid", "SUCCESS")]
 
 
 def test_a_later_answer_fills_blanks_and_rewrites_nothing(
@@ -131,7 +131,7 @@ def test_a_later_answer_fills_blanks_and_rewrites_nothing(
 
 
 @pytest.mark.parametrize(
-    ("state", "expected", "heard"),
+    ("state", "expected", "received"),
     [
         ("NOTPAY", "NOTPAY", []),
         ("USERPAYING", "USERPAYING", []),
@@ -144,17 +144,17 @@ def test_a_later_answer_fills_blanks_and_rewrites_nothing(
 def test_every_trade_state_moves_a_new_order(
     gateway: ScriptedTransport,
     order: Order,
-    told: list[tuple[str, str]],
+    dispatched: list[tuple[str, str]],
     state: str,
     expected: str,
-    heard: list[tuple[str, str]],
+    received: list[tuple[str, str]],
 ) -> None:
     gateway.answers["/pay/orderquery"] = standing(state)
     services.query_order(order)
 
     assert order.trade_state == expected
     assert order.trade_state_desc == f"in {state}"
-    assert told == heard
+    assert dispatched == received
     assert OrderEvent.objects.count() == 1
 
 
@@ -184,7 +184,7 @@ def test_a_move_without_words_drops_the_words_of_the_old_state(
 def test_other_money_is_a_conflict_that_leaves_the_order_and_is_told_once(
     gateway: ScriptedTransport,
     order: Order,
-    told: list[tuple[str, str]],
+    dispatched: list[tuple[str, str]],
 ) -> None:
     gateway.answers["/pay/orderquery"] = standing("SUCCESS", **PAID | {"total_fee": 1})
     services.query_order(order)
@@ -195,7 +195,7 @@ def test_other_money_is_a_conflict_that_leaves_the_order_and_is_told_once(
     event = OrderEvent.objects.get()
     assert event.kind == "CONFLICTED"
     assert event.detail == {"differences": [["total_fee", "100", "1"]]}
-    assert told == [("conflicted", "CREATED")]
+    assert dispatched == [("conflicted", "CREATED")]
 
 
 def test_an_order_that_wechat_pay_does_not_know_is_a_refusal(
@@ -213,7 +213,7 @@ def test_an_order_that_wechat_pay_does_not_know_is_a_refusal(
 def test_closing_closes_and_tells(
     gateway: ScriptedTransport,
     order: Order,
-    told: list[tuple[str, str]],
+    dispatched: list[tuple[str, str]],
 ) -> None:
     services.unified_order(order)
     gateway.answers["/pay/closeorder"] = {}
@@ -221,7 +221,7 @@ def test_closing_closes_and_tells(
     assert services.close_order(order).trade_state == "CLOSED"
 
     assert gateway.paths() == ["/pay/unifiedorder", "/pay/closeorder"]
-    assert told == [("closed", "CLOSED")]
+    assert dispatched == [("closed", "CLOSED")]
 
 
 def test_an_order_closed_already_is_closed(gateway: ScriptedTransport, order: Order) -> None:
@@ -233,7 +233,7 @@ def test_an_order_closed_already_is_closed(gateway: ScriptedTransport, order: Or
 def test_closing_what_turns_out_to_be_paid_settles_the_payment(
     gateway: ScriptedTransport,
     order: Order,
-    told: list[tuple[str, str]],
+    dispatched: list[tuple[str, str]],
 ) -> None:
     gateway.answers["/pay/closeorder"] = refused("ORDERPAID")
     gateway.answers["/pay/orderquery"] = standing("SUCCESS", **PAID)
@@ -244,7 +244,7 @@ def test_closing_what_turns_out_to_be_paid_settles_the_payment(
 
     assert order.trade_state == "SUCCESS"
     assert gateway.paths() == ["/pay/closeorder", "/pay/orderquery"]
-    assert told == [("paid", "SUCCESS")]
+    assert dispatched == [("paid", "SUCCESS")]
 
 
 @pytest.mark.parametrize("answer", [refused("SYSTEMERROR"), refused("ORDERNOTEXIST")])

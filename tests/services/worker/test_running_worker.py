@@ -10,28 +10,28 @@ from collections.abc import Callable
 import pytest
 
 from django_wxpay.models import BackgroundJob
-from django_wxpay.services.worker import loop
-from django_wxpay.services.worker.jobs import JOBS, Job, Outcome, Stop
-from django_wxpay.services.worker.loop import Worker, pause_s
+from django_wxpay.services.worker import running
+from django_wxpay.services.worker.jobs import JOBS, Job, JobResult, Stop
+from django_wxpay.services.worker.running import Worker, pause_s
 
 LONG_S = 10.0
 
 
-def a_job(does: Callable[[Stop], Outcome], name: str = "tea", every_s: float = 3600) -> Job:
-    return Job(name=name, does=does, every_s=every_s)
+def a_job(does: Callable[[Stop], JobResult], name: str = "tea", every_s: float = 3600) -> Job:
+    return Job(name=name, run=does, every_s=every_s)
 
 
 class Counted:
-    """A job that counts its runs and tells when it has had enough of them."""
+    """A job that counts its runs and sets an event after enough of them."""
 
-    def __init__(self, enough: int, outcome: Outcome | None = None) -> None:
+    def __init__(self, enough: int, outcome: JobResult | None = None) -> None:
         self.runs = 0
         self.enough = enough
         self.has_enough = threading.Event()
-        self.outcome = outcome or Outcome()
+        self.outcome = outcome or JobResult()
         self.threads: set[str] = set()
 
-    def __call__(self, stop: Stop) -> Outcome:
+    def __call__(self, stop: Stop) -> JobResult:
         self.runs += 1
         self.threads.add(threading.current_thread().name)
         if self.runs >= self.enough:
@@ -46,11 +46,11 @@ def test_every_job_runs_at_once_and_again_after_its_pause_on_its_own_thread() ->
     with Worker(jobs) as worker:
         assert often.has_enough.wait(LONG_S)
         assert seldom.has_enough.wait(LONG_S)
-        assert worker.lost == []
+        assert worker.crashed == []
 
     assert (seldom.runs, seldom.threads) == (1, {"wxpay-seldom"})
     assert often.threads == {"wxpay-often"}
-    assert worker.left_behind == []
+    assert worker.unfinished == []
     assert BackgroundJob.objects.filter(succeeded_at__isnull=False).count() == 2
     runs = often.runs
     time.sleep(0.05)
@@ -59,9 +59,9 @@ def test_every_job_runs_at_once_and_again_after_its_pause_on_its_own_thread() ->
 
 @pytest.mark.django_db(transaction=True)
 def test_a_job_that_had_a_full_batch_goes_on_at_once() -> None:
-    def batches(stop: Stop) -> Outcome:
+    def batches(stop: Stop) -> JobResult:
         left.release()
-        return Outcome(is_more=len(done) < 5 and not done.append(1))
+        return JobResult(has_more=len(done) < 5 and not done.append(1))
 
     left, done = threading.Semaphore(0), list[int]()
     with Worker([a_job(batches)]):
@@ -73,59 +73,59 @@ def test_a_job_that_had_a_full_batch_goes_on_at_once() -> None:
 def test_a_job_that_hangs_and_one_that_raises_keep_no_other_waiting() -> None:
     released, hanging = threading.Event(), threading.Event()
 
-    def hangs(stop: Stop) -> Outcome:
+    def hangs(stop: Stop) -> JobResult:
         hanging.set()
         released.wait(LONG_S)
-        return Outcome()
+        return JobResult()
 
-    def raises(stop: Stop) -> Outcome:
+    def raises(stop: Stop) -> JobResult:
         raise RuntimeError("cold")
 
-    well = Counted(5)
+    healthy = Counted(5)
     jobs = [
         a_job(hangs, "hangs"),
         a_job(raises, "raises", every_s=0.01),
-        a_job(well, "well", every_s=0.01),
+        a_job(healthy, "healthy", every_s=0.01),
     ]
     with Worker(jobs) as worker:
         assert hanging.wait(LONG_S)
-        assert well.has_enough.wait(LONG_S)
-        assert worker.lost == []
+        assert healthy.has_enough.wait(LONG_S)
+        assert worker.crashed == []
         released.set()
     assert BackgroundJob.objects.get(name="raises").failures_in_a_row >= 1
-    assert BackgroundJob.objects.get(name="well").failures_in_a_row == 0
+    assert BackgroundJob.objects.get(name="healthy").failures_in_a_row == 0
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_job_that_does_not_end_in_time_is_left_behind_and_named(
+def test_a_job_that_does_not_end_in_time_is_unfinished_and_named(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     released, hanging = threading.Event(), threading.Event()
 
-    def hangs(stop: Stop) -> Outcome:
+    def hangs(stop: Stop) -> JobResult:
         hanging.set()
         released.wait(LONG_S)
-        return Outcome()
+        return JobResult()
 
-    worker = Worker([a_job(hangs, "hangs"), a_job(Counted(1), "well")], grace_s=0.05)
+    worker = Worker([a_job(hangs, "hangs"), a_job(Counted(1), "healthy")], grace_s=0.05)
     with caplog.at_level(logging.WARNING, logger="django_wxpay.worker"), worker:
         assert hanging.wait(LONG_S)
-    assert worker.left_behind == ["hangs"]
+    assert worker.unfinished == ["hangs"]
     assert caplog.messages == ["jobs that did not end in time: hangs"]
     released.set()
     worker._threads["hangs"].join(LONG_S)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_job_is_told_to_stop_while_it_runs() -> None:
+def test_a_job_can_be_stopped_while_it_runs() -> None:
     begun = threading.Event()
 
-    def long_work(stop: Stop) -> Outcome:
+    def long_work(stop: Stop) -> JobResult:
         begun.set()
         deadline = time.monotonic() + LONG_S
         while not stop() and time.monotonic() < deadline:
             time.sleep(0.005)
-        return Outcome(counts={"cups": 1}, is_more=True)
+        return JobResult(counts={"cups": 1}, has_more=True)
 
     began = time.monotonic()
     with Worker([a_job(long_work)]):
@@ -136,38 +136,38 @@ def test_a_job_is_told_to_stop_while_it_runs() -> None:
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.django_db(transaction=True)
-def test_a_thread_that_ends_by_itself_is_missed() -> None:
-    def leaves(stop: Stop) -> Outcome:
+def test_a_thread_that_ends_by_itself_is_a_crashed_job() -> None:
+    def leaves(stop: Stop) -> JobResult:
         raise SystemExit
 
-    with Worker([a_job(leaves, "leaves"), a_job(Counted(1), "well")]) as worker:
+    with Worker([a_job(leaves, "leaves"), a_job(Counted(1), "healthy")]) as worker:
         deadline = time.monotonic() + LONG_S
-        while not worker.lost and time.monotonic() < deadline:
+        while not worker.crashed and time.monotonic() < deadline:
             time.sleep(0.005)
-        assert worker.lost == ["leaves"]
+        assert worker.crashed == ["leaves"]
 
 
 @pytest.mark.django_db(transaction=True)
 def test_every_connection_of_a_thread_is_closed_at_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     closed: list[str] = []
-    close_all = loop.connections.close_all
+    close_all = running.connections.close_all
 
     def close() -> None:
         closed.append(threading.current_thread().name)
         close_all()
 
-    monkeypatch.setattr(loop.connections, "close_all", close)
-    well = Counted(1)
-    with Worker([a_job(well)]):
-        assert well.has_enough.wait(LONG_S)
+    monkeypatch.setattr(running.connections, "close_all", close)
+    healthy = Counted(1)
+    with Worker([a_job(healthy)]):
+        assert healthy.has_enough.wait(LONG_S)
     assert closed == ["wxpay-tea"]
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("outcome", [Outcome(is_in_vain=True), None])
-def test_what_is_in_vain_and_what_fails_pauses_longer_each_time(
+@pytest.mark.parametrize("outcome", [JobResult(no_response=True), None])
+def test_a_job_without_response_and_one_that_fails_pause_longer_each_time(
     monkeypatch: pytest.MonkeyPatch,
-    outcome: Outcome | None,
+    outcome: JobResult | None,
 ) -> None:
     enough, seen, runs = threading.Event(), list[int](), list[int]()
 
@@ -178,15 +178,15 @@ def test_what_is_in_vain_and_what_fails_pauses_longer_each_time(
             return LONG_S
         return 0
 
-    def does(stop: Stop) -> Outcome:
+    def does(stop: Stop) -> JobResult:
         runs.append(1)
         if len(runs) == 4:
-            return Outcome()
+            return JobResult()
         if outcome is None:
             raise RuntimeError("cold")
         return outcome
 
-    monkeypatch.setattr(loop, "pause_s", pause)
+    monkeypatch.setattr(running, "pause_s", pause)
     with Worker([a_job(does)]):
         assert enough.wait(LONG_S)
     assert seen == [1, 2, 3, 0, 1]

@@ -1,4 +1,4 @@
-"""The door for notify_url: who gets in, what is written down, what is answered."""
+"""Receiving notifications: what is refused, what is saved, what is answered."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_payment_notification_pays_the_order(order: Order) -> None:
     assert (event.kind, event.source, event.notification) == ("PAID", "v2.notice", notification)
 
 
-def test_the_same_news_with_another_nonce_is_a_duplicate(order: Order) -> None:
+def test_the_same_notice_with_another_nonce_is_a_duplicate(order: Order) -> None:
     notify(payment_notice(order.out_trade_no))
     answer = notify(payment_notice(order.out_trade_no, nonce_str="another"))
 
@@ -73,7 +73,7 @@ def test_a_payment_costs_at_most_six_queries_and_a_duplicate_two(
         notify(body)
     ours = [row["sql"] for row in counted.captured_queries if "shop_purchase" not in row["sql"]]
     begins = [number for number, sql in enumerate(ours) if sql.startswith("BEGIN")]
-    assert len(begins) == 2, "one transaction settles, one tells"
+    assert len(begins) == 2, "one transaction applies, one dispatches"
     assert begins[1] <= 6
     assert len(ours) - begins[1] <= 3
     with django_assert_max_num_queries(2):
@@ -96,12 +96,12 @@ def test_a_payment_costs_at_most_six_queries_and_a_duplicate_two(
         "<xml><a>\u4e2d</a></xml>".encode("gbk"),
     ],
 )
-def test_a_strangers_request_costs_no_row_and_one_log_line_that_repeats_nothing(
+def test_a_forged_request_costs_no_row_and_one_log_line_that_repeats_nothing(
     body: bytes,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     new_order(out_trade_no="TEST000001")
-    receiving.strangers.clear()
+    receiving.refused_counts.clear()
     with caplog.at_level(logging.WARNING):
         answer = notify(body)
 
@@ -110,12 +110,12 @@ def test_a_strangers_request_costs_no_row_and_one_log_line_that_repeats_nothing(
     assert Notification.objects.count() == 0
     assert Order.objects.get().trade_state == "CREATED"
     assert len(caplog.records) == 1
-    assert receiving.strangers.total() == 1
+    assert receiving.refused_counts.total() == 1
     assert "TEST000001" not in caplog.text
     assert API_KEY not in caplog.text
 
 
-def test_a_notice_under_another_key_is_a_strangers(order: Order) -> None:
+def test_a_notice_under_another_key_is_refused(order: Order) -> None:
     fields = v2.decode_xml(payment_notice(order.out_trade_no))
     fields["sign"] = v2.sign(fields, "WRONGKEYwrongkeyWRONGKEYwrongkey", "HMAC-SHA256")
 
@@ -189,7 +189,7 @@ def test_a_second_transaction_for_a_paid_order_is_a_conflict(order: Order) -> No
     assert [event.kind for event in order.events.order_by("id")] == ["PAID", "CONFLICTED"]
 
 
-def test_an_unknown_order_is_kept_answered_failure_and_judged_again(db: None) -> None:
+def test_an_unknown_order_is_kept_answered_failure_and_processed_again(db: None) -> None:
     body = payment_notice("TEST000001")
     first, second = notify(body), notify(body)
 
@@ -199,7 +199,7 @@ def test_an_unknown_order_is_kept_answered_failure_and_judged_again(db: None) ->
     assert (notification.outcome, notification.attempts, notification.order) == ("FAILED", 2, None)
 
 
-def test_an_order_that_appears_while_its_notification_is_judged_is_paid(
+def test_an_order_that_appears_while_its_notification_is_processed_is_paid(
     db: None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -242,13 +242,15 @@ def test_a_notice_about_no_order_without_success_is_kept_once(db: None) -> None:
     assert Notification.objects.get().attempts == 2
 
 
-def test_our_own_trouble_is_kept_answered_failure_and_mended_by_the_next_delivery(
+def test_our_own_trouble_is_kept_answered_failure_and_undone_by_the_next_delivery(
     order: Order,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     body = payment_notice(order.out_trade_no)
     with monkeypatch.context() as patch:
-        patch.setattr(processing, "settle", _raise(RuntimeError("a bug with a SECRET in it")))
+        patch.setattr(
+            processing, "apply_trade_fact", _raise(RuntimeError("a bug with a SECRET in it"))
+        )
         answer = notify(body)
         again = notify(body)
     assert not answer.accepted
@@ -271,7 +273,7 @@ def test_our_own_trouble_with_what_another_delivery_settled_is_a_success(
 ) -> None:
     body = payment_notice(order.out_trade_no)
     notify(body)
-    monkeypatch.setattr(processing, "_take_in", _raise(RuntimeError("too slow to see it settled")))
+    monkeypatch.setattr(processing, "_process", _raise(RuntimeError("too slow to see it settled")))
 
     assert notify(body).accepted
     assert Notification.objects.get().attempts == 2
@@ -282,7 +284,7 @@ def test_when_even_keeping_it_fails_the_answer_is_still_failure(
     order: Order,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(processing, "_take_in", _raise(DatabaseError("down")))
+    monkeypatch.setattr(processing, "_process", _raise(DatabaseError("down")))
     monkeypatch.setattr(processing, "keep", _raise(DatabaseError("down")))
     answer = notify(payment_notice(order.out_trade_no))
 
@@ -294,7 +296,7 @@ def test_an_integrity_error_that_is_no_duplicate_is_our_trouble(
     order: Order,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(processing, "settle", _raise(IntegrityError("something else")))
+    monkeypatch.setattr(processing, "apply_trade_fact", _raise(IntegrityError("something else")))
 
     assert not notify(payment_notice(order.out_trade_no)).accepted
     assert Notification.objects.get().outcome == "FAILED"
@@ -312,16 +314,16 @@ def test_a_delivery_that_was_not_quick_enough_is_acknowledged(
     monkeypatch.setattr(
         processing,
         "_orders",
-        lambda draft, news: look(
+        lambda draft, notice: look(
             Notification(
                 fingerprint=next(looks, draft.fingerprint),
                 merchant=draft.merchant,
                 out_trade_no=draft.out_trade_no,
             ),
-            news,
+            notice,
         ),
     )
-    monkeypatch.setattr(processing, "_settle_known", _raise(AssertionError("not looked up")))
+    monkeypatch.setattr(processing, "_apply_known", _raise(AssertionError("not looked up")))
 
     assert notify(body).accepted
     assert Notification.objects.get().attempts == 2
@@ -331,7 +333,7 @@ def test_a_delivery_that_was_not_quick_enough_is_acknowledged(
 @pytest.mark.django_db(transaction=True)
 def test_a_lock_that_passes_is_waited_for(order: Order, monkeypatch: pytest.MonkeyPatch) -> None:
     tries: list[int] = []
-    settle = processing.settle
+    settle = processing.apply_trade_fact
 
     def locked_twice(*args: Any, **kwargs: Any) -> Any:
         tries.append(1)
@@ -339,7 +341,7 @@ def test_a_lock_that_passes_is_waited_for(order: Order, monkeypatch: pytest.Monk
             raise OperationalError("database is locked")
         return settle(*args, **kwargs)
 
-    monkeypatch.setattr(processing, "settle", locked_twice)
+    monkeypatch.setattr(processing, "apply_trade_fact", locked_twice)
 
     assert notify(payment_notice(order.out_trade_no)).accepted
     assert len(tries) == 3
@@ -352,13 +354,15 @@ def test_a_lock_that_does_not_pass_is_our_trouble(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(transactions, "_PAUSES_S", (0.0, 0.0))
-    monkeypatch.setattr(processing, "settle", _raise(OperationalError("database is locked")))
+    monkeypatch.setattr(
+        processing, "apply_trade_fact", _raise(OperationalError("database is locked"))
+    )
 
     assert not notify(payment_notice(order.out_trade_no)).accepted
     assert Notification.objects.get().outcome == "FAILED"
 
 
-def test_replaying_judges_again_without_a_second_event(order: Order) -> None:
+def test_replaying_applies_again_without_a_second_event(order: Order) -> None:
     notify(payment_notice(order.out_trade_no))
     notification = Notification.objects.get()
 
@@ -388,7 +392,7 @@ def test_replaying_under_a_changed_key_is_refused(
 
 def test_trouble_in_a_replay_is_kept(order: Order, monkeypatch: pytest.MonkeyPatch) -> None:
     notify(payment_notice("TEST000001"))
-    monkeypatch.setattr(processing, "_settle", _raise(RuntimeError("a bug")))
+    monkeypatch.setattr(processing, "_apply", _raise(RuntimeError("a bug")))
 
     assert not services.replay_notification(Notification.objects.get()).accepted
     assert "RuntimeError" in Notification.objects.get().reason
@@ -400,11 +404,11 @@ def test_the_same_notification_fifty_times_at_once_is_one_move_and_fifty_success
 ) -> None:
     body = payment_notice(order.out_trade_no)
     answers: list[Acknowledgement] = []
-    heard: list[str] = []
+    received: list[str] = []
     start = threading.Barrier(50)
 
-    def hear(sender: Any, order: Order, **kwargs: Any) -> None:
-        heard.append(order.trade_state)
+    def receive(sender: Any, order: Order, **kwargs: Any) -> None:
+        received.append(order.trade_state)
 
     def deliver() -> None:
         start.wait(10)
@@ -413,18 +417,18 @@ def test_the_same_notification_fifty_times_at_once_is_one_move_and_fifty_success
         finally:
             connection.close()
 
-    order_paid.connect(hear)
+    order_paid.connect(receive)
     threads = [threading.Thread(target=deliver) for _ in range(50)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(60)
-    order_paid.disconnect(hear)
+    order_paid.disconnect(receive)
 
     assert [answer.body for answer in answers] == [SUCCESS] * 50
     assert Notification.objects.get().attempts == 50
     assert [event.kind for event in OrderEvent.objects.all()] == ["PAID"]
-    assert heard == ["SUCCESS"]
+    assert received == ["SUCCESS"]
 
 
 def test_a_payment_after_a_close_still_counts(gateway: ScriptedTransport, order: Order) -> None:

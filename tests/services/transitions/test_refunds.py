@@ -1,4 +1,4 @@
-"""Refunds through the one door: proved by v3, hinted at by v2, contradicted by neither unseen."""
+"""Transitions of refunds: proven by v3, made known by v2, and never contradicted in silence."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ def paid() -> Order:
 
 
 @pytest.fixture
-def told() -> Iterator[list[tuple[str, str]]]:
-    heard: list[tuple[str, str]] = []
+def dispatched() -> Iterator[list[tuple[str, str]]]:
+    received: list[tuple[str, str]] = []
 
     def receiver(sender: Any, order: Order, event: OrderEvent, refund: Refund, **more: Any) -> None:
-        heard.append((order.out_trade_no, refund.refund_status))
+        received.append((order.out_trade_no, refund.refund_status))
 
     refund_settled.connect(receiver)
-    yield heard
+    yield received
     refund_settled.disconnect(receiver)
 
 
@@ -64,9 +64,9 @@ def notify_v2(body: bytes) -> Acknowledgement:
     return services.receive_notification("default", "refund", {}, body)
 
 
-def test_a_refund_that_v3_tells_of_is_a_row_an_event_and_a_signal(
+def test_a_refund_that_v3_notifies_of_is_a_row_an_event_and_a_signal(
     paid: Order,
-    told: list[tuple[str, str]],
+    dispatched: list[tuple[str, str]],
 ) -> None:
     assert notify(refund_notice(paid.out_trade_no)).accepted
     assert notify(refund_notice(paid.out_trade_no)).accepted
@@ -78,7 +78,7 @@ def test_a_refund_that_v3_tells_of_is_a_row_an_event_and_a_signal(
     assert refund.amount == "0.88 CNY"
     event = OrderEvent.objects.get()
     assert (event.kind, event.refund, event.from_state) == ("REFUND_SETTLED", refund, "SUCCESS")
-    assert told == [(paid.out_trade_no, "SUCCESS")]
+    assert dispatched == [(paid.out_trade_no, "SUCCESS")]
     assert Notification.objects.get().attempts == 2
 
 
@@ -86,8 +86,8 @@ def test_a_refund_that_v3_tells_of_is_a_row_an_event_and_a_signal(
 def test_a_refund_callback_costs_at_most_six_queries(paid: Order) -> None:
     with CaptureQueriesContext(connection) as counted:
         assert notify(refund_notice(paid.out_trade_no)).accepted
-    told = [row["sql"] for row in counted.captured_queries]
-    begins = [number for number, sql in enumerate(told) if sql.startswith("BEGIN")]
+    sql = [row["sql"] for row in counted.captured_queries]
+    begins = [number for number, each in enumerate(sql) if each.startswith("BEGIN")]
 
     assert len(begins) == 2
     assert begins[1] <= 6
@@ -104,7 +104,7 @@ def test_a_refund_callback_costs_at_most_six_queries(paid: Order) -> None:
 )
 def test_a_refund_moves_along_its_table(
     paid: Order,
-    told: list[tuple[str, str]],
+    dispatched: list[tuple[str, str]],
     first: str,
     then: str,
     stands: str,
@@ -114,10 +114,53 @@ def test_a_refund_moves_along_its_table(
         assert notify(refund_notice(paid.out_trade_no, refund_status=status)).accepted
 
     assert Refund.objects.get().refund_status == stands
-    assert [status for _, status in told] == signals
+    assert [status for _, status in dispatched] == signals
 
 
-def test_a_final_refund_told_otherwise_is_a_conflict(paid: Order) -> None:
+@pytest.mark.parametrize("then", ["SUCCESS", "CLOSED"])
+def test_a_receiver_is_handed_the_whole_refund_when_its_status_moves(
+    paid: Order,
+    then: str,
+) -> None:
+    handed: list[tuple[Any, ...]] = []
+
+    def receiver(sender: Any, order: Order, event: OrderEvent, refund: Refund, **more: Any) -> None:
+        row = Refund.objects.get()
+        names = [field.attname for field in Refund._meta.concrete_fields]
+        handed.append(tuple(getattr(refund, name) for name in names))
+        assert handed[-1] == tuple(getattr(row, name) for name in names)
+        assert (refund.order, refund.amount) == (order, "0.88 CNY")
+
+    assert notify(refund_notice(paid.out_trade_no, refund_status="ABNORMAL")).accepted
+    Refund.objects.update(refund_desc="broken cup")
+    refund_settled.connect(receiver)
+    try:
+        assert notify(refund_notice(paid.out_trade_no, refund_status=then)).accepted
+    finally:
+        refund_settled.disconnect(receiver)
+
+    assert len(handed) == 1
+    assert OrderEvent.objects.filter(dispatched_at__isnull=True).count() == 0
+    assert {"broken cup", then} <= set(handed[0])
+    assert Refund.objects.get().created_at in handed[0]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_refund_that_moves_costs_at_most_six_queries_and_a_duplicate_two(paid: Order) -> None:
+    assert notify(refund_notice(paid.out_trade_no, refund_status="ABNORMAL")).accepted
+    body = refund_notice(paid.out_trade_no)
+    with CaptureQueriesContext(connection) as counted:
+        assert notify(body).accepted
+    sent = [row["sql"] for row in counted.captured_queries]
+    begins = [number for number, sql in enumerate(sent) if sql.startswith("BEGIN")]
+    assert len(begins) == 2
+    assert begins[1] <= 6
+    with CaptureQueriesContext(connection) as counted:
+        assert notify(body).accepted
+    assert len(counted.captured_queries) <= 2
+
+
+def test_a_final_refund_stated_otherwise_is_a_conflict(paid: Order) -> None:
     notify(refund_notice(paid.out_trade_no))
     assert notify(refund_notice(paid.out_trade_no, refund_status="CLOSED")).accepted
 
@@ -145,16 +188,16 @@ def test_a_refund_of_no_order_is_kept_and_settled_when_the_order_appears() -> No
 
 def test_v2_only_hints_so_the_refund_is_known_and_not_yet_settled(
     paid: Order,
-    told: list[tuple[str, str]],
+    dispatched: list[tuple[str, str]],
 ) -> None:
-    """The seal has no MAC: what it says of the outcome has to be asked before it counts."""
+    """The seal has no MAC: its outcome has to be queried before it counts."""
     assert notify_v2(v2_notice()).accepted
 
     refund = Refund.objects.get()
     assert (refund.refund_status, refund.success_time) == ("PROCESSING", None)
-    assert told == []
+    assert dispatched == []
     assert notify(refund_notice(paid.out_trade_no)).accepted
-    assert told == [(paid.out_trade_no, "SUCCESS")]
+    assert dispatched == [(paid.out_trade_no, "SUCCESS")]
     assert notify_v2(v2_notice(refund_status="CHANGE")).accepted
     refund.refresh_from_db()
     assert refund.refund_status == "SUCCESS"
@@ -169,13 +212,13 @@ def test_v2_only_hints_so_the_refund_is_known_and_not_yet_settled(
         v2_notice(outer={"mch_id": "1900000999"}),
     ],
 )
-def test_a_strangers_refund_notice_costs_no_row(paid: Order, body: bytes) -> None:
+def test_a_forged_refund_notice_costs_no_row(paid: Order, body: bytes) -> None:
     assert not notify_v2(body).accepted
     assert Notification.objects.count() == 0
     assert Refund.objects.count() == 0
 
 
-def test_a_refund_told_of_where_payments_are_is_a_refund(paid: Order) -> None:
+def test_a_refund_sent_to_the_url_of_payments_is_a_refund(paid: Order) -> None:
     body = refund_notice(paid.out_trade_no)
     answer = services.receive_notification("default", "payment", signature(body), body)
 
@@ -205,7 +248,7 @@ def test_a_refund_that_lost_a_race_is_decided_again(
     assert notify(refund_notice(paid.out_trade_no)).accepted
 
     assert Refund.objects.get().refund_status == "SUCCESS"
-    assert OrderEvent.objects.count() == 0, "whoever was quicker has told the shop"
+    assert OrderEvent.objects.count() == 0, "the event is that of whoever was quicker"
 
 
 def test_a_refund_that_never_holds_still_is_left_for_later(

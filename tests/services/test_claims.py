@@ -1,0 +1,86 @@
+"""Claims of rows, and pauses that grow."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from django_wxpay.models import Order
+from django_wxpay.services import clock
+from django_wxpay.services.claims import backoff, claim
+from tests.factories import OrderFactory
+
+NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture(autouse=True)
+def _now(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock, "now", lambda: NOW)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("held_until", "claimed"),
+    [(None, 1), (NOW - SECOND, 1), (NOW, 1), (NOW + SECOND, 0)],
+)
+def test_a_row_is_free_without_a_lease_and_once_its_lease_is_over(
+    held_until: datetime | None,
+    claimed: int,
+) -> None:
+    order = OrderFactory(placing_until=held_until)
+    assert claim(Order.objects.filter(pk=order.pk), "placing_until", NOW + MINUTE) == claimed
+    order.refresh_from_db()
+    assert order.placing_until == (NOW + MINUTE if claimed else held_until)
+
+
+@pytest.mark.django_db
+def test_what_is_claimed_is_not_claimed_again_and_nothing_else_is_touched() -> None:
+    order, other = OrderFactory(), OrderFactory()
+    rows = Order.objects.filter(pk=order.pk)
+    assert claim(rows, "placing_until", NOW + MINUTE, err_code="mine") == 1
+    assert claim(rows, "placing_until", NOW + 2 * MINUTE, err_code="another's") == 0
+    order.refresh_from_db()
+    other.refresh_from_db()
+    assert (order.placing_until, order.err_code) == (NOW + MINUTE, "mine")
+    assert (other.placing_until, other.err_code) == (None, "")
+
+
+@pytest.mark.django_db
+def test_a_row_that_somebody_has_is_not_written_to() -> None:
+    order = OrderFactory(placing_until=NOW + MINUTE)
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        claim(Order.objects.filter(pk=order.pk), "placing_until", NOW + 2 * MINUTE)
+    assert [query["sql"].split()[0] for query in queries] == ["SELECT"]
+
+
+@pytest.mark.django_db
+def test_of_several_rows_the_free_ones_are_claimed() -> None:
+    free, held = OrderFactory(), OrderFactory(placing_until=NOW + MINUTE)
+    rows = Order.objects.filter(pk__in=[free.pk, held.pk])
+    assert claim(rows, "placing_until", NOW + 2 * MINUTE) == 1
+    held.refresh_from_db()
+    assert held.placing_until == NOW + MINUTE
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("age", "claimed"), [(MINUTE - SECOND, 0), (MINUTE, 1)])
+def test_a_column_that_says_when_a_row_was_taken_is_claimed_by_its_age(
+    age: timedelta,
+    claimed: int,
+) -> None:
+    order = OrderFactory(placing_until=NOW - age)
+    rows = Order.objects.filter(pk=order.pk)
+    assert claim(rows, "placing_until", NOW, due_by=NOW - MINUTE) == claimed
+
+
+def test_pauses_double_up_to_the_longest() -> None:
+    pauses = [backoff(failures, MINUTE, 5 * MINUTE) for failures in (0, 1, 2, 3, 10_000)]
+    assert pauses == [MINUTE, 2 * MINUTE, 4 * MINUTE, 5 * MINUTE, 5 * MINUTE]
+    assert backoff(1, 0.5, 5.0) == 1.0
