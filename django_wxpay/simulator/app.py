@@ -11,21 +11,27 @@ from typing import Any
 
 from django_wxpay.protocol.merchants import Merchant
 from django_wxpay.simulator.control import actions, keys, ledger
-from django_wxpay.simulator.control.arguments import Arguments
+from django_wxpay.simulator.control.arguments import Arguments, ControlError
+from django_wxpay.simulator.control.routes import control, error_response, not_allowed
 from django_wxpay.simulator.http.messages import (
     NETWORK_FAULT_KEY,
     Environ,
+    Request,
     Response,
     StartResponse,
     read_request,
 )
-from django_wxpay.simulator.http.routing import route
 from django_wxpay.simulator.notifications import sending
 from django_wxpay.simulator.notifications.delivery import Deliver, HttpDeliver
+from django_wxpay.simulator.pages.home import home
+from django_wxpay.simulator.pages.phone import phone
+from django_wxpay.simulator.pages.rendering import STATIC, static_file
 from django_wxpay.simulator.state.accounts import DEMO_MERCHANTS, open_accounts
 from django_wxpay.simulator.state.clock import Clock, system_time
 from django_wxpay.simulator.state.options import Options
 from django_wxpay.simulator.state.world import World
+from django_wxpay.simulator.v2.gateway import OPERATIONS, answer
+from django_wxpay.simulator.v3.gateway import answer_v3
 
 
 class Simulator:
@@ -40,7 +46,7 @@ class Simulator:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one HTTP request."""
-        response = route(self._world, read_request(environ))
+        response = _routed(self._world, read_request(environ))
         report_fault = environ.get(NETWORK_FAULT_KEY)
         if report_fault is None:
             response = _with_fault(response)
@@ -202,3 +208,34 @@ def _started(response: Response, start_response: StartResponse, *, head: bool) -
         headers.append(("Content-Length", str(len(response.body))))
     start_response(f"{status.value} {status.phrase}", headers)
     return [] if head else [response.body]
+
+
+_H5 = "/cgi-bin/mmpayweb-bin/checkmweb"
+
+
+def _routed(world: World, request: Request) -> Response:
+    path = request.path
+    if path.startswith("/v3/"):
+        return answer_v3(world, request)
+    operation = OPERATIONS.get(path)
+    if operation is not None:
+        return answer(world, operation, request)
+    if path.startswith("/_simulator/"):
+        return control(world, request)
+    if path.startswith("/pay/"):
+        return phone(world, request, path.removeprefix("/pay/"))
+    return _page(world, request)
+
+
+def _page(world: World, request: Request) -> Response:
+    name = request.path.removeprefix("/static/")
+    known = request.path in {"/", _H5} or name in STATIC
+    if not known:
+        return error_response(ControlError("not_found", "there is no such page", status=404))
+    if request.method not in {"GET", "HEAD"}:
+        return not_allowed(("GET", "HEAD"))
+    if request.path == "/":
+        return home(world, request)
+    if request.path == _H5:
+        return phone(world, request, request.query.get("prepay_id", ""))
+    return static_file(name)

@@ -21,8 +21,8 @@ NOTIFY_URL = "https://shop.example/wxpay/notify/"
 NUMBER = "T20260101000001"
 OPENID = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"
 
-HEARD = b"<xml><return_code><![CDATA[SUCCESS]]></return_code></xml>"
-NOT_HEARD = b"<xml><return_code><![CDATA[FAIL]]></return_code></xml>"
+ACKNOWLEDGED = b"<xml><return_code><![CDATA[SUCCESS]]></return_code></xml>"
+NOT_ACKNOWLEDGED = b"<xml><return_code><![CDATA[FAIL]]></return_code></xml>"
 
 ORDER = {
     "body": "tea cup",
@@ -98,7 +98,7 @@ class Merchant:
 
 
 class Shop:
-    """Where notifications go: remembers each, and answers what it was told to answer."""
+    """Where notifications go: remembers each, and answers as a test wants."""
 
     def __init__(self) -> None:
         self.received: list[dict[str, str]] = []
@@ -106,7 +106,7 @@ class Shop:
         self.urls: list[str] = []
         self.headers: list[Mapping[str, str]] = []
         self.answers: list[Reply | OSError] = []
-        self.usually = Reply(200, HEARD)
+        self.usually = Reply(200, ACKNOWLEDGED)
 
     def __call__(self, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
         self.urls.append(url)

@@ -1,4 +1,4 @@
-"""A simulator in this process, its clock, a merchant who calls it and a shop that is told."""
+"""A simulator in this process, its clock, a merchant that calls it and a notified shop."""
 
 from __future__ import annotations
 

@@ -77,12 +77,12 @@ def run(**options: object) -> str:
     return out.getvalue()
 
 
-def test_it_listens_where_it_is_told(served: list[tuple[Simulator, str, int]]) -> None:
-    said = run(host="0.0.0.0", port=9200)
+def test_it_listens_on_the_address_given(served: list[tuple[Simulator, str, int]]) -> None:
+    expected = run(host="0.0.0.0", port=9200)
     run()
     assert [call[1:] for call in served] == [("0.0.0.0", 9200), ("127.0.0.1", 9100)]
-    assert "WeChat Pay simulator at http://0.0.0.0:9200" in said
-    assert "stopped" in said
+    assert "WeChat Pay simulator at http://0.0.0.0:9200" in expected
+    assert "stopped" in expected
 
 
 def test_without_settings_it_has_merchants_of_its_own(
@@ -90,8 +90,8 @@ def test_without_settings_it_has_merchants_of_its_own(
 ) -> None:
     with override_settings():
         del settings.WXPAY  # type: ignore[attr-defined]
-        said = run()
-    assert "demonstration merchants" in said
+        expected = run()
+    assert "demonstration merchants" in expected
     [(app, _, _)] = served
     known = [merchant["mch_id"] for merchant in app.ledger()["merchants"]]
     assert known == [merchant.mch_id for merchant in DEMO_MERCHANTS]
@@ -111,12 +111,12 @@ def test_keys_that_are_another_wechat_pays_are_named(
     served: list[tuple[Simulator, str, int]], settings: object
 ) -> None:
     merchant = settings.WXPAY["MERCHANTS"]["default"]  # type: ignore[attr-defined]
-    believing = {
+    changed = {
         **merchant,
         "WECHATPAY_PUBLIC_KEY_ID": "PUB_KEY_ID_1",
         "WECHATPAY_PUBLIC_KEY": TEST_PUBLIC_KEY,
     }
-    settings.WXPAY = {**settings.WXPAY, "MERCHANTS": {"default": believing}}  # type: ignore[attr-defined]
+    settings.WXPAY = {**settings.WXPAY, "MERCHANTS": {"default": changed}}  # type: ignore[attr-defined]
     with pytest.raises(CommandError, match="trusts PUB_KEY_ID_1"):
         run()
     assert served == []

@@ -66,7 +66,7 @@ def new_fault(
     if kind is None:
         raise ValueError(f"no such fault; there are: {', '.join(CATALOGUE)}")
     if operation not in _operations(kind):
-        raise ValueError(f"{kind.name} befalls only: {', '.join(_operations(kind))}")
+        raise ValueError(f"{kind.name} affects only: {', '.join(_operations(kind))}")
     return Fault(
         kind=kind,
         operation=operation,

@@ -2,7 +2,7 @@
 
 v2 sends a signed XML document, and a refund sealed with the API key (protocol-v2 section 7).
 v3 sends a sealed resource in an envelope; each attempt is signed anew, and the envelope keeps
-its id (protocol-v3 sections 6 and 12.8).
+its id (protocol-v3 section 6, and protocol-v3 section 12, item 8).
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ from django_wxpay.simulator.v3.bodies import (
 from django_wxpay.simulator.v3.routes import Route
 
 # Unlike the package itself, the gateway accepts an age of exactly five minutes (protocol-v3
-# section 12.2).
+# section 12, item 2).
 _WINDOW_S: Final = 300
 _LONGEST_NONCE: Final = 32
 _SHOWN_LENGTH: Final = 200

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from django_wxpay.protocol.errors import MalformedMessage
-from django_wxpay.protocol.merchants import Api
+from django_wxpay.protocol.merchants import Api, Region
+from django_wxpay.protocol.times import to_rfc3339
 from django_wxpay.protocol.v3.authorization import read_authorization
 from django_wxpay.protocol.v3.documents import read_object
+from django_wxpay.protocol.v3.encryption import encrypt_resource
 from django_wxpay.protocol.v3.reading import optional_text
 from django_wxpay.simulator.control.paying import PaymentDetails, take_payment
 from django_wxpay.simulator.faults.catalogue import Stage
@@ -24,9 +26,9 @@ from django_wxpay.simulator.faults.script import (
 from django_wxpay.simulator.http.messages import Request, Response
 from django_wxpay.simulator.notifications.notices import Notice
 from django_wxpay.simulator.notifications.sending import claim, send
-from django_wxpay.simulator.state.accounts import Account
+from django_wxpay.simulator.state.accounts import Account, KeyMode
 from django_wxpay.simulator.state.world import RequestRecord, World
-from django_wxpay.simulator.v3.admission import Call, admit
+from django_wxpay.simulator.v3.admission import Call, admit, check_permission, checked_parameters
 from django_wxpay.simulator.v3.answers import (
     JSON,
     Answer,
@@ -34,18 +36,12 @@ from django_wxpay.simulator.v3.answers import (
     empty_answer,
     refused,
     respond,
+    wrong,
 )
-from django_wxpay.simulator.v3.certificates import certificates
-from django_wxpay.simulator.v3.keychain import Signer
+from django_wxpay.simulator.v3.keychain import Certificate, Signer
 from django_wxpay.simulator.v3.orders import close, place, query
 from django_wxpay.simulator.v3.routes import NoRoute, Route, find_route
 
-_OPERATIONS: Final[Mapping[str, Callable[[World, Call], Answer]]] = {
-    "unifiedorder": place,
-    "orderquery": query,
-    "closeorder": close,
-    CERTIFICATES: certificates,
-}
 # Faults that are regular refusals, and their codes.
 _REFUSING: Final = {
     "systemerror": "SYSTEM_ERROR",
@@ -190,3 +186,57 @@ def _response(world: World, exchange: _Exchange, answer: Answer) -> Response:
         fault=fault,
     )
     return replace(response, network_fault=network_fault_of(exchange.fault, len(response.body)))
+
+
+_ALGORITHM: Final = "algorithm_type"
+_SEALED_NAME: Final = "certificate"
+
+
+def _certificates(world: World, call: Call) -> Answer:
+    """Return the list of platform certificates, sealed with the APIv3 key; lock held.
+
+    Source: protocol-v3 section 2.6.
+    """
+    known = {_ALGORITHM} if call.route.region is Region.MAINLAND else set()
+    algorithm = checked_parameters(call, known).get(_ALGORITHM, "RSA")
+    if algorithm not in {"RSA", "SM2", "ALL"}:
+        raise wrong(_ALGORITHM, "not RSA, SM2 or ALL", value=algorithm, location="query")
+    check_permission(call)
+    if not call.account.api_v3_key:
+        raise V3Refusal(
+            "INVALID_REQUEST",
+            chinese="商户尚未设置APIv3密钥",
+            english="The merchant has not set an APIv3 key.",
+        )
+    if world.keychain.mode(call.account) is KeyMode.PUBLIC_KEY or algorithm == "SM2":
+        raise V3Refusal("RESOURCE_NOT_EXISTS")
+    listed = [
+        _certificate_entry(world, one, call.account.api_v3_key)
+        for one in world.keychain.certificates()
+    ]
+    return Answer(status=200, content={"data": listed})
+
+
+def _certificate_entry(world: World, certificate: Certificate, api_v3_key: str) -> dict[str, Any]:
+    sealed = encrypt_resource(
+        certificate.pem.encode(),
+        api_v3_key=api_v3_key,
+        nonce=world.identifiers.seal_nonce(),
+        associated_data=_SEALED_NAME,
+        original_type=_SEALED_NAME,
+    )
+    del sealed["original_type"]
+    return {
+        "serial_no": certificate.serial_no,
+        "effective_time": to_rfc3339(certificate.effective_at),
+        "expire_time": to_rfc3339(certificate.expires_at),
+        "encrypt_certificate": sealed,
+    }
+
+
+_OPERATIONS: Final[Mapping[str, Callable[[World, Call], Answer]]] = {
+    "unifiedorder": place,
+    "orderquery": query,
+    "closeorder": close,
+    CERTIFICATES: _certificates,
+}

@@ -117,8 +117,8 @@ class Keychain:
         It decides only during a migration.
         """
         mode = self.mode(account)
-        wished = mode is KeyMode.MIGRATION and asked == self._material.public_key_id
-        return self._public() if wished or mode is KeyMode.PUBLIC_KEY else self._certified()
+        is_requested = mode is KeyMode.MIGRATION and asked == self._material.public_key_id
+        return self._public() if is_requested or mode is KeyMode.PUBLIC_KEY else self._certified()
 
     def for_callback(self, account: Account) -> Signer:
         """Return the key of a callback."""

@@ -26,7 +26,6 @@ from django_wxpay.simulator.state.trades import (
     USERPAYING,
     Trade,
 )
-from django_wxpay.simulator.v3.promotions import spelled
 
 _ENGLISH_DESCRIPTIONS: Final[dict[str, str]] = {
     NOTPAY: "Order not paid",
@@ -36,6 +35,34 @@ _ENGLISH_DESCRIPTIONS: Final[dict[str, str]] = {
     CLOSED: "Order closed",
     REVOKED: "Order revoked",
     PAYERROR: "Payment failed. Place another order and pay it again.",
+}
+
+# Every name of a member that the families name differently: (global, mainland). Sources:
+# protocol-v3 sections 3.3 and 4.3; protocol-v3 section 11 for the spellings.
+_PROMOTION_NAMES: Final = {
+    **dict.fromkeys(("promotion_id", "coupon_id"), ("promotion_id", "coupon_id")),
+    **dict.fromkeys(("activity_id", "stock_id"), ("activity_id", "stock_id")),
+    **dict.fromkeys(
+        (
+            *("wxpay_contribute_amount", "wechatpay_contribute_amount"),
+            *("wxpay_contribute", "wechatpay_contribute"),
+        ),
+        ("wxpay_contribute_amount", "wechatpay_contribute"),
+    ),
+    **dict.fromkeys(
+        ("merchant_contribute_amount", "merchant_contribute"),
+        ("merchant_contribute_amount", "merchant_contribute"),
+    ),
+    **dict.fromkeys(
+        ("other_contribute_amount", "other_contribute"),
+        ("other_contribute_amount", "other_contribute"),
+    ),
+}
+_GOODS_NAMES: Final = dict.fromkeys(("price", "unit_price"), ("price", "unit_price"))
+# Types of a promotion, funded in advance or not.
+_PROMOTION_TYPES: Final = {
+    **dict.fromkeys(("COUPON", "CASH"), ("COUPON", "CASH")),
+    **dict.fromkeys(("DISCOUNT", "NOCASH"), ("DISCOUNT", "NOCASH")),
 }
 
 
@@ -108,12 +135,11 @@ def _paid(trade: Trade, account: Account, contribution: str) -> dict[str, Any]:
     if is_mainland and "device_info" in trade.terms:
         members["scene_info"] = {"device_id": trade.terms["device_info"]}
     if "promotion_detail" in payment:
-        members["promotion_detail"] = spelled(
-            json.loads(payment["promotion_detail"])["promotion_detail"],
-            region=region,
-            currency=payment["fee_type"],
-            contribution="wxpay" if is_mainland else contribution,
-        )
+        promotions = json.loads(payment["promotion_detail"])["promotion_detail"]
+        members["promotion_detail"] = [
+            _promotion({"currency": payment["fee_type"], **one}, account, contribution)
+            for one in promotions
+        ]
     return members
 
 
@@ -135,6 +161,37 @@ def _amount(payment: dict[str, str], region: Region) -> dict[str, Any]:
         rate = int(payment["rate_value"])
         amount["exchange_rate"] = {"type": "SETTLEMENT_RATE", "rate": rate}
     return amount
+
+
+def _promotion(given: dict[str, Any], account: Account, contribution: str) -> dict[str, Any]:
+    """Return a promotion with the names of its family, whatever names it was given under.
+
+    ``contribution`` is ``wxpay`` or ``wechatpay``, for the member that the global documents
+    spell in two ways (protocol-v3 section 11). Unknown members stay unchanged.
+    """
+    is_mainland = account.region is Region.MAINLAND
+    members = _renamed(given, _PROMOTION_NAMES, is_mainland=is_mainland)
+    kind = members.get("type")
+    if isinstance(kind, str) and kind in _PROMOTION_TYPES:
+        members["type"] = _PROMOTION_TYPES[kind][is_mainland]
+    lines = members.get("goods_detail")
+    if isinstance(lines, list):
+        # The control plane accepts any JSON here; what is no object is sent unchanged.
+        members["goods_detail"] = [
+            _renamed(line, _GOODS_NAMES, is_mainland=is_mainland)
+            if isinstance(line, dict)
+            else line
+            for line in lines
+        ]
+    if contribution == "wechatpay" and not is_mainland:
+        return {name.replace("wxpay_", "wechatpay_"): value for name, value in members.items()}
+    return members
+
+
+def _renamed(
+    given: dict[str, Any], names: dict[str, tuple[str, str]], *, is_mainland: bool
+) -> dict[str, Any]:
+    return {names.get(name, (name, name))[is_mainland]: value for name, value in given.items()}
 
 
 # The global family names one state differently (protocol-v3 section 6.2).

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from django_wxpay.protocol.times import BEIJING
 from django_wxpay.simulator import ControlError, Reply, Simulator, create_app
 from django_wxpay.simulator.faults.script import CATALOGUE
-from tests.simulator.calling import HOST, MCH_ID, NOT_HEARD, NUMBER, Merchant, Shop
+from tests.simulator.calling import HOST, MCH_ID, NOT_ACKNOWLEDGED, NUMBER, Merchant, Shop
 
 ORDER = {"mch_id": MCH_ID, "out_trade_no": NUMBER}
 VERBS = ["pay", "trade", "notify", "refund-notice", "clock", "faults", "keys", "reset"]
@@ -56,7 +56,7 @@ def test_a_notification_is_sent_again(merchant: Merchant, shop: Shop) -> None:
 
 
 def test_the_clock_is_moved_and_what_becomes_due_is_sent(merchant: Merchant, shop: Shop) -> None:
-    shop.usually = Reply(200, NOT_HEARD)
+    shop.usually = Reply(200, NOT_ACKNOWLEDGED)
     merchant.place()
     merchant.control("pay", ORDER)
     moved = merchant.control("clock", {"advance_s": 30}).json()
@@ -85,15 +85,15 @@ def test_the_ledger_begins_empty_and_shows_no_key(merchant: Merchant) -> None:
     merchant.place()
     merchant.control("pay", ORDER)
     for name in ("ledger", "merchants", "faults", "keys"):
-        said = merchant.get(f"/_simulator/{name}").text
-        assert not [key for key in SECRETS if key in said]
+        expected = merchant.get(f"/_simulator/{name}").text
+        assert not [key for key in SECRETS if key in expected]
     assert not [key for key in SECRETS if key in merchant.get("/").text]
 
 
 def test_no_key_is_in_a_repr(app: Simulator, merchant: Merchant) -> None:
     merchant.place()
-    said = repr(app) + repr(vars(app))
-    assert not [key for key in SECRETS if key in said]
+    expected = repr(app) + repr(vars(app))
+    assert not [key for key in SECRETS if key in expected]
 
 
 def test_the_ledger_shows_the_trade(merchant: Merchant) -> None:
@@ -196,7 +196,7 @@ def test_a_mistake_is_named(
 
 
 @pytest.mark.parametrize("verb", ["pay", "trade", "notify"])
-def test_a_trade_nobody_placed_is_not_found(merchant: Merchant, verb: str) -> None:
+def test_a_trade_that_was_not_placed_is_not_found(merchant: Merchant, verb: str) -> None:
     body = {**ORDER, **({"trade_state": "SUCCESS"} if verb == "trade" else {})}
     response = merchant.control(verb, body)
     assert response.status_code == 404

@@ -1,4 +1,4 @@
-"""Every fault that befalls an answer, seen from the caller's side of the line."""
+"""Every fault of an answer, seen from the caller."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import requests
 
 from django_wxpay.protocol import v2
 from django_wxpay.simulator import Reply, Simulator, create_app
-from tests.simulator.calling import HEARD, HOST, KEY, MCH_ID, NUMBER, ORDER, Merchant, Shop
+from tests.simulator.calling import ACKNOWLEDGED, HOST, KEY, MCH_ID, NUMBER, ORDER, Merchant, Shop
 from tests.simulator.v2.test_reporting import report
 
 
@@ -147,7 +147,7 @@ def test_the_other_algorithm(app: Simulator, sign_type: str) -> None:
         ("extra_field", "new_field_from_wechat", "x"),
     ],
 )
-def test_a_well_signed_answer_that_is_not_as_expected(
+def test_a_signed_answer_that_is_not_as_expected(
     app: Simulator, merchant: Merchant, fault: str, name: str, value: str
 ) -> None:
     app.inject(fault)
@@ -216,22 +216,22 @@ def test_reports_are_spared_unless_they_are_meant(app: Simulator, merchant: Merc
 def test_the_ledger_says_which_fault_struck(app: Simulator, merchant: Merchant) -> None:
     app.inject("html")
     posted(merchant)
-    assert [heard["fault"] for heard in app.ledger()["requests"]] == ["html"]
+    assert [record["fault"] for record in app.ledger()["requests"]] == ["html"]
 
 
 def test_a_quick_customer_has_paid_before_the_shop_has_its_answer() -> None:
     happened: list[str] = []
 
-    def told(*_: object) -> Reply:
-        happened.append("told")
-        return Reply(200, HEARD)
+    def message(*_: object) -> Reply:
+        happened.append("notified")
+        return Reply(200, ACKNOWLEDGED)
 
-    app = create_app(deliver=told)
+    app = create_app(deliver=message)
     merchant = Merchant(app)
     app.inject("before_answer", operation="notify")
     answer = merchant.place()
     happened.append("answered")
-    assert happened == ["told", "answered"]
+    assert happened == ["notified", "answered"]
     assert answer["prepay_id"]
     assert merchant.state() == "SUCCESS"
 

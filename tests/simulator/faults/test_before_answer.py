@@ -1,4 +1,4 @@
-"""A customer who pays before the shop hears of the order: told first, answered then, also live."""
+"""A customer who pays before unifiedorder is answered: first notified, then answered."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ ROUNDS = 20
 
 
 @contextmanager
-def shop(told: list[str]) -> Iterator[str]:
+def shop(events: list[str]) -> Iterator[str]:
     """Serve a notify_url that takes its time, and yield its address."""
 
     class Notify(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))
             time.sleep(0.02)
-            told.append("told")
+            events.append("notified")
             body = b"<xml><return_code>SUCCESS</return_code></xml>"
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
@@ -63,8 +63,8 @@ def placed(number: int, notify_url: str) -> bytes:
 
 
 def test_the_notification_has_been_there_and_back_before_the_answer_comes() -> None:
-    told: list[str] = []
-    with shop(told) as notify_url, running(create_app()) as url:
+    events: list[str] = []
+    with shop(events) as notify_url, running(create_app()) as url:
         for number in range(ROUNDS):
             fault = {"fault": "before_answer", "operation": "unifiedorder"}
             requests.post(f"{url}/_simulator/faults", json=fault, timeout=5)
@@ -72,4 +72,4 @@ def test_the_notification_has_been_there_and_back_before_the_answer_comes() -> N
                 f"{url}/pay/unifiedorder", data=placed(number, notify_url), timeout=5
             )
             assert "prepay_id" in answer.text
-            assert len(told) == number + 1
+            assert len(events) == number + 1

@@ -1,4 +1,4 @@
-"""Every fault that befalls a notification, seen from the shop."""
+"""Every fault of a notification, seen from the shop."""
 
 from __future__ import annotations
 
@@ -8,7 +8,15 @@ import pytest
 
 from django_wxpay.protocol import v2
 from django_wxpay.simulator import Options, Reply, Simulator, create_app
-from tests.simulator.calling import HEARD, KEY, MCH_ID, NOT_HEARD, NUMBER, Merchant, Shop
+from tests.simulator.calling import (
+    ACKNOWLEDGED,
+    KEY,
+    MCH_ID,
+    NOT_ACKNOWLEDGED,
+    NUMBER,
+    Merchant,
+    Shop,
+)
 
 OTHER = "T20260101000002"
 
@@ -20,7 +28,7 @@ def orders(merchant: Merchant) -> None:
 
 
 def numbers(shop: Shop) -> list[str]:
-    return [told["out_trade_no"] for told in shop.received]
+    return [message["out_trade_no"] for message in shop.received]
 
 
 @pytest.mark.parametrize(
@@ -33,11 +41,11 @@ def numbers(shop: Shop) -> list[str]:
         ("extra_field", "new_field_from_wechat", "x"),
     ],
 )
-def test_a_well_signed_notification_that_is_not_as_expected(
+def test_a_signed_notification_that_is_not_as_expected(
     app: Simulator, shop: Shop, fault: str, name: str, value: str
 ) -> None:
     app.inject(fault, operation="notify")
-    shop.answers = [Reply(200, NOT_HEARD)]
+    shop.answers = [Reply(200, NOT_ACKNOWLEDGED)]
     app.pay(MCH_ID, NUMBER)
     app.advance(15)
     first, second = shop.received
@@ -58,7 +66,7 @@ def test_a_wrong_currency_is_wrong_for_dollars_too(
 
 
 @pytest.mark.parametrize("fault", ["bad_signature", "unsigned", "hmac_answer"])
-def test_a_notification_that_is_not_well_signed(app: Simulator, shop: Shop, fault: str) -> None:
+def test_a_notification_without_a_valid_signature(app: Simulator, shop: Shop, fault: str) -> None:
     app.inject(fault, operation="notify")
     app.pay(MCH_ID, NUMBER)
     assert not v2.verify(shop.received[0], KEY, "MD5")
@@ -74,14 +82,14 @@ def test_duplicates_come_one_after_the_other(app: Simulator, shop: Shop) -> None
     app.inject("duplicate", count=3)
     app.pay(MCH_ID, NUMBER)
     assert numbers(shop) == [NUMBER] * 3
-    assert len({told["nonce_str"] for told in shop.received}) == 3
-    assert len({told["transaction_id"] for told in shop.received}) == 1
+    assert len({message["nonce_str"] for message in shop.received}) == 3
+    assert len({message["transaction_id"] for message in shop.received}) == 1
     assert app.ledger()["trades"][0]["notification"] == "accepted"
 
 
-def test_one_duplicate_that_is_heard_is_enough(app: Simulator, shop: Shop) -> None:
+def test_one_acknowledged_duplicate_is_enough(app: Simulator, shop: Shop) -> None:
     app.inject("duplicate")
-    shop.answers = [Reply(200, HEARD), Reply(500, b"")]
+    shop.answers = [Reply(200, ACKNOWLEDGED), Reply(500, b"")]
     app.pay(MCH_ID, NUMBER)
     assert app.advance(86_400) == 0
     assert len(shop.received) == 2
@@ -89,7 +97,7 @@ def test_one_duplicate_that_is_heard_is_enough(app: Simulator, shop: Shop) -> No
 
 def test_only_the_first_try_is_duplicated(app: Simulator, shop: Shop) -> None:
     app.inject("duplicate")
-    shop.answers = [Reply(200, NOT_HEARD)] * 2
+    shop.answers = [Reply(200, NOT_ACKNOWLEDGED)] * 2
     app.pay(MCH_ID, NUMBER)
     app.advance(86_400)
     assert len(shop.received) == 3
@@ -107,7 +115,7 @@ def test_concurrent_notifications_are_under_way_at_once() -> None:
 
     def meet(*_: object) -> Reply:
         together.wait()
-        return Reply(200, HEARD)
+        return Reply(200, ACKNOWLEDGED)
 
     app = create_app(deliver=meet, options=Options(live=True))
     Merchant(app).place()
@@ -153,7 +161,7 @@ def test_faults_of_timing_and_of_content_add_up(app: Simulator, shop: Shop) -> N
     app.inject("duplicate")
     app.inject("wrong_amount", times=1)
     app.pay(MCH_ID, NUMBER)
-    assert [told["total_fee"] for told in shop.received] == ["101", "101"]
+    assert [message["total_fee"] for message in shop.received] == ["101", "101"]
 
 
 def test_a_fault_of_calls_leaves_notifications_alone(app: Simulator, shop: Shop) -> None:

@@ -1,4 +1,4 @@
-"""The same simulator over real sockets, and on somebody else's WSGI server."""
+"""The simulator over real sockets, and on a WSGI server of another make."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import requests
 from django_wxpay.protocol import v2
 from django_wxpay.simulator import Options, Reply, Simulator, create_app, running, serve
 from django_wxpay.simulator.notifications.delivery import HttpDeliver
-from tests.simulator.calling import HEARD, KEY, MCH_ID, NUMBER, ORDER, Merchant
+from tests.simulator.calling import ACKNOWLEDGED, KEY, MCH_ID, NUMBER, ORDER, Merchant
 
 
 class Receiver:
@@ -27,8 +27,8 @@ class Receiver:
 
     def __init__(self) -> None:
         self.received: list[bytes] = []
-        self.heard = threading.Event()
-        self.answer = lambda handler: (200, HEARD)
+        self.arrived = threading.Event()
+        self.answer = lambda handler: (200, ACKNOWLEDGED)
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -40,7 +40,7 @@ class Receiver:
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
-                receiver.heard.set()
+                receiver.arrived.set()
 
             def log_message(self, *args: object) -> None:
                 """Be quiet."""
@@ -94,7 +94,7 @@ def eventually(happened: Any) -> None:
         time.sleep(0.01)
 
 
-def test_an_order_is_placed_paid_and_told_over_http(
+def test_an_order_is_placed_paid_and_notified_over_http(
     live: Simulator, caller: Merchant, receiver: Receiver
 ) -> None:
     caller.place(notify_url=receiver.url)
@@ -104,7 +104,7 @@ def test_an_order_is_placed_paid_and_told_over_http(
     assert caller.state() == "SUCCESS"
     [attempt] = live.ledger()["notifications"]
     assert (attempt["url"], attempt["status"]) == (receiver.url, 200)
-    assert attempt["body"] == HEARD.decode()
+    assert attempt["body"] == ACKNOWLEDGED.decode()
 
 
 def test_a_phone_pays_over_http(live: Simulator, caller: Merchant, receiver: Receiver) -> None:
@@ -122,7 +122,7 @@ def test_retries_follow_a_clock_that_is_moved(
     caller.control("pay", {"mch_id": MCH_ID, "out_trade_no": NUMBER})
     caller.control("clock", {"advance_s": 60})
     assert [row["attempt"] for row in live.ledger()["notifications"]] == [1, 2, 3, 4]
-    receiver.answer = lambda _: (200, HEARD)
+    receiver.answer = lambda _: (200, ACKNOWLEDGED)
     caller.control("clock", {"advance_s": 86_400})
     assert live.ledger()["waiting"] == []
     assert live.ledger()["trades"][0]["notification"] == "accepted"
@@ -141,7 +141,7 @@ def test_retries_follow_a_clock_that_runs_fast(
 
 
 def test_a_redirect_is_not_followed(live: Simulator, caller: Merchant, receiver: Receiver) -> None:
-    receiver.answer = lambda _: (302, HEARD)
+    receiver.answer = lambda _: (302, ACKNOWLEDGED)
     caller.place(notify_url=receiver.url)
     live.pay(MCH_ID, NUMBER)
     eventually(lambda: live.ledger()["notifications"])
@@ -172,7 +172,7 @@ def test_a_shop_that_is_not_there(live: Simulator, caller: Merchant) -> None:
 def test_a_shop_that_takes_too_long_is_given_up_on(receiver: Receiver) -> None:
     deliver = HttpDeliver(0.2)
     done = threading.Event()
-    receiver.answer = lambda _: (done.wait(5), (200, HEARD))[1]
+    receiver.answer = lambda _: (done.wait(5), (200, ACKNOWLEDGED))[1]
     with pytest.raises(OSError, match="timed out"):
         deliver(receiver.url, b"x", {})
     done.set()
@@ -422,7 +422,7 @@ def test_a_host_that_is_not_named_is_the_servers(app: Simulator, merchant: Merch
     assert app.ledger()["requests"][0]["host"] == "127.0.0.1:80"
 
 
-def test_a_method_nobody_has_heard_of_reaches_the_app(url: str) -> None:
+def test_an_unknown_method_reaches_the_app(url: str) -> None:
     response = requests.request("BREW", f"{url}/_simulator/ledger", timeout=5)
     assert response.status_code == 405
 
@@ -446,7 +446,7 @@ def read_answer(line: socket.socket) -> bytes:
 
 
 def test_a_live_pump_ends_when_nothing_is_left(receiver: Receiver) -> None:
-    app = create_app(options=Options(live=True), deliver=lambda *_: Reply(200, HEARD))
+    app = create_app(options=Options(live=True), deliver=lambda *_: Reply(200, ACKNOWLEDGED))
     Merchant(app).place()
     before = threading.active_count()
     app.pay(MCH_ID, NUMBER)

@@ -1,4 +1,4 @@
-"""How the shop is told: what, when, and when no more (protocol-v2 section 7)."""
+"""Notifications to the shop: content, rhythm and end (protocol-v2 section 7)."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import pytest
 from django_wxpay.protocol import v2
 from django_wxpay.simulator import ControlError, Options, Reply, Simulator, create_app
 from tests.simulator.calling import (
+    ACKNOWLEDGED,
     APPID,
-    HEARD,
     INSTITUTION,
     INSTITUTION_KEY,
     KEY,
     MCH_ID,
-    NOT_HEARD,
+    NOT_ACKNOWLEDGED,
     NOTIFY_URL,
     NUMBER,
     Merchant,
@@ -30,21 +30,21 @@ def moments(app: Simulator) -> list[datetime]:
     return [datetime.fromisoformat(row["at"]) for row in app.ledger()["notifications"]]
 
 
-def test_the_shop_is_told_at_once(app: Simulator, merchant: Merchant, shop: Shop) -> None:
+def test_the_shop_is_notified_at_once(app: Simulator, merchant: Merchant, shop: Shop) -> None:
     merchant.place(attach="x & y", device_info="WEB")
     paid = app.pay(MCH_ID, NUMBER)
-    [told] = shop.received
+    [message] = shop.received
     assert shop.urls == [NOTIFY_URL]
     assert shop.headers[0]["Content-Type"] == "text/xml"
     assert shop.headers[0]["User-Agent"] == "Mozilla/4.0"
-    assert v2.verify(told, KEY)
-    assert (told["return_code"], told["result_code"]) == ("SUCCESS", "SUCCESS")
-    assert (told["appid"], told["mch_id"]) == (APPID, MCH_ID)
-    assert (told["out_trade_no"], told["total_fee"]) == (NUMBER, "100")
-    assert (told["attach"], told["device_info"]) == ("x & y", "WEB")
-    assert told["transaction_id"] == paid["transaction_id"]
+    assert v2.verify(message, KEY)
+    assert (message["return_code"], message["result_code"]) == ("SUCCESS", "SUCCESS")
+    assert (message["appid"], message["mch_id"]) == (APPID, MCH_ID)
+    assert (message["out_trade_no"], message["total_fee"]) == (NUMBER, "100")
+    assert (message["attach"], message["device_info"]) == ("x & y", "WEB")
+    assert message["transaction_id"] == paid["transaction_id"]
     assert paid["notification"] == "accepted"
-    assert not {"trade_state", "sign_type", "version", "sub_mch_id"} & told.keys()
+    assert not {"trade_state", "sign_type", "version", "sub_mch_id"} & message.keys()
 
 
 @pytest.mark.parametrize("sign_type", ["MD5", "HMAC-SHA256"])
@@ -53,44 +53,46 @@ def test_the_notification_is_signed_as_the_order_was(
 ) -> None:
     Merchant(app, sign_type=sign_type).place(sign_type=sign_type)
     app.pay(MCH_ID, NUMBER)
-    [told] = shop.received
-    assert told["sign_type"] == sign_type
-    assert v2.verify(told, KEY, sign_type)
+    [message] = shop.received
+    assert message["sign_type"] == sign_type
+    assert v2.verify(message, KEY, sign_type)
 
 
-def test_an_institution_is_told_of_its_sub_merchant(
+def test_a_notification_to_an_institution_names_its_sub_merchant(
     app: Simulator, institution: Merchant, shop: Shop
 ) -> None:
     institution.place(sub_appid="wx1111111111111111")
     app.pay(INSTITUTION, NUMBER)
-    [told] = shop.received
-    assert v2.verify(told, INSTITUTION_KEY)
-    assert (told["mch_id"], told["sub_mch_id"]) == (INSTITUTION, MCH_ID)
-    assert told["sub_appid"] == "wx1111111111111111"
-    assert told["sub_is_subscribe"] == "N"
+    [message] = shop.received
+    assert v2.verify(message, INSTITUTION_KEY)
+    assert (message["mch_id"], message["sub_mch_id"]) == (INSTITUTION, MCH_ID)
+    assert message["sub_appid"] == "wx1111111111111111"
+    assert message["sub_is_subscribe"] == "N"
 
 
-@pytest.mark.parametrize(("version", "is_told"), [("1.0", True), (None, False)])
-def test_promotions_are_told_to_those_who_ordered_with_a_version(
-    app: Simulator, merchant: Merchant, shop: Shop, version: str | None, is_told: bool
+@pytest.mark.parametrize(("version", "is_included"), [("1.0", True), (None, False)])
+def test_promotions_are_sent_for_orders_with_a_version(
+    app: Simulator, merchant: Merchant, shop: Shop, version: str | None, is_included: bool
 ) -> None:
     merchant.place(version=version)
     app.pay(MCH_ID, NUMBER, coupons=[{"coupon_id": "c1", "coupon_fee": 10}])
-    assert ("promotion_detail" in shop.received[0]) is is_told
+    assert ("promotion_detail" in shop.received[0]) is is_included
     assert shop.received[0]["coupon_id_0"] == "c1"
 
 
-def test_once_heard_it_is_not_said_again(app: Simulator, merchant: Merchant, shop: Shop) -> None:
+def test_an_acknowledged_notification_is_not_sent_again(
+    app: Simulator, merchant: Merchant, shop: Shop
+) -> None:
     merchant.place()
     app.pay(MCH_ID, NUMBER)
     assert app.advance(10 * 86_400) == 0
     assert len(shop.received) == 1
 
 
-def test_a_shop_that_never_hears_is_told_in_the_real_rhythm(
+def test_a_shop_that_never_acknowledges_is_notified_in_the_real_rhythm(
     app: Simulator, merchant: Merchant, shop: Shop
 ) -> None:
-    shop.usually = Reply(200, NOT_HEARD)
+    shop.usually = Reply(200, NOT_ACKNOWLEDGED)
     merchant.place()
     app.pay(MCH_ID, NUMBER)
     assert app.advance(10 * 86_400) == 15
@@ -103,7 +105,7 @@ def test_a_shop_that_never_hears_is_told_in_the_real_rhythm(
 
 
 def test_each_try_has_a_nonce_of_its_own(app: Simulator, merchant: Merchant, shop: Shop) -> None:
-    shop.answers = [Reply(200, NOT_HEARD)]
+    shop.answers = [Reply(200, NOT_ACKNOWLEDGED)]
     merchant.place()
     app.pay(MCH_ID, NUMBER)
     assert app.advance(14) == 0
@@ -121,14 +123,14 @@ def test_each_try_has_a_nonce_of_its_own(app: Simulator, merchant: Merchant, sho
         Reply(200, b'{"code": "SUCCESS"}'),
         Reply(200, b"<html>SUCCESS</html>"),
         Reply(200, b"<xml><return_code>OK</return_code></xml>"),
-        Reply(500, HEARD),
-        Reply(204, HEARD),
-        Reply(302, HEARD),
+        Reply(500, ACKNOWLEDGED),
+        Reply(204, ACKNOWLEDGED),
+        Reply(302, ACKNOWLEDGED),
         OSError("nobody there"),
         TimeoutError(),
     ],
 )
-def test_anything_but_a_proper_success_is_told_again(
+def test_anything_but_a_proper_success_is_sent_again(
     app: Simulator, merchant: Merchant, shop: Shop, reply: Reply | OSError
 ) -> None:
     shop.answers = [reply]
@@ -173,7 +175,7 @@ def test_the_ledger_shows_every_attempt(app: Simulator, merchant: Merchant, shop
 def test_a_clock_that_is_moved_elsewhere_is_followed(shop: Shop) -> None:
     now = [datetime.fromisoformat("2026-01-01T12:00:00+08:00")]
     app = create_app(clock=lambda: now[0], deliver=shop)
-    shop.answers = [Reply(200, NOT_HEARD)]
+    shop.answers = [Reply(200, NOT_ACKNOWLEDGED)]
     Merchant(app).place()
     app.pay(MCH_ID, NUMBER)
     assert app.deliver_due() == 0
@@ -182,7 +184,7 @@ def test_a_clock_that_is_moved_elsewhere_is_followed(shop: Shop) -> None:
     assert app.now() == now[0]
 
 
-def test_a_paid_order_can_be_told_again(app: Simulator, merchant: Merchant, shop: Shop) -> None:
+def test_a_paid_order_can_be_notified_again(app: Simulator, merchant: Merchant, shop: Shop) -> None:
     merchant.place()
     with pytest.raises(ControlError, match="not been paid"):
         app.notify(MCH_ID, NUMBER)
@@ -193,7 +195,7 @@ def test_a_paid_order_can_be_told_again(app: Simulator, merchant: Merchant, shop
     assert shop.received[0]["transaction_id"] == shop.received[1]["transaction_id"]
 
 
-def test_a_shop_that_breaks_inside_the_process_is_heard_and_written_down(
+def test_a_shop_that_raises_inside_the_process_is_recorded(
     merchant: Merchant,
 ) -> None:
     def broken(*_: object) -> Reply:
@@ -209,7 +211,7 @@ def test_a_shop_that_breaks_inside_the_process_is_heard_and_written_down(
 
 
 def test_a_reset_stops_all_notifications(app: Simulator, merchant: Merchant, shop: Shop) -> None:
-    shop.usually = Reply(200, NOT_HEARD)
+    shop.usually = Reply(200, NOT_ACKNOWLEDGED)
     merchant.place()
     app.pay(MCH_ID, NUMBER)
     app.reset()
@@ -223,7 +225,7 @@ def test_a_reset_while_a_notification_is_on_its_way_brings_nothing_back() -> Non
 
     def resetting() -> Reply:
         app.reset()
-        return Reply(200, NOT_HEARD)
+        return Reply(200, NOT_ACKNOWLEDGED)
 
     Merchant(app).place()
     app.pay(MCH_ID, NUMBER)
@@ -231,12 +233,12 @@ def test_a_reset_while_a_notification_is_on_its_way_brings_nothing_back() -> Non
     assert app.ledger()["notifications"] == []
 
 
-def test_a_shop_may_call_the_gateway_while_it_is_told() -> None:
+def test_a_shop_may_call_the_gateway_during_a_notification() -> None:
     asked: list[str] = []
 
     def asking(url: str, body: bytes, headers: object) -> Reply:
         asked.append(merchant.state())
-        return Reply(200, HEARD)
+        return Reply(200, ACKNOWLEDGED)
 
     app = create_app(deliver=asking)
     merchant = Merchant(app)

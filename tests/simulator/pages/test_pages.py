@@ -125,7 +125,7 @@ def test_only_a_web_address_leads_back(app: Simulator, merchant: Merchant, url: 
     assert "javascript" not in text
 
 
-def test_a_page_that_nobody_knows(merchant: Merchant) -> None:
+def test_an_unknown_page(merchant: Merchant) -> None:
     assert "No such code" in page(merchant, "/pay/XXXXXXX", status=404)
     assert "No such code" in page(merchant, "/cgi-bin/mmpayweb-bin/checkmweb", status=404)
 

@@ -24,7 +24,7 @@ def answered(merchant: Merchant, path: str, body: bytes) -> dict[str, str]:
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "expected"),
     [
         (b"", "post数据为空"),
         ("<xml><body>杯</body></xml>".encode("gbk"), "编码格式错误"),
@@ -40,10 +40,10 @@ def answered(merchant: Merchant, path: str, body: bytes) -> dict[str, str]:
     ],
 )
 def test_a_request_that_cannot_be_read_is_refused_unsigned(
-    merchant: Merchant, path: str, body: bytes, said: str
+    merchant: Merchant, path: str, body: bytes, expected: str
 ) -> None:
     answer = answered(merchant, path, body)
-    assert answer == {"return_code": "FAIL", "return_msg": said}
+    assert answer == {"return_code": "FAIL", "return_msg": expected}
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -55,7 +55,7 @@ def test_only_post_is_taken(merchant: Merchant, path: str, method: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "expected"),
     [
         ({"mch_id": None}, "缺少参数mch_id"),
         ({"mch_id": "1999999999"}, "商户号mch_id或sub_mch_id不存在"),
@@ -67,13 +67,13 @@ def test_only_post_is_taken(merchant: Merchant, path: str, method: str) -> None:
     ],
 )
 def test_an_identity_that_is_not_right_is_refused(
-    merchant: Merchant, fields: dict[str, str | None], said: str
+    merchant: Merchant, fields: dict[str, str | None], expected: str
 ) -> None:
     signed = v2.decode_xml(merchant.signed({**ORDER, **fields}))
     body = v2.encode_xml({**signed, **{k: v for k, v in fields.items() if v}})
     assert answered(merchant, "/pay/unifiedorder", body) == {
         "return_code": "FAIL",
-        "return_msg": said,
+        "return_msg": expected,
     }
 
 
@@ -84,10 +84,10 @@ def test_a_request_without_a_signature_is_refused(merchant: Merchant) -> None:
 
 def test_identity_comes_before_signature_and_signature_before_fields(merchant: Merchant) -> None:
     wrong = {"mch_id": MCH_ID, "sign": "0" * 32, "total_fee": "-1"}
-    said = answered(merchant, "/pay/unifiedorder", v2.encode_xml({**wrong, "appid": "wx0"}))
-    assert said["return_msg"] == "appid不存在"
-    said = answered(merchant, "/pay/unifiedorder", v2.encode_xml({**wrong, "appid": APPID}))
-    assert said["return_msg"] == "签名错误"
+    expected = answered(merchant, "/pay/unifiedorder", v2.encode_xml({**wrong, "appid": "wx0"}))
+    assert expected["return_msg"] == "appid不存在"
+    expected = answered(merchant, "/pay/unifiedorder", v2.encode_xml({**wrong, "appid": APPID}))
+    assert expected["return_msg"] == "签名错误"
 
 
 def test_one_changed_character_breaks_the_signature(merchant: Merchant) -> None:
@@ -154,7 +154,7 @@ def test_documented_errors_come_as_signed_err_codes() -> None:
     assert merchant.place(total_fee="0")["err_code"] == "PARAM_ERROR"
 
 
-def test_documented_errors_that_nobody_could_sign_carry_their_code_unsigned() -> None:
+def test_documented_errors_without_a_key_carry_their_code_unsigned() -> None:
     merchant = Merchant(create_app(options=Options(error_shape="documented")), key="x" * 32)
     answer = merchant.place()
     assert (answer["return_code"], answer["err_code"]) == ("FAIL", "SIGNERROR")
@@ -162,10 +162,10 @@ def test_documented_errors_that_nobody_could_sign_carry_their_code_unsigned() ->
 
 def test_the_ledger_knows_the_code_behind_a_text(app: Simulator, merchant: Merchant) -> None:
     merchant.place(notify_url=None)
-    [heard] = app.ledger()["requests"]
-    assert heard["err_code"] == "LACK_PARAMS"
-    assert (heard["operation"], heard["return_code"]) == ("unifiedorder", "FAIL")
-    assert heard["host"] == "api.mch.weixin.qq.com"
+    [record] = app.ledger()["requests"]
+    assert record["err_code"] == "LACK_PARAMS"
+    assert (record["operation"], record["return_code"]) == ("unifiedorder", "FAIL")
+    assert record["host"] == "api.mch.weixin.qq.com"
 
 
 @given(body=st.binary(max_size=300))

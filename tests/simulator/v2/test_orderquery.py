@@ -14,7 +14,7 @@ PROMISED = {"out_trade_no", "trade_state", "trade_state_desc"}
 ENVELOPE = {"return_code", "return_msg", "appid", "mch_id", "nonce_str", "sign", "result_code"}
 
 
-def test_an_order_nobody_placed_does_not_exist(merchant: Merchant) -> None:
+def test_an_order_that_was_not_placed_does_not_exist(merchant: Merchant) -> None:
     answer = merchant.query()
     assert (answer["return_code"], answer["result_code"]) == ("SUCCESS", "FAIL")
     assert (answer["err_code"], answer["err_code_des"]) == ("ORDERNOTEXIST", "此交易订单号不存在")
@@ -51,7 +51,7 @@ def test_every_state_can_be_asked_for(app: Simulator, merchant: Merchant, state:
     assert ("transaction_id" in answer) == (state in {"SUCCESS", "REFUND"})
 
 
-def test_a_declared_state_is_told_to_nobody(app: Simulator, merchant: Merchant) -> None:
+def test_a_declared_state_sends_no_notification(app: Simulator, merchant: Merchant) -> None:
     merchant.place()
     app.set_state(MCH_ID, NUMBER, "SUCCESS")
     app.advance(86_400)
@@ -85,14 +85,14 @@ def test_one_of_the_two_numbers_is_needed(merchant: Merchant) -> None:
     assert merchant.query(version="1.0")["return_msg"] == "缺少参数out_trade_no"
 
 
-def test_promotions_are_told_to_those_who_ask_with_a_version(
+def test_promotions_are_answered_to_a_query_with_a_version(
     app: Simulator, merchant: Merchant
 ) -> None:
     merchant.place()
     app.pay(MCH_ID, NUMBER, coupons=[{"coupon_id": "c1", "coupon_fee": 10}])
     assert "promotion_detail" not in merchant.query()
-    told = merchant.query(out_trade_no=NUMBER, version="1.0")["promotion_detail"]
-    assert json.loads(told)["promotion_detail"][0]["promotion_id"] == "c1"
+    message = merchant.query(out_trade_no=NUMBER, version="1.0")["promotion_detail"]
+    assert json.loads(message)["promotion_detail"][0]["promotion_id"] == "c1"
 
 
 def test_merchants_do_not_see_one_anothers_orders(
@@ -112,7 +112,7 @@ def test_a_query_for_the_wrong_sub_merchant_is_refused(institution: Merchant) ->
     assert answer["err_code_des"].startswith("268447845")
 
 
-def test_an_institution_hears_of_both_payers(app: Simulator, institution: Merchant) -> None:
+def test_an_institution_gets_both_payers(app: Simulator, institution: Merchant) -> None:
     sub = {"sub_appid": "wx1111111111111111", "sub_openid": OPENID}
     institution.place(trade_type="JSAPI", **sub)
     app.pay(institution.identity["mch_id"], NUMBER)

@@ -29,7 +29,7 @@ def report(merchant: Merchant, **fields: str | None) -> dict[str, str]:
 
 
 def selling(merchant: Merchant, **changes: Any) -> str:
-    """Report one sale with ``changes``, None leaving a name out; return what was said."""
+    """Report one sale with ``changes``, None leaving a name out; return the answer."""
     sale = {name: value for name, value in {**SALE, **changes}.items() if value is not None}
     return report(merchant, trades=json.dumps([sale]))["return_msg"]
 
@@ -65,11 +65,11 @@ def test_what_a_batch_must_have(app: Simulator, merchant: Merchant, name: str) -
         "time",
     ],
 )
-def test_what_is_told_of_one_call_has_no_place_in_a_batch(
+def test_fields_of_one_call_have_no_place_in_a_batch(
     app: Simulator, merchant: Merchant, name: str
 ) -> None:
-    said = report(merchant, **{name: "1"})["return_msg"]
-    assert said == f"invalid {name}: it has no place beside trades"
+    expected = report(merchant, **{name: "1"})["return_msg"]
+    assert expected == f"invalid {name}: it has no place beside trades"
     assert app.ledger()["reports"] == []
 
 
@@ -146,8 +146,8 @@ def test_what_a_sale_must_not_have(merchant: Merchant, name: str, value: object)
 
 @pytest.mark.parametrize("name", ["time", "begin_at", "execute_time_", "\ud800"])
 def test_a_name_that_is_not_the_sheets_is_refused(merchant: Merchant, name: str) -> None:
-    said = selling(merchant, **{name: "20260101120000"})
-    assert said == f"invalid trades: {name!a} is no name of a sale"
+    expected = selling(merchant, **{name: "20260101120000"})
+    assert expected == f"invalid trades: {name!a} is no name of a sale"
 
 
 def test_a_batch_is_signed_by_who_sends_it(app: Simulator, merchant: Merchant) -> None:

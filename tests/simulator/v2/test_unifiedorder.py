@@ -90,7 +90,7 @@ def test_the_mweb_url_leads_to_the_host_that_was_called(merchant: Merchant) -> N
         {"spbill_create_ip": "2001:db8::1"},
         {"fingerprint": "f", "user_type": "IDCARD", "user_creid": "1", "user_truename": "Ann"},
         {"body": "]]> closes nothing"},
-        {"something_new": "that nobody knows, but signed"},
+        {"something_new": "unknown, but signed"},
     ],
 )
 def test_optional_fields_are_accepted(merchant: Merchant, fields: dict[str, str]) -> None:
@@ -101,7 +101,7 @@ def test_device_info_is_echoed(merchant: Merchant) -> None:
     assert merchant.place(device_info="WEB")["device_info"] == "WEB"
 
 
-def test_a_field_nobody_knows_is_written_down(app: Simulator, merchant: Merchant) -> None:
+def test_an_unknown_field_is_recorded(app: Simulator, merchant: Merchant) -> None:
     merchant.place(something_new="x")
     assert app.ledger()["requests"][0]["unknown_fields"] == ("something_new",)
 
@@ -124,7 +124,7 @@ def test_a_required_field_that_is_missing_is_named(merchant: Merchant, name: str
     assert answer == {"return_code": "FAIL", "return_msg": f"缺少参数{name}"}
 
 
-def test_what_is_missing_is_told_before_what_is_wrong(merchant: Merchant) -> None:
+def test_a_missing_field_is_reported_before_a_wrong_one(merchant: Merchant) -> None:
     answer = merchant.place(body="\n", notify_url=None)
     assert answer["return_msg"] == "缺少参数notify_url"
 

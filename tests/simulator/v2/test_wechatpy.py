@@ -1,4 +1,4 @@
-"""wechatpy, a client nobody here wrote, takes the simulator for the real gateway."""
+"""wechatpy, an independent client, against the simulator."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from wechatpy.pay import WeChatPay
 
 from django_wxpay.simulator import Reply, Simulator, create_app, running
 from tests.simulator.calling import (
+    ACKNOWLEDGED,
     APPID,
-    HEARD,
     INSTITUTION,
     INSTITUTION_KEY,
     KEY,
@@ -33,17 +33,17 @@ def delivered() -> Delivered:
 
 
 @pytest.fixture
-def told() -> threading.Event:
+def notified() -> threading.Event:
     return threading.Event()
 
 
 @pytest.fixture
-def simulator(delivered: Delivered, told: threading.Event) -> Simulator:
+def simulator(delivered: Delivered, notified: threading.Event) -> Simulator:
     def deliver(url: str, body: bytes, headers: object) -> Reply:
         assert url == NOTIFY_URL
         delivered.append(body)
-        told.set()
-        return Reply(200, HEARD)
+        notified.set()
+        return Reply(200, ACKNOWLEDGED)
 
     return create_app(deliver=deliver)
 
@@ -91,13 +91,13 @@ def test_wechatpy_places_queries_and_closes(url: str) -> None:
 
 
 def test_wechatpy_accepts_the_notification(
-    url: str, simulator: Simulator, delivered: Delivered, told: threading.Event
+    url: str, simulator: Simulator, delivered: Delivered, notified: threading.Event
 ) -> None:
     pay = client(url)
     place(pay, attach="door 7")
     coupons = [{"coupon_id": "1", "coupon_type": "NO_CASH", "coupon_fee": 50}]
     paid = simulator.pay(MCH_ID, NUMBER, coupons=coupons)
-    assert told.wait(5)
+    assert notified.wait(5)
     result = pay.parse_payment_result(delivered[0])
     assert (result["total_fee"], result["cash_fee"], result["coupon_fee"]) == (12_850, 12_800, 50)
     assert result["settlement_total_fee"] == 12_800
@@ -150,7 +150,7 @@ def test_wechatpy_orders_for_a_sub_merchant(url: str, simulator: Simulator) -> N
     assert pay.order.query(out_trade_no=NUMBER)["sub_mch_id"] == SUB_MCH_ID
 
 
-def test_wechatpy_hears_a_refusal(url: str, simulator: Simulator) -> None:
+def test_wechatpy_raises_a_refusal(url: str, simulator: Simulator) -> None:
     pay = client(url)
     with pytest.raises(WeChatPayException) as missing:
         pay.order.query(out_trade_no=NUMBER)

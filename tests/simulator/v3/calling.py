@@ -32,8 +32,8 @@ NUMBER = "T20260101000001"
 OPENID = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"
 SUB_OPENID = "oLTPCuN5a-nBD4rAL_fa8c1xS9aY"
 
-HEARD = b'{"code": "SUCCESS", "message": "OK"}'
-NOT_HEARD = b'{"code": "FAIL", "message": "no"}'
+ACKNOWLEDGED = b'{"code": "SUCCESS", "message": "OK"}'
+NOT_ACKNOWLEDGED = b'{"code": "FAIL", "message": "no"}'
 
 Answer = dict[str, Any]
 
@@ -47,11 +47,11 @@ def key_of(app: Simulator, serial: str) -> str | None:
 
 def signed_by(app: Simulator, headers: Mapping[str, str], body: bytes, *, ago_s: int = 0) -> str:
     """Return the serial of the key that signed a message just now; "" if none of ours did."""
-    said = read_signature_headers(headers)
-    if said is None or not is_fresh(said.timestamp, int(app.now().timestamp()) - ago_s):
+    expected = read_signature_headers(headers)
+    if expected is None or not is_fresh(expected.timestamp, int(app.now().timestamp()) - ago_s):
         return ""
-    key = key_of(app, said.serial)
-    return said.serial if key and is_signed_by(said, body, public_key=key) else ""
+    key = key_of(app, expected.serial)
+    return expected.serial if key and is_signed_by(expected, body, public_key=key) else ""
 
 
 class Caller:
@@ -135,7 +135,7 @@ class Caller:
                 prepared.headers[name] = text
         return self.session.send(prepared, timeout=15, **how)
 
-    def believed(self, response: requests.Response) -> Answer:
+    def trusted(self, response: requests.Response) -> Answer:
         """Return an answer: a 2xx must be signed, anything else must not be."""
         if response.status_code < 300:
             assert signed_by(self.app, response.headers, response.content)
@@ -144,7 +144,7 @@ class Caller:
         return {"status": response.status_code, **(response.json() if response.content else {})}
 
     def call(self, method: str, target: str, body: object = b"", **how: Any) -> Answer:
-        return self.believed(self.send(method, target, body, **how))
+        return self.trusted(self.send(method, target, body, **how))
 
     def place(self, kind: str = "native", **members: Any) -> Answer:
         return self.call("POST", f"{self.home}/{kind}", self.order(kind, **members))
@@ -172,15 +172,15 @@ class Caller:
         return self.session.request(method, f"{HOST}/_simulator/{verb}", json=body)
 
 
-class Ear:
-    """Where v3 callbacks go: remembers each, opens it, and answers what it was told to answer."""
+class Receiver:
+    """Where v3 callbacks go: remembers each, opens it, and answers as a test wants."""
 
     def __init__(self) -> None:
         self.urls: list[str] = []
         self.bodies: list[bytes] = []
         self.headers: list[Mapping[str, str]] = []
         self.answers: list[Reply | OSError] = []
-        self.usually = Reply(200, HEARD)
+        self.usually = Reply(200, ACKNOWLEDGED)
 
     def __call__(self, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
         self.urls.append(url)

@@ -1,4 +1,4 @@
-"""A simulator in this process, an ear for its callbacks, and one merchant of each kind."""
+"""A simulator in this process, a receiver of its callbacks, and one merchant of each kind."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import pytest
 
 from django_wxpay.simulator import Simulator, create_app
 from tests.simulator.conftest import START
-from tests.simulator.v3.calling import GLOBAL, INSTITUTION, SUB_MCHID, Caller, Ear
+from tests.simulator.v3.calling import GLOBAL, INSTITUTION, SUB_MCHID, Caller, Receiver
 
 
 @pytest.fixture
-def ear() -> Ear:
-    return Ear()
+def receiver() -> Receiver:
+    return Receiver()
 
 
 @pytest.fixture
-def app(ear: Ear) -> Simulator:
-    return create_app(clock=lambda: START, deliver=ear)
+def app(receiver: Receiver) -> Simulator:
+    return create_app(clock=lambda: START, deliver=receiver)
 
 
 @pytest.fixture

@@ -75,7 +75,7 @@ def test_without_an_apiv3_key_there_are_no_certificates() -> None:
 
 
 @pytest.mark.parametrize(
-    ("merchants", "said"),
+    ("merchants", "expected"),
     [
         ([replace(PLAIN, api_v3_key="short")], "32 bytes"),
         ([replace(PLAIN, private_key="-----BEGIN PRIVATE KEY-----")], "private key"),
@@ -85,13 +85,13 @@ def test_without_an_apiv3_key_there_are_no_certificates() -> None:
         ([replace(DIRECT, wechatpay_public_key=keys.WECHATPAY_PUBLIC_KEY)], "key of its own"),
     ],
 )
-def test_settings_that_cannot_be_are_named(merchants: list[Merchant], said: str) -> None:
-    with pytest.raises(ConfigurationError, match=said) as error:
+def test_settings_that_cannot_be_are_named(merchants: list[Merchant], expected: str) -> None:
+    with pytest.raises(ConfigurationError, match=expected) as error:
         create_app(merchants)
     assert "PRIVATE KEY-----" not in str(error.value)
 
 
-def test_the_id_alone_is_enough_to_believe() -> None:
+def test_the_id_of_the_public_key_alone_is_enough() -> None:
     app = create_app([replace(DIRECT, wechatpay_public_key="")])
     assert app.keys()["merchants"][0]["mode"] == "public_key"
 
@@ -106,7 +106,7 @@ def test_the_id_alone_is_enough_to_believe() -> None:
         ([DIRECT, replace(PLAIN, private_key="")], "public_key"),
     ],
 )
-def test_aliases_that_believe_in_different_keys_are_in_the_middle_of_a_migration(
+def test_aliases_that_trust_different_keys_are_in_the_middle_of_a_migration(
     merchants: list[Merchant], mode: str
 ) -> None:
     [row] = create_app(merchants).keys()["merchants"]

@@ -1,4 +1,4 @@
-"""Who may call at all: headers, Authorization, time and signature, in the gateway's order."""
+"""Admission of v3 requests: headers, Authorization, time and signature, in their order."""
 
 from __future__ import annotations
 
@@ -234,7 +234,7 @@ def test_on_another_server_the_target_is_taken_from_where_it_tells_it(
     body=st.binary(max_size=60),
     method=st.sampled_from(["GET", "POST"]),
 )
-def test_whatever_a_stranger_sends_is_refused_and_never_an_error(
+def test_any_unsigned_request_is_refused_and_never_an_error(
     authorization: str, target: str, body: bytes, method: str
 ) -> None:
     app = create_app()

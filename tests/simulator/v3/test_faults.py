@@ -1,4 +1,4 @@
-"""Every fault that befalls a v3 answer or callback, seen from the merchant's side."""
+"""Every fault of a v3 answer or callback, seen from the merchant."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from django_wxpay.simulator.v3.demo_keys import TEST_API_V3_KEY, TEST_PUBLIC_KEY
 from tests.simulator.calling import Merchant
 from tests.simulator.conftest import START
 from tests.simulator.v3.calling import (
-    HEARD,
+    ACKNOWLEDGED,
     INSTITUTION,
     MAINLAND,
-    NOT_HEARD,
+    NOT_ACKNOWLEDGED,
     NUMBER,
     Caller,
-    Ear,
+    Receiver,
     signed_by,
 )
 
@@ -117,13 +117,13 @@ def test_half_an_answer_has_the_signature_of_the_whole(app: Simulator, mainland:
 def test_an_answer_whose_signature_is_wrong(app: Simulator, mainland: Caller, fault: str) -> None:
     app.inject(fault)
     response = placed(mainland)
-    said = read_signature_headers(response.headers)
-    assert said is not None
-    assert is_fresh(said.timestamp, int(START.timestamp()))
-    assert not is_signed_by(said, response.content, public_key=TEST_PUBLIC_KEY) or (
+    expected = read_signature_headers(response.headers)
+    assert expected is not None
+    assert is_fresh(expected.timestamp, int(START.timestamp()))
+    assert not is_signed_by(expected, response.content, public_key=TEST_PUBLIC_KEY) or (
         fault == "wrong_serial"
     )
-    assert said.is_probe is (fault == "signtest")
+    assert expected.is_probe is (fault == "signtest")
     assert not signed_by(app, response.headers, response.content)
     assert response.json()["code_url"]
     assert mainland.place()["status"] == 200
@@ -136,15 +136,15 @@ def test_probes_are_sometimes_no_base64(app: Simulator, mainland: Caller) -> Non
 
 
 @pytest.mark.parametrize(("fault", "off"), [("stale_timestamp", -600), ("future_timestamp", 600)])
-def test_an_answer_of_another_time_is_well_signed(
+def test_an_answer_of_another_time_has_a_valid_signature(
     app: Simulator, mainland: Caller, fault: str, off: int
 ) -> None:
     app.inject(fault)
     response = placed(mainland)
-    said = read_signature_headers(response.headers)
-    assert said is not None
-    assert int(said.timestamp) == int(START.timestamp()) + off
-    assert is_signed_by(said, response.content, public_key=TEST_PUBLIC_KEY)
+    expected = read_signature_headers(response.headers)
+    assert expected is not None
+    assert int(expected.timestamp) == int(START.timestamp()) + off
+    assert is_signed_by(expected, response.content, public_key=TEST_PUBLIC_KEY)
 
 
 def test_an_answer_without_a_signature(app: Simulator, mainland: Caller) -> None:
@@ -162,7 +162,7 @@ def test_an_answer_that_does_not_name_the_algorithm(app: Simulator, mainland: Ca
 
 
 @pytest.mark.parametrize("fault", ["extra_member", "extra_field"])
-def test_members_nobody_has_heard_of(app: Simulator, mainland: Caller, fault: str) -> None:
+def test_unknown_members(app: Simulator, mainland: Caller, fault: str) -> None:
     app.inject(fault)
     answer = mainland.place()
     assert answer["new_member_from_wechat"] == {"x": 1}
@@ -193,7 +193,7 @@ def test_the_members_may_come_in_another_order(app: Simulator, mainland: Caller)
         ("unknown_trade_state", "trade_state", "SOMETHING_NEW"),
     ],
 )
-def test_a_well_signed_answer_that_is_not_as_expected(
+def test_a_signed_answer_that_is_not_as_expected(
     app: Simulator, mainland: Caller, fault: str, name: str, value: str
 ) -> None:
     mainland.place()
@@ -262,7 +262,7 @@ def test_certificates_are_spared_unless_they_are_meant(app: Simulator, overseas:
     ],
 )
 def test_a_fault_that_cannot_befall_is_refused(app: Simulator, fault: str, operation: str) -> None:
-    with pytest.raises(ControlError, match="befalls only"):
+    with pytest.raises(ControlError, match="affects only"):
         app.inject(fault, operation=operation)
 
 
@@ -275,23 +275,23 @@ def test_the_catalogue_says_which_protocols_a_fault_befalls(mainland: Caller) ->
 
 
 def test_a_quick_customer_pays_before_the_answer(
-    app: Simulator, mainland: Caller, ear: Ear
+    app: Simulator, mainland: Caller, receiver: Receiver
 ) -> None:
     app.inject("before_answer")
     assert mainland.place(amount={"total": 0})["status"] == 400
     assert mainland.query()["status"] == 404
-    assert ear.bodies == []
+    assert receiver.bodies == []
     assert mainland.place()["status"] == 200
-    assert len(ear.bodies) == 1
+    assert len(receiver.bodies) == 1
     assert mainland.state() == "SUCCESS"
 
 
-def test_a_share_of_answers_and_callbacks_can_be_probes(ear: Ear) -> None:
+def test_a_share_of_answers_and_callbacks_can_be_probes(receiver: Receiver) -> None:
     options = Options(probe_share=1.0)
-    app = create_app(clock=lambda: START, deliver=ear, options=options)
+    app = create_app(clock=lambda: START, deliver=receiver, options=options)
     caller = Caller(app)
     assert not signed_by(app, (sent := placed(caller)).headers, sent.content)
-    ear.answers = [Reply(401, NOT_HEARD)]
+    receiver.answers = [Reply(401, NOT_ACKNOWLEDGED)]
     assert app.pay(MAINLAND, NUMBER)["notification"] == "accepted"
     probe, genuine = app.ledger()["notifications"]
     assert (probe["fault"], probe["accepted"], probe["status"]) == ("signtest", False, 401)
@@ -299,49 +299,53 @@ def test_a_share_of_answers_and_callbacks_can_be_probes(ear: Ear) -> None:
     assert app.ledger()["client_failures"] == []
 
 
-def test_v2_is_never_probed(ear: Ear) -> None:
-    app = create_app(clock=lambda: START, deliver=ear, options=Options(probe_share=1.0))
+def test_v2_is_never_probed(receiver: Receiver) -> None:
+    app = create_app(clock=lambda: START, deliver=receiver, options=Options(probe_share=1.0))
     merchant = Merchant(app)
     merchant.place()
     app.pay("1900000109", "T20260101000001")
-    assert len(ear.bodies) == 1
+    assert len(receiver.bodies) == 1
 
 
 def test_a_probe_that_is_taken_is_the_shops_failure_and_the_genuine_one_follows(
-    app: Simulator, mainland: Caller, ear: Ear
+    app: Simulator, mainland: Caller, receiver: Receiver
 ) -> None:
     mainland.place()
     app.inject("signtest", operation="notify")
     app.pay(MAINLAND, NUMBER)
-    probe, genuine = ear.headers
+    probe, genuine = receiver.headers
     assert probe["Wechatpay-Signature"].startswith("WECHATPAY/SIGNTEST/")
-    assert not signed_by(app, probe, ear.bodies[0])
-    assert signed_by(app, genuine, ear.bodies[1])
-    assert ear.bodies[0] != ear.bodies[1]
-    assert ear.envelopes[0]["id"] == ear.envelopes[1]["id"]
+    assert not signed_by(app, probe, receiver.bodies[0])
+    assert signed_by(app, genuine, receiver.bodies[1])
+    assert receiver.bodies[0] != receiver.bodies[1]
+    assert receiver.envelopes[0]["id"] == receiver.envelopes[1]["id"]
     [failure] = app.ledger()["client_failures"]
     assert failure["client_failure"] == "accepted what cannot be verified (signtest)"
     assert (failure["accepted"], failure["fault"]) == (False, "signtest")
     assert app.ledger()["trades"][0]["notification"] == "accepted"
 
 
-def test_a_probe_alone_does_not_end_the_retries(app: Simulator, mainland: Caller, ear: Ear) -> None:
+def test_a_probe_alone_does_not_end_the_retries(
+    app: Simulator, mainland: Caller, receiver: Receiver
+) -> None:
     mainland.place()
     app.inject("signtest", operation="notify")
-    ear.answers = [Reply(200, HEARD), Reply(503, NOT_HEARD)]
+    receiver.answers = [Reply(200, ACKNOWLEDGED), Reply(503, NOT_ACKNOWLEDGED)]
     assert app.pay(MAINLAND, NUMBER)["notification"] == "pending"
     assert app.advance(15) == 1
     assert [row["attempt"] for row in app.ledger()["notifications"]] == [1, 1, 2]
 
 
-def test_a_probe_goes_before_all_copies(app: Simulator, mainland: Caller, ear: Ear) -> None:
+def test_a_probe_goes_before_all_copies(
+    app: Simulator, mainland: Caller, receiver: Receiver
+) -> None:
     mainland.place()
     app.inject("concurrent", count=3)
     app.inject("signtest", operation="notify")
     app.pay(MAINLAND, NUMBER)
     faults = [row["fault"] for row in app.ledger()["notifications"]]
     assert faults == ["signtest", "", "", ""]
-    assert len(set(ear.bodies[1:])) == 1
+    assert len(set(receiver.bodies[1:])) == 1
 
 
 @pytest.mark.parametrize(
@@ -352,15 +356,15 @@ def test_a_probe_goes_before_all_copies(app: Simulator, mainland: Caller, ear: E
     ],
 )
 def test_a_callback_that_cannot_be_verified(
-    app: Simulator, mainland: Caller, ear: Ear, fault: str
+    app: Simulator, mainland: Caller, receiver: Receiver, fault: str
 ) -> None:
     mainland.place()
     app.inject(fault, operation="notify")
-    ear.answers = [Reply(401, NOT_HEARD)]
+    receiver.answers = [Reply(401, NOT_ACKNOWLEDGED)]
     app.pay(MAINLAND, NUMBER)
     app.advance(15)
-    assert signed_by(app, ear.headers[0], ear.bodies[0], ago_s=15) == ""
-    assert signed_by(app, ear.headers[1], ear.bodies[1])
+    assert signed_by(app, receiver.headers[0], receiver.bodies[0], ago_s=15) == ""
+    assert signed_by(app, receiver.headers[1], receiver.bodies[1])
     assert app.ledger()["client_failures"] == []
 
 
@@ -376,68 +380,74 @@ def test_a_shop_that_takes_anybodys_word_has_failed(
     assert [row["fault"] for row in app.ledger()["client_failures"]] == [fault]
 
 
-def test_a_ciphertext_that_does_not_open_is_well_signed(
-    app: Simulator, mainland: Caller, ear: Ear
+def test_a_ciphertext_that_does_not_open_has_a_valid_signature(
+    app: Simulator, mainland: Caller, receiver: Receiver
 ) -> None:
     mainland.place()
     app.inject("tampered_ciphertext")
     app.pay(MAINLAND, NUMBER)
-    assert signed_by(app, ear.headers[0], ear.bodies[0])
+    assert signed_by(app, receiver.headers[0], receiver.bodies[0])
     with pytest.raises(NotAuthentic):
-        v3.decrypt_resource(ear.envelopes[0]["resource"], TEST_API_V3_KEY)
+        v3.decrypt_resource(receiver.envelopes[0]["resource"], TEST_API_V3_KEY)
 
 
-def test_associated_data_may_be_missing(app: Simulator, mainland: Caller, ear: Ear) -> None:
+def test_associated_data_may_be_missing(
+    app: Simulator, mainland: Caller, receiver: Receiver
+) -> None:
     mainland.place()
     app.inject("missing_associated_data")
     app.pay(MAINLAND, NUMBER)
-    assert "associated_data" not in ear.envelopes[0]["resource"]
-    assert ear.resources[0]["out_trade_no"] == NUMBER
-    assert signed_by(app, ear.headers[0], ear.bodies[0])
+    assert "associated_data" not in receiver.envelopes[0]["resource"]
+    assert receiver.resources[0]["out_trade_no"] == NUMBER
+    assert signed_by(app, receiver.headers[0], receiver.bodies[0])
 
 
-def test_an_envelope_may_be_bare(app: Simulator, mainland: Caller, ear: Ear) -> None:
+def test_an_envelope_may_be_bare(app: Simulator, mainland: Caller, receiver: Receiver) -> None:
     mainland.place()
     app.inject("bare_envelope")
     app.pay(MAINLAND, NUMBER)
-    assert "summary" not in ear.envelopes[0]
-    assert "original_type" not in ear.envelopes[0]["resource"]
-    assert ear.resources[0]["out_trade_no"] == NUMBER
+    assert "summary" not in receiver.envelopes[0]
+    assert "original_type" not in receiver.envelopes[0]["resource"]
+    assert receiver.resources[0]["out_trade_no"] == NUMBER
 
 
-def test_an_event_of_another_product(app: Simulator, mainland: Caller, ear: Ear) -> None:
+def test_an_event_of_another_product(app: Simulator, mainland: Caller, receiver: Receiver) -> None:
     mainland.place()
     app.inject("unknown_event")
     app.pay(MAINLAND, NUMBER)
-    assert ear.envelopes[0]["event_type"] == "COUPON.USE"
-    assert signed_by(app, ear.headers[0], ear.bodies[0])
+    assert receiver.envelopes[0]["event_type"] == "COUPON.USE"
+    assert signed_by(app, receiver.headers[0], receiver.bodies[0])
     assert app.ledger()["client_failures"] == []
 
 
-def test_new_members_inside_and_outside(app: Simulator, mainland: Caller, ear: Ear) -> None:
+def test_new_members_inside_and_outside(
+    app: Simulator, mainland: Caller, receiver: Receiver
+) -> None:
     mainland.place()
     app.inject("extra_member", operation="notify")
     app.pay(MAINLAND, NUMBER)
-    assert ear.envelopes[0]["new_member_from_wechat"] == {"x": 1}
-    assert ear.resources[0]["new_member_from_wechat"] == {"x": 1}
+    assert receiver.envelopes[0]["new_member_from_wechat"] == {"x": 1}
+    assert receiver.resources[0]["new_member_from_wechat"] == {"x": 1}
 
 
-def test_members_in_another_order(app: Simulator, mainland: Caller, ear: Ear) -> None:
+def test_members_in_another_order(app: Simulator, mainland: Caller, receiver: Receiver) -> None:
     mainland.place()
     app.inject("shuffled_members", operation="notify")
     app.pay(MAINLAND, NUMBER)
-    assert next(iter(ear.envelopes[0])) == "resource"
-    assert list(ear.envelopes[0])[-1] == "id"
+    assert next(iter(receiver.envelopes[0])) == "resource"
+    assert list(receiver.envelopes[0])[-1] == "id"
 
 
-def test_a_callback_with_a_byte_order_mark(app: Simulator, mainland: Caller, ear: Ear) -> None:
+def test_a_callback_with_a_byte_order_mark(
+    app: Simulator, mainland: Caller, receiver: Receiver
+) -> None:
     mainland.place()
     app.inject("bom", operation="notify")
     app.pay(MAINLAND, NUMBER)
-    assert ear.bodies[0].startswith(b"\xef\xbb\xbf{")
-    assert signed_by(app, ear.headers[0], ear.bodies[0])
+    assert receiver.bodies[0].startswith(b"\xef\xbb\xbf{")
+    assert signed_by(app, receiver.headers[0], receiver.bodies[0])
     with pytest.raises(json.JSONDecodeError):
-        json.loads(ear.bodies[0].decode())
+        json.loads(receiver.bodies[0].decode())
 
 
 @pytest.mark.parametrize(
@@ -449,47 +459,56 @@ def test_a_callback_with_a_byte_order_mark(app: Simulator, mainland: Caller, ear
         ("wrong_appid", ("sp_appid",), "wx9999999999999999"),
     ],
 )
-def test_a_well_signed_callback_that_is_not_as_expected(
-    app: Simulator, institution: Caller, ear: Ear, fault: str, path: tuple[str, ...], value: object
+def test_a_signed_callback_that_is_not_as_expected(
+    app: Simulator,
+    institution: Caller,
+    receiver: Receiver,
+    fault: str,
+    path: tuple[str, ...],
+    value: object,
 ) -> None:
     institution.place()
     app.inject(fault, operation="notify")
-    ear.answers = [Reply(500, b"")]
+    receiver.answers = [Reply(500, b"")]
     app.pay(INSTITUTION, NUMBER)
     app.advance(15)
-    told: Any
-    for index, told in enumerate(ear.resources):
+    message: Any
+    for index, message in enumerate(receiver.resources):
         for name in path:
-            told = told[name]  # noqa: PLW2901
-        assert (told == value) is (index == 0)
-    assert signed_by(app, ear.headers[1], ear.bodies[1])
+            message = message[name]  # noqa: PLW2901
+        assert (message == value) is (index == 0)
+    assert signed_by(app, receiver.headers[1], receiver.bodies[1])
 
 
-def test_a_refunds_amount_can_be_wrong_too(app: Simulator, mainland: Caller, ear: Ear) -> None:
+def test_a_refunds_amount_can_be_wrong_too(
+    app: Simulator, mainland: Caller, receiver: Receiver
+) -> None:
     mainland.place()
     app.pay(MAINLAND, NUMBER)
     for fault in ("wrong_amount", "wrong_currency"):
         app.inject(fault, operation="notify")
         app.refund_notice(MAINLAND, NUMBER, f"R-{fault}")
-    assert ear.resources[1]["amount"]["total"] == 101
-    assert ear.resources[2]["amount"]["currency"] == "USD"
+    assert receiver.resources[1]["amount"]["total"] == 101
+    assert receiver.resources[2]["amount"]["currency"] == "USD"
 
 
-def test_duplicates_are_signed_one_by_one(app: Simulator, mainland: Caller, ear: Ear) -> None:
+def test_duplicates_are_signed_one_by_one(
+    app: Simulator, mainland: Caller, receiver: Receiver
+) -> None:
     mainland.place()
     app.inject("duplicate", count=3)
     app.pay(MAINLAND, NUMBER)
-    assert len(set(ear.bodies)) == 1
-    assert len({headers["Wechatpay-Signature"] for headers in ear.headers}) == 3
+    assert len(set(receiver.bodies)) == 1
+    assert len({headers["Wechatpay-Signature"] for headers in receiver.headers}) == 3
 
 
 def test_a_reordered_callback_comes_after_the_next(
-    app: Simulator, mainland: Caller, ear: Ear
+    app: Simulator, mainland: Caller, receiver: Receiver
 ) -> None:
     mainland.place()
     mainland.place(out_trade_no=OTHER)
     app.inject("reordered")
     app.pay(MAINLAND, NUMBER)
     app.refund_notice(MAINLAND, NUMBER, "R1")
-    events = [envelope["event_type"] for envelope in ear.envelopes]
+    events = [envelope["event_type"] for envelope in receiver.envelopes]
     assert events == ["REFUND.SUCCESS", "TRANSACTION.SUCCESS"]

@@ -1,4 +1,4 @@
-"""With which key WeChat Pay signs: certificates that rotate, and the way to the public key."""
+"""WeChat Pay's signing keys: certificates that rotate, and the migration to the public key."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from django_wxpay.simulator.v3.demo_keys import (
 )
 from tests.protocol.v3 import keys
 from tests.simulator.conftest import START
-from tests.simulator.v3.calling import GLOBAL, MAINLAND, NUMBER, Caller, Ear, signed_by
+from tests.simulator.v3.calling import GLOBAL, MAINLAND, NUMBER, Caller, Receiver, signed_by
 
 
 def listed(app: Simulator) -> list[str]:
@@ -143,21 +143,21 @@ def test_steps_in_the_wrong_order_are_refused(
 
 
 def test_in_public_key_mode_every_message_is_signed_with_it(
-    app: Simulator, mainland: Caller, ear: Ear
+    app: Simulator, mainland: Caller, receiver: Receiver
 ) -> None:
     assert app.public_key == (TEST_PUBLIC_KEY_ID, TEST_PUBLIC_KEY)
     assert answers_key(mainland) == TEST_PUBLIC_KEY_ID
     app.pay(MAINLAND, NUMBER)
-    assert ear.serials == [TEST_PUBLIC_KEY_ID]
+    assert receiver.serials == [TEST_PUBLIC_KEY_ID]
 
 
 def test_before_a_migration_asking_for_the_public_key_changes_nothing(
-    app: Simulator, overseas: Caller, ear: Ear
+    app: Simulator, overseas: Caller, receiver: Receiver
 ) -> None:
     asked = {"Wechatpay-Serial": TEST_PUBLIC_KEY_ID}
     assert answers_key(overseas, **asked) == listed(app)[0]
     app.pay(GLOBAL, NUMBER)
-    assert ear.serials == listed(app)
+    assert receiver.serials == listed(app)
 
 
 def test_during_a_migration_the_request_chooses_the_answers_key(
@@ -172,24 +172,24 @@ def test_during_a_migration_the_request_chooses_the_answers_key(
 
 @pytest.mark.parametrize("share", [0.0, 1.0])
 def test_during_a_migration_callbacks_are_shared_out(
-    app: Simulator, overseas: Caller, ear: Ear, share: float
+    app: Simulator, overseas: Caller, receiver: Receiver, share: float
 ) -> None:
     shown = app.migrate(share)["merchants"]
     assert {(one["mode"], one["callback_share"]) for one in shown} == {("migration", share)}
     app.pay(GLOBAL, NUMBER)
-    assert ear.serials == [TEST_PUBLIC_KEY_ID if share else listed(app)[0]]
+    assert receiver.serials == [TEST_PUBLIC_KEY_ID if share else listed(app)[0]]
 
 
 def test_half_of_the_callbacks_is_about_half() -> None:
-    ear = Ear()
-    app = create_app(clock=lambda: START, deliver=ear)
+    receiver = Receiver()
+    app = create_app(clock=lambda: START, deliver=receiver)
     overseas = Caller(app, mch_id=GLOBAL, home="/v3/global/transactions")
     overseas.place()
     app.migrate(0.5)
     app.pay(GLOBAL, NUMBER)
     for _ in range(100):
         app.notify(GLOBAL, NUMBER)
-    assert 20 < ear.serials.count(TEST_PUBLIC_KEY_ID) < 80
+    assert 20 < receiver.serials.count(TEST_PUBLIC_KEY_ID) < 80
 
 
 def test_a_migration_by_the_calendar_takes_seven_days(app: Simulator) -> None:
@@ -232,14 +232,14 @@ def test_a_reset_returns_to_the_first_certificate(app: Simulator) -> None:
 
 
 def test_retries_are_signed_with_the_key_of_their_time(
-    app: Simulator, overseas: Caller, ear: Ear
+    app: Simulator, overseas: Caller, receiver: Receiver
 ) -> None:
-    ear.answers = [OSError("nobody there")]
+    receiver.answers = [OSError("nobody there")]
     app.pay(GLOBAL, NUMBER)
     app.rotate_certificate()
     app.switch_certificate()
     app.advance(15)
-    assert ear.serials == listed(app)
+    assert receiver.serials == listed(app)
     assert [row["signed_by"] for row in app.ledger()["notifications"]] == listed(app)
 
 

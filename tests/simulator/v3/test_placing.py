@@ -1,4 +1,4 @@
-"""Which v3 orders are accepted, and what they are granted (protocol-v3 sections 3.2 and 4.2)."""
+"""Placing over v3: accepted orders and their answers (protocol-v3 sections 3.2 and 4.2)."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from tests.simulator.v3.calling import (
     SUB_MCHID,
     SUB_OPENID,
     Caller,
-    Ear,
+    Receiver,
 )
 
 SINGLE = {
@@ -197,7 +197,7 @@ def test_the_payer_may_pay_in_another_currency(
     assert ("exchange_rate" in amount) is rated
 
 
-def test_coupons_are_told_in_each_familys_words(
+def test_coupons_have_each_familys_names(
     app: Simulator, mainland: Caller, overseas: Caller
 ) -> None:
     coupons = [
@@ -229,14 +229,20 @@ def test_coupons_are_told_in_each_familys_words(
 def test_a_promotion_of_the_other_family_is_translated(app: Simulator, mainland: Caller) -> None:
     mainland.place()
     app.pay(MAINLAND, NUMBER, promotion_detail=[SINGLE | {"colour": "red"}])
-    [told] = mainland.query()["promotion_detail"]
-    assert (told["coupon_id"], told["stock_id"], told["type"]) == ("109519", "931386", "NOCASH")
-    assert told["wechatpay_contribute"] == 0
-    assert told["goods_detail"][0]["unit_price"] == 528800
-    assert told["colour"] == "red"
+    [message] = mainland.query()["promotion_detail"]
+    assert (message["coupon_id"], message["stock_id"], message["type"]) == (
+        "109519",
+        "931386",
+        "NOCASH",
+    )
+    assert message["wechatpay_contribute"] == 0
+    assert message["goods_detail"][0]["unit_price"] == 528800
+    assert message["colour"] == "red"
 
 
-def test_nonsense_about_a_promotion_is_told_on(app: Simulator, mainland: Caller, ear: Ear) -> None:
+def test_any_json_as_a_promotion_is_sent_unchanged(
+    app: Simulator, mainland: Caller, receiver: Receiver
+) -> None:
     mainland.place()
     nonsense = {"promotion_id": 1, "type": ["x"], "goods_detail": [1], "amount": None}
     promotions = [nonsense, {"goods_detail": "all", "type": "NEW"}]
@@ -247,15 +253,15 @@ def test_nonsense_about_a_promotion_is_told_on(app: Simulator, mainland: Caller,
     assert app.ledger()["trades"][0]["notification"] == "accepted"
 
 
-def test_the_contribution_can_be_spelled_as_the_examples_do(ear: Ear) -> None:
-    app = create_app(deliver=ear, options=Options(contribution_spelling="wechatpay"))
+def test_the_contribution_can_be_spelled_as_the_examples_do(receiver: Receiver) -> None:
+    app = create_app(deliver=receiver, options=Options(contribution_spelling="wechatpay"))
     overseas = Caller(app, mch_id=GLOBAL, home="/v3/global/transactions")
     overseas.place()
     app.pay(GLOBAL, NUMBER, promotion_detail=[SINGLE])
-    [told] = overseas.query()["promotion_detail"]
-    assert told["wechatpay_contribute_amount"] == 0
-    assert "wxpay_contribute_amount" not in told
-    assert ear.resources[0]["promotion_detail"] == [told]
+    [message] = overseas.query()["promotion_detail"]
+    assert message["wechatpay_contribute_amount"] == 0
+    assert "wxpay_contribute_amount" not in message
+    assert receiver.resources[0]["promotion_detail"] == [message]
 
 
 def test_an_exchange_rate_of_another_type_is_refused(app: Simulator, mainland: Caller) -> None:
@@ -274,7 +280,7 @@ def test_an_exchange_rate_of_another_type_is_refused(app: Simulator, mainland: C
 
 
 @pytest.mark.parametrize(
-    ("state", "told", "is_paid"),
+    ("state", "message", "is_paid"),
     [
         ("NOTPAY", "NOTPAY", False),
         ("USERPAYING", "USERPAYING", False),
@@ -286,13 +292,13 @@ def test_an_exchange_rate_of_another_type_is_refused(app: Simulator, mainland: C
         ("PAYERROR", "PAYERROR", False),
     ],
 )
-def test_every_state_is_told(
-    app: Simulator, anyone: Caller, state: str, told: str, is_paid: bool
+def test_every_state_is_answered(
+    app: Simulator, anyone: Caller, state: str, message: str, is_paid: bool
 ) -> None:
     anyone.place()
     app.set_state(anyone.mch_id, NUMBER, state)
     answer = anyone.query()
-    assert answer["trade_state"] == told
+    assert answer["trade_state"] == message
     assert answer["trade_state_desc"]
     assert bool(answer.get("success_time")) is is_paid
 

@@ -1,4 +1,4 @@
-"""Where v3 requests lead, and what every answer has in common (protocol-v3 sections 7.1 and 12)."""
+"""Routes of v3, and the common parts of its answers (protocol-v3 sections 7.1 and 12)."""
 
 from __future__ import annotations
 
@@ -24,9 +24,7 @@ from tests.simulator.v3.calling import MAINLAND, NUMBER, Caller
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_an_address_nobody_has_is_404_without_a_word(
-    mainland: Caller, method: str, path: str
-) -> None:
+def test_an_unknown_address_is_404_without_a_body(mainland: Caller, method: str, path: str) -> None:
     response = mainland.session.request(method, mainland.host + path)
     assert (response.status_code, response.content) == (404, b"")
 
@@ -64,7 +62,7 @@ def test_an_answer_has_the_gateways_headers(mainland: Caller) -> None:
     assert re.fullmatch("[0-9A-F]{32}", response.headers["Wechatpay-Nonce"])
 
 
-def test_a_caller_who_hangs_up_is_not_told_that_the_line_is_kept() -> None:
+def test_a_caller_that_closes_gets_no_keep_alive() -> None:
     with running(create_app()) as url:
         response = requests.get(f"{url}/v3/none", headers={"Connection": "close"}, timeout=5)
     assert response.status_code == 404
@@ -87,7 +85,7 @@ def test_on_a_socket_the_connection_is_kept_and_an_empty_answer_has_no_length() 
 
 
 @pytest.mark.parametrize(
-    ("language", "said"),
+    ("language", "expected"),
     [
         ("en", "Order not paid"),
         ("en-GB,zh", "Order not paid"),
@@ -96,11 +94,11 @@ def test_on_a_socket_the_connection_is_kept_and_an_empty_answer_has_no_length() 
     ],
 )
 def test_texts_come_in_the_language_that_is_asked_for(
-    mainland: Caller, language: str, said: str
+    mainland: Caller, language: str, expected: str
 ) -> None:
     mainland.place()
     answer = mainland.query(headers={"Accept-Language": language})
-    assert answer["trade_state_desc"] == said
+    assert answer["trade_state_desc"] == expected
     missing = mainland.query("T0000000", headers={"Accept-Language": language})
     assert missing["message"].isascii() is language.startswith("en")
 
@@ -126,7 +124,7 @@ def test_the_ledger_writes_down_who_asked_what(app: Simulator, mainland: Caller)
     assert (second["err_code"], second["signed_by"]) == ("ORDER_NOT_EXIST", "")
 
 
-def test_a_body_nobody_can_read_is_written_down_too(app: Simulator, mainland: Caller) -> None:
+def test_an_unreadable_body_is_recorded_too(app: Simulator, mainland: Caller) -> None:
     mainland.call("POST", f"{mainland.home}/native", b"{")
     mainland.send("POST", f"{mainland.home}/native", b"{}", headers={"Authorization": None})
     first, second = app.ledger()["requests"]

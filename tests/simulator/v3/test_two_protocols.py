@@ -11,14 +11,14 @@ from django_wxpay.protocol.merchants import Merchant as Account
 from django_wxpay.simulator import DEMO_MERCHANTS, Reply, Simulator, create_app
 from tests.simulator.calling import KEY, Merchant
 from tests.simulator.conftest import START
-from tests.simulator.v3.calling import MAINLAND, NUMBER, OPENID, Caller, Ear
+from tests.simulator.v3.calling import MAINLAND, NUMBER, OPENID, Caller, Receiver
 
 
 @pytest.fixture
-def app(ear: Ear) -> Simulator:
+def app(receiver: Receiver) -> Simulator:
     """A gateway whose v3 merchant has a v2 key as well."""
     [demo] = [one for one in DEMO_MERCHANTS if one.mch_id == MAINLAND]
-    return create_app([replace(demo, api_key=KEY)], clock=lambda: START, deliver=ear)
+    return create_app([replace(demo, api_key=KEY)], clock=lambda: START, deliver=receiver)
 
 
 @pytest.fixture
@@ -69,26 +69,26 @@ def test_neither_enters_the_others_order_again(old: Merchant, mainland: Caller) 
     assert answer["err_code"] == "OUT_TRADE_NO_USED"
 
 
-def test_each_order_is_told_of_in_the_protocol_that_placed_it(
-    app: Simulator, old: Merchant, mainland: Caller, ear: Ear
+def test_each_order_is_notified_in_the_protocol_that_placed_it(
+    app: Simulator, old: Merchant, mainland: Caller, receiver: Receiver
 ) -> None:
     old.place()
     mainland.place(out_trade_no="T20260101000002")
-    ear.answers = [Reply(200, b"<xml><return_code>SUCCESS</return_code></xml>")]
+    receiver.answers = [Reply(200, b"<xml><return_code>SUCCESS</return_code></xml>")]
     app.pay(MAINLAND, NUMBER)
     app.pay(MAINLAND, "T20260101000002")
-    assert v2.verify(v2.decode_xml(ear.bodies[0]), KEY)
-    assert ear.bodies[1].startswith(b'{"id":')
+    assert v2.verify(v2.decode_xml(receiver.bodies[0]), KEY)
+    assert receiver.bodies[1].startswith(b'{"id":')
     states = [trade["notification"] for trade in app.ledger()["trades"]]
     assert states == ["accepted", "accepted"]
 
 
 def test_an_xml_success_is_no_answer_to_json_nor_the_other_way_round(
-    app: Simulator, old: Merchant, mainland: Caller, ear: Ear
+    app: Simulator, old: Merchant, mainland: Caller, receiver: Receiver
 ) -> None:
     old.place()
     mainland.place(out_trade_no="T20260101000002")
-    ear.answers = [
+    receiver.answers = [
         Reply(200, b'{"code": "SUCCESS"}'),
         Reply(200, b"<xml><return_code>SUCCESS</return_code></xml>"),
     ]
@@ -104,10 +104,10 @@ def test_a_merchant_without_an_api_key_cannot_speak_v2() -> None:
     assert v2.decode_xml(response.content)["return_msg"] == "签名错误"
 
 
-def test_two_aliases_of_one_merchant_share_the_ledger(ear: Ear) -> None:
+def test_two_aliases_of_one_merchant_share_the_ledger(receiver: Receiver) -> None:
     [demo] = [one for one in DEMO_MERCHANTS if one.mch_id == MAINLAND]
     old = Account(alias="old", mch_id=MAINLAND, appid=demo.appid, api_key=KEY)
-    app = create_app([old, demo], clock=lambda: START, deliver=ear)
+    app = create_app([old, demo], clock=lambda: START, deliver=receiver)
     Merchant(app, mch_id=MAINLAND).place()
     caller = Caller(app)
     assert caller.state() == "NOTPAY"

@@ -1,4 +1,4 @@
-"""wechatpayv3, a client nobody here wrote, takes the simulator for the real gateway."""
+"""wechatpayv3, an independent client, against the simulator."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from django_wxpay.simulator.v3.demo_keys import (
 )
 from tests.protocol.v3 import keys
 from tests.simulator.v3.calling import (
+    ACKNOWLEDGED,
     APPID,
-    HEARD,
     MAINLAND,
     NOTIFY_URL,
     NUMBER,
@@ -33,26 +33,26 @@ from tests.simulator.v3.calling import (
 )
 
 PARTNER, SUB_MCHID = "1900000119", "1900000120"
-Told = list[tuple[Mapping[str, str], bytes]]
+Notified = list[tuple[Mapping[str, str], bytes]]
 
 
 @pytest.fixture
-def told() -> Told:
+def notified() -> Notified:
     return []
 
 
 @pytest.fixture
-def heard() -> threading.Event:
+def arrived() -> threading.Event:
     return threading.Event()
 
 
 @pytest.fixture
-def simulator(told: Told, heard: threading.Event) -> Simulator:
+def simulator(notified: Notified, arrived: threading.Event) -> Simulator:
     def deliver(url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
         assert url == NOTIFY_URL
-        told.append((headers, body))
-        heard.set()
-        return Reply(200, HEARD)
+        notified.append((headers, body))
+        arrived.set()
+        return Reply(200, ACKNOWLEDGED)
 
     [demo] = [one for one in DEMO_MERCHANTS if one.mch_id == MAINLAND]
     partner = replace(demo, alias="partner", mch_id=PARTNER, mode=Mode.INSTITUTIONAL)
@@ -126,12 +126,12 @@ def test_wechatpayv3_places_queries_and_closes(client: WeChatPay) -> None:
 
 
 def test_wechatpayv3_accepts_the_callback(
-    client: WeChatPay, simulator: Simulator, told: Told, heard: threading.Event
+    client: WeChatPay, simulator: Simulator, notified: Notified, arrived: threading.Event
 ) -> None:
     place(client, attach="door 7")
     paid = simulator.pay(MAINLAND, NUMBER)
-    assert heard.wait(5)
-    headers, body = told[0]
+    assert arrived.wait(5)
+    headers, body = notified[0]
     result = client.callback(headers, body)
     assert result["event_type"] == "TRANSACTION.SUCCESS"
     resource = result["resource"]
@@ -142,29 +142,33 @@ def test_wechatpayv3_accepts_the_callback(
 
 
 def test_wechatpayv3_accepts_a_refund_callback(
-    client: WeChatPay, simulator: Simulator, told: Told, heard: threading.Event
+    client: WeChatPay, simulator: Simulator, notified: Notified, arrived: threading.Event
 ) -> None:
     place(client)
     simulator.pay(MAINLAND, NUMBER)
-    assert heard.wait(5)
-    told.clear()
-    heard.clear()
+    assert arrived.wait(5)
+    notified.clear()
+    arrived.clear()
     simulator.refund_notice(MAINLAND, NUMBER, "R1", refund_fee=50)
-    assert heard.wait(5)
-    result = client.callback(*told[0])
+    assert arrived.wait(5)
+    result = client.callback(*notified[0])
     assert result["event_type"] == "REFUND.SUCCESS"
     assert result["resource"]["amount"]["refund"] == 50
 
 
 @pytest.mark.parametrize("fault", ["signtest", "other_body", "bad_signature"])
 def test_wechatpayv3_refuses_what_is_not_ours(
-    client: WeChatPay, simulator: Simulator, told: Told, heard: threading.Event, fault: str
+    client: WeChatPay,
+    simulator: Simulator,
+    notified: Notified,
+    arrived: threading.Event,
+    fault: str,
 ) -> None:
     place(client)
     simulator.inject(fault, operation="notify")
     simulator.pay(MAINLAND, NUMBER)
-    assert heard.wait(5)
-    assert client.callback(*told[0]) is None
+    assert arrived.wait(5)
+    assert client.callback(*notified[0]) is None
 
 
 @pytest.mark.parametrize(
@@ -196,7 +200,7 @@ def test_wechatpayv3_orders_for_a_sub_merchant(
     assert client.close(NUMBER, sub_mchid=SUB_MCHID)[0] == 204
 
 
-def test_wechatpayv3_hears_a_refusal(client: WeChatPay, simulator: Simulator) -> None:
+def test_wechatpayv3_returns_a_refusal(client: WeChatPay, simulator: Simulator) -> None:
     code, message = client.query(out_trade_no=NUMBER)
     assert (code, json.loads(message)["code"]) == (404, "ORDER_NOT_EXIST")
     place(client)
