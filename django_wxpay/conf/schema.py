@@ -100,7 +100,8 @@ def _required(rule: Rule) -> Callable[[object], str]:
     def problem(value: object) -> str:
         if not isinstance(value, str) or not value:
             return "is not a text"
-        return f"is wrong ({rule.problem(value)}): {rule.text}" if rule.problem(value) else ""
+        wrong = rule.problem(value)
+        return f"does not fit: {wrong} (allowed: {rule.text})" if wrong else ""
 
     return problem
 

@@ -46,7 +46,8 @@ class Text:
     @property
     def text(self) -> str:
         unit = "bytes of UTF-8" if self.unit == "bytes" else "characters"
-        return f"{self.min} to {self.max} {unit}: {self.described}"
+        length = f"{self.min} to {self.max}" if self.min < self.max else f"exactly {self.max}"
+        return f"{length} {unit}: {self.described}"
 
     def problem(self, value: str) -> str:
         if not re.fullmatch(f"{self.alphabet}*", value):

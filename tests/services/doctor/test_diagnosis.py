@@ -105,7 +105,10 @@ def test_every_problem_is_a_finding_with_its_code_and_hint_under_its_merchant(
     timeout, key, unknown = found
     assert timeout.message == 'WXPAY["TIMEOUT"] is not a pair (connect, read) of seconds (E004).'
     assert timeout.advice.startswith("Give seconds above zero")
-    assert key.message.endswith('["default"]["API_KEY"] is not 32 characters long (E012).')
+    assert key.message.endswith(
+        '["default"]["API_KEY"] does not fit: 31 chars long '
+        "(allowed: exactly 32 characters: printable characters on one line) (E012)."
+    )
     assert unknown.advice.startswith("Correct the spelling")
     assert not any(API_KEY[:-1] in repr(finding) for finding in found)
 
