@@ -241,6 +241,48 @@ def test_a_file_that_holds_no_pem_is_found(settings: Any, tmp_path: Path) -> Non
     assert [message.id for message in messages] == ["django_wxpay.E014"]
 
 
+@pytest.mark.parametrize(("before", "after"), [("", "\n"), ("\ufeff", "\r\n"), (" \n", " \t")])
+def test_what_a_file_or_a_person_adds_around_a_setting_is_no_part_of_it(
+    before: str, after: str, settings: Any
+) -> None:
+    written = v3() | {"NOTIFY_BASE_URL": f"{before}https://shop.example.com{after}"}
+    account = written["MERCHANTS"]["default"]
+    for name, value in account.items():
+        if isinstance(value, str) and value:
+            account[name] = f"{before}{value}{after}"
+    account["HOSTS"] = (f"{before}https://api.example.com{after}",)
+    account["APPIDS"] = [f"{before}wx2{after}"]
+
+    assert found(written, settings) == []
+    config = conf.current()
+    assert config.notify_base_url == "https://shop.example.com"
+    read = config.merchants["default"]
+    plain = v3()["MERCHANTS"]["default"]
+    assert read.wechatpay_public_key_id == plain["WECHATPAY_PUBLIC_KEY_ID"]
+    assert (read.api_v3_key, read.appid) == (plain["API_V3_KEY"], plain["APPID"])
+    assert (read.hosts, read.appids) == (("https://api.example.com",), ("wx2",))
+
+
+def test_a_pem_may_be_a_path_object_and_hold_what_people_and_systems_put_into_it(
+    settings: Any, tmp_path: Path
+) -> None:
+    bags = "Bag Attributes\n    friendlyName: 商户\n"
+    files = {
+        "PRIVATE_KEY": ("\ufeff" + keys.MERCHANT_KEY).replace("\n", "\r\n"),
+        "CLIENT_CERT": bags + keys.MERCHANT_CERTIFICATE,
+        "WECHATPAY_PUBLIC_KEY": keys.WECHATPAY_PUBLIC_KEY.replace("\n", "\\n"),
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_text(text, encoding="utf-8", newline="")
+    paths = {name: tmp_path / name for name in files}
+
+    assert found(v3(**paths), settings) == []
+    read = conf.current().merchants["default"]
+    assert read.private_key.startswith("-----BEGIN")
+    assert "\r" not in read.private_key
+    assert read.client_cert == keys.MERCHANT_CERTIFICATE
+
+
 def test_defaults_are_the_official_ones(settings: Any) -> None:
     settings.WXPAY = GOOD
     config = conf.current()

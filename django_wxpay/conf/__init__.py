@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Final
 
 from django.conf import settings as django_settings
@@ -70,6 +70,9 @@ class Config:
     api_permission_classes: tuple[str, ...] | None
 
 
+# Blanks and line ends, and the byte order mark.
+_AROUND: Final = " \t\r\n\ufeff"
+_BEGIN: Final = "-----BEGIN"
 _PEM_SETTINGS: Final = frozenset(
     {"CLIENT_CERT", "CLIENT_KEY", "PRIVATE_KEY", "WECHATPAY_PUBLIC_KEY", "PLATFORM_CERTIFICATES"},
 )
@@ -88,7 +91,7 @@ def current() -> Config:
     errors = [problem for problem in problems() if problem.code.startswith("E")]
     if errors:
         raise ConfigurationError(errors[0].message)
-    raw: Mapping[str, Any] = django_settings.WXPAY
+    raw: Mapping[str, Any] = _as_meant(django_settings.WXPAY)
     value = {row.name: raw.get(row.name, row.default) for row in SETTINGS}
     connect, read = value["TIMEOUT"]
     classes = value["API_PERMISSION_CLASSES"]
@@ -125,11 +128,12 @@ def merchant(alias: str) -> Merchant:
     """Return one merchant; an alias that is not in the settings is ``UnknownMerchant``."""
     try:
         return current().merchants[alias]
-    except KeyError:
+    except (KeyError, TypeError):
         raise UnknownMerchant(f'no merchant "{alias}" in WXPAY["MERCHANTS"]') from None
 
 
 def _problems(raw: object) -> Iterator[Problem]:
+    raw = _as_meant(raw)
     if not isinstance(raw, Mapping):
         yield Problem("E001", "settings.WXPAY is missing or is not a dict")
         return
@@ -182,6 +186,19 @@ def _unreadable(value: str | Sequence[str]) -> bool:
     return False
 
 
+def _as_meant(value: Any) -> Any:
+    """Return settings without what the way here has added to them, and paths as text."""
+    if isinstance(value, Mapping):
+        return {name: _as_meant(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        held = [_as_meant(each) for each in value]
+        return held if isinstance(value, list) else tuple(held)
+    if isinstance(value, PurePath):
+        return str(value)
+    # A mounted secret ends with a newline, and a file that Windows wrote begins with a mark.
+    return value.strip(_AROUND) if isinstance(value, str) else value
+
+
 def _limits(value: Mapping[str, float]) -> LatencyLimits:
     whole = {**DEFAULT_LATENCY_LIMITS, **value}
     return LatencyLimits(failure_rate=whole["FAILURE_RATE"], p95_ms=int(whole["P95_MS"]))
@@ -189,12 +206,14 @@ def _limits(value: Mapping[str, float]) -> LatencyLimits:
 
 def _pem(value: str) -> str:
     """Return PEM text from PEM text (real newlines or literal ``\\n``) or from a file's path."""
-    if not value or "-----BEGIN" in value:
-        return value.replace("\\n", "\n")
-    text = Path(value).read_text(encoding="ascii")
-    if "-----BEGIN" not in text:
+    if not value:
+        return ""
+    text = value if _BEGIN in value else Path(value).read_text(encoding="utf-8-sig")
+    if _BEGIN not in text:
         raise ValueError("not a PEM")
-    return text
+    # What openssl writes before a PEM ("Bag Attributes") is for people, and may be in any language.
+    pem = text[text.index(_BEGIN) :].replace("\\n", "\n").replace("\r\n", "\n")
+    return pem.strip() + "\n"
 
 
 def _merchant(alias: str, entry: Mapping[str, Any]) -> Merchant:
