@@ -97,7 +97,18 @@ def _of_the_framework(exc: exceptions.APIException) -> Response:
         headers["Retry-After"] = str(int(wait))
     codes = exc.get_codes()
     code = codes if isinstance(codes, str) else exc.default_code
-    return Response({"code": code, "detail": exc.detail}, status=exc.status_code, headers=headers)
+    body = {"code": code, "detail": _in_a_sentence(exc.detail)}
+    return Response(body, status=exc.status_code, headers=headers)
+
+
+def _in_a_sentence(detail: Any) -> str:
+    # Login classes of others raise whole objects, and keep the sentence under this name.
+    if isinstance(detail, Mapping):
+        detail = detail.get("detail") or next(iter(detail.values()), "")
+        return _in_a_sentence(detail)
+    if isinstance(detail, list | tuple):
+        return " ".join(_in_a_sentence(line) for line in detail)
+    return str(detail)
 
 
 def _of_ours(exc: Exception, context: dict[str, Any]) -> Response | None:

@@ -65,6 +65,22 @@ def test_an_api_error_with_many_codes_has_its_class_for_a_code() -> None:
     assert _answered(exceptions.APIException({"a": "b"}))[1]["code"] == "error"
 
 
+@pytest.mark.parametrize(
+    ("raised", "sentence"),
+    [
+        ({"detail": "Token is invalid", "code": "x", "messages": [{"a": "b"}]}, "Token is invalid"),
+        ({"messages": [{"message": "Token is invalid"}]}, "Token is invalid"),
+        (["Token is invalid.", "It ended."], "Token is invalid. It ended."),
+        ({}, ""),
+    ],
+)
+def test_the_detail_of_an_error_is_a_sentence_whoever_raised_it(
+    raised: object, sentence: str
+) -> None:
+    status, body = _answered(exceptions.AuthenticationFailed(raised))  # type: ignore[arg-type]
+    assert (status, body["detail"]) == (401, sentence)
+
+
 def test_a_fault_of_ours_stays_a_fault() -> None:
     assert answer_error(InsideTransaction("no"), {}) is None
     assert answer_error(ZeroDivisionError(), {}) is None
