@@ -20,7 +20,7 @@ from tests.laws.source import ROOT
 
 # From the settings, so no argument; and our own, so no field of unifiedorder.
 FROM_SETTINGS = {"mch_id", "notify_url"}
-OURS = {"merchant": str, "reference": str}
+OURS: dict[str, Any] = {"merchant": str, "reference": str | int}
 # Also taken in another form, or left to the settings by a None.
 WIDER: dict[str, Any] = {
     "appid": str | None,

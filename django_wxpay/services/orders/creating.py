@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
 from functools import partial
-from typing import Any, Unpack
+from typing import Any, Final, Unpack
 
 from django.db import IntegrityError, transaction
 from django.urls import reverse
@@ -17,6 +17,7 @@ from django_wxpay.protocol.errors import InvalidOrder, OrderConflict
 from django_wxpay.protocol.merchants import Merchant, Mode
 from django_wxpay.protocol.money import minor_units
 from django_wxpay.protocol.orders import OrderTerms
+from django_wxpay.protocol.rules import Text
 from django_wxpay.protocol.times import parse_t14
 from django_wxpay.protocol.v2.requests import json_text
 from django_wxpay.services import clock, gateways
@@ -24,7 +25,8 @@ from django_wxpay.services.notifications.receiving import apply_waiting
 from django_wxpay.services.orders.fields import OrderFields
 from django_wxpay.services.transactions import after_commit, retry_on_lock
 
-_REFERENCE_LENGTH = 128
+# What every database takes and every page can show.
+_ONE_LINE: Final = Text(max=128)
 
 
 def create_order(**fields: Unpack[OrderFields]) -> Order:
@@ -45,16 +47,30 @@ def get_or_create_order(**fields: Unpack[OrderFields]) -> tuple[Order, bool]:
     """
     given: dict[str, Any] = {**fields}
     merchant: str = given.pop("merchant", "default")
-    reference: str = given.pop("reference", "")
+    reference = given.pop("reference", "")
+    if isinstance(reference, int) and not isinstance(reference, bool):
+        # A primary key is a common order number of a shop's own.
+        reference = str(reference)
+    if reference != "":
+        _check_text("reference", reference)
     account = conf.merchant(merchant)
     is_numbered = given.get("out_trade_no") is not None
     terms = _terms(account, given)
-    if len(reference) > _REFERENCE_LENGTH:
-        raise InvalidOrder("reference", "is too long", f"at most {_REFERENCE_LENGTH} characters")
+    if is_numbered:
+        # The protocol's own rules come after the look-up, for an order that exists may be one
+        # that could not be placed now (its time_expire is over).
+        _check_text("out_trade_no", terms.out_trade_no)
     if is_numbered and (existing := _find(merchant, terms)):
         return _same(existing, terms, reference), False
     gateways.gateway(merchant).check(terms)
     return _insert(merchant, terms, reference)
+
+
+def _check_text(name: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise InvalidOrder(name, f"{type(value).__name__} is not text", _ONE_LINE.text)
+    if problem := _ONE_LINE.problem(value):
+        raise InvalidOrder(name, problem, _ONE_LINE.text)
 
 
 def _terms(account: Merchant, fields: dict[str, Any]) -> OrderTerms:

@@ -63,6 +63,15 @@ def test_an_institution_fills_in_its_sub_merchant_and_an_order_may_name_its_own(
         ("detail", {"goods_detail": "not a list"}),
         ("scene_info", "{not json"),
         ("reference", "x" * 129),
+        ("reference", None),
+        ("reference", True),
+        ("reference", b"A-17"),
+        ("reference", "A-17 \ud83d"),
+        ("reference", "A-17\0"),
+        ("reference", "A-17\n"),
+        ("out_trade_no", 2026112800000017),
+        ("out_trade_no", "ORDER-17 \ud83d"),
+        ("out_trade_no", "ORDER-17\0"),
         ("colour", "red"),
         ("notify_url", "https://elsewhere.example.com"),
         ("mch_id", "1900000999"),
@@ -215,3 +224,15 @@ def test_a_thousand_numbers_are_a_thousand_numbers() -> None:
 
     assert len({clock.out_trade_no() for _ in range(1000)}) == 1000
     assert API_KEY not in repr(new_order())
+
+
+def test_a_primary_key_as_the_reference_is_its_digits() -> None:
+    order = new_order(reference=17)
+    order.refresh_from_db()
+    assert order.reference == "17"
+
+
+@pytest.mark.parametrize("merchant", [None, 17, ["default"], {}])
+def test_a_merchant_that_is_no_alias_is_unknown(merchant: Any) -> None:
+    with pytest.raises(UnknownMerchant):
+        new_order(merchant=merchant)
