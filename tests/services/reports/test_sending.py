@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -174,7 +175,19 @@ def test_a_row_that_alone_is_not_answered_is_given_up_once_others_are(
     monkeypatch.setattr(sending, "_BATCH", batch)
     rows = [ApiReportFactory() for _ in range(3)]
     bad = rows[place].out_trade_no
-    desk.answers[PATH] = lambda sent: requests.ReadTimeout() if sent["out_trade_no"] == bad else YES
+    last = rows[2].out_trade_no
+    bad_is_sent = threading.Event()
+
+    def answer(sent: dict[str, str]) -> object:
+        if sent["out_trade_no"] == bad:
+            bad_is_sent.set()
+            return requests.ReadTimeout()
+        # Of two threads one could otherwise send all others before the bad one is sent at all.
+        if sent["out_trade_no"] == last:
+            assert bad_is_sent.wait(5)
+        return YES
+
+    desk.answers[PATH] = answer
     run = services.send_reports(workers=2)
     # Nothing was answered after the last one began, so it may be WeChat Pay: it waits on.
     is_sure = place < 2
