@@ -128,6 +128,7 @@ def merchant(alias: str) -> Merchant:
     """Return one merchant; an alias that is not in the settings is ``UnknownMerchant``."""
     try:
         return current().merchants[alias]
+    # A list or a dict in the place of an alias cannot be looked up at all.
     except (KeyError, TypeError):
         raise UnknownMerchant(f'no merchant "{alias}" in WXPAY["MERCHANTS"]') from None
 
