@@ -179,6 +179,8 @@ def test_a_second_signal_ends_it_at_once(
     backlog(200)
     with working("--jobs", "reports") as process:
         until(lambda: is_hanging("reports"))
+        # Before its first call the run would end at the first signal, and be waited for.
+        until(lambda: bool(stage.wechat.calls("report")))
         while process.poll() is None:
             process.send_signal(signal.SIGTERM)
             time.sleep(0.2)
