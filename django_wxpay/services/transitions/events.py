@@ -15,7 +15,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Final
 
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError
 from django.db.models import F, Q
 from django.dispatch import Signal
 
@@ -24,7 +24,7 @@ from django_wxpay.models.choices import EventKinds, NotificationOutcomes
 from django_wxpay.protocol.states import Conflict
 from django_wxpay.services import clock
 from django_wxpay.services.claims import Batch, backoff, claim
-from django_wxpay.services.transactions import retry_on_lock
+from django_wxpay.services.transactions import atomic, retry_on_lock
 from django_wxpay.signals import order_closed, order_conflicted, order_paid, refund_settled
 
 logger = logging.getLogger("django_wxpay.dispatch")
@@ -135,7 +135,7 @@ def dispatch_event(event: OrderEvent, order: Order) -> bool:
 
 
 def _send(signal: Signal, event: OrderEvent, order: Order) -> bool:
-    with transaction.atomic():
+    with atomic():
         # Marked before it is sent: the row is locked, so of two who send it one sees the mark.
         if not _mark_dispatched(event):
             return False
