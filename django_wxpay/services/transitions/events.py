@@ -15,7 +15,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Final
 
-from django.db import DatabaseError
+from django.db import DatabaseError, IntegrityError
 from django.db.models import F, Q
 from django.dispatch import Signal
 
@@ -77,20 +77,25 @@ def save_conflict(
 ) -> OrderEvent | None:
     """Save a contradiction once, however often it is stated; return its event if it is new."""
     key = hashlib.sha256(json.dumps(conflict.differences).encode()).hexdigest()
-    event, is_new = OrderEvent.objects.get_or_create(
+    event = OrderEvent(
         order=order,
         conflict_key=key,
-        defaults={
-            "kind": EventKinds.CONFLICTED,
-            "from_state": order.trade_state,
-            "to_state": order.trade_state,
-            "source": source,
-            "detail": {"differences": [list(row) for row in conflict.differences]},
-            "notification": notification,
-            "created_at": clock.now(),
-        },
+        kind=EventKinds.CONFLICTED,
+        from_state=order.trade_state,
+        to_state=order.trade_state,
+        source=source,
+        detail={"differences": [list(row) for row in conflict.differences]},
+        notification=notification,
+        created_at=clock.now(),
     )
-    return event if is_new else None
+    try:
+        # Inserted without a look first: in MySQL's REPEATABLE READ a look may miss the event that
+        # another transaction has saved, before and after this one fails.
+        with atomic():
+            event.save(force_insert=True)
+    except IntegrityError:
+        return None
+    return event
 
 
 def dispatch_events(*, limit: int = 100, stop: Callable[[], bool] = lambda: False) -> int:
