@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 from django.core.checks import CheckMessage, run_checks
-from django.db import connection
 
 from django_wxpay import checks, conf
 from django_wxpay.conf.schema import HINTS
 from django_wxpay.exceptions import ConfigurationError, UnknownMerchant
 from django_wxpay.protocol.merchants import Api, Mode, Region, SignType
 from tests.protocol.v3 import keys
+from tests.tables import ALIAS, connection
 
 # Since Django 6.0 the checks of a model ask its database what it can do.
 pytestmark = pytest.mark.django_db
@@ -192,14 +192,14 @@ def test_sqlite_without_immediate_transactions_is_found(monkeypatch: pytest.Monk
     database = connection.settings_dict
     monkeypatch.setitem(database, "ENGINE", "django.db.backends.sqlite3")
     monkeypatch.setitem(database, "OPTIONS", {})
-    assert [m.id for m in checks.check_database(None, ["default"])] == ["django_wxpay.W003"]
+    assert [m.id for m in checks.check_database(None, [ALIAS])] == ["django_wxpay.W003"]
 
     monkeypatch.setitem(database, "OPTIONS", {"transaction_mode": "IMMEDIATE"})
-    assert checks.check_database(None, ["default"]) == []
+    assert checks.check_database(None, [ALIAS]) == []
 
     monkeypatch.setitem(database, "OPTIONS", {})
     monkeypatch.setitem(database, "ENGINE", "django.db.backends.postgresql")
-    assert checks.check_database(None, ["default"]) == []
+    assert checks.check_database(None, [ALIAS]) == []
     assert checks.check_database(None) == []
 
 

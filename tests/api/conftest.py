@@ -59,7 +59,7 @@ def as_holder(db: None) -> Callable[..., APIClient]:
     """Return a client whose person holds the permissions named, and no others."""
 
     def client(*permissions: str) -> APIClient:
-        holder = APIClient(enforce_csrf_checks=False)
+        holder = APIClient(enforce_csrf_checks=False, HTTP_ACCEPT_LANGUAGE="en")
         holder.default_format = "json"
         holder.force_authenticate(UserFactory(permissions=permissions))
         return holder

@@ -11,13 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from django.db import connection
 
 from django_wxpay import services
 from django_wxpay.models import Notification, Order, OrderEvent, PlatformCertificate
 from django_wxpay.services import clock, gateways
 from django_wxpay.testing import SimulatedWXPay, simulated_wxpay
 from example_project.accounts import ACCOUNTS
+from tests.tables import connection
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import connection
 from django.db.models import F
 
 from django_wxpay.models import ApiReport, BackgroundJob, Notification, Order, OrderEvent
@@ -21,6 +20,7 @@ from example_project.shop.models import Purchase
 from tests.factories import ApiReportFactory, OrderFactory
 from tests.journeys.stage import Stage, new_number, payment_notice
 from tests.laws.source import ROOT
+from tests.tables import connection
 
 LONG_S = 40.0
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, InterfaceError, OperationalError, connections, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, connections
 
 from django_wxpay import services
 from django_wxpay.exceptions import InsideTransaction, OutcomeUnknown
@@ -18,6 +18,7 @@ from django_wxpay.services.worker.jobs import JOBS, Job, JobResult
 from django_wxpay.services.worker.running import run_job, run_until_done
 from django_wxpay.signals import order_paid
 from tests.factories import ApiReportFactory, NotificationFactory, OrderEventFactory
+from tests.tables import atomic
 from tests.wechatpay.transport import ScriptedTransport
 from tests.wechatpay.v2 import API_KEY
 
@@ -189,7 +190,7 @@ def test_connections_that_are_old_are_let_go_before_and_after_a_run_and_none_in_
     assert looked == [False, False]
     run_job(raising(RuntimeError("cold")))
     assert looked == [False] * 5, "what failed may have cost the connection"
-    with transaction.atomic():
+    with atomic():
         run_job(a_job(lambda stop: JobResult()))
     assert looked == [False] * 5
 
@@ -286,6 +287,6 @@ def test_some_jobs_may_be_chosen_and_an_unknown_name_is_refused(
 
 @pytest.mark.django_db(transaction=True)
 def test_jobs_refuse_to_run_inside_a_transaction() -> None:
-    with transaction.atomic(), pytest.raises(InsideTransaction):
+    with atomic(), pytest.raises(InsideTransaction):
         services.run_jobs()
     assert BackgroundJob.objects.count() == 0
