@@ -35,7 +35,7 @@ from django_wxpay.protocol.v3.encryption import TagMismatch
 from django_wxpay.protocol.v3.signing import signature_fault
 from django_wxpay.services import clock, gateways
 from django_wxpay.services.notifications import processing
-from django_wxpay.services.notifications.processing import Delivery, api_of, is_signed_in_header
+from django_wxpay.services.notifications.deliveries import Delivery, api_of, is_signed_in_header
 from django_wxpay.services.notifications.responses import Acknowledgement, Refusal, refused
 from django_wxpay.services.transactions import retry_on_lock
 

@@ -153,12 +153,16 @@ def _new_event(
 
 def _event(order: Order, move: Move, *, source: str) -> OrderEvent:
     now = clock.now()
+    states = order.trade_state, move.state.value
+    is_conflict = move.kind is EventKind.CONFLICTED
     return OrderEvent(
         order=order,
         kind=move.kind.value,
         from_state=order.trade_state,
         to_state=move.state.value,
         source=source,
+        # In the words of every other conflict, for pages and receivers to show.
+        detail={"differences": [["trade_state", *states]]} if is_conflict else {},
         created_at=now,
         # A mere move is history: no signal is sent for it, so nothing stays pending.
         dispatched_at=now if move.kind is EventKind.MOVED else None,

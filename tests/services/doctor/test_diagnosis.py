@@ -467,6 +467,22 @@ def test_notifications_that_failed_are_counted_by_merchant_with_the_oldest() -> 
     assert of_one.level is OK
 
 
+def test_notifications_that_could_not_be_read_are_an_error_of_their_own() -> None:
+    why = "not readable: total_fee is not a number in plain digits"
+    NotificationFactory(unknown=True, created_at=NOW - HOUR, reason=why)
+    NotificationFactory(unknown=True, created_at=NOW - MINUTE, reason=why)
+    NotificationFactory(unknown=True, created_at=NOW, reason="no such order")
+    found = diagnosed(Subject.NOTIFICATIONS, merchants=["default"])
+    assert levels(found) == [("default", ERROR), ("default", WARNING)]
+    assert found[0].message == (
+        "2 notifications of WeChat Pay's could not be read, the oldest of 2026-06-01 19:30 CST: "
+        f"{why}."
+    )
+    assert "update django-wxpay" in found[0].advice
+    assert "query their orders" in found[0].advice
+    assert found[1].message.startswith("1 notification not processed")
+
+
 def test_no_check_counts_beyond_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (findings, notifications):
         monkeypatch.setattr(module, "COUNTED_UP_TO", 2)
