@@ -10,7 +10,7 @@ from django.db import OperationalError, ProgrammingError, connection, transactio
 from django.test.utils import CaptureQueriesContext
 
 from django_wxpay.exceptions import InsideTransaction, UnknownMerchant
-from django_wxpay.models import ApiReport, BackgroundJob
+from django_wxpay.models import ApiReport, BackgroundJob, Notification
 from django_wxpay.services import clock
 from django_wxpay.services.doctor import background, diagnosis, findings, notifications
 from django_wxpay.services.doctor.findings import Finding, Level, Subject, advice_for_failure
@@ -481,6 +481,8 @@ def test_notifications_that_could_not_be_read_are_an_error_of_their_own() -> Non
     assert "update django-wxpay" in found[0].advice
     assert "query their orders" in found[0].advice
     assert found[1].message.startswith("1 notification not processed")
+    Notification.objects.filter(reason="no such order").delete()
+    assert levels(diagnosed(Subject.NOTIFICATIONS, merchants=["default"])) == [("default", ERROR)]
 
 
 def test_no_check_counts_beyond_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
