@@ -21,7 +21,7 @@ from django_wxpay.protocol.rules import Rule
 from django_wxpay.protocol.v3.authorization import Authorization, read_authorization
 from django_wxpay.protocol.v3.documents import read_object
 from django_wxpay.protocol.v3.fields import ID, NUMBER
-from django_wxpay.protocol.v3.signing import SCHEME, lines, verify
+from django_wxpay.protocol.v3.signing import SCHEME, key_name, lines, verify
 from django_wxpay.simulator.http.messages import BODY_LIMIT, Request
 from django_wxpay.simulator.state.accounts import Account
 from django_wxpay.simulator.state.options import Options
@@ -62,7 +62,7 @@ def admit(
     _check_headers(route, request)
     authorization = _authorization(route, request)
     account = accounts.get(authorization.mchid)
-    key = account.certificates.get(authorization.serial_no) if account else None
+    key = account.certificates.get(key_name(authorization.serial_no)) if account else None
     if account is None or key is None:
         raise _unsigned(route, _UNKNOWN_SERIAL, "The serial_no is not one of this merchant's.")
     if abs(now.timestamp() - int(authorization.timestamp)) > _WINDOW_S:
