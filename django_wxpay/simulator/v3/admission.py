@@ -32,6 +32,7 @@ from django_wxpay.simulator.v3.bodies import (
     problems_of_query,
 )
 from django_wxpay.simulator.v3.routes import Route
+from django_wxpay.simulator.v3.validation import DOCUMENTED_UP_TO
 
 # Unlike the package itself, the gateway accepts an age of exactly five minutes (protocol-v3
 # section 12, item 2).
@@ -189,8 +190,8 @@ def checked_parameters(call: Call, known: frozenset[str] | set[str]) -> dict[str
     if unknown:
         raise V3Refusal(
             "PARAM_ERROR",
-            chinese="存在未定义的参数",
-            english="There are undocumented parameters.",
+            chinese=f"存在未定义的参数（依据{DOCUMENTED_UP_TO}的文档）",
+            english=f"There are undocumented parameters (documents up to {DOCUMENTED_UP_TO}).",
             # The observed answer has no location (protocol-v3 section 7.1).
             detail={"location": None, "value": [f"/query/{name}" for name in unknown]},
             number=_UNDOCUMENTED,

@@ -84,6 +84,19 @@ def test_each_global_endpoint_grants_what_its_customer_needs(
         assert caller.place(kind).keys() == {"status", name}
 
 
+def test_an_order_with_every_documented_member_is_accepted(mainland: Caller) -> None:
+    identity = {"type": "IDCARD", "number": "QUJD", "name": "QUJD"}
+    plan = {"subsidy_installment_num": 3, "subsidy_percent": 50}
+    answer = mainland.place(
+        payer={"identity": identity},
+        settle_info={"profit_sharing": True, "subsidy_amount": 10},
+        subsidy_info={"subsidy_detail": [{"subsidy_plan": [plan]}]},
+    )
+    assert answer["status"] == 200
+    again = mainland.place(payer={"identity": identity | {"name": "QUJE"}})
+    assert again["code"] == "INVALID_REQUEST"
+
+
 def test_what_is_granted_can_be_paid_on_the_phone(mainland: Caller, app: Simulator) -> None:
     code = mainland.place()["code_url"][-7:]
     page = mainland.session.get(f"{mainland.host}/pay/{code}", headers={"Accept-Language": "en"})
