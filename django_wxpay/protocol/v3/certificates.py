@@ -66,7 +66,7 @@ def read_certificate_list(
     body: bytes,
     api_v3_key: str,
     *,
-    on_unreadable: Callable[[str, str], None] = lambda serial_no, problem: None,
+    on_unreadable: Callable[[str, str], None] = lambda _serial_no, _problem: None,
 ) -> tuple[PlatformCertificate, ...]:
     """Return the certificates in the answer of ``GET .../certificates``.
 

@@ -292,7 +292,7 @@ def test_keys_change_from_the_home_page(app: Simulator, mainland: Caller) -> Non
     form = {"action": "migrate", "callback_share": "0.25", "mode": ""}
     url = f"{mainland.host}/_simulator/keys"
     response = mainland.session.post(url, data=form, allow_redirects=False)
-    assert (response.status_code, response.headers["Location"]) == (303, "/")
+    assert (response.status_code, response.headers["Location"]) == (303, "/_simulator/")
     assert app.keys()["merchants"][0]["callback_share"] == 0.25
     page = mainland.session.get(f"{mainland.host}/").text
     assert listed(app)[0] in page
