@@ -90,8 +90,8 @@ def read_certificate_list(
         raise BadSignature("API_V3_KEY does not open the certificates") from error
     except MalformedMessage as error:
         raise BadAnswer(str(error)) from error
-    for serial_no, problem in problems:
-        on_unreadable(serial_no, str(problem))
+    for serial_no, reason in problems:
+        on_unreadable(serial_no, str(reason))
     return tuple(found)
 
 

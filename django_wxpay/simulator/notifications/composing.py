@@ -107,7 +107,8 @@ def _v2_message(world: World, notice: Notice, fault: str) -> SignedMessage:
 def _v2_payment_fields(trade: Trade, account: Account, *, nonce: str) -> dict[str, str]:
     """Return the unsigned fields of a payment notification (protocol-v2 section 7.2).
 
-    A mainland one has neither ``return_msg`` nor the currency of a payment in CNY.
+    A mainland one has neither ``return_msg`` nor the currency of an order
+    that is priced and paid in CNY.
     """
     terms = trade.terms
     kept = (*_IDENTITY, "device_info", "version", "attach")
@@ -117,7 +118,7 @@ def _v2_payment_fields(trade: Trade, account: Account, *, nonce: str) -> dict[st
     payment = dict(trade.payment)
     if terms.get("version") != "1.0":
         payment.pop("promotion_detail", None)
-    if account.mainland and payment["cash_fee_type"] == "CNY":
+    if account.mainland and payment["fee_type"] == payment["cash_fee_type"] == "CNY":
         del payment["cash_fee_type"]
     return {
         "return_code": "SUCCESS",

@@ -62,11 +62,11 @@ def test_a_mainland_notification_has_neither_a_return_msg_nor_the_currency_of_cn
     merchant.place()
     app.pay(MCH_ID, NUMBER)
     merchant.place(out_trade_no="T20260101000002", fee_type="USD")
-    app.pay(MCH_ID, "T20260101000002", rate_value=650000000, cash_fee_type="HKD")
+    app.pay(MCH_ID, "T20260101000002", rate_value=650000000)
     plain, foreign = shop.received
     assert not {"return_msg", "cash_fee_type"} & plain.keys()
     assert (plain["cash_fee"], plain["fee_type"]) == ("100", "CNY")
-    assert foreign["cash_fee_type"] == "HKD"
+    assert (foreign["fee_type"], foreign["cash_fee_type"]) == ("USD", "CNY")
 
 
 def test_a_global_notification_has_both(shop: Shop) -> None:
