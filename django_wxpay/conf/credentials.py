@@ -14,9 +14,11 @@ from django_wxpay.protocol.rules import Text
 from django_wxpay.protocol.v3.certificates import certificate_matches_key, read_certificate
 from django_wxpay.protocol.v3.fields import MERCHANT_CATEGORY_CODE
 from django_wxpay.protocol.v3.keys import load_private_key, load_public_key
-from django_wxpay.protocol.v3.signing import PUBLIC_KEY_ID
+from django_wxpay.protocol.v3.signing import PUBLIC_KEY_ID, key_name
 
-_SERIAL: Final = Text(min=40, max=40, alphabet="[0-9A-Fa-f]", described="hexadecimal digits")
+# A serial is a number, so zeros in front may be missing. Fewer digits than these are a serial cut
+# short: a certificate authority draws 20 bytes.
+_SERIAL: Final = Text(min=32, max=40, alphabet="[0-9A-Fa-f]", described="hexadecimal digits")
 _NEEDED: Final = ("api_v3_key", "private_key", "cert_serial_no")
 
 
@@ -40,7 +42,7 @@ def problems(merchant: Merchant) -> Iterator[tuple[str, str, str]]:
 
 def _own_problems(merchant: Merchant) -> Iterator[tuple[str, str, str]]:
     if _SERIAL.problem(merchant.cert_serial_no):
-        yield "E018", "CERT_SERIAL_NO", "is not 40 hexadecimal digits"
+        yield "E018", "CERT_SERIAL_NO", "is not up to 40 hexadecimal digits"
     try:
         load_private_key(merchant.private_key)
     except ConfigurationError as problem:
@@ -56,7 +58,7 @@ def _certificate_problems(merchant: Merchant) -> Iterator[tuple[str, str, str]]:
     except ConfigurationError as problem:
         yield "E018", "CLIENT_CERT", f"is {problem}"
         return
-    if certificate.serial_no != merchant.cert_serial_no.upper():
+    if certificate.serial_no != key_name(merchant.cert_serial_no):
         yield "E018", "CERT_SERIAL_NO", "is not the serial of CLIENT_CERT"
     if not certificate_matches_key(merchant.client_cert, merchant.private_key):
         yield "E018", "PRIVATE_KEY", "is not the key that CLIENT_CERT certifies"
