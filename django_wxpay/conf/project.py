@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
+from django.urls import get_script_prefix
 
 # The User-Agent of WeChat Pay's notifications (protocol-v2 section 7.1).
 AGENT: Final = "Mozilla/4.0"
@@ -30,6 +31,16 @@ def problems(wxpay: Any) -> Iterator[tuple[str, str]]:
     if refused and _COMMON in settings.MIDDLEWARE:
         yield "W012", f"DISALLOWED_USER_AGENTS refuses WeChat Pay's {AGENT}"
     yield from _address_problems(_text(wxpay, "NOTIFY_BASE_URL"))
+
+
+def with_prefix(path: str) -> str:
+    """Return what ``reverse`` gave, under ``FORCE_SCRIPT_NAME`` in every thread.
+
+    Django sets that prefix in requests and in the main thread, so that a thread of Celery's would
+    send WeChat Pay an address that nobody serves.
+    """
+    forced = (settings.FORCE_SCRIPT_NAME or "").rstrip("/")
+    return f"{forced}{path}" if get_script_prefix() == "/" else path
 
 
 def _text(wxpay: Any, name: str) -> str:
