@@ -15,7 +15,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Final
 
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, IntegrityError
 from django.db.models import F, Q
 from django.dispatch import Signal
 
@@ -24,7 +24,7 @@ from django_wxpay.models.choices import EventKinds, NotificationOutcomes
 from django_wxpay.protocol.states import Conflict
 from django_wxpay.services import clock
 from django_wxpay.services.claims import Batch, backoff, claim
-from django_wxpay.services.transactions import retry_on_lock
+from django_wxpay.services.transactions import atomic, retry_on_lock
 from django_wxpay.signals import order_closed, order_conflicted, order_paid, refund_settled
 
 logger = logging.getLogger("django_wxpay.dispatch")
@@ -77,20 +77,25 @@ def save_conflict(
 ) -> OrderEvent | None:
     """Save a contradiction once, however often it is stated; return its event if it is new."""
     key = hashlib.sha256(json.dumps(conflict.differences).encode()).hexdigest()
-    event, is_new = OrderEvent.objects.get_or_create(
+    event = OrderEvent(
         order=order,
         conflict_key=key,
-        defaults={
-            "kind": EventKinds.CONFLICTED,
-            "from_state": order.trade_state,
-            "to_state": order.trade_state,
-            "source": source,
-            "detail": {"differences": [list(row) for row in conflict.differences]},
-            "notification": notification,
-            "created_at": clock.now(),
-        },
+        kind=EventKinds.CONFLICTED,
+        from_state=order.trade_state,
+        to_state=order.trade_state,
+        source=source,
+        detail={"differences": [list(row) for row in conflict.differences]},
+        notification=notification,
+        created_at=clock.now(),
     )
-    return event if is_new else None
+    try:
+        # Inserted without a look first: in MySQL's REPEATABLE READ a look may miss the event that
+        # another transaction has saved, before and after this one fails.
+        with atomic():
+            event.save(force_insert=True)
+    except IntegrityError:
+        return None
+    return event
 
 
 def dispatch_events(*, limit: int = 100, stop: Callable[[], bool] = lambda: False) -> int:
@@ -135,7 +140,7 @@ def dispatch_event(event: OrderEvent, order: Order) -> bool:
 
 
 def _send(signal: Signal, event: OrderEvent, order: Order) -> bool:
-    with transaction.atomic():
+    with atomic():
         # Marked before it is sent: the row is locked, so of two who send it one sees the mark.
         if not _mark_dispatched(event):
             return False
