@@ -216,9 +216,10 @@ COMMANDS = {
         "makemigrations --check",
     ),
     "static files by their hash": (
-        'STORAGES = {"staticfiles": {"BACKEND": '
-        '"django.contrib.staticfiles.storage.ManifestStaticFilesStorage"}}\n'
-        "STATIC_ROOT = __import__('tempfile').mkdtemp()",
+        (
+            'BY_HASH = "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"\n'
+            'STORAGES = {"staticfiles": {"BACKEND": BY_HASH}}\nSTATIC_ROOT = FOLDER'
+        ),
         "collectstatic --noinput",
     ),
     "no migrations of ours": ('MIGRATION_MODULES = {"django_wxpay": None}', "migrate --run-syncdb"),
@@ -230,7 +231,7 @@ COMMANDS = {
 def test_a_command_works_in_a_project_with(name: str, tmp_path: Path) -> None:
     lines, command = COMMANDS[name]
     (tmp_path / "other_settings.py").write_text(
-        f"from example_project.settings import *\n{lines}\n"
+        f"from example_project.settings import *\nFOLDER = {str(tmp_path / 'static')!r}\n{lines}\n"
     )
     ended = subprocess.run(
         [sys.executable, "manage.py", *command.split()],

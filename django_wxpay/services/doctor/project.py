@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError, connections, models, router, transaction
+from django.db import DatabaseError, connections, models, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Min
 from django.urls import NoReverseMatch, reverse
@@ -21,8 +21,15 @@ from django.utils import translation
 from django_wxpay import conf
 from django_wxpay.conf import Problem
 from django_wxpay.models import Order
+from django_wxpay.models.base import (
+    DescriptiveCharField,
+    DescriptiveJSONField,
+    ExactCharField,
+    ExactTextField,
+)
 from django_wxpay.protocol.states import OPEN
 from django_wxpay.services.doctor.findings import COUNTED_UP_TO, counted, local_time, one_line
+from django_wxpay.services.transactions import atomic, database
 from django_wxpay.signals import order_paid
 
 _UTF8MB3: Final = frozenset({"utf8", "utf8mb3"})
@@ -32,6 +39,7 @@ _COLUMNS: Final = (
     "WHERE table_schema = DATABASE() AND character_set_name IS NOT NULL"
 )
 _NAMED: Final = 3
+_OPEN_TEXTS: Final = (ExactCharField, ExactTextField, DescriptiveJSONField)
 # What importing the modules of a project's URLs may raise.
 _UNLOADABLE: Final = (
     AttributeError,
@@ -61,11 +69,11 @@ def connection_problems() -> Iterator[Problem]:
     (alias,) = written
     if not _may_relate(alias):
         yield Problem("E025", f'the router forbids relations inside DATABASES["{alias}"]')
-    database, options = _entry(alias), _entry(alias).get("OPTIONS") or {}
+    entry, options = _entry(alias), _entry(alias).get("OPTIONS") or {}
     where = f'DATABASES["{alias}"]'
-    if not database["AUTOCOMMIT"]:
+    if not entry["AUTOCOMMIT"]:
         yield Problem("E024", f'{where}["AUTOCOMMIT"] is False')
-    engine, mode = database["ENGINE"], options.get("transaction_mode")
+    engine, mode = entry["ENGINE"], options.get("transaction_mode")
     if engine.endswith("sqlite3") and mode != "IMMEDIATE":
         yield Problem("W003", f"{where} is SQLite with deferred transactions")
     if "mysql" in engine and options.get("charset") in _UTF8MB3:
@@ -77,7 +85,7 @@ def table_problems(databases: Iterable[str] | None = None) -> Iterator[Problem]:
 
     A database that does not answer, and tables that are missing, are a problem and no error.
     """
-    alias = router.db_for_write(Order)
+    alias = database()
     if databases is not None and alias not in databases:
         return
     where = f'DATABASES["{alias}"]'
@@ -86,7 +94,7 @@ def table_problems(databases: Iterable[str] | None = None) -> Iterator[Problem]:
         return
     try:
         # Checks may run inside a test's transaction, which an error would otherwise break.
-        with transaction.atomic(using=alias):
+        with atomic():
             yield from list(_table_problems(connections[alias], where))
     except (DatabaseError, ImproperlyConfigured) as error:
         yield Problem("W006", f"the database does not answer a query: {database_error(error)}")
@@ -167,7 +175,9 @@ def _text_problems(
         cursor.execute(_COLUMNS)
         rows = [row for row in cursor.fetchall() if row[0] in wanted]
     for table, column, charset, collation in rows:
-        if charset != "utf8mb4":
+        # The words of a list of ours are ASCII, wherever they stand.
+        is_open = column in _columns(wanted[table], *_OPEN_TEXTS)
+        if is_open and charset != "utf8mb4":
             narrow[charset].append(f"{table}.{column}")
         if column in _identifiers(wanted[table]) and not collation.endswith(("_bin", "_cs")):
             caseless[collation].append(f"{table}.{column}")
@@ -179,18 +189,14 @@ def _text_problems(
         yield Problem("W008", f"{where}: identifiers are {text}")
 
 
+def _columns(model: type[models.Model], *kinds: type[models.Field[Any, Any]]) -> set[str]:
+    fields = model._meta.concrete_fields  # noqa: SLF001
+    return {str(field.column) for field in fields if isinstance(field, kinds)}
+
+
 def _identifiers(model: type[models.Model]) -> set[str]:
-    """Return the columns of texts by which rows are found, those of our own words apart."""
-    options = model._meta  # noqa: SLF001
-    named = {field for index in options.indexes for field, _ in index.fields_orders}
-    for constraint in options.constraints:
-        named.update(getattr(constraint, "fields", ()))
-    fields = [field for field in options.concrete_fields if field.name in named or field.unique]
-    return {
-        str(each.column)
-        for each in fields
-        if isinstance(each, models.CharField) and not each.choices
-    }
+    """Return the columns of texts by which something is decided."""
+    return _columns(model, ExactCharField) - _columns(model, DescriptiveCharField)
 
 
 def _listed(names: list[str]) -> str:
