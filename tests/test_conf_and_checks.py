@@ -16,6 +16,7 @@ from django_wxpay import checks, conf, services
 from django_wxpay.conf.schema import HINTS
 from django_wxpay.exceptions import ConfigurationError, UnknownMerchant
 from django_wxpay.protocol.merchants import Api, Mode, Region, SignType
+from tests.docs.markdown import rows, text_of
 from tests.protocol.v3 import keys
 
 # Since Django 6.0 the checks of a model ask its database what it can do.
@@ -545,3 +546,10 @@ def test_changed_settings_are_read_afresh_and_others_leave_the_cache_alone(setti
     settings.WXPAY = changed(REPORT_LEVEL="off", API_PERMISSION_CLASSES=["a.B"])
     assert conf.current().report_level == "off"
     assert conf.current().api_permission_classes == ("a.B",)
+
+
+def test_every_code_and_nothing_else_is_in_the_page_about_projects() -> None:
+    page = text_of("docs/projects.md").split("## What was tried")[0]
+    codes = [cells[0].split(", ") for cells in rows(page) if re.match("[EW][0-9]", cells[0])]
+    listed = [code for row in codes for code in row]
+    assert sorted(listed) == sorted(HINTS)
