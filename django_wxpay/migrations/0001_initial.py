@@ -423,6 +423,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='orderevent',
+            index=models.Index(fields=['dispatched_at', 'kind'], name='wxpay_event_waiting'),
+        ),
+        migrations.AddIndex(
+            model_name='orderevent',
             index=models.Index(fields=['kind', '-created_at'], name='wxpay_event_kind'),
         ),
         migrations.AddConstraint(

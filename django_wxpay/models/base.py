@@ -11,7 +11,7 @@ lower case on every database, whatever the collation of its tables.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar
 
 from django.db import models, router
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -45,10 +45,17 @@ class PrimaryQuerySet(models.QuerySet[Model]):
         return self._db or router.db_for_write(self.model)
 
 
+class PrimaryManager(models.Manager[Model]):
+    """The manager of those queries."""
+
+    def get_queryset(self) -> PrimaryQuerySet[Model]:
+        return PrimaryQuerySet(self.model, using=self._db)
+
+
 class Row(models.Model):
     """One row of a table of ours, read where it is written."""
 
-    objects = PrimaryQuerySet.as_manager()
+    objects: ClassVar[PrimaryManager[Self]] = PrimaryManager()
 
     class Meta:
         abstract = True
