@@ -260,8 +260,9 @@ HINTS: Final[dict[str, str]] = {
     "calls the address with its alias, and is answered 404.",
     "W008": "WeChat Pay's numbers are case-sensitive: ALTER TABLE ... CONVERT TO CHARACTER SET "
     "utf8mb4 COLLATE utf8mb4_bin, or another's payment may settle an order of yours.",
-    "W009": "Connect a receiver in the ready() of an app, so that every process has it. A shop "
-    'that only reads orders needs none: SILENCED_SYSTEM_CHECKS = ["django_wxpay.W009"].',
+    "W009": "Connect a receiver in the ready() of an app, so that every process has it; events "
+    "wait until then. A shop that only reads orders needs none: "
+    'SILENCED_SYSTEM_CHECKS = ["django_wxpay.W009"].',
     "W010": "Add the host to ALLOWED_HOSTS, or every notification is answered 400.",
     "W011": "WeChat Pay follows no redirect: change NOTIFY_BASE_URL to the address that answers "
     "by itself.",

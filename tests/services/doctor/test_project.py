@@ -14,10 +14,10 @@ from django.db import OperationalError, connection, connections, models
 from django.dispatch import Signal
 from django.test.utils import CaptureQueriesContext
 
-from django_wxpay.models import Order
+from django_wxpay.models import Order, OrderEvent
 from django_wxpay.services.doctor import diagnosis, project
-from django_wxpay.services.doctor.findings import Finding, Level
-from tests.factories import OrderFactory
+from django_wxpay.services.doctor.findings import Finding, Level, Subject
+from tests.factories import OrderEventFactory, OrderFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -283,6 +283,13 @@ def test_a_shop_that_hears_of_no_payment_is_warned_by_the_doctor_unless_it_says_
 
     settings.SILENCED_SYSTEM_CHECKS = ["django_wxpay.W009"]
     assert diagnosed() == []
+
+
+def test_an_event_that_nobody_listens_for_is_no_work_for_a_job() -> None:
+    event = OrderEventFactory(dispatched_at=None, created_at=datetime(2026, 1, 1, tzinfo=UTC))
+    assert [each.subject for each in diagnosed()] == [Subject.WORKER]
+    OrderEvent.objects.filter(pk=event.pk).update(kind="CONFLICTED")
+    assert Subject.WORKER not in [each.subject for each in diagnosed()]
 
 
 def test_an_error_cannot_be_silenced_in_the_doctor(settings: Any) -> None:
