@@ -1,4 +1,4 @@
-"""Checks of a merchant's v3 keys: each can be read, and they belong together.
+"""Checks of a merchant's keys: each is a real one and can be read, and v3's belong together.
 
 They run when the settings are checked; otherwise the first customer would find the fault.
 """
@@ -6,8 +6,10 @@ They run when the settings are checked; otherwise the first customer would find 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
+from django_wxpay.conf.reading import placeholder, read_pem
+from django_wxpay.conf.schema import Setting
 from django_wxpay.protocol.errors import ConfigurationError
 from django_wxpay.protocol.merchants import Api, Merchant, Region
 from django_wxpay.protocol.rules import Text
@@ -20,6 +22,45 @@ from django_wxpay.protocol.v3.signing import PUBLIC_KEY_ID, key_name
 # short: a certificate authority draws 20 bytes.
 _SERIAL: Final = Text(min=32, max=40, alphabet="[0-9A-Fa-f]", described="hexadecimal digits")
 _NEEDED: Final = ("api_v3_key", "private_key", "cert_serial_no")
+
+_PEM_SETTINGS: Final = frozenset(
+    {"CLIENT_CERT", "CLIENT_KEY", "PRIVATE_KEY", "WECHATPAY_PUBLIC_KEY", "PLATFORM_CERTIFICATES"},
+)
+# What people copy from the merchant platform, in whose place an example may have been left.
+_COPIED_SETTINGS: Final = _PEM_SETTINGS | {
+    "APPID",
+    "APPIDS",
+    "MCH_ID",
+    "SUB_APPID",
+    "SUB_MCH_ID",
+    "API_KEY",
+    "API_V3_KEY",
+    "CERT_SERIAL_NO",
+    "WECHATPAY_PUBLIC_KEY_ID",
+}
+_CODES_OF_PLACEHOLDERS: Final = {
+    "API_V3_KEY": "E016",
+    "CERT_SERIAL_NO": "E018",
+    "WECHATPAY_PUBLIC_KEY_ID": "E019",
+}
+
+
+def value_problems(row: Setting, value: Any) -> Iterator[tuple[str, str]]:
+    """Yield (code, words) for a value of the right type that is an example's, or no PEM."""
+    for each in [value] if isinstance(value, str) else value or ():
+        # A serial is a number, and zeros may be one; only WeChat Pay knows which are given out.
+        is_serial = row.name == "CERT_SERIAL_NO" and not _SERIAL.problem(each)
+        if row.name not in _COPIED_SETTINGS or is_serial:
+            continue
+        is_path = row.name in _PEM_SETTINGS
+        if "-----BEGIN" not in each and (reason := placeholder(each)):
+            code = "E014" if is_path else _CODES_OF_PLACEHOLDERS.get(row.name, row.code)
+            yield code, f"is a placeholder: {reason}"
+        elif row.name in _PEM_SETTINGS:
+            try:
+                read_pem(each)
+            except ValueError as problem:
+                yield "E014", str(problem)
 
 
 def problems(merchant: Merchant) -> Iterator[tuple[str, str, str]]:
