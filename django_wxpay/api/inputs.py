@@ -7,7 +7,9 @@ by the protocol that the merchant speaks, for every door.
 
 from __future__ import annotations
 
+import ipaddress
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
@@ -23,6 +25,7 @@ from django_wxpay.protocol.merchants import Api
 from django_wxpay.protocol.times import parse_t14
 
 DATE_TIME: Final = {"type": "string", "format": "date-time"}
+_WITH_PORT: Final = re.compile(r"\[([^\]]*)\](?::\d*)?|([\d.]+):\d*")
 _KEY: Final = {Api.V2: "api_key", Api.V3: "api_v3_key"}
 
 
@@ -130,6 +133,21 @@ def _writable(name: str) -> str:
     return name[:64].encode(errors="replace").decode()
 
 
+def bare_address(text: str) -> str:
+    """Return the IP address in what a server writes for its caller, or "" where there is none.
+
+    Some write ``address:port`` or ``[address]:port``, some a zone, some an IPv4 address in IPv6
+    clothes; over a Unix socket some write ``unix:`` and some nothing.
+    """
+    match = _WITH_PORT.fullmatch(text.strip())
+    bare = (match[1] or match[2] or "") if match else text.strip()
+    try:
+        address = ipaddress.ip_address(bare.partition("%")[0])
+    except ValueError:
+        return ""
+    return str(getattr(address, "ipv4_mapped", None) or address)
+
+
 def _optional(**kwargs: Any) -> Text:
     return Text(required=False, allow_blank=True, **kwargs)
 
@@ -152,7 +170,9 @@ class WXPayOrderInputSerializer(KnownFieldsSerializer):
     openid = _optional(help_text=_("Who pays; JSAPI asks for it."))
     sub_openid = _optional()
     product_id = _optional(help_text=_("NATIVE asks for it on v2."))
-    spbill_create_ip = _optional(help_text=_("The caller's address if absent."))
+    spbill_create_ip = _optional(
+        help_text=_("The caller's address if absent; MWEB asks for the phone's.")
+    )
     device_info = _optional()
     version = _optional()
     detail = JSONDocument(required=False, allow_null=True)
