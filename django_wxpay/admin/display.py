@@ -18,7 +18,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.formats import localize
 from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString
-from django.utils.timezone import template_localtime
+from django.utils.timezone import is_naive, localtime
 from django.utils.translation import gettext as _
 
 from django_wxpay.models import ApiReport, Order
@@ -155,7 +155,7 @@ def may_see(site: AdminSite, request: HttpRequest, model: type[Model]) -> bool:
 
 def moment(when: datetime) -> str:
     """Return a time in the zone and the format of this site."""
-    return localize(template_localtime(when))
+    return str(localize(when if is_naive(when) else localtime(when)))
 
 
 def masked(openid: str) -> str:
