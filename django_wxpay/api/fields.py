@@ -134,5 +134,6 @@ class RowSerializer(serializers.ModelSerializer[Row]):
     """A row whose large integers stay integers, where the site writes its own as text."""
 
     serializer_field_mapping = serializers.ModelSerializer.serializer_field_mapping | {
+        models.BigAutoField: serializers.IntegerField,
         models.BigIntegerField: serializers.IntegerField,
     }
