@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -158,3 +160,62 @@ def test_a_project_without_messages_gets_its_answer_and_the_log(
     chosen = {"action": "query_now", "_selected_action": many}
     assert boss.post("/admin/django_wxpay/order/", chosen).status_code == 302
     assert len(gateway.calls) == 1
+
+
+@pytest.mark.urls(ALONE)
+@pytest.mark.parametrize("translated", [True, False])
+def test_addresses_hold_plain_numbers_whatever_the_formats_of_the_project(
+    boss: Client, settings: Any, translated: bool
+) -> None:
+    settings.USE_I18N = translated
+    settings.USE_THOUSAND_SEPARATOR = True
+    settings.DATETIME_FORMAT = settings.DATE_FORMAT = "d/m/Y"
+    order = one_of_each(pk=1234567)
+    latency_rows.a_day()
+    for page in pages(order):
+        answer = boss.get(f"/back/django_wxpay/{page}")
+        assert answer.status_code == 200, page
+        assert "1,234,567" not in "".join(ways_out(answer.content.decode())), page
+    chosen = {"action": "close", "_selected_action": [order.pk]}
+    asked = boss.post("/back/django_wxpay/order/", chosen).content.decode()
+    assert 'name="_selected_action" value="1234567"' in asked
+
+
+def test_the_package_works_without_the_admin() -> None:
+    program = """
+import django
+from django.conf import settings
+from example_project import settings as shop
+
+ours = {name: getattr(shop, name) for name in dir(shop) if name.isupper()}
+ours |= {
+    "INSTALLED_APPS": [
+        "django.contrib.auth", "django.contrib.contenttypes", "rest_framework", "django_wxpay",
+    ],
+    "MIDDLEWARE": [],
+    "TEMPLATES": [],
+    "ROOT_URLCONF": "shop_urls",
+    "DATABASES": {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+}
+settings.configure(**ours)
+django.setup()
+import sys
+import types
+
+from django.core.management import call_command
+from django.test import Client
+from django.urls import include, path
+
+sys.modules["shop_urls"] = types.ModuleType("shop_urls")
+sys.modules["shop_urls"].urlpatterns = [path("wxpay/", include("django_wxpay.urls"))]
+call_command("migrate", verbosity=0)
+call_command("check")
+assert Client().get("/wxpay/api/orders/").status_code in (401, 403)
+assert Client().get("/wxpay/api/schema/").status_code == 200
+assert Client().post("/wxpay/notify/default/payment/").status_code < 500
+assert "django_wxpay.admin" not in sys.modules
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
