@@ -5,7 +5,9 @@ The view decides what is HTTP's own (404, 405, how much is read), and ``services
 
 from __future__ import annotations
 
-from django.db import transaction
+from typing import Any, Final
+
+from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
 from django.views import View
@@ -13,13 +15,14 @@ from django.views.decorators.csrf import csrf_exempt
 
 from django_wxpay import services
 from django_wxpay.exceptions import UnknownMerchant
+from django_wxpay.services.transactions import without_atomic_requests
 
 # The signature header marks a v3 notification, whose limit is larger (interface.md section 4).
-_LIMIT = 64 * 1024
-_LIMIT_V3 = 1024 * 1024
+_LIMIT: Final = 64 * 1024
+_LIMIT_V3: Final = 1024 * 1024
 
 
-@method_decorator([csrf_exempt, transaction.non_atomic_requests], name="dispatch")
+@method_decorator([csrf_exempt, login_not_required, without_atomic_requests], name="dispatch")
 class NotifyView(View):
     """Take a notification for one merchant; ``kind`` comes from the route."""
 
@@ -43,7 +46,23 @@ class NotifyView(View):
 
 def _read(request: HttpRequest, most: int) -> bytes:
     """Return the body up to ``most`` bytes; one that breaks off is empty, and so not authentic."""
+    stream: Any = request.META["wsgi.input"] if _is_chunked(request) else request
     try:
-        return request.read(most)
+        body: bytes = stream.read(most)
     except OSError:
-        return b""
+        body = b""
+    # ``request.body`` would hold a body of any size in memory, and refuse one that is larger than
+    # the project lets a form be. What was read is put there, for middleware that looks at it
+    # afterwards, such as an audit log.
+    request._body = body  # noqa: SLF001
+    return body
+
+
+def _is_chunked(request: HttpRequest) -> bool:
+    """Return whether only the server knows where the body ends.
+
+    Django takes a WSGI request without a length for an empty one (its ticket 35838); a server
+    that ends the body itself says so in ``wsgi.input_terminated``.
+    """
+    has_length = bool(request.META.get("CONTENT_LENGTH"))
+    return not has_length and bool(request.META.get("wsgi.input_terminated"))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import socket
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connections
+from django.http import HttpRequest, HttpResponse
 from django.test import Client
 
 from django_wxpay.models import Notification, Order
@@ -81,10 +85,97 @@ def test_a_body_that_breaks_off_is_answered_and_not_a_500(
     assert b"FAIL" in response.content
 
 
-def test_atomic_requests_do_not_wrap_a_notification(settings: Any) -> None:
+def test_atomic_requests_of_no_database_wrap_a_notification() -> None:
     from django_wxpay.views import NotifyView
 
-    assert NotifyView.as_view()._non_atomic_requests == {"default"}  # type: ignore[attr-defined]
+    assert NotifyView.as_view()._non_atomic_requests == set(connections)  # type: ignore[attr-defined]
+
+
+LOGIN_REQUIRED = "django.contrib.auth.middleware.LoginRequiredMiddleware"
+
+
+def test_a_site_that_wants_a_login_everywhere_lets_notifications_in(
+    client: Client,
+    settings: Any,
+) -> None:
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, LOGIN_REQUIRED]
+    order = new_order()
+
+    assert b"SUCCESS" in post(client, payment_notice(order.out_trade_no)).content
+    assert client.get("/wxpay/api/schema/").status_code == 200, "no login class of REST's either"
+    assert client.get("/wxpay/api/orders/").status_code in {401, 403}, "and no way to a login page"
+
+
+def audit(get_response: Callable[[HttpRequest], HttpResponse]) -> Any:
+    """Look at the body after the view has read it, as an audit log does."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        response["X-Audited"] = str(len(request.body))
+        return response
+
+    return middleware
+
+
+def look_first(get_response: Callable[[HttpRequest], HttpResponse]) -> Any:
+    """Look at the body before the view does."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        assert request.body is not None
+        return get_response(request)
+
+    return middleware
+
+
+def test_the_body_can_be_looked_at_before_and_after(client: Client, settings: Any) -> None:
+    names = [f"{__name__}.{name}" for name in ("audit", "look_first")]
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, *names]
+    order = new_order()
+    body = payment_notice(order.out_trade_no)
+
+    response = post(client, body)
+    assert b"SUCCESS" in response.content
+    assert response["X-Audited"] == str(len(body))
+
+    too_large = post(client, b"<xml>" + b"x" * 70_000)
+    assert too_large.status_code == 413
+
+
+def test_the_projects_limit_for_forms_is_not_that_of_a_notification(
+    client: Client,
+    settings: Any,
+) -> None:
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 10
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{__name__}.audit"]
+    order = new_order()
+
+    assert b"SUCCESS" in post(client, payment_notice(order.out_trade_no)).content
+
+
+def chunked(client: Client, body: bytes, *, is_terminated: bool = True) -> bytes:
+    """Send a body without its length, as a WSGI server passes on a chunked one."""
+    terminated = {"wsgi.input": io.BytesIO(body), "wsgi.input_terminated": is_terminated}
+    return post(client, body, CONTENT_LENGTH="", **terminated).content
+
+
+def test_a_chunked_body_is_read_to_the_end_that_the_server_gives_it(client: Client) -> None:
+    order = new_order()
+    body = payment_notice(order.out_trade_no)
+
+    assert b"FAIL" in chunked(client, body, is_terminated=False)
+    assert b"SUCCESS" in chunked(client, body)
+
+
+def test_a_chunked_body_is_read_by_the_view_although_somebody_asked_django_for_it(
+    client: Client,
+    settings: Any,
+) -> None:
+    names = [f"{__name__}.{name}" for name in ("audit", "look_first")]
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, *names]
+    order = new_order()
+
+    assert b"SUCCESS" in chunked(client, payment_notice(order.out_trade_no))
+    assert b"too large" in chunked(client, b"<xml>" + b"x" * 3_000_000)
 
 
 def test_no_address_is_looked_up_for_a_notification(

@@ -16,7 +16,6 @@ from django.contrib.admin.utils import flatten_fieldsets
 from django.contrib.admin.views.main import ERROR_FLAG
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
@@ -24,6 +23,7 @@ from django.utils.functional import cached_property
 from django.views.decorators.http import require_POST
 
 from django_wxpay.admin.display import page_address
+from django_wxpay.services.transactions import without_atomic_requests
 
 # Django's own classes take no type argument at run time.
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class ReadOnlyAdmin(ModelAdminBase):
         """Return the tables that belong to a row, below its fields."""
         return []
 
-    @transaction.non_atomic_requests
+    @without_atomic_requests
     def changelist_view(
         self,
         request: HttpRequest,
@@ -161,7 +161,7 @@ class ReadOnlyAdmin(ModelAdminBase):
     def posted(self, verb: str, act: Callable[[HttpRequest, Any], None]) -> URLPattern:
         """Return the address of a button: a POST by those who may operate, then the row's page."""
 
-        @transaction.non_atomic_requests
+        @without_atomic_requests
         @require_POST
         def view(request: HttpRequest, pk: int) -> HttpResponse:
             row = self.operable(request, pk)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import IO, Any
 
-from django.db import transaction
 from django.utils.decorators import method_decorator
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
@@ -31,6 +30,7 @@ from django_wxpay.api.errors import answer_error
 from django_wxpay.api.lists import NewestFirst
 from django_wxpay.api.schema import RouteSchema
 from django_wxpay.models import Order
+from django_wxpay.services.transactions import without_atomic_requests
 
 
 class SafeJSONParser(JSONParser):
@@ -75,7 +75,7 @@ def _sufficient(request: Request, view: APIView) -> Iterator[str]:
 
 
 # Never inside a transaction, because a call to WeChat Pay must not hold one open.
-@method_decorator([transaction.non_atomic_requests, never_cache], name="dispatch")
+@method_decorator([without_atomic_requests, never_cache], name="dispatch")
 class WXPayView(GenericAPIView[Any]):
     """``order`` is what an error is about, once it is known."""
 

@@ -8,19 +8,21 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from django_wxpay.models.base import DescriptiveCharField, ExactCharField, ExactTextField, Row
 
-class BackgroundJob(models.Model):
+
+class BackgroundJob(Row):
     """One job by its name; ``error`` is that of the last run, and "" if it succeeded."""
 
-    name = models.CharField(_("job"), max_length=32, unique=True)
+    name = ExactCharField(_("job"), max_length=32, unique=True)
     started_at = models.DateTimeField(_("last started"), null=True, blank=True)
     finished_at = models.DateTimeField(_("last finished"), null=True, blank=True)
     succeeded_at = models.DateTimeField(_("last succeeded"), null=True, blank=True)
-    outcome = models.CharField(_("result"), max_length=256, blank=True, default="")
+    outcome = DescriptiveCharField(_("result"), max_length=256, blank=True, default="")
     failures_in_a_row = models.PositiveIntegerField(_("failures in a row"), default=0)
-    error = models.CharField(_("error"), max_length=512, blank=True, default="")
+    error = DescriptiveCharField(_("error"), max_length=512, blank=True, default="")
 
-    class Meta:
+    class Meta(Row.Meta):
         verbose_name = _("background job")
         verbose_name_plural = _("background jobs")
         ordering = ("name",)
@@ -29,17 +31,17 @@ class BackgroundJob(models.Model):
         return self.name
 
 
-class PlatformCertificate(models.Model):
+class PlatformCertificate(Row):
     """One certificate. An old one stays until it expires, because it may sign until then."""
 
-    mch_id = models.CharField("mch_id", max_length=32)
-    serial_no = models.CharField("serial_no", max_length=40)
-    pem = models.TextField("PEM", editable=False)
+    mch_id = ExactCharField("mch_id", max_length=32)
+    serial_no = ExactCharField("serial_no", max_length=40)
+    pem = ExactTextField("PEM", editable=False)
     effective_time = models.DateTimeField(_("used from"))
     expire_time = models.DateTimeField(_("used until"))
     created_at = models.DateTimeField(_("downloaded"), editable=False)
 
-    class Meta:
+    class Meta(Row.Meta):
         verbose_name = _("platform certificate")
         verbose_name_plural = _("platform certificates")
         ordering = ("-created_at", "-id")
@@ -54,13 +56,13 @@ class PlatformCertificate(models.Model):
         return self.serial_no
 
 
-class CertificateDownload(models.Model):
+class CertificateDownload(Row):
     """The last download of one merchant's certificates, by whichever process."""
 
-    mch_id = models.CharField("mch_id", max_length=32, unique=True)
+    mch_id = ExactCharField("mch_id", max_length=32, unique=True)
     claimed_at = models.DateTimeField(_("last downloaded"))
 
-    class Meta:
+    class Meta(Row.Meta):
         verbose_name = _("certificate download")
         verbose_name_plural = _("certificate downloads")
         ordering = ("mch_id",)

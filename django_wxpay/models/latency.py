@@ -8,10 +8,11 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from django_wxpay.latency import NOTHING_YET_MS
+from django_wxpay.models.base import DescriptiveCharField, ExactCharField, Row
 from django_wxpay.models.choices import ReportStatuses
 
 
-class ApiReport(models.Model):
+class ApiReport(Row):
     """One attempt against one host, in the words of the report API (protocol-v2 section 8).
 
     ``report_claim`` names the worker that is sending the row, until ``report_claimed_until``;
@@ -21,27 +22,27 @@ class ApiReport(models.Model):
     be pruned by its age.
     """
 
-    merchant = models.CharField(_("merchant"), max_length=64)
-    mch_id = models.CharField("mch_id", max_length=32)
-    appid = models.CharField("appid", max_length=32, blank=True, default="")
-    sub_appid = models.CharField("sub_appid", max_length=32, blank=True, default="")
-    sub_mch_id = models.CharField("sub_mch_id", max_length=32, blank=True, default="")
-    api = models.CharField("API", max_length=4)
-    interface_url = models.CharField("interface_url", max_length=256)
-    host = models.CharField(_("host"), max_length=128)
+    merchant = ExactCharField(_("merchant"), max_length=64)
+    mch_id = ExactCharField("mch_id", max_length=32)
+    appid = ExactCharField("appid", max_length=32, blank=True, default="")
+    sub_appid = ExactCharField("sub_appid", max_length=32, blank=True, default="")
+    sub_mch_id = ExactCharField("sub_mch_id", max_length=32, blank=True, default="")
+    api = ExactCharField("API", max_length=4)
+    interface_url = DescriptiveCharField("interface_url", max_length=256)
+    host = DescriptiveCharField(_("host"), max_length=128)
     is_standby = models.BooleanField(_("standby host"), default=False)
-    out_trade_no = models.CharField("out_trade_no", max_length=32, blank=True, default="")
-    device_info = models.CharField("device_info", max_length=32, blank=True, default="")
-    user_ip = models.CharField("user_ip", max_length=64, blank=True, default="")
+    out_trade_no = ExactCharField("out_trade_no", max_length=32, blank=True, default="")
+    device_info = DescriptiveCharField("device_info", max_length=32, blank=True, default="")
+    user_ip = DescriptiveCharField("user_ip", max_length=64, blank=True, default="")
     execute_time_ms = models.PositiveIntegerField(_("milliseconds"))
     http_status = models.PositiveSmallIntegerField(_("HTTP status"), null=True, blank=True)
-    failure = models.CharField(_("failure"), max_length=32, blank=True, default="")
-    return_code = models.CharField("return_code", max_length=16, blank=True, default="")
-    return_msg = models.CharField("return_msg", max_length=128, blank=True, default="")
-    result_code = models.CharField("result_code", max_length=16, blank=True, default="")
-    err_code = models.CharField("err_code", max_length=32, blank=True, default="")
-    err_code_des = models.CharField("err_code_des", max_length=128, blank=True, default="")
-    request_id = models.CharField("Request-ID", max_length=64, blank=True, default="")
+    failure = DescriptiveCharField(_("failure"), max_length=32, blank=True, default="")
+    return_code = DescriptiveCharField("return_code", max_length=16, blank=True, default="")
+    return_msg = DescriptiveCharField("return_msg", max_length=128, blank=True, default="")
+    result_code = DescriptiveCharField("result_code", max_length=16, blank=True, default="")
+    err_code = DescriptiveCharField("err_code", max_length=32, blank=True, default="")
+    err_code_des = DescriptiveCharField("err_code_des", max_length=128, blank=True, default="")
+    request_id = DescriptiveCharField("Request-ID", max_length=64, blank=True, default="")
     created_at = models.DateTimeField(_("called"), editable=False)
     report_status = models.CharField(
         _("report"),
@@ -51,11 +52,11 @@ class ApiReport(models.Model):
     )
     report_attempts = models.PositiveSmallIntegerField(_("attempts to report"), default=0)
     reported_at = models.DateTimeField(_("reported"), null=True, blank=True)
-    report_claim = models.CharField(max_length=32, blank=True, default="", editable=False)
+    report_claim = ExactCharField(max_length=32, blank=True, default="", editable=False)
     report_claimed_until = models.DateTimeField(null=True, blank=True, editable=False)
     is_rolled_up = models.BooleanField(default=False, editable=False)
 
-    class Meta:
+    class Meta(Row.Meta):
         verbose_name = _("API report")
         verbose_name_plural = _("API reports")
         ordering = ("-created_at", "-id")
@@ -85,7 +86,7 @@ CALL_COLUMNS: Final = tuple(
 )
 
 
-class HourlyLatency(models.Model):
+class HourlyLatency(Row):
     """The roll-up of ``ApiReport``; it stays when the rows it counts are pruned.
 
     ``hour`` is the full hour, in UTC, in which the calls began. ``failures`` counts by
@@ -93,9 +94,9 @@ class HourlyLatency(models.Model):
     as ``latency.Histogram`` stores itself.
     """
 
-    merchant = models.CharField(_("merchant"), max_length=64)
-    interface_url = models.CharField("interface_url", max_length=256)
-    host = models.CharField(_("host"), max_length=128)
+    merchant = ExactCharField(_("merchant"), max_length=64)
+    interface_url = ExactCharField("interface_url", max_length=256)
+    host = ExactCharField(_("host"), max_length=128)
     hour = models.DateTimeField(_("hour"))
     calls = models.PositiveBigIntegerField(_("calls"), default=0)
     refused = models.PositiveBigIntegerField(_("refused"), default=0)
@@ -109,7 +110,7 @@ class HourlyLatency(models.Model):
     # An update names the version it read, so that two workers never count the same calls twice.
     version = models.PositiveBigIntegerField(default=0, editable=False)
 
-    class Meta:
+    class Meta(Row.Meta):
         verbose_name = _("API latency")
         verbose_name_plural = _("API latency")
         ordering = ("-hour", "-id")
@@ -124,13 +125,13 @@ class HourlyLatency(models.Model):
         return f"{self.interface_url} {self.hour:%Y-%m-%d %H:00}"
 
 
-class ReportBacklog(models.Model):
+class ReportBacklog(Row):
     """The highest number of waiting reports seen in the hour that began at ``hour`` (UTC)."""
 
     hour = models.DateTimeField(_("hour"), unique=True)
     waiting = models.PositiveBigIntegerField(_("waiting"), default=0)
 
-    class Meta:
+    class Meta(Row.Meta):
         verbose_name = _("report backlog")
         verbose_name_plural = _("report backlogs")
         ordering = ("-hour",)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from django_wxpay.models.base import DescriptiveCharField, DescriptiveJSONField, ExactCharField, Row
 from django_wxpay.models.choices import NotificationKinds, NotificationOutcomes
 from django_wxpay.models.order import Order
 
@@ -17,17 +18,17 @@ DECIDED = frozenset(
 )
 
 
-class Notification(models.Model):
+class Notification(Row):
     """``fingerprint`` is the same for every delivery of the same content, whatever its nonce."""
 
-    merchant = models.CharField(_("merchant"), max_length=64)
+    merchant = ExactCharField(_("merchant"), max_length=64)
     kind = models.CharField(_("kind"), max_length=16, choices=NotificationKinds)
-    api = models.CharField("API", max_length=4, default="v2")
-    event_id = models.CharField(_("event"), max_length=64, blank=True, default="")
-    event_type = models.CharField(_("event type"), max_length=64, blank=True, default="")
-    fingerprint = models.CharField(max_length=64, unique=True, editable=False)
-    out_trade_no = models.CharField("out_trade_no", max_length=32, blank=True, default="")
-    transaction_id = models.CharField("transaction_id", max_length=32, blank=True, default="")
+    api = ExactCharField("API", max_length=4, default="v2")
+    event_id = ExactCharField(_("event"), max_length=64, blank=True, default="")
+    event_type = DescriptiveCharField(_("event type"), max_length=64, blank=True, default="")
+    fingerprint = ExactCharField(max_length=64, unique=True, editable=False)
+    out_trade_no = ExactCharField("out_trade_no", max_length=32, blank=True, default="")
+    transaction_id = ExactCharField("transaction_id", max_length=32, blank=True, default="")
     order = models.ForeignKey(
         Order,
         on_delete=models.PROTECT,
@@ -37,16 +38,16 @@ class Notification(models.Model):
         verbose_name=_("order"),
     )
     outcome = models.CharField(_("outcome"), max_length=16, choices=NotificationOutcomes)
-    reason = models.CharField(_("reason"), max_length=256, blank=True, default="")
+    reason = DescriptiveCharField(_("reason"), max_length=256, blank=True, default="")
     attempts = models.PositiveIntegerField(_("deliveries"), default=1)
     retries = models.PositiveIntegerField(_("tried again"), default=0)
     next_retry_at = models.DateTimeField(_("next try"), null=True, blank=True)
-    headers = models.JSONField(default=dict, editable=False)
+    headers = DescriptiveJSONField(default=dict, editable=False)
     body = models.BinaryField(editable=False)
     created_at = models.DateTimeField(_("first received"), editable=False)
     updated_at = models.DateTimeField(_("last received"), editable=False)
 
-    class Meta:
+    class Meta(Row.Meta):
         verbose_name = _("notification")
         verbose_name_plural = _("notifications")
         ordering = ("-created_at", "-id")

@@ -12,6 +12,13 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from django_wxpay.models.base import (
+    DescriptiveCharField,
+    DescriptiveJSONField,
+    ExactCharField,
+    ExactTextField,
+    Row,
+)
 from django_wxpay.models.choices import TRADE_STATES, TRADE_TYPES
 from django_wxpay.protocol.facts import TradeState
 from django_wxpay.protocol.money import format_amount
@@ -19,46 +26,46 @@ from django_wxpay.protocol.orders import OrderRef, OrderTerms
 from django_wxpay.protocol.states import PAID, Expectation
 
 
-class Order(models.Model):
+class Order(Row):
     """An order at WeChat Pay. Amounts are minor units of ``fee_type``."""
 
-    merchant = models.CharField(_("merchant"), max_length=64)
-    mch_id = models.CharField("mch_id", max_length=32)
-    appid = models.CharField("appid", max_length=32)
-    sub_appid = models.CharField("sub_appid", max_length=32, blank=True, default="")
-    sub_mch_id = models.CharField("sub_mch_id", max_length=32, blank=True, default="")
-    reference = models.CharField(
+    merchant = ExactCharField(_("merchant"), max_length=64)
+    mch_id = ExactCharField("mch_id", max_length=32)
+    appid = ExactCharField("appid", max_length=32)
+    sub_appid = ExactCharField("sub_appid", max_length=32, blank=True, default="")
+    sub_mch_id = ExactCharField("sub_mch_id", max_length=32, blank=True, default="")
+    reference = ExactCharField(
         _("reference"),
         max_length=128,
         blank=True,
         default="",
         help_text=_("The shop's own order number."),
     )
-    out_trade_no = models.CharField("out_trade_no", max_length=32)
+    out_trade_no = ExactCharField("out_trade_no", max_length=32)
     trade_type = models.CharField("trade_type", max_length=16, choices=TRADE_TYPES)
-    body = models.CharField(_("description"), max_length=128)
+    body = ExactCharField(_("description"), max_length=128)
     total_fee = models.BigIntegerField(_("amount in minor units"))
-    fee_type = models.CharField(_("currency"), max_length=16, default="CNY")
-    spbill_create_ip = models.CharField("spbill_create_ip", max_length=64, blank=True, default="")
-    notify_url = models.CharField("notify_url", max_length=256, blank=True, default="")
-    device_info = models.CharField("device_info", max_length=32, blank=True, default="")
-    version = models.CharField("version", max_length=32, blank=True, default="")
-    detail = models.TextField("detail", blank=True, default="")
-    attach = models.CharField("attach", max_length=128, blank=True, default="")
+    fee_type = ExactCharField(_("currency"), max_length=16, default="CNY")
+    spbill_create_ip = ExactCharField("spbill_create_ip", max_length=64, blank=True, default="")
+    notify_url = ExactCharField("notify_url", max_length=256, blank=True, default="")
+    device_info = ExactCharField("device_info", max_length=32, blank=True, default="")
+    version = ExactCharField("version", max_length=32, blank=True, default="")
+    detail = ExactTextField("detail", blank=True, default="")
+    attach = ExactCharField("attach", max_length=128, blank=True, default="")
     time_start = models.DateTimeField("time_start", null=True, blank=True)
     time_expire = models.DateTimeField("time_expire", null=True, blank=True)
-    goods_tag = models.CharField("goods_tag", max_length=32, blank=True, default="")
-    product_id = models.CharField("product_id", max_length=32, blank=True, default="")
-    limit_pay = models.CharField("limit_pay", max_length=32, blank=True, default="")
-    openid = models.CharField("openid", max_length=128, blank=True, default="")
-    sub_openid = models.CharField("sub_openid", max_length=128, blank=True, default="")
-    receipt = models.CharField("receipt", max_length=8, blank=True, default="")
-    profit_sharing = models.CharField("profit_sharing", max_length=16, blank=True, default="")
-    scene_info = models.TextField("scene_info", blank=True, default="")
-    fingerprint = models.CharField("fingerprint", max_length=128, blank=True, default="")
-    user_type = models.CharField("user_type", max_length=32, blank=True, default="")
-    user_creid = models.CharField("user_creid", max_length=32, blank=True, default="")
-    user_truename = models.CharField("user_truename", max_length=64, blank=True, default="")
+    goods_tag = ExactCharField("goods_tag", max_length=32, blank=True, default="")
+    product_id = ExactCharField("product_id", max_length=32, blank=True, default="")
+    limit_pay = ExactCharField("limit_pay", max_length=32, blank=True, default="")
+    openid = ExactCharField("openid", max_length=128, blank=True, default="")
+    sub_openid = ExactCharField("sub_openid", max_length=128, blank=True, default="")
+    receipt = ExactCharField("receipt", max_length=8, blank=True, default="")
+    profit_sharing = ExactCharField("profit_sharing", max_length=16, blank=True, default="")
+    scene_info = ExactTextField("scene_info", blank=True, default="")
+    fingerprint = ExactCharField("fingerprint", max_length=128, blank=True, default="")
+    user_type = ExactCharField("user_type", max_length=32, blank=True, default="")
+    user_creid = ExactCharField("user_creid", max_length=32, blank=True, default="")
+    user_truename = ExactCharField("user_truename", max_length=64, blank=True, default="")
     placing_until = models.DateTimeField(null=True, blank=True, editable=False)
 
     trade_state = models.CharField(
@@ -67,30 +74,32 @@ class Order(models.Model):
         choices=TRADE_STATES,
         default=TradeState.CREATED.value,
     )
-    trade_state_desc = models.CharField(
+    trade_state_desc = DescriptiveCharField(
         _("WeChat Pay says"), max_length=256, blank=True, default=""
     )
-    err_code = models.CharField("err_code", max_length=64, blank=True, default="")
-    err_code_des = models.CharField("err_code_des", max_length=256, blank=True, default="")
-    transaction_id = models.CharField("transaction_id", max_length=32, blank=True, default="")
+    err_code = DescriptiveCharField("err_code", max_length=64, blank=True, default="")
+    err_code_des = DescriptiveCharField("err_code_des", max_length=256, blank=True, default="")
+    transaction_id = ExactCharField("transaction_id", max_length=32, blank=True, default="")
     success_time = models.DateTimeField(_("paid at"), null=True, blank=True)
-    bank_type = models.CharField("bank_type", max_length=32, blank=True, default="")
-    payer_openid = models.CharField(_("payer openid"), max_length=128, blank=True, default="")
-    payer_sp_openid = models.CharField(_("payer sp_openid"), max_length=128, blank=True, default="")
-    payer_sub_openid = models.CharField(
+    bank_type = DescriptiveCharField("bank_type", max_length=32, blank=True, default="")
+    payer_openid = DescriptiveCharField(_("payer openid"), max_length=128, blank=True, default="")
+    payer_sp_openid = DescriptiveCharField(
+        _("payer sp_openid"), max_length=128, blank=True, default=""
+    )
+    payer_sub_openid = DescriptiveCharField(
         _("payer sub_openid"),
         max_length=128,
         blank=True,
         default="",
     )
     payer_total = models.BigIntegerField("payer_total", null=True, blank=True)
-    payer_currency = models.CharField("payer_currency", max_length=16, blank=True, default="")
+    payer_currency = DescriptiveCharField("payer_currency", max_length=16, blank=True, default="")
     cash_fee = models.BigIntegerField("cash_fee", null=True, blank=True)
-    cash_fee_type = models.CharField("cash_fee_type", max_length=16, blank=True, default="")
+    cash_fee_type = DescriptiveCharField("cash_fee_type", max_length=16, blank=True, default="")
     settlement_total_fee = models.BigIntegerField("settlement_total_fee", null=True, blank=True)
     coupon_fee = models.BigIntegerField("coupon_fee", null=True, blank=True)
-    coupons = models.JSONField("coupons", blank=True, default=list)
-    exchange_rate_type = models.CharField(
+    coupons = DescriptiveJSONField("coupons", blank=True, default=list)
+    exchange_rate_type = DescriptiveCharField(
         "exchange_rate.type",
         max_length=32,
         blank=True,
@@ -106,7 +115,7 @@ class Order(models.Model):
     created_at = models.DateTimeField(_("created"), editable=False)
     updated_at = models.DateTimeField(_("updated"), editable=False)
 
-    class Meta:
+    class Meta(Row.Meta):
         verbose_name = _("order")
         verbose_name_plural = _("orders")
         ordering = ("-created_at", "-id")

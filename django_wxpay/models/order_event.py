@@ -5,13 +5,14 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from django_wxpay.models.base import DescriptiveCharField, DescriptiveJSONField, ExactCharField, Row
 from django_wxpay.models.choices import TRADE_STATES, EventKinds
 from django_wxpay.models.notification import Notification
 from django_wxpay.models.order import Order
 from django_wxpay.models.refund import Refund
 
 
-class OrderEvent(models.Model):
+class OrderEvent(Row):
     """One move of state, or one conflict. Append-only, but for its dispatch marks.
 
     ``conflict_key`` keeps a conflict that is notified again and again from filling the history; it
@@ -27,8 +28,8 @@ class OrderEvent(models.Model):
     kind = models.CharField(_("kind"), max_length=16, choices=EventKinds)
     from_state = models.CharField(_("from"), max_length=32, choices=TRADE_STATES)
     to_state = models.CharField(_("to"), max_length=32, choices=TRADE_STATES)
-    source = models.CharField(_("source"), max_length=32)
-    detail = models.JSONField(_("details"), blank=True, default=dict)
+    source = ExactCharField(_("source"), max_length=32)
+    detail = DescriptiveJSONField(_("details"), blank=True, default=dict)
     conflict_key = models.CharField(max_length=64, null=True, editable=False)  # noqa: DJ001
     notification = models.ForeignKey(
         Notification,
@@ -49,10 +50,10 @@ class OrderEvent(models.Model):
     created_at = models.DateTimeField(_("created"), editable=False)
     dispatched_at = models.DateTimeField(_("delivered"), null=True, blank=True)
     dispatch_attempts = models.PositiveIntegerField(_("delivery attempts"), default=0)
-    dispatch_error = models.CharField(_("last error"), max_length=512, blank=True, default="")
+    dispatch_error = DescriptiveCharField(_("last error"), max_length=512, blank=True, default="")
     next_dispatch_at = models.DateTimeField(_("next delivery"), null=True, blank=True)
 
-    class Meta:
+    class Meta(Row.Meta):
         verbose_name = _("order event")
         verbose_name_plural = _("order events")
         ordering = ("-created_at", "-id")
@@ -65,6 +66,8 @@ class OrderEvent(models.Model):
         indexes = (
             models.Index(fields=["-created_at", "-id"], name="wxpay_event_newest"),
             models.Index(fields=["dispatched_at", "next_dispatch_at"], name="wxpay_event_outbox"),
+            # A shop that listens to payments alone leaves every other kind waiting for good.
+            models.Index(fields=["dispatched_at", "kind"], name="wxpay_event_waiting"),
             models.Index(fields=["kind", "-created_at"], name="wxpay_event_kind"),
         )
 

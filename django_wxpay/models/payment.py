@@ -7,12 +7,19 @@ from datetime import datetime
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from django_wxpay.models.base import (
+    DescriptiveCharField,
+    DescriptiveJSONField,
+    ExactCharField,
+    ExactTextField,
+    Row,
+)
 from django_wxpay.models.choices import TRADE_TYPES
 from django_wxpay.models.order import Order
 from django_wxpay.protocol.facts import PrepayGrant
 
 
-class Prepay(models.Model):
+class Prepay(Row):
     """The answer of one unifiedorder. A later one for the same order takes its place."""
 
     order = models.ForeignKey(
@@ -21,15 +28,15 @@ class Prepay(models.Model):
         related_name="prepays",
         verbose_name=_("order"),
     )
-    prepay_id = models.CharField("prepay_id", max_length=64)
+    prepay_id = ExactCharField("prepay_id", max_length=128)
     trade_type = models.CharField("trade_type", max_length=16, choices=TRADE_TYPES)
-    code_url = models.CharField("code_url", max_length=512, blank=True, default="")
-    mweb_url = models.TextField("mweb_url", blank=True, default="")
-    sign_type = models.CharField("sign_type", max_length=32, blank=True, default="")
+    code_url = ExactTextField("code_url", blank=True, default="")
+    mweb_url = ExactTextField("mweb_url", blank=True, default="")
+    sign_type = ExactCharField("sign_type", max_length=32, blank=True, default="")
     created_at = models.DateTimeField(_("created"), editable=False)
     expires_at = models.DateTimeField(_("good until"), editable=False)
 
-    class Meta:
+    class Meta(Row.Meta):
         verbose_name = _("prepay")
         verbose_name_plural = _("prepays")
         ordering = ("-created_at", "-id")
@@ -57,7 +64,7 @@ class Prepay(models.Model):
         )
 
 
-class Promotion(models.Model):
+class Promotion(Row):
     """A row of ``promotion_detail``. Its goods lines are evidence, kept as they were received."""
 
     order = models.ForeignKey(
@@ -66,13 +73,13 @@ class Promotion(models.Model):
         related_name="promotions",
         verbose_name=_("order"),
     )
-    promotion_id = models.CharField("promotion_id", max_length=32)
-    name = models.CharField(_("name"), max_length=64, blank=True, default="")
-    scope = models.CharField("scope", max_length=32, blank=True, default="")
-    type = models.CharField("type", max_length=32, blank=True, default="")
+    promotion_id = DescriptiveCharField("promotion_id", max_length=64)
+    name = DescriptiveCharField(_("name"), max_length=64, blank=True, default="")
+    scope = DescriptiveCharField("scope", max_length=32, blank=True, default="")
+    type = DescriptiveCharField("type", max_length=32, blank=True, default="")
     amount = models.BigIntegerField("amount", null=True, blank=True)
-    currency = models.CharField(_("currency"), max_length=16, blank=True, default="")
-    activity_id = models.CharField("activity_id", max_length=32, blank=True, default="")
+    currency = DescriptiveCharField(_("currency"), max_length=16, blank=True, default="")
+    activity_id = DescriptiveCharField("activity_id", max_length=64, blank=True, default="")
     wxpay_contribute_amount = models.BigIntegerField(
         "wxpay_contribute_amount",
         null=True,
@@ -88,9 +95,9 @@ class Promotion(models.Model):
         null=True,
         blank=True,
     )
-    goods_detail = models.JSONField("goods_detail", blank=True, default=list)
+    goods_detail = DescriptiveJSONField("goods_detail", blank=True, default=list)
 
-    class Meta:
+    class Meta(Row.Meta):
         verbose_name = _("promotion")
         verbose_name_plural = _("promotions")
         ordering = ("id",)

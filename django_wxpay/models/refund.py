@@ -6,12 +6,13 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from django_wxpay.models.base import DescriptiveCharField, ExactCharField, Row
 from django_wxpay.models.choices import REFUND_STATUSES
 from django_wxpay.models.order import Order
 from django_wxpay.protocol.money import format_amount
 
 
-class Refund(models.Model):
+class Refund(Row):
     """A refund of one order. ``refund_fee`` is in minor units of the order's ``fee_type``."""
 
     order = models.ForeignKey(
@@ -20,13 +21,13 @@ class Refund(models.Model):
         related_name="refunds",
         verbose_name=_("order"),
     )
-    merchant = models.CharField(_("merchant"), max_length=64)
-    out_refund_no = models.CharField("out_refund_no", max_length=64)
-    refund_id = models.CharField("refund_id", max_length=32, blank=True, default="")
+    merchant = ExactCharField(_("merchant"), max_length=64)
+    out_refund_no = ExactCharField("out_refund_no", max_length=64)
+    refund_id = ExactCharField("refund_id", max_length=64, blank=True, default="")
     refund_fee = models.BigIntegerField(_("amount in minor units"))
-    refund_desc = models.CharField(_("reason"), max_length=80, blank=True, default="")
+    refund_desc = ExactCharField(_("reason"), max_length=80, blank=True, default="")
     refund_status = models.CharField(_("status"), max_length=16, choices=REFUND_STATUSES)
-    user_received_account = models.CharField(
+    user_received_account = DescriptiveCharField(
         _("paid back to"),
         max_length=64,
         blank=True,
@@ -36,7 +37,7 @@ class Refund(models.Model):
     created_at = models.DateTimeField(_("created"), editable=False)
     updated_at = models.DateTimeField(_("updated"), editable=False)
 
-    class Meta:
+    class Meta(Row.Meta):
         verbose_name = _("refund")
         verbose_name_plural = _("refunds")
         ordering = ("-created_at", "-id")

@@ -65,13 +65,16 @@ class InvalidOrder(WXPayError, ValueError):
 
 
 class OrderConflict(WXPayError):
-    """An order with this number exists and its parameters differ; ``fields`` names them."""
+    """An order with this number exists and its parameters differ; ``fields`` names them.
+
+    ``fields`` is empty where the caller's own transaction cannot see that order yet.
+    """
 
     def __init__(self, out_trade_no: str, fields: tuple[str, ...] = ()) -> None:
         self.out_trade_no = out_trade_no
         self.fields = fields
-        differing = f": {', '.join(fields)} differ" if fields else ""
-        super().__init__(f"order {out_trade_no} exists with other parameters{differing}")
+        differing = f" with other parameters: {', '.join(fields)} differ" if fields else " already"
+        super().__init__(f"order {out_trade_no} exists{differing}")
 
 
 class InsideTransaction(WXPayError, RuntimeError):

@@ -10,6 +10,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
+
+from django_wxpay.protocol.rules import Text
+
+# Documented with 64 characters (protocol-v2 section 3.6), and none of them is stated.
+_PREPAY_ID: Final = Text(max=128)
 
 
 class TradeType(StrEnum):
@@ -162,6 +168,12 @@ class PrepayGrant:
     code_url: str = ""
     mweb_url: str = ""
     sign_type: str = ""
+
+    def fault(self) -> str:
+        """Say what cannot be handed on to the client as it is, or ""."""
+        # The client signs and sends the prepay_id, so it is kept whole or not at all.
+        problem = _PREPAY_ID.problem(self.prepay_id) if self.prepay_id else ""
+        return f"prepay_id: {problem}" if problem else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
-from django.db import DatabaseError, IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError
 
 from django_wxpay import conf
 from django_wxpay.models import CertificateDownload, PlatformCertificate
@@ -19,7 +19,7 @@ from django_wxpay.protocol.errors import OutcomeUnknown, WXPayError
 from django_wxpay.protocol.v3.certificates import PlatformCertificate as Downloaded
 from django_wxpay.services import clock
 from django_wxpay.services.claims import claim
-from django_wxpay.services.transactions import require_no_transaction
+from django_wxpay.services.transactions import atomic, require_no_transaction
 
 logger = logging.getLogger("django_wxpay.worker")
 
@@ -64,7 +64,7 @@ class CertificateStore:
             return False
         try:
             # The savepoint, because PostgreSQL ends a transaction with a failed INSERT in it.
-            with transaction.atomic():
+            with atomic():
                 CertificateDownload.objects.create(mch_id=self._mch_id, claimed_at=now)
         except IntegrityError:
             return False

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 from django.contrib import admin
 from django.contrib.admin import DateFieldListFilter
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -25,6 +24,7 @@ from django_wxpay.admin.orders.related import related_sections
 from django_wxpay.models import Order
 from django_wxpay.protocol.facts import TradeState
 from django_wxpay.protocol.states import OPEN
+from django_wxpay.services.transactions import without_atomic_requests
 
 
 @admin.register(Order)
@@ -87,7 +87,7 @@ class OrderAdmin(OrderFieldsAdmin):
         self._close(request, orders)
         return None
 
-    @transaction.non_atomic_requests
+    @without_atomic_requests
     def close_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Ask for a confirmation, and close the order when it is posted."""
         order = self.operable(request, pk)

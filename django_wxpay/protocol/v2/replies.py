@@ -91,6 +91,8 @@ def read_unifiedorder(fields: Mapping[str, str], terms: OrderTerms) -> PrepayGra
         code_url=fields.get("code_url", ""),
         mweb_url=fields.get("mweb_url", ""),
     )
+    if fault := grant.fault():
+        raise BadAnswer(f"the answer's {fault}")
     if grant.trade_type != terms.trade_type:
         raise BadAnswer("the answer is about another trade_type")
     if not grant.prepay_id:

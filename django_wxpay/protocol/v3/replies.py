@@ -51,6 +51,8 @@ def read_grant(body: bytes, terms: OrderTerms) -> PrepayGrant:
         )
     except MalformedMessage as error:
         raise BadAnswer(str(error)) from error
+    if fault := grant.fault():
+        raise BadAnswer(f"the answer's {fault}")
     needed = _NEEDED[TradeType(terms.trade_type)]
     if not getattr(grant, needed):
         raise BadAnswer(f"the answer has no {needed}")

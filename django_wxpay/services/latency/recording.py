@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import fields
 from typing import Any, Final
 
-from django.db import Error, models, router, transaction
+from django.db import Error
 
 from django_wxpay import conf
 from django_wxpay.gateway import CallRecord
@@ -20,7 +20,7 @@ from django_wxpay.models import ApiReport
 from django_wxpay.models.choices import ReportStatuses
 from django_wxpay.protocol.merchants import Merchant, Mode
 from django_wxpay.protocol.v2.reports import Reporter
-from django_wxpay.services.transactions import in_transaction
+from django_wxpay.services.transactions import atomic, in_transaction
 
 logger = logging.getLogger("django_wxpay.latency")
 
@@ -49,7 +49,7 @@ def record_call(merchant: str, record: CallRecord, *, is_counted: bool = True) -
     }
     try:
         with _isolated():
-            ApiReport.objects.create(**{name: _truncate(name, v) for name, v in values.items()})
+            ApiReport.objects.create(**values)
     except (Error, ValueError):
         # Drivers raise ValueError for text that no database takes, such as one with a NUL.
         lost_records[merchant] += 1
@@ -59,9 +59,8 @@ def record_call(merchant: str, record: CallRecord, *, is_counted: bool = True) -
 
 
 def _isolated() -> AbstractContextManager[Any]:
-    using = router.db_for_write(ApiReport)
     # PostgreSQL refuses every statement after a failed one, unless a savepoint undoes that one.
-    return transaction.atomic(using=using) if in_transaction() else nullcontext()
+    return atomic() if in_transaction() else nullcontext()
 
 
 def _first_status(alias: str, record: CallRecord) -> ReportStatuses:
@@ -84,11 +83,3 @@ def can_report(account: Merchant, call: CallRecord | ApiReport | Reporter) -> bo
     if not account.api_key or account.mch_id != call.mch_id:
         return False
     return account.mode is not Mode.INSTITUTIONAL or bool(call.sub_mch_id or account.sub_mch_id)
-
-
-def _truncate(name: str, value: Any) -> Any:
-    # A text of the gateway may have any length, and only SQLite stores one that is too long.
-    field = ApiReport._meta.get_field(name)  # noqa: SLF001 - Django's documented model API
-    if isinstance(field, models.CharField):
-        return str(value)[: field.max_length]
-    return value

@@ -15,12 +15,12 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from django.db import OperationalError, transaction
+from django.db import OperationalError
 from django.db.models import QuerySet
 
 from django_wxpay.latency import Histogram, Tally
 from django_wxpay.models import ApiReport, HourlyLatency
-from django_wxpay.services.transactions import require_no_transaction, retry_on_lock
+from django_wxpay.services.transactions import atomic, require_no_transaction, retry_on_lock
 
 # SQLite has a single writer, so every payment waits while a batch commits: keep it small.
 _BATCH: Final = 500
@@ -114,7 +114,7 @@ def columns_of(tally: Tally) -> dict[str, Any]:
 
 
 def _roll_up(size: int) -> int:
-    with transaction.atomic():
+    with atomic():
         pks = list(not_rolled_up().order_by("id").values_list("pk", flat=True)[:size])
         if not pks:
             return 0

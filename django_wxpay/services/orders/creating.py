@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final, Unpack
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.urls import reverse
 
 from django_wxpay import conf
@@ -24,7 +24,7 @@ from django_wxpay.protocol.v2.requests import json_text
 from django_wxpay.services import clock, gateways
 from django_wxpay.services.notifications.receiving import apply_waiting
 from django_wxpay.services.orders.fields import OrderFields
-from django_wxpay.services.transactions import after_commit, retry_on_lock
+from django_wxpay.services.transactions import after_commit, atomic, in_transaction, retry_on_lock
 
 # What every database takes and every page can show.
 _ONE_LINE: Final = Text(max=128)
@@ -160,6 +160,10 @@ def _insert(merchant: str, terms: OrderTerms, reference: str) -> tuple[Order, bo
     except IntegrityError:
         if existing := _find(merchant, terms):
             return _same(existing, terms, reference), False
+        if in_transaction():
+            # The caller's transaction may see the rows of its beginning alone (REPEATABLE READ).
+            # Then it cannot read the order that was created since, to say whether it is the same.
+            raise OrderConflict(terms.out_trade_no) from None
         raise
     # WeChat Pay may know the order before we do: its notification has been waiting.
     after_commit(partial(apply_waiting, order))
@@ -168,5 +172,5 @@ def _insert(merchant: str, terms: OrderTerms, reference: str) -> tuple[Order, bo
 
 def _save(order: Order) -> None:
     # A savepoint, so that a taken number does not spoil the caller's transaction.
-    with transaction.atomic():
+    with atomic():
         order.save(force_insert=True)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
+
+from django.db import DatabaseError
 
 from django_wxpay import conf
 from django_wxpay.models import Order, Prepay
@@ -18,6 +22,8 @@ from django_wxpay.services.claims import claim
 from django_wxpay.services.orders.querying import query_order
 from django_wxpay.services.transactions import require_no_transaction, retry_on_lock
 from django_wxpay.services.transitions.orders import accept
+
+logger = logging.getLogger("django_wxpay.orders")
 
 # Counted from before the call, so that ours ends first (protocol-v2 section 3.4).
 _LIFE: Final = timedelta(hours=2)
@@ -112,10 +118,13 @@ def _expiry(order: Order, asked_at: datetime) -> datetime:
 
 
 def _note_refusal(order: Order, refused: Refused) -> None:
-    order.err_code = refused.err_code[:64]
-    order.err_code_des = refused.err_code_des[:256]
+    order.err_code, order.err_code_des = refused.err_code, refused.err_code_des
     order.updated_at = clock.now()
-    order.save(update_fields=["err_code", "err_code_des", "updated_at"])
+    try:
+        retry_on_lock(partial(order.save, update_fields=["err_code", "err_code_des", "updated_at"]))
+    except DatabaseError:
+        # What is known of the order must not hide the refusal from the caller.
+        logger.exception("the refusal of order %s was not saved", order.out_trade_no)
     if isinstance(refused, OrderPaid):
         try:
             query_order(order)

@@ -15,7 +15,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Final
 
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, IntegrityError
 from django.db.models import F, Q
 from django.dispatch import Signal
 
@@ -24,7 +24,7 @@ from django_wxpay.models.choices import EventKinds, NotificationOutcomes
 from django_wxpay.protocol.states import Conflict
 from django_wxpay.services import clock
 from django_wxpay.services.claims import Batch, backoff, claim
-from django_wxpay.services.transactions import retry_on_lock
+from django_wxpay.services.transactions import atomic, retry_on_lock
 from django_wxpay.signals import order_closed, order_conflicted, order_paid, refund_settled
 
 logger = logging.getLogger("django_wxpay.dispatch")
@@ -77,20 +77,25 @@ def save_conflict(
 ) -> OrderEvent | None:
     """Save a contradiction once, however often it is stated; return its event if it is new."""
     key = hashlib.sha256(json.dumps(conflict.differences).encode()).hexdigest()
-    event, is_new = OrderEvent.objects.get_or_create(
+    event = OrderEvent(
         order=order,
         conflict_key=key,
-        defaults={
-            "kind": EventKinds.CONFLICTED,
-            "from_state": order.trade_state,
-            "to_state": order.trade_state,
-            "source": source,
-            "detail": {"differences": [list(row) for row in conflict.differences]},
-            "notification": notification,
-            "created_at": clock.now(),
-        },
+        kind=EventKinds.CONFLICTED,
+        from_state=order.trade_state,
+        to_state=order.trade_state,
+        source=source,
+        detail={"differences": [list(row) for row in conflict.differences]},
+        notification=notification,
+        created_at=clock.now(),
     )
-    return event if is_new else None
+    try:
+        # Inserted without a look first: in MySQL's REPEATABLE READ a look may miss the event that
+        # another transaction has saved, before and after this one fails.
+        with atomic():
+            event.save(force_insert=True)
+    except IntegrityError:
+        return None
+    return event
 
 
 def dispatch_events(*, limit: int = 100, stop: Callable[[], bool] = lambda: False) -> int:
@@ -104,7 +109,7 @@ def dispatch_events(*, limit: int = 100, stop: Callable[[], bool] = lambda: Fals
 def dispatch_pending(*, limit: int, stop: Callable[[], bool] = lambda: False) -> Batch:
     """Do what ``dispatch_events`` does; return besides how many it found pending."""
     due = Q(next_dispatch_at__isnull=True) | Q(next_dispatch_at__lte=clock.now())
-    pending = OrderEvent.objects.filter(due, dispatched_at__isnull=True)
+    pending = OrderEvent.objects.filter(due, dispatched_at__isnull=True, kind__in=heard_kinds())
     events = list(pending.select_related("order", "refund").order_by("id")[:limit])
     dispatched = 0
     for event in events:
@@ -122,11 +127,20 @@ def _lease(event: OrderEvent) -> bool:
     return bool(claim(pending, "next_dispatch_at", clock.now() + LEASE))
 
 
+def heard_kinds() -> list[str]:
+    """Return the kinds of events that have a receiver in this process.
+
+    An event of another kind stays pending, and is dispatched once there is one: a process that
+    forgot to import the shop's receivers must not mark a paid order as told.
+    """
+    return [kind for kind, signal in _SIGNALS.items() if signal.has_listeners(Order)]
+
+
 def dispatch_event(event: OrderEvent, order: Order) -> bool:
     """Send the signal of one event; return whether this call sent it and no receiver raised."""
-    signal = _SIGNALS.get(event.kind)
-    if signal is None:
+    if event.kind not in heard_kinds():
         return False
+    signal = _SIGNALS[event.kind]
     try:
         return retry_on_lock(lambda: _send(signal, event, order))
     except Exception as exc:  # noqa: BLE001 - a shop's receiver may raise anything; it is saved
@@ -135,7 +149,7 @@ def dispatch_event(event: OrderEvent, order: Order) -> bool:
 
 
 def _send(signal: Signal, event: OrderEvent, order: Order) -> bool:
-    with transaction.atomic():
+    with atomic():
         # Marked before it is sent: the row is locked, so of two who send it one sees the mark.
         if not _mark_dispatched(event):
             return False

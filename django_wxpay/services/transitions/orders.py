@@ -11,14 +11,12 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
-from django.db import transaction
-
 from django_wxpay.models import Notification, Order, OrderEvent, Prepay, Promotion
 from django_wxpay.protocol.errors import OutcomeUnknown
 from django_wxpay.protocol.facts import Payment, TradeFact, TradeState
 from django_wxpay.protocol.states import Conflict, Decision, EventKind, Move, Same, decide
 from django_wxpay.services import clock
-from django_wxpay.services.transactions import after_commit
+from django_wxpay.services.transactions import after_commit, atomic
 from django_wxpay.services.transitions.events import dispatch_event, save_conflict, save_outcome
 
 # Each lost race means that another writer got on; more than a few in a row means a fault.
@@ -42,7 +40,7 @@ def apply_trade_fact(
     for _ in range(_ROUNDS):
         is_current = order.trade_state in only_while
         decision = decide(order.expectation(), fact) if is_current else Same()
-        with transaction.atomic():
+        with atomic():
             is_written, event = _write(order, fact, decision, notification)
         if is_written:
             if event is not None:
@@ -54,7 +52,7 @@ def apply_trade_fact(
 
 def accept(order: Order, prepay: Prepay) -> None:
     """Save the ``prepay`` the gateway granted; an order it had not accepted before is NOTPAY."""
-    with transaction.atomic():
+    with atomic():
         # The order first: inserting a prepay takes a shared lock on the order it refers to, and
         # two who hold that lock deadlock when both go on to update the order.
         values = {"err_code": "", "err_code_des": "", "updated_at": prepay.created_at}

@@ -10,8 +10,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-from django.db import transaction
-
 from django_wxpay.models import Notification, Order, OrderEvent, Refund
 from django_wxpay.models.choices import EventKinds
 from django_wxpay.protocol.errors import OutcomeUnknown
@@ -24,7 +22,7 @@ from django_wxpay.protocol.states import (
     decide_refund,
 )
 from django_wxpay.services import clock
-from django_wxpay.services.transactions import after_commit
+from django_wxpay.services.transactions import after_commit, atomic
 from django_wxpay.services.transitions.events import dispatch_event, save_conflict, save_outcome
 
 _ROUNDS: Final = 8
@@ -49,7 +47,7 @@ def apply_refund_fact(
         fact = replace(fact, refund_status=RefundStatus.PROCESSING, success_time=None)
     for _ in range(_ROUNDS):
         decision = decide_refund(_expectation(order, refund), fact)
-        with transaction.atomic():
+        with atomic():
             is_written, event = _write(order, refund, fact, decision, notification)
         if is_written:
             if event is not None:

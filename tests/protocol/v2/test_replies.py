@@ -236,6 +236,7 @@ def test_an_accepted_order_grants_what_its_trade_type_needs():
         ("NATIVE", {"code_url": None}, "no code_url"),
         ("NATIVE", {"prepay_id": None}, "no prepay_id"),
         ("NATIVE", {"prepay_id": ""}, "no prepay_id"),
+        ("NATIVE", {"prepay_id": "w" * 129}, "prepay_id: 129 chars long"),
         ("NATIVE", {"trade_type": "JSAPI"}, "another trade_type"),
         ("NATIVE", {"trade_type": None}, "another trade_type"),
         ("MWEB", {"trade_type": "MWEB"}, "no mweb_url"),

@@ -115,6 +115,13 @@ def test_an_answer_without_what_the_client_needs_is_bad(trade_type, body):
         read_grant(body, payable(MAINLAND, trade_type))
 
 
+def test_a_prepay_id_that_cannot_be_kept_whole_is_no_grant():
+    body = text({"prepay_id": "w" * 129}).encode()
+
+    with pytest.raises(BadAnswer, match="prepay_id: 129 chars long"):
+        read_grant(body, payable(MAINLAND, "JSAPI"))
+
+
 def test_an_answer_about_the_order_asked_for_is_a_fact():
     fact = read_query(text(ORDER).encode(), REF, merchant=MAINLAND)
 

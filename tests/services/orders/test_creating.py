@@ -213,6 +213,20 @@ def test_an_integrity_error_about_something_else_is_not_swallowed(
         new_order(out_trade_no="TEST000001")
 
 
+def test_a_number_that_the_callers_transaction_cannot_see_is_a_conflict(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """REPEATABLE READ shows the rows of the transaction's beginning alone."""
+    from django_wxpay.services.orders import creating
+
+    new_order(out_trade_no="TEST000001")
+    monkeypatch.setattr(creating, "_find", lambda *args: None)
+
+    with transaction.atomic(), pytest.raises(OrderConflict, match="exists already") as caught:
+        new_order(out_trade_no="TEST000001")
+    assert caught.value.fields == ()
+
+
 def test_a_notification_that_came_first_settles_the_order_when_it_appears() -> None:
     body = payment_notice("TEST000001")
     early = services.receive_notification("default", "payment", {}, body)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import requests
-from django.db import connection, transaction
+from django.db import DataError, connection, transaction
 
 from django_wxpay import services
 from django_wxpay.exceptions import (
@@ -112,6 +112,34 @@ def test_a_refusal_is_one_call_and_stays_with_the_order(
     gateway.answers["/pay/unifiedorder"] = granted
     services.unified_order(order)
     assert (order.trade_state, order.err_code, order.err_code_des) == ("NOTPAY", "", "")
+
+
+def test_the_words_of_a_refusal_are_kept_as_far_as_a_column_holds_them(
+    gateway: ScriptedTransport,
+    order: Order,
+) -> None:
+    gateway.answers["/pay/unifiedorder"] = refused("N" * 65, "无🍵" * 200)
+    with pytest.raises(Refused):
+        services.unified_order(order)
+
+    order.refresh_from_db()
+    assert (order.err_code, order.err_code_des) == ("N" * 64, "无🍵" * 128)
+
+
+def test_a_refusal_that_cannot_be_saved_stays_a_refusal(
+    gateway: ScriptedTransport,
+    order: Order,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def broken(*args: Any, **kwargs: Any) -> None:
+        raise DataError("Incorrect string value")
+
+    gateway.answers["/pay/unifiedorder"] = refused("NOAUTH")
+    monkeypatch.setattr(order, "save", broken)
+    with pytest.raises(Refused, match="NOAUTH"):
+        services.unified_order(order)
+    assert "was not saved" in caplog.text
 
 
 def test_an_order_said_to_be_paid_is_asked_about_and_stands_as_paid(
