@@ -76,11 +76,15 @@ class ApiReportAdmin(ReadOnlyAdmin):
 
     def sections(self, request: HttpRequest, row: ApiReport) -> list[Section]:
         """Return the order that the call was about."""
-        if not display.may_see(request, Order):
+        if not display.may_see(self.admin_site, request, Order):
             return []
         orders = Order.objects.filter(merchant=row.merchant, out_trade_no=row.out_trade_no)
         rows = [
-            (display.page_link(Order, order.pk, order), display.state_badge(order), order.amount)
+            (
+                display.page_link(self.admin_site, Order, order.pk, order),
+                display.state_badge(order),
+                order.amount,
+            )
             for order in orders
         ]
         columns = ("out_trade_no", _("state"), _("amount"))
@@ -108,7 +112,9 @@ class ApiReportAdmin(ReadOnlyAdmin):
         """Return a link to the order of that number, without looking it up."""
         if not report.out_trade_no:
             return "-"
-        return display.list_link(Order, report.out_trade_no, out_trade_no=report.out_trade_no)
+        return display.list_link(
+            self.admin_site, Order, report.out_trade_no, out_trade_no=report.out_trade_no
+        )
 
 
 @admin.register(BackgroundJob)
@@ -187,11 +193,11 @@ class PlatformCertificateAdmin(ReadOnlyAdmin):
         return found | by_number, may_repeat
 
     def sections(self, request: HttpRequest, row: PlatformCertificate) -> list[Section]:
-        if not display.may_see(request, CertificateDownload):
+        if not display.may_see(self.admin_site, request, CertificateDownload):
             return []
         downloads = CertificateDownload.objects.filter(mch_id=row.mch_id)
         rows = [
-            (display.page_link(CertificateDownload, one.pk, one), one.claimed_at)
+            (display.page_link(self.admin_site, CertificateDownload, one.pk, one), one.claimed_at)
             for one in downloads
         ]
         columns = ("mch_id", _("last downloaded"))
@@ -218,13 +224,13 @@ class CertificateDownloadAdmin(ReadOnlyAdmin):
     fields = ("mch_id", "claimed_at")
 
     def sections(self, request: HttpRequest, row: CertificateDownload) -> list[Section]:
-        if not display.may_see(request, PlatformCertificate):
+        if not display.may_see(self.admin_site, request, PlatformCertificate):
             return []
         now = timezone.now()
         kept = PlatformCertificate.objects.filter(mch_id=row.mch_id).defer("pem")
         rows = [
             (
-                display.page_link(PlatformCertificate, one.pk, one),
+                display.page_link(self.admin_site, PlatformCertificate, one.pk, one),
                 validity(one, now),
                 one.expire_time,
             )
