@@ -10,10 +10,8 @@ from django.contrib.admin import DateFieldListFilter
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import URLPattern
-from django.utils.formats import localize
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.timezone import localtime
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -25,7 +23,9 @@ from django_wxpay.admin.filters import MerchantFilter
 from django_wxpay.admin.orders.events import move
 from django_wxpay.exceptions import WXPayError
 from django_wxpay.models import Notification, Order, OrderEvent
+from django_wxpay.models.choices import NotificationOutcomes
 from django_wxpay.protocol.redaction import redact_text
+from django_wxpay.services.notifications.processing import UNREADABLE
 
 _ELEMENT_END: Final = re.compile(r"(^<xml>|</[^>]+>)(?=<)")
 
@@ -51,6 +51,7 @@ class NotificationAdmin(ReadOnlyAdmin):
     fields = (
         "outcome_shown",
         "reason",
+        "next_step",
         "order",
         "out_trade_no",
         "transaction_id",
@@ -76,11 +77,13 @@ class NotificationAdmin(ReadOnlyAdmin):
 
     def sections(self, request: HttpRequest, row: Notification) -> list[Section]:
         """Return the events that it caused."""
-        if not display.may_see(request, OrderEvent):
+        if not display.may_see(self.admin_site, request, OrderEvent):
             return []
         rows = [
             (
-                display.page_link(OrderEvent, event.pk, localize(localtime(event.created_at))),
+                display.page_link(
+                    self.admin_site, OrderEvent, event.pk, display.moment(event.created_at)
+                ),
                 display.value_badge(event.kind, event.get_kind_display()),
                 move(event),
             )
@@ -115,11 +118,25 @@ class NotificationAdmin(ReadOnlyAdmin):
         """Return a link to its order, if that is known."""
         if notification.order_id is None:
             return notification.out_trade_no or "-"
-        return display.page_link(Order, notification.order_id, notification.out_trade_no)
+        return display.page_link(
+            self.admin_site, Order, notification.order_id, notification.out_trade_no
+        )
 
     @admin.display(description=_("outcome"))
     def outcome_shown(self, notification: Notification) -> SafeString:
         return display.value_badge(notification.outcome, notification.get_outcome_display())
+
+    @admin.display(description=_("next step"))
+    def next_step(self, notification: Notification) -> str:
+        """Return what a person can do about one that failed."""
+        if notification.outcome != NotificationOutcomes.FAILED:
+            return "-"
+        if notification.reason.startswith(UNREADABLE):
+            return gettext(
+                "It is WeChat Pay's, and the customer may have paid: query the order. If the "
+                "reason names a setting, correct it; otherwise update django-wxpay. Then replay it."
+            )
+        return gettext("Correct what the reason names, then replay it.")
 
     @admin.display(description=_("body"))
     def body_shown(self, notification: Notification) -> SafeString:

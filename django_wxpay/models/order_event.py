@@ -66,6 +66,8 @@ class OrderEvent(Row):
         indexes = (
             models.Index(fields=["-created_at", "-id"], name="wxpay_event_newest"),
             models.Index(fields=["dispatched_at", "next_dispatch_at"], name="wxpay_event_outbox"),
+            # A shop that listens to payments alone leaves every other kind waiting for good.
+            models.Index(fields=["dispatched_at", "kind"], name="wxpay_event_waiting"),
             models.Index(fields=["kind", "-created_at"], name="wxpay_event_kind"),
         )
 

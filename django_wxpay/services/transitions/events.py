@@ -109,7 +109,7 @@ def dispatch_events(*, limit: int = 100, stop: Callable[[], bool] = lambda: Fals
 def dispatch_pending(*, limit: int, stop: Callable[[], bool] = lambda: False) -> Batch:
     """Do what ``dispatch_events`` does; return besides how many it found pending."""
     due = Q(next_dispatch_at__isnull=True) | Q(next_dispatch_at__lte=clock.now())
-    pending = OrderEvent.objects.filter(due, dispatched_at__isnull=True)
+    pending = OrderEvent.objects.filter(due, dispatched_at__isnull=True, kind__in=heard_kinds())
     events = list(pending.select_related("order", "refund").order_by("id")[:limit])
     dispatched = 0
     for event in events:
@@ -127,11 +127,20 @@ def _lease(event: OrderEvent) -> bool:
     return bool(claim(pending, "next_dispatch_at", clock.now() + LEASE))
 
 
+def heard_kinds() -> list[str]:
+    """Return the kinds of events that have a receiver in this process.
+
+    An event of another kind stays pending, and is dispatched once there is one: a process that
+    forgot to import the shop's receivers must not mark a paid order as told.
+    """
+    return [kind for kind, signal in _SIGNALS.items() if signal.has_listeners(Order)]
+
+
 def dispatch_event(event: OrderEvent, order: Order) -> bool:
     """Send the signal of one event; return whether this call sent it and no receiver raised."""
-    signal = _SIGNALS.get(event.kind)
-    if signal is None:
+    if event.kind not in heard_kinds():
         return False
+    signal = _SIGNALS[event.kind]
     try:
         return retry_on_lock(lambda: _send(signal, event, order))
     except Exception as exc:  # noqa: BLE001 - a shop's receiver may raise anything; it is saved

@@ -58,6 +58,30 @@ def test_a_receivers_work_and_the_mark_commit_together(
     assert Group.objects.count() == 1
 
 
+def test_an_event_that_nobody_listens_to_waits_until_somebody_does(
+    order: Order,
+    connected: Callable[[Any], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A process that forgot to import the shop's receivers must not mark an order as told."""
+    monkeypatch.setattr(order_paid, "receivers", [])
+    order_paid.sender_receivers_cache.clear()
+    pay(order)
+    assert services.dispatch_events() == 0
+    waiting = OrderEvent.objects.get()
+    assert (waiting.dispatched_at, waiting.dispatch_attempts) == (None, 0)
+    assert "PAID" not in events.heard_kinds()
+
+    told: list[str] = []
+
+    def receiver(order: Order, **kwargs: Any) -> None:
+        told.append(order.out_trade_no)
+
+    connected(receiver)
+    assert services.dispatch_events() == 1
+    assert told == [order.out_trade_no]
+
+
 def test_a_receiver_that_raises_undoes_its_work_keeps_the_payment_and_is_told_again(
     order: Order,
     connected: Callable[[Any], None],

@@ -83,6 +83,7 @@ def test_a_refund_that_v3_notifies_of_is_a_row_an_event_and_a_signal(
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("dispatched")
 def test_a_refund_callback_costs_at_most_six_queries(paid: Order) -> None:
     with CaptureQueriesContext(connection) as counted:
         assert notify(refund_notice(paid.out_trade_no)).accepted
@@ -140,12 +141,15 @@ def test_a_receiver_is_handed_the_whole_refund_when_its_status_moves(
         refund_settled.disconnect(receiver)
 
     assert len(handed) == 1
-    assert OrderEvent.objects.filter(dispatched_at__isnull=True).count() == 0
+    assert OrderEvent.objects.get(
+        refund__refund_status=then, detail__refund_status=then
+    ).dispatched_at
     assert {"broken cup", then} <= set(handed[0])
     assert Refund.objects.get().created_at in handed[0]
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("dispatched")
 def test_a_refund_that_moves_costs_at_most_six_queries_and_a_duplicate_two(paid: Order) -> None:
     assert notify(refund_notice(paid.out_trade_no, refund_status="ABNORMAL")).accepted
     body = refund_notice(paid.out_trade_no)
@@ -227,9 +231,11 @@ def test_a_refund_sent_to_the_url_of_payments_is_a_refund(paid: Order) -> None:
     assert Refund.objects.count() == 1
 
 
-def test_a_refund_that_names_no_order_is_malformed() -> None:
-    assert notify(refund_notice("")).status == 400
-    assert Notification.objects.count() == 0
+def test_a_refund_that_names_no_order_is_kept_and_said_to_be_unreadable() -> None:
+    assert notify(refund_notice("")).status == 503
+    row = Notification.objects.get()
+    assert (row.outcome, row.kind) == ("FAILED", "refund")
+    assert row.reason == "not readable: out_trade_no is missing"
 
 
 def test_a_refund_that_lost_a_race_is_decided_again(
