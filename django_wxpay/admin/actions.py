@@ -34,7 +34,8 @@ def run_action(request: HttpRequest, subject: str, verb: Callable[[], str]) -> s
     except WXPayError as exc:
         level, result = messages.ERROR, str(exc)
     sentence = f"{subject}: {result}"
-    messages.add_message(request, level, sentence)
+    # What was done is done, and in the log: a page without messages must not look like a failure.
+    messages.add_message(request, level, sentence, fail_silently=True)
     return sentence
 
 
@@ -43,7 +44,7 @@ def too_many(request: HttpRequest, count: int, most: int) -> bool:
     if count <= most:
         return False
     sentence = _("Each of these is a call to WeChat Pay; please choose at most %(most)d at once.")
-    messages.error(request, sentence % {"most": most})
+    messages.error(request, sentence % {"most": most}, fail_silently=True)
     return True
 
 

@@ -18,10 +18,11 @@ from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils.functional import cached_property
 from django.views.decorators.http import require_POST
 
+from django_wxpay.admin.display import page_address
 from django_wxpay.services.transactions import without_atomic_requests
 
 # Django's own classes take no type argument at run time.
@@ -185,8 +186,4 @@ class ReadOnlyAdmin(ModelAdminBase):
 
     def address(self, row: Any, verb: str = "change") -> str:
         """Return the address of a row's page, or of one of its buttons."""
-        return reverse(
-            f"admin:{self.opts.app_label}_{self.opts.model_name}_{verb}",
-            args=[row.pk],
-            current_app=self.admin_site.name,
-        )
+        return page_address(self.admin_site, self.model, verb, row.pk)

@@ -1,19 +1,24 @@
 """Display of values in the admin: badges, links and amounts.
 
 A badge has a colour and always the word itself. The colours are the admin's own variables, so
-they follow its light, dark and custom themes.
+they follow its light, dark and custom themes. A link stays on the site that shows it; where that
+site has no such page, the text stands alone.
 """
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from django.contrib.admin import AdminSite
 from django.db.models import Model
 from django.http import HttpRequest
-from django.urls import reverse
-from django.utils.html import format_html
+from django.urls import NoReverseMatch, reverse
+from django.utils.formats import localize
+from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString
+from django.utils.timezone import is_naive, localtime
 from django.utils.translation import gettext as _
 
 from django_wxpay.models import ApiReport, Order
@@ -100,21 +105,57 @@ def answer_badge(report: ApiReport) -> SafeString:
     return badge("OK", GOOD)
 
 
-def page_link(model: type[Model], pk: int, text: Any) -> SafeString:
+def page_address(site: AdminSite, model: type[Model], page: str, *args: Any) -> str:
+    """Return the address of a page of ``model`` on ``site``, or "" where the site has none."""
+    opts = model._meta  # noqa: SLF001 - Django's documented model API
+    name = f"admin:{opts.app_label}_{opts.model_name}_{page}"
+    try:
+        return reverse(name, args=args, current_app=site.name)
+    except NoReverseMatch:
+        # A project may show some of the models on a site of its own, and not the others.
+        return ""
+
+
+def page_link(site: AdminSite, model: type[Model], pk: int, text: Any) -> SafeString:
     """Return a link to the page of one row, which need not be loaded for it."""
-    return format_html('<a href="{}">{}</a>', reverse(_name(model, "change"), args=[pk]), text)
+    return _link(page_address(site, model, "change", pk), text)
 
 
-def list_link(model: type[Model], text: Any, **lookups: str) -> SafeString:
+def list_link(site: AdminSite, model: type[Model], text: Any, **lookups: str) -> SafeString:
     """Return a link to the rows that have these values."""
-    address = f"{reverse(_name(model, 'changelist'))}?{urlencode(lookups)}"
-    return format_html('<a href="{}">{}</a>', address, text)
+    return _link(list_address(site, model, **lookups), text)
 
 
-def may_see(request: HttpRequest, model: type[Model]) -> bool:
-    """Return whether this person may open the pages of ``model``."""
+def more_link(site: AdminSite, model: type[Model], **lookups: str) -> SafeString | str:
+    """Return the link "See all" to these rows, or "" where ``site`` has no list of them."""
+    address = list_address(site, model, **lookups)
+    return _link(address, _("See all")) if address else ""
+
+
+def list_address(site: AdminSite, model: type[Model], **lookups: str) -> str:
+    """Return the address of the rows that have these values, or "" where ``site`` has none."""
+    address = page_address(site, model, "changelist")
+    return f"{address}?{urlencode(lookups)}" if address and lookups else address
+
+
+def _link(address: str, text: Any) -> SafeString:
+    return (
+        format_html('<a href="{}">{}</a>', address, text) if address else conditional_escape(text)
+    )
+
+
+def may_see(site: AdminSite, request: HttpRequest, model: type[Model]) -> bool:
+    """Return whether this person may see rows of ``model`` on ``site``."""
+    if site.is_registered(model):
+        # A project may have registered a class of its own, with other rules.
+        return site.get_model_admin(model).has_view_permission(request)
     opts = model._meta  # noqa: SLF001 - Django's documented model API
     return request.user.has_perm(f"{opts.app_label}.view_{opts.model_name}")
+
+
+def moment(when: datetime) -> str:
+    """Return a time in the zone and the format of this site."""
+    return str(localize(when if is_naive(when) else localtime(when)))
 
 
 def masked(openid: str) -> str:
@@ -125,8 +166,3 @@ def masked(openid: str) -> str:
 def money(amount: int | None, currency: str) -> str:
     """Return minor units of ``currency`` in major units; a dash where WeChat Pay gave none."""
     return "-" if amount is None else format_amount(amount, currency)
-
-
-def _name(model: type[Model], page: str) -> str:
-    opts = model._meta  # noqa: SLF001 - Django's documented model API
-    return f"admin:{opts.app_label}_{opts.model_name}_{page}"

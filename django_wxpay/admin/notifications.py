@@ -10,10 +10,8 @@ from django.contrib.admin import DateFieldListFilter
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import URLPattern
-from django.utils.formats import localize
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.timezone import localtime
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -79,11 +77,13 @@ class NotificationAdmin(ReadOnlyAdmin):
 
     def sections(self, request: HttpRequest, row: Notification) -> list[Section]:
         """Return the events that it caused."""
-        if not display.may_see(request, OrderEvent):
+        if not display.may_see(self.admin_site, request, OrderEvent):
             return []
         rows = [
             (
-                display.page_link(OrderEvent, event.pk, localize(localtime(event.created_at))),
+                display.page_link(
+                    self.admin_site, OrderEvent, event.pk, display.moment(event.created_at)
+                ),
                 display.value_badge(event.kind, event.get_kind_display()),
                 move(event),
             )
@@ -118,7 +118,9 @@ class NotificationAdmin(ReadOnlyAdmin):
         """Return a link to its order, if that is known."""
         if notification.order_id is None:
             return notification.out_trade_no or "-"
-        return display.page_link(Order, notification.order_id, notification.out_trade_no)
+        return display.page_link(
+            self.admin_site, Order, notification.order_id, notification.out_trade_no
+        )
 
     @admin.display(description=_("outcome"))
     def outcome_shown(self, notification: Notification) -> SafeString:

@@ -27,6 +27,7 @@ from django_wxpay.models import (
     PlatformCertificate,
 )
 from django_wxpay.models.latency import CALL_COLUMNS
+from django_wxpay.protocol.v3.signing import key_name
 
 # More than any job pauses, and than cron is likely to.
 LATELY: Final = timedelta(hours=3)
@@ -75,11 +76,15 @@ class ApiReportAdmin(ReadOnlyAdmin):
 
     def sections(self, request: HttpRequest, row: ApiReport) -> list[Section]:
         """Return the order that the call was about."""
-        if not display.may_see(request, Order):
+        if not display.may_see(self.admin_site, request, Order):
             return []
         orders = Order.objects.filter(merchant=row.merchant, out_trade_no=row.out_trade_no)
         rows = [
-            (display.page_link(Order, order.pk, order), display.state_badge(order), order.amount)
+            (
+                display.page_link(self.admin_site, Order, order.pk, order),
+                display.state_badge(order),
+                order.amount,
+            )
             for order in orders
         ]
         columns = ("out_trade_no", _("state"), _("amount"))
@@ -107,7 +112,9 @@ class ApiReportAdmin(ReadOnlyAdmin):
         """Return a link to the order of that number, without looking it up."""
         if not report.out_trade_no:
             return "-"
-        return display.list_link(Order, report.out_trade_no, out_trade_no=report.out_trade_no)
+        return display.list_link(
+            self.admin_site, Order, report.out_trade_no, out_trade_no=report.out_trade_no
+        )
 
 
 @admin.register(BackgroundJob)
@@ -177,12 +184,20 @@ class PlatformCertificateAdmin(ReadOnlyAdmin):
         # The PEMs stay in the database until one is looked at.
         return super().get_queryset(request).defer("pem")
 
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        found, may_repeat = super().get_search_results(request, queryset, search_term)
+        # A serial is a number, however it is written.
+        by_number = queryset.filter(serial_no=key_name(search_term.strip()))
+        return found | by_number, may_repeat
+
     def sections(self, request: HttpRequest, row: PlatformCertificate) -> list[Section]:
-        if not display.may_see(request, CertificateDownload):
+        if not display.may_see(self.admin_site, request, CertificateDownload):
             return []
         downloads = CertificateDownload.objects.filter(mch_id=row.mch_id)
         rows = [
-            (display.page_link(CertificateDownload, one.pk, one), one.claimed_at)
+            (display.page_link(self.admin_site, CertificateDownload, one.pk, one), one.claimed_at)
             for one in downloads
         ]
         columns = ("mch_id", _("last downloaded"))
@@ -209,13 +224,13 @@ class CertificateDownloadAdmin(ReadOnlyAdmin):
     fields = ("mch_id", "claimed_at")
 
     def sections(self, request: HttpRequest, row: CertificateDownload) -> list[Section]:
-        if not display.may_see(request, PlatformCertificate):
+        if not display.may_see(self.admin_site, request, PlatformCertificate):
             return []
         now = timezone.now()
         kept = PlatformCertificate.objects.filter(mch_id=row.mch_id).defer("pem")
         rows = [
             (
-                display.page_link(PlatformCertificate, one.pk, one),
+                display.page_link(self.admin_site, PlatformCertificate, one.pk, one),
                 validity(one, now),
                 one.expire_time,
             )

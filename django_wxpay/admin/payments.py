@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.contrib.admin import DateFieldListFilter
+from django.contrib.admin import AdminSite, DateFieldListFilter
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.formats import localize
 from django.utils.safestring import SafeString
-from django.utils.timezone import localtime
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -29,7 +27,7 @@ class OwnedAdmin(ReadOnlyAdmin):
     @admin.display(description=_("order"))
     def order_link(self, row: Prepay | Promotion | Refund) -> SafeString:
         """Return a link to the order."""
-        return display.page_link(Order, row.order.pk, row.order)
+        return display.page_link(self.admin_site, Order, row.order.pk, row.order)
 
 
 @admin.register(Prepay)
@@ -147,7 +145,10 @@ class RefundAdmin(OwnedAdmin):
 
     def sections(self, request: HttpRequest, row: Refund) -> list[Section]:
         tables = ((OrderEvent, _events), (Notification, _notifications))
-        return [section(row) for model, section in tables if display.may_see(request, model)]
+        site = self.admin_site
+        return [
+            section(site, row) for model, section in tables if display.may_see(site, request, model)
+        ]
 
     @admin.display(description=_("status"))
     def status_shown(self, refund: Refund) -> SafeString:
@@ -158,10 +159,10 @@ class RefundAdmin(OwnedAdmin):
         return refund.amount
 
 
-def _events(refund: Refund) -> Section:
+def _events(site: AdminSite, refund: Refund) -> Section:
     rows = [
         (
-            display.page_link(OrderEvent, event.pk, localize(localtime(event.created_at))),
+            display.page_link(site, OrderEvent, event.pk, display.moment(event.created_at)),
             move(event),
             delivery(event),
         )
@@ -170,12 +171,13 @@ def _events(refund: Refund) -> Section:
     return Section(title=_("History"), columns=(_("created"), _("move"), _("your code")), rows=rows)
 
 
-def _notifications(refund: Refund) -> Section:
+def _notifications(site: AdminSite, refund: Refund) -> Section:
     # Those of the whole order: one that changed nothing is tied to no refund.
     notifications = Notification.objects.filter(
         order=refund.order_id, kind=NotificationKinds.REFUND
     )
     return notifications_table(
+        site,
         notifications,
         title=_("Notifications of refunds of this order"),
         order__id__exact=str(refund.order_id),

@@ -1,7 +1,7 @@
 """The base of every REST view.
 
-Logins, throttles and renderers are the site's. Permissions, parsers, pages and errors are ours,
-whatever the site's own REST settings are.
+Logins and throttles are the site's. What the contract rests on is ours, whatever the site's own
+REST settings are: requests and answers, permissions, pages, filters, versions and errors.
 """
 
 from __future__ import annotations
@@ -16,9 +16,13 @@ from django.views.decorators.cache import never_cache
 from rest_framework.exceptions import ParseError
 from rest_framework.filters import BaseFilterBackend
 from rest_framework.generics import GenericAPIView
+from rest_framework.metadata import SimpleMetadata
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import BaseParser, JSONParser
 from rest_framework.permissions import SAFE_METHODS, BasePermission
+from rest_framework.renderers import BaseRenderer, BrowsableAPIRenderer, JSONRenderer
 from rest_framework.request import Request
+from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 
 from django_wxpay import conf
@@ -31,6 +35,8 @@ from django_wxpay.services.transactions import without_atomic_requests
 
 class SafeJSONParser(JSONParser):
     """JSON alone, because a form has no integers; endless nesting is a 400, not a crash."""
+
+    strict = True
 
     def parse(
         self,
@@ -74,6 +80,10 @@ class WXPayView(GenericAPIView[Any]):
     """``order`` is what an error is about, once it is known."""
 
     parser_classes: Sequence[type[BaseParser]] = (SafeJSONParser,)
+    # Not the site's: one that respells keys on the way out would not be undone on the way in.
+    renderer_classes: Sequence[type[BaseRenderer]] = (JSONRenderer, BrowsableAPIRenderer)
+    content_negotiation_class = DefaultContentNegotiation
+    metadata_class = SimpleMetadata
     pagination_class = NewestFirst
     filter_backends: Sequence[type[BaseFilterBackend]] = ()
     versioning_class = None
@@ -89,6 +99,14 @@ class WXPayView(GenericAPIView[Any]):
         if paths is None:
             return [HoldsModelPermission()]
         return [import_string(path)() for path in paths]
+
+    def get_renderers(self) -> list[BaseRenderer]:
+        """Return ours, without the pages for browsing where the site has none."""
+        classes: Any = api_settings.DEFAULT_RENDERER_CLASSES
+        ours = super().get_renderers()
+        if any(issubclass(each, BrowsableAPIRenderer) for each in classes):
+            return ours
+        return [each for each in ours if not isinstance(each, BrowsableAPIRenderer)]
 
     def get_exception_handler(self) -> Callable[..., Any]:
         return answer_error

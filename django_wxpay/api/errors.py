@@ -17,8 +17,8 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions, serializers
 from rest_framework.response import Response
-from rest_framework.settings import api_settings
 
+from django_wxpay.api.fields import NON_FIELD_ERRORS
 from django_wxpay.exceptions import (
     BadAnswer,
     ConfigurationError,
@@ -78,11 +78,11 @@ def _sentence(invalid: InvalidOrder) -> str:
 
 
 def _invalid(detail: Any) -> dict[str, Any]:
-    # ``code`` comes last, so that it stays ours even where a field is called so.
+    # ``code`` comes last, so that it stays ours even where a field is called so. ``detail`` does
+    # not: an order has a field of that name, and its errors stand under it.
     if not isinstance(detail, Mapping):
-        text = detail if isinstance(detail, str) else " ".join(str(line) for line in detail)
-        return {"code": "invalid", "detail": text}
-    names = ", ".join(name for name in detail if name != api_settings.NON_FIELD_ERRORS_KEY)
+        return {"code": "invalid", "detail": _in_a_sentence(detail)}
+    names = ", ".join(name for name in detail if name != NON_FIELD_ERRORS)
     summary = gettext("Refused because of: %(names)s.") % {"names": names}
     if not names:
         summary = gettext("The request is not of the form that is asked for.")

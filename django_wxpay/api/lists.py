@@ -7,13 +7,11 @@ everything would look like an answer.
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.filters import BaseFilterBackend
@@ -23,7 +21,7 @@ from rest_framework.settings import api_settings
 from rest_framework.utils.urls import replace_query_param
 from rest_framework.views import APIView
 
-from django_wxpay.api.inputs import DATE_TIME, parse_iso
+from django_wxpay.api.fields import MomentAsked, parse_iso
 from django_wxpay.models.choices import (
     REFUND_STATUSES,
     TRADE_STATES,
@@ -78,22 +76,6 @@ class NewestFirst(CursorPagination):
         moment = parse_iso(str(cursor.position))
         now = timezone.now()
         return moment is not None and timezone.is_naive(moment) == timezone.is_naive(now)
-
-
-@extend_schema_field(DATE_TIME)
-class MomentAsked(serializers.Field[Any, Any, Any, Any]):
-    """A time in an address: ISO 8601, in this site's zone if it names none; a date is its start."""
-
-    default_error_messages: ClassVar[dict[str, Any]] = {
-        "invalid": _("This is not a time in ISO 8601.")
-    }
-
-    def to_internal_value(self, data: str) -> datetime:
-        # A plus sign that was not escaped reaches us as a space.
-        moment = parse_iso(data.replace(" ", "+") if "T" in data else data)
-        if moment is None:
-            self.fail("invalid")
-        return timezone.make_aware(moment) if timezone.is_naive(moment) else moment
 
 
 class Period(serializers.Serializer[Any]):

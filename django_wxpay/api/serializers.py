@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.utils import timezone
 from rest_framework import serializers
 
+from django_wxpay.api.fields import Moment, RowSerializer
 from django_wxpay.models import ApiReport, Notification, Order, Prepay, Promotion, Refund
 from django_wxpay.models.latency import CALL_COLUMNS
 from django_wxpay.protocol.redaction import redact_text
-
-
-class Moment(serializers.DateTimeField):
-    """A time in an answer: ISO 8601 with its offset, whatever the site's own format is."""
-
-    def to_representation(self, value: datetime) -> str:
-        aware = timezone.make_aware(value) if timezone.is_naive(value) else value
-        return timezone.localtime(aware).isoformat()
 
 
 class WXPayPayerSerializer(serializers.Serializer[Order]):
@@ -52,7 +43,7 @@ class WXPayGoodsLineSerializer(serializers.Serializer[Any]):
     price = serializers.IntegerField(default=None, allow_null=True)
 
 
-class WXPayPromotionSerializer(serializers.ModelSerializer[Promotion]):
+class WXPayPromotionSerializer(RowSerializer[Promotion]):
     goods_detail = WXPayGoodsLineSerializer(many=True, read_only=True)
 
     class Meta:
@@ -73,7 +64,7 @@ class WXPayPromotionSerializer(serializers.ModelSerializer[Promotion]):
         read_only_fields = fields
 
 
-class WXPayPaymentSerializer(serializers.ModelSerializer[Order]):
+class WXPayPaymentSerializer(RowSerializer[Order]):
     """Null until WeChat Pay has answered that the order is paid."""
 
     payer = WXPayPayerSerializer(source="*", read_only=True)
@@ -104,7 +95,7 @@ class WXPayPaymentSerializer(serializers.ModelSerializer[Order]):
         return super().to_representation(instance)
 
 
-class WXPayPrepaySerializer(serializers.ModelSerializer[Prepay]):
+class WXPayPrepaySerializer(RowSerializer[Prepay]):
     """The newest prepay of an order, or null."""
 
     expires_at = Moment(read_only=True)
@@ -120,7 +111,7 @@ class WXPayPrepaySerializer(serializers.ModelSerializer[Prepay]):
         return None if newest is None else super().to_representation(newest)
 
 
-class WXPayOrderSerializer(serializers.ModelSerializer[Order]):
+class WXPayOrderSerializer(RowSerializer[Order]):
     success_time = Moment(read_only=True, allow_null=True)
     created_at = Moment(read_only=True)
     updated_at = Moment(read_only=True)
@@ -167,7 +158,7 @@ class WXPayPlacedOrderSerializer(WXPayOrderSerializer):
         read_only_fields = fields
 
 
-class WXPayRefundSerializer(serializers.ModelSerializer[Refund]):
+class WXPayRefundSerializer(RowSerializer[Refund]):
     success_time = Moment(read_only=True, allow_null=True)
     created_at = Moment(read_only=True)
 
@@ -187,7 +178,7 @@ class WXPayRefundSerializer(serializers.ModelSerializer[Refund]):
         read_only_fields = fields
 
 
-class WXPayNotificationSerializer(serializers.ModelSerializer[Notification]):
+class WXPayNotificationSerializer(RowSerializer[Notification]):
     created_at = Moment(read_only=True)
     updated_at = Moment(read_only=True)
 
@@ -223,7 +214,7 @@ class WXPayNotificationDetailSerializer(WXPayNotificationSerializer):
         return redact_text(bytes(notification.body))
 
 
-class WXPayApiReportSerializer(serializers.ModelSerializer[ApiReport]):
+class WXPayApiReportSerializer(RowSerializer[ApiReport]):
     created_at = Moment(read_only=True)
 
     class Meta:

@@ -356,6 +356,54 @@ def test_the_callers_address_stands_in_for_the_payers(
     assert sent == ["203.0.113.7", "203.0.113.9", "127.0.0.1"]
 
 
+@pytest.mark.parametrize(
+    ("remote", "sent"),
+    [
+        ("203.0.113.7:5678", "203.0.113.7"),
+        ("203.0.113.7:", "203.0.113.7"),
+        (" 203.0.113.7 ", "203.0.113.7"),
+        ("[2001:db8::7]:5678", "2001:db8::7"),
+        ("[2001:db8::7]", "2001:db8::7"),
+        ("2001:DB8::7", "2001:db8::7"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),
+        ("[::ffff:203.0.113.7]:80", "203.0.113.7"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("[fe80::1%eth0]:443", "fe80::1"),
+        ("unix:", "127.0.0.1"),
+        ("unix:/run/shop.sock", "127.0.0.1"),
+        ("unknown", "127.0.0.1"),
+        ("", "127.0.0.1"),
+        (" ", "127.0.0.1"),
+        ("@", "127.0.0.1"),
+        ("[", "127.0.0.1"),
+        ("[]:80", "127.0.0.1"),
+        ("%eth0", "127.0.0.1"),
+        ("999.0.113.7:1", "127.0.0.1"),
+        ("203.0.113.7, 10.0.0.1", "127.0.0.1"),
+        (None, "127.0.0.1"),
+    ],
+)
+def test_the_callers_address_is_read_however_a_server_writes_it(
+    clerk: APIClient, gateway: ScriptedTransport, remote: str | None, sent: str
+) -> None:
+    assert clerk.post(ORDERS, NATIVE, REMOTE_ADDR=remote).status_code == 201
+    assert gateway.calls[0][1]["spbill_create_ip"] == sent
+
+
+@pytest.mark.parametrize("given", [{}, {"spbill_create_ip": ""}])
+def test_the_callers_address_is_not_the_phones(
+    clerk: APIClient, gateway: ScriptedTransport, given: dict[str, str]
+) -> None:
+    scene = {"h5_info": {"type": "Wap", "wap_url": "https://shop.example.com", "wap_name": "Shop"}}
+    mweb = {"trade_type": "MWEB", "body": "Tea", "total_fee": 100, "scene_info": scene}
+    answer = clerk.post(ORDERS, mweb | given, REMOTE_ADDR="203.0.113.7")
+    assert answer.status_code == 400
+    assert answer.json()["spbill_create_ip"] == ["is missing (MWEB needs the address of the phone)"]
+    assert gateway.calls == []
+    assert clerk.post(ORDERS, mweb | {"spbill_create_ip": "203.0.113.9"}).status_code == 201
+    assert gateway.calls[0][1]["spbill_create_ip"] == "203.0.113.9"
+
+
 def test_another_appid_of_the_merchant_may_be_named(
     clerk: APIClient,
     gateway: ScriptedTransport,

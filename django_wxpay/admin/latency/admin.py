@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
 from typing import Any, ClassVar, Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from django_wxpay.admin import display
 from django_wxpay.admin.base import ReadOnlyAdmin
 from django_wxpay.admin.filters import configured
 from django_wxpay.admin.latency import charts, form, formats
@@ -145,11 +146,8 @@ class HourlyLatencyAdmin(ReadOnlyAdmin):
         }
 
     def _calls_address(self, **lookups: str) -> str:
-        """Return the address of the list of calls with these values."""
-        opts = ApiReport._meta  # noqa: SLF001 - Django's documented model API
-        name = f"admin:{opts.app_label}_{opts.model_name}_changelist"
-        address = reverse(name, current_app=self.admin_site.name)
-        return f"{address}?{urlencode(lookups)}" if lookups else address
+        """Return the address of the calls with these values, or "" where this site has none."""
+        return display.list_address(self.admin_site, ApiReport, **lookups)
 
 
 def _group(drawn: Sequence[charts.Chart]) -> dict[str, Sequence[charts.Chart]]:

@@ -63,7 +63,7 @@ class OrderAdmin(OrderFieldsAdmin):
         return found
 
     def sections(self, request: HttpRequest, row: Order) -> list[Section]:
-        return related_sections(request, row)
+        return related_sections(self.admin_site, request, row)
 
     def get_urls(self) -> list[URLPattern]:
         ours = [self.posted("query", self._query), self.route("close", self.close_view)]

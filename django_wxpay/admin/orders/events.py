@@ -6,14 +6,12 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from django.contrib import admin
-from django.contrib.admin import DateFieldListFilter
+from django.contrib.admin import AdminSite, DateFieldListFilter
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.urls import URLPattern
-from django.utils.formats import localize
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
-from django.utils.timezone import localtime
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -37,21 +35,23 @@ SOURCES: Final = {
 }
 
 
-def history(request: HttpRequest, order: Order) -> Section:
+def history(site: AdminSite, request: HttpRequest, order: Order) -> Section:
     """Return the newest events as a timeline."""
     events = order.events.all()[:NEWEST]
     more: Any = ""
-    if display.may_see(request, OrderEvent):
-        more = display.list_link(OrderEvent, _("See all"), order__id__exact=str(order.pk))
+    if display.may_see(site, request, OrderEvent):
+        more = display.more_link(site, OrderEvent, order__id__exact=str(order.pk))
     linked: set[type[Model]] = {
-        model for model in (Notification, Refund) if display.may_see(request, model)
+        model for model in (Notification, Refund) if display.may_see(site, request, model)
     }
-    timeline = [_moment(event, linked) for event in events]
+    timeline = [_moment(site, event, linked) for event in events]
     return Section(title=_("History"), timeline=timeline, more=more)
 
 
-def _moment(event: OrderEvent, linked: set[type[Model]]) -> Moment:
-    return Moment(at=event.created_at, title=_title(event), notes=tuple(_notes(event, linked)))
+def _moment(site: AdminSite, event: OrderEvent, linked: set[type[Model]]) -> Moment:
+    return Moment(
+        at=event.created_at, title=_title(event), notes=tuple(_notes(site, event, linked))
+    )
 
 
 def _title(event: OrderEvent) -> SafeString:
@@ -63,13 +63,13 @@ def _title(event: OrderEvent) -> SafeString:
     return display.value_badge(event.to_state, event.get_to_state_display())
 
 
-def _notes(event: OrderEvent, linked: set[type[Model]]) -> Iterator[Any]:
+def _notes(site: AdminSite, event: OrderEvent, linked: set[type[Model]]) -> Iterator[Any]:
     yield SOURCES.get(event.source, event.source)
     yield from differences(event)
     if Refund in linked and event.refund_id is not None:
-        yield display.page_link(Refund, event.refund_id, event.detail["out_refund_no"])
+        yield display.page_link(site, Refund, event.refund_id, event.detail["out_refund_no"])
     if Notification in linked and event.notification_id is not None:
-        yield display.page_link(Notification, event.notification_id, _("the notification"))
+        yield display.page_link(site, Notification, event.notification_id, _("the notification"))
     if event.kind != EventKinds.MOVED:
         yield delivery(event)
 
@@ -94,8 +94,8 @@ def differences(event: OrderEvent) -> list[str]:
 def delivery(event: OrderEvent) -> str:
     """Return whether the project's receivers have run for ``event``, and if not, why."""
     if event.dispatched_at is not None:
-        moment = localize(localtime(event.dispatched_at))
-        return gettext("delivered to your code at %(moment)s") % {"moment": moment}
+        values = {"moment": display.moment(event.dispatched_at)}
+        return gettext("delivered to your code at %(moment)s") % values
     if event.dispatch_error:
         return gettext("not delivered to your code: %(error)s") % {"error": event.dispatch_error}
     if event.kind not in heard_kinds():
@@ -161,7 +161,7 @@ class OrderEventAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("order"))
     def order_link(self, event: OrderEvent) -> SafeString:
-        return display.page_link(Order, event.order_id, event.order)
+        return display.page_link(self.admin_site, Order, event.order_id, event.order)
 
     @admin.display(description=_("kind"))
     def kind_shown(self, event: OrderEvent) -> SafeString:

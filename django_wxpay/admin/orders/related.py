@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.admin import AdminSite
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.formats import localize
-from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 from django_wxpay.admin import display
@@ -16,7 +15,7 @@ from django_wxpay.admin.orders.events import history
 from django_wxpay.models import ApiReport, Notification, Order, Prepay, Promotion, Refund
 
 
-def related_sections(request: HttpRequest, order: Order) -> list[Section]:
+def related_sections(site: AdminSite, request: HttpRequest, order: Order) -> list[Section]:
     """Return the timeline and the tables, in the order in which their rows come about."""
     tables = (
         (Prepay, _prepays),
@@ -25,14 +24,16 @@ def related_sections(request: HttpRequest, order: Order) -> list[Section]:
         (Refund, _refunds),
         (ApiReport, _calls),
     )
-    shown = [section(order) for model, section in tables if display.may_see(request, model)]
-    return [history(request, order), *shown]
+    shown = [
+        section(site, order) for model, section in tables if display.may_see(site, request, model)
+    ]
+    return [history(site, request, order), *shown]
 
 
-def _prepays(order: Order) -> Section:
+def _prepays(site: AdminSite, order: Order) -> Section:
     rows = [
         (
-            display.page_link(Prepay, row.pk, localize(localtime(row.created_at))),
+            display.page_link(site, Prepay, row.pk, display.moment(row.created_at)),
             row.prepay_id or row.code_url or "-",
             row.expires_at,
         )
@@ -42,8 +43,9 @@ def _prepays(order: Order) -> Section:
     return Section(title=_("Prepays"), columns=columns, rows=rows)
 
 
-def _notifications(order: Order) -> Section:
+def _notifications(site: AdminSite, order: Order) -> Section:
     return notifications_table(
+        site,
         order.notifications.all(),
         title=_("Notifications"),
         order__id__exact=str(order.pk),
@@ -51,6 +53,7 @@ def _notifications(order: Order) -> Section:
 
 
 def notifications_table(
+    site: AdminSite,
     notifications: QuerySet[Notification],
     *,
     title: Any,
@@ -59,7 +62,7 @@ def notifications_table(
     """Return the newest of ``notifications``; ``lookups`` find all of them in their list."""
     rows = [
         (
-            display.page_link(Notification, row.pk, localize(localtime(row.created_at))),
+            display.page_link(site, Notification, row.pk, display.moment(row.created_at)),
             row.get_kind_display(),
             display.value_badge(row.outcome, row.get_outcome_display()),
             row.attempts,
@@ -71,14 +74,14 @@ def notifications_table(
         title=title,
         columns=(_("first received"), _("kind"), _("outcome"), _("deliveries"), _("reason")),
         rows=rows,
-        more=display.list_link(Notification, _("See all"), **lookups),
+        more=display.more_link(site, Notification, **lookups),
     )
 
 
-def _promotions(order: Order) -> Section:
+def _promotions(site: AdminSite, order: Order) -> Section:
     rows = [
         (
-            display.page_link(Promotion, row.pk, row),
+            display.page_link(site, Promotion, row.pk, row),
             row.scope,
             row.type,
             *(display.money(amount, row.currency or "CNY") for amount in _shares(row)),
@@ -100,12 +103,12 @@ def _shares(promotion: Promotion) -> tuple[int | None, ...]:
     )
 
 
-def _refunds(order: Order) -> Section:
+def _refunds(site: AdminSite, order: Order) -> Section:
     rows = [
         (
             display.refund_badge(row.refund_status),
             display.money(row.refund_fee, order.fee_type),
-            display.page_link(Refund, row.pk, row),
+            display.page_link(site, Refund, row.pk, row),
             row.created_at,
             row.success_time or "-",
             row.refund_desc or "-",
@@ -123,15 +126,15 @@ def _refunds(order: Order) -> Section:
             _("reason"),
         ),
         rows=rows,
-        more=display.list_link(Refund, _("See all"), order__id__exact=str(order.pk)),
+        more=display.more_link(site, Refund, order__id__exact=str(order.pk)),
     )
 
 
-def _calls(order: Order) -> Section:
+def _calls(site: AdminSite, order: Order) -> Section:
     calls = ApiReport.objects.filter(merchant=order.merchant, out_trade_no=order.out_trade_no)
     rows = [
         (
-            display.page_link(ApiReport, row.pk, localize(localtime(row.created_at))),
+            display.page_link(site, ApiReport, row.pk, display.moment(row.created_at)),
             row.interface_url,
             f"{row.execute_time_ms} ms",
             display.answer_badge(row),
@@ -142,5 +145,5 @@ def _calls(order: Order) -> Section:
         title=_("Calls to WeChat Pay"),
         columns=(_("called"), "interface_url", _("took"), _("answer")),
         rows=rows,
-        more=display.list_link(ApiReport, _("See all"), out_trade_no=order.out_trade_no),
+        more=display.more_link(site, ApiReport, out_trade_no=order.out_trade_no),
     )

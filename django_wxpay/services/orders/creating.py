@@ -12,8 +12,10 @@ from django.db import IntegrityError
 from django.urls import reverse
 
 from django_wxpay import conf
+from django_wxpay.conf.project import with_prefix
 from django_wxpay.models import Order
 from django_wxpay.protocol.errors import InvalidOrder, OrderConflict
+from django_wxpay.protocol.facts import TradeType
 from django_wxpay.protocol.merchants import Merchant, Mode
 from django_wxpay.protocol.money import minor_units
 from django_wxpay.protocol.orders import OrderTerms
@@ -53,6 +55,7 @@ def get_or_create_order(**fields: Unpack[OrderFields]) -> tuple[Order, bool]:
         reference = str(reference)
     if reference != "":
         _check_text("reference", reference)
+    has_address = bool(given.get("spbill_create_ip"))
     account = conf.merchant(merchant)
     is_numbered = given.get("out_trade_no") is not None
     terms = _terms(account, given)
@@ -63,6 +66,9 @@ def get_or_create_order(**fields: Unpack[OrderFields]) -> tuple[Order, bool]:
     if is_numbered and (existing := _find(merchant, terms)):
         return _same(existing, terms, reference), False
     gateways.gateway(merchant).check(terms)
+    if terms.trade_type == TradeType.MWEB and not has_address:
+        # Compared with the phone's own (protocol-v2 section 4.5): a stand-in could not be paid.
+        raise InvalidOrder("spbill_create_ip", "is missing", "MWEB needs the address of the phone")
     return _insert(merchant, terms, reference)
 
 
@@ -125,7 +131,7 @@ def _moment(name: str, value: object) -> datetime | None:
 
 def _notify_url(alias: str) -> str:
     path = reverse("django_wxpay:notify-payment", kwargs={"merchant": alias})
-    return conf.current().notify_base_url + path
+    return conf.current().notify_base_url + with_prefix(path)
 
 
 def _find(merchant: str, terms: OrderTerms) -> Order | None:

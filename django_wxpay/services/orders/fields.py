@@ -10,9 +10,9 @@ class OrderFields(TypedDict, total=False):
     """unifiedorder's fields under their own names, ``merchant`` and ``reference``.
 
     ``total_fee`` is in the minor unit of ``fee_type`` (default CNY). Times are aware datetimes
-    or 14 digits of Beijing time. ``spbill_create_ip`` should be the payer's address (MWEB
-    insists); it is 127.0.0.1 if absent. ``reference`` is the shop's own order number; an int is
-    its digits. Source: protocol-v2 sections 3.1 to 3.5.
+    or 14 digits of Beijing time. ``spbill_create_ip`` should be the payer's address: MWEB
+    insists, elsewhere it is 127.0.0.1 if absent. ``reference`` is the shop's own order number;
+    an int is its digits. Source: protocol-v2 sections 3.1 to 3.5.
     """
 
     merchant: str

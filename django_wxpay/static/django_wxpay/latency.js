@@ -13,6 +13,16 @@
     const drawn = [];
 
     const color = (name) => getComputedStyle(root).getPropertyValue(name).trim();
+    // A theme may have no name for a colour of text or ground: then it is the page's own.
+    const page = document.querySelector(".wxpay-charts, .wxpay-panel");
+    const ink = (name) => {
+        const found = color(name);
+        return found === "currentcolor" ? getComputedStyle(page).color : found;
+    };
+    const ground = () => {
+        const found = color("--wxpay-ground");
+        return found === "transparent" ? getComputedStyle(document.body).backgroundColor : found;
+    };
 
     // How each role is drawn: never by its colour alone.
     const LOOKS = {
@@ -123,17 +133,17 @@
     }
 
     function theme(options) {
-        const quiet = color("--body-quiet-color");
+        const quiet = ink("--wxpay-quiet-fg");
         options.scales.x.ticks.color = quiet;
         options.scales.y.ticks.color = quiet;
-        options.scales.x.border = {color: color("--border-color")};
-        options.scales.y.grid = {color: color("--hairline-color"), drawTicks: false};
-        options.plugins.legend.labels.color = color("--body-fg");
+        options.scales.x.border = {color: color("--wxpay-border")};
+        options.scales.y.grid = {color: color("--wxpay-hairline"), drawTicks: false};
+        options.plugins.legend.labels.color = ink("--wxpay-fg");
         Object.assign(options.plugins.tooltip, {
-            backgroundColor: color("--body-bg"),
-            borderColor: color("--border-color"),
-            titleColor: color("--body-loud-color"),
-            bodyColor: color("--body-fg"),
+            backgroundColor: ground(),
+            borderColor: color("--wxpay-border"),
+            titleColor: ink("--wxpay-loud"),
+            bodyColor: ink("--wxpay-fg"),
         });
         options.animation = still.matches ? false : {duration: 250};
     }
@@ -190,7 +200,7 @@
     Chart.defaults.font.size = 11;
     data.charts.forEach(draw);
 
-    new MutationObserver(repaint).observe(root, {attributeFilter: ["data-theme"]});
+    new MutationObserver(repaint).observe(root, {attributeFilter: ["class", "data-bs-theme", "data-theme"]});
     window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
     still.addEventListener("change", repaint);
 }

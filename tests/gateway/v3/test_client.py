@@ -139,11 +139,12 @@ def test_the_authorization_is_written_as_the_sheet_has_it() -> None:
     ]
 
 
-def test_a_serial_is_sent_in_capitals_however_it_is_configured() -> None:
-    merchant = replace(MERCHANT, cert_serial_no=keys.MERCHANT_SERIAL.lower())
+@pytest.mark.parametrize("serial", ["c5d1f" + "7" * 34, "0c5d1f" + "7" * 34])
+def test_a_serial_is_sent_as_forty_capitals_however_it_is_configured(serial: str) -> None:
+    merchant = replace(MERCHANT, cert_serial_no=serial)
     till = Till([signed(UNPAID)], merchant=merchant)
     till.gateway.query(REF)
-    assert f'serial_no="{keys.MERCHANT_SERIAL}"' in till.sent().headers["Authorization"]
+    assert f'serial_no="0C5D1F{"7" * 34}"' in till.sent().headers["Authorization"]
 
 
 @pytest.mark.parametrize(

@@ -219,9 +219,10 @@ def test_without_a_type_the_signature_is_rsa():
     assert is_signed_by(read, body("RES-1"), public_key=keys.PLATFORM_CERTIFICATE)
 
 
-def test_a_serial_counts_in_either_case_but_with_its_leading_zero():
+def test_a_serial_counts_as_a_number():
     assert believed("RES-1", **{"Wechatpay-Serial": keys.PLATFORM_SERIAL.lower()})
-    assert not believed("RES-1", **{"Wechatpay-Serial": keys.PLATFORM_SERIAL.lstrip("0")})
+    assert believed("RES-1", **{"Wechatpay-Serial": keys.PLATFORM_SERIAL.lstrip("0")})
+    assert not believed("RES-1", **{"Wechatpay-Serial": keys.PLATFORM_SERIAL[:-1]})
 
 
 def test_another_known_key_does_not_stand_in():

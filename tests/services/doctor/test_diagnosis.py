@@ -70,7 +70,7 @@ def test_it_takes_few_queries_and_an_index_serves_those_on_notifications_and_eve
     with CaptureQueriesContext(connection) as queries:
         diagnosis.diagnose(ask=False)
     asked = [query["sql"] for query in queries]
-    assert len(asked) <= 14
+    assert len(asked) <= 16
     on_events = [sql for sql in asked if "_orderevent" in sql or "_notification" in sql]
     assert len(on_events) == 4
     if connection.vendor == "sqlite":

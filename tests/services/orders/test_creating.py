@@ -12,7 +12,8 @@ from django_wxpay import services
 from django_wxpay.exceptions import InvalidOrder, OrderConflict, UnknownMerchant
 from django_wxpay.models import Notification, Order, OrderEvent
 from django_wxpay.protocol.times import to_t14
-from tests.services.conftest import new_order
+from example_project.accounts import ACCOUNTS
+from tests.services.conftest import HOST, new_order
 from tests.wechatpay.transport import ScriptedTransport
 from tests.wechatpay.v2 import API_KEY, APPID, MCH_ID, payment_notice
 
@@ -32,6 +33,28 @@ def test_an_order_is_written_with_the_merchants_identity_and_nothing_is_sent(
     assert len(order.out_trade_no) == 32
     assert Order.objects.get() == order
     assert OrderEvent.objects.count() == 0
+
+
+@pytest.mark.parametrize("api", ["v2", "v3"])
+@pytest.mark.parametrize("address", [{}, {"spbill_create_ip": ""}])
+def test_a_mobile_browser_needs_the_address_of_its_phone(
+    settings: Any, api: str, address: dict[str, str]
+) -> None:
+    if api == "v3":
+        account = ACCOUNTS["v3", "mainland"] | {"HOSTS": [HOST]}
+        settings.WXPAY = settings.WXPAY | {"MERCHANTS": {"default": account}}
+    scene = {"h5_info": {"type": "Wap", "wap_url": "https://shop.example.com", "wap_name": "Shop"}}
+    fields: dict[str, Any] = {"trade_type": "MWEB", "product_id": "", "scene_info": scene}
+
+    with pytest.raises(InvalidOrder) as raised:
+        new_order(**fields, **address)
+    assert (raised.value.field, raised.value.problem) == ("spbill_create_ip", "is missing")
+    with pytest.raises(InvalidOrder) as raised:
+        new_order(**fields | {"scene_info": ""}, **address)
+    assert raised.value.field == "scene_info"
+    assert Order.objects.count() == 0
+    placed = new_order(**fields, out_trade_no="H5ORDER001", spbill_create_ip="203.0.113.7")
+    assert new_order(**fields, out_trade_no="H5ORDER001") == placed
 
 
 def test_an_institution_fills_in_its_sub_merchant_and_an_order_may_name_its_own() -> None:

@@ -77,6 +77,7 @@ def test_an_expired_prepay_is_followed_by_a_new_one_with_the_same_parameters(
 def test_a_mobile_browser_has_five_minutes(gateway: ScriptedTransport) -> None:
     order = new_order(
         trade_type="MWEB",
+        spbill_create_ip="203.0.113.7",
         scene_info={
             "h5_info": {"type": "Wap", "wap_url": "https://shop.example.com", "wap_name": "Shop"},
         },

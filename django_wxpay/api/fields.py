@@ -1,0 +1,139 @@
+"""JSON values, as they come and as they go: the same whatever the site's own REST settings are.
+
+The type is judged here and nothing else: ``"100"`` is not an amount, nor is ``1.0`` or ``true``,
+and ``5`` is not a text. A number is answered as a number, and a time with its offset.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Final, TypeVar
+
+from django.db import models
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from django_wxpay.protocol.times import parse_t14
+
+DATE_TIME: Final = {"type": "string", "format": "date-time"}
+
+# The key of what is wrong with a posted object as a whole.
+NON_FIELD_ERRORS: Final = "non_field_errors"
+
+Row = TypeVar("Row", bound=models.Model)
+
+
+class Text(serializers.CharField):
+    """A JSON string, kept character for character."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(trim_whitespace=False, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class WholeNumber(serializers.IntegerField):
+    """A JSON integer; how large it may be is not decided here."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, bool) or not isinstance(data, int):
+            self.fail("invalid")
+        return data
+
+
+@extend_schema_field({"oneOf": [{"type": "object"}, {"type": "string"}], "nullable": True})
+class JSONDocument(serializers.Field[Any, Any, Any, Any]):
+    """A JSON object, or the text of one, which is then kept byte for byte."""
+
+    default_error_messages: ClassVar[dict[str, Any]] = {
+        "invalid": _("This is neither a JSON object nor the text of one."),
+        "characters": _("This holds characters that no text may hold."),
+    }
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, dict | str):
+            self.fail("invalid")
+        try:
+            json.dumps(data, ensure_ascii=False).encode()
+        except (UnicodeEncodeError, RecursionError):
+            self.fail("characters")
+        return data
+
+
+@extend_schema_field(DATE_TIME | {"nullable": True})
+class MomentIn(serializers.Field[Any, Any, Any, Any]):
+    """ISO 8601 with an offset, or WeChat Pay's 14 digits of Beijing time."""
+
+    default_error_messages: ClassVar[dict[str, Any]] = {
+        "invalid": _("This is neither ISO 8601 nor 14 digits of Beijing time."),
+        "naive": _("This time has no offset, such as +08:00, and would be a guess."),
+    }
+
+    def to_internal_value(self, data: Any) -> datetime:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        if data.isascii() and data.isdigit():
+            return self._beijing(data)
+        moment = parse_iso(data)
+        if moment is None:
+            self.fail("invalid")
+        if timezone.is_naive(moment):
+            self.fail("naive")
+        return moment
+
+    def _beijing(self, text: str) -> datetime:
+        try:
+            return parse_t14(text)
+        except ValueError:
+            self.fail("invalid")
+
+
+def parse_iso(text: str) -> datetime | None:
+    """Return the moment ``text`` names, if it names one that every zone can express."""
+    try:
+        moment = parse_datetime(text)
+        if moment is not None and timezone.is_aware(moment):
+            moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    return moment
+
+
+class Moment(serializers.DateTimeField):
+    """A time in an answer: ISO 8601 with its offset, whatever the site's own format is."""
+
+    def to_representation(self, value: datetime) -> str:
+        aware = timezone.make_aware(value) if timezone.is_naive(value) else value
+        return timezone.localtime(aware).isoformat()
+
+
+@extend_schema_field(DATE_TIME)
+class MomentAsked(serializers.Field[Any, Any, Any, Any]):
+    """A time in an address: ISO 8601, in this site's zone if it names none; a date is its start."""
+
+    default_error_messages: ClassVar[dict[str, Any]] = {
+        "invalid": _("This is not a time in ISO 8601.")
+    }
+
+    def to_internal_value(self, data: str) -> datetime:
+        # A plus sign that was not escaped reaches us as a space.
+        moment = parse_iso(data.replace(" ", "+") if "T" in data else data)
+        if moment is None:
+            self.fail("invalid")
+        return timezone.make_aware(moment) if timezone.is_naive(moment) else moment
+
+
+class RowSerializer(serializers.ModelSerializer[Row]):
+    """A row whose large integers stay integers, where the site writes its own as text."""
+
+    serializer_field_mapping = serializers.ModelSerializer.serializer_field_mapping | {
+        models.BigAutoField: serializers.IntegerField,
+        models.BigIntegerField: serializers.IntegerField,
+    }
