@@ -242,7 +242,7 @@ def test_a_gateway_with_another_key_is_refused_by_both_sides(
     configure: Callable[..., None],
 ) -> None:
     configure(stage.wechat.url)
-    default = settings.WXPAY["MERCHANTS"]["default"] | {"API_KEY": "x" * 32}
+    default = settings.WXPAY["MERCHANTS"]["default"] | {"API_KEY": "another" * 4 + "keys"}
     settings.WXPAY = settings.WXPAY | {"MERCHANTS": {"default": default}}
     answer = stage.clerk.place(out_trade_no=new_number())
 
