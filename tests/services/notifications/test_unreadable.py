@@ -151,7 +151,7 @@ def test_a_wrong_key_of_ours_is_named_and_the_row_is_replayed_once_it_is_correct
 ) -> None:
     new_order(out_trade_no=NUMBER)
     right = settings.WXPAY
-    for wrong in ("X" * 32, "Y" * 32):
+    for wrong in (keys.API_V3_KEY[::-1], keys.API_V3_KEY.swapcase()):
         settings.WXPAY = wxpay | {"MERCHANTS": {"default": both | {"API_V3_KEY": wrong}}}
         assert notify(paid_notice(NUMBER)).status == 503
     row = Notification.objects.get()
