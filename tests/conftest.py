@@ -7,6 +7,7 @@ A test that uses a server other than the run's own database names it with
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -29,6 +30,16 @@ hypothesis.settings.register_profile("long", max_examples=100, deadline=None)
 hypothesis.settings.register_profile("quick", max_examples=20, deadline=None, derandomize=True)
 hypothesis.settings.load_profile("short")
 
+# Under python -O only what pytest rewrites still asserts, and it rewrites the files of tests by
+# itself, not what they import.
+pytest.register_assert_rewrite(
+    *(
+        name
+        for each in Path(__file__).parent.iterdir()
+        if (name := f"tests.{each.stem}") not in sys.modules
+    )
+)
+
 pytest_plugins = ["django_wxpay.testing.fixtures"]
 
 # Every key that tests sign with starts like one of these; none may ever be printed.
@@ -47,11 +58,20 @@ _KEPT_TABLES: Final = frozenset({"django_content_type", "auth_permission"})
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let every test use every database of the project, whichever of them holds our tables."""
     for item in items:
+        for place, reason in _left_out().items():
+            if item.nodeid.startswith(place):
+                item.add_marker(pytest.mark.skip(reason=f"not in this project: {reason}"))
         mark = item.get_closest_marker("django_db")
         if mark is not None or _DATABASE_FIXTURES & {*getattr(item, "fixturenames", ())}:
             given = {} if mark is None else mark.kwargs
             every = pytest.mark.django_db(**given | {"databases": "__all__"})
             item.add_marker(every, append=False)
+
+
+def _left_out() -> dict[str, str]:
+    """Return the tests that presume a project of ours, by where they are, with their reasons."""
+    found: dict[str, str] = getattr(settings, "TESTS_LEFT_OUT", {})
+    return found
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -32,6 +32,14 @@ MIDDLEWARE = [
 ]
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
 
+# Every one is listed with its reason in the summary of a run.
+TESTS_LEFT_OUT = {
+    "tests/admin/test_latency_in_browser.py": "Django's live server has no static files below a "
+    "mount, so a browser would draw the page without its scripts",
+    "tests/services/transitions/test_events.py::test_a_receiver_that_raises_undoes_its_work": ""
+    "what a receiver writes into another database is not undone with ours (docs/projects.md)",
+}
+
 LANGUAGE_CODE = "zh-hans"
 USE_THOUSAND_SEPARATOR = True
 NUMBER_GROUPING = 3
