@@ -1,24 +1,27 @@
 """System checks, each with its code and its hint.
 
-``conf`` checks the settings themselves; this file checks the project around them. The hints are in
-``conf.schema``, where the doctor finds them as well.
+``conf`` finds what is wrong with settings, ``services.doctor.project`` what is wrong around them,
+and the doctor asks the same two; this file decides which command of Django's asks which.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.apps import AppConfig, apps
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
-from django.db import connections
-from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 
 from django_wxpay import conf
 from django_wxpay.conf.schema import HINTS
+from django_wxpay.services.doctor.project import (
+    connection_problems,
+    table_problems,
+    url_problems,
+)
 
 
 def _message(code: str, text: str) -> CheckMessage:
@@ -28,9 +31,10 @@ def _message(code: str, text: str) -> CheckMessage:
 
 @register(Tags.security)
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Check ``settings.WXPAY`` on its own."""
+    """Check ``settings.WXPAY``, the settings around it, and those of its database."""
     del app_configs, kwargs
-    found = [_message(problem.code, problem.message) for problem in conf.problems()]
+    problems = [*conf.problems(), *connection_problems()]
+    found = [_message(problem.code, problem.message) for problem in problems]
     if any(isinstance(message, Error) for message in found):
         return found
     return [*found, *_project_messages()]
@@ -63,13 +67,9 @@ def _shared_numbers(config: conf.Config) -> Iterator[CheckMessage]:
 
 @register(Tags.urls)
 def check_urls(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Check that notify_url can be made."""
+    """Check that notify_url can be made, and is one address."""
     del app_configs, kwargs
-    try:
-        reverse("django_wxpay:notify-payment", kwargs={"merchant": "default"})
-    except NoReverseMatch:
-        return [_message("E007", "django_wxpay.urls is not included in the URLconf")]
-    return []
+    return [_message(problem.code, problem.message) for problem in url_problems()]
 
 
 @register(Tags.database)
@@ -78,16 +78,7 @@ def check_database(
     databases: Sequence[str] | None = None,
     **kwargs: Any,
 ) -> list[CheckMessage]:
-    """Check that SQLite, where it is used, queues its writers."""
+    """Check the tables, in a few short queries, if their database is one of ``databases``."""
     del app_configs, kwargs
-    return [
-        _message("W003", f'DATABASES["{alias}"] is SQLite with deferred transactions')
-        for alias in databases or ()
-        if _takes_its_write_lock_late(connections[alias].settings_dict)
-    ]
-
-
-def _takes_its_write_lock_late(database: Mapping[str, Any]) -> bool:
-    if not database["ENGINE"].endswith("sqlite3"):
-        return False
-    return (database.get("OPTIONS") or {}).get("transaction_mode") != "IMMEDIATE"
+    # Warnings only: migrate asks this first, and an error would keep it from mending the tables.
+    return [_message(each.code, each.message) for each in table_problems(databases or ())]

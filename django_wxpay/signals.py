@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from django.dispatch import Signal
 
-# The first time an order is known to be paid, whether by a notification or by a query.
+# The first time an order is known to be paid, whether by a notification or by a query. Not for
+# one that is refunded, wholly or in part, by the time it is known: that is order_conflicted.
 order_paid = Signal()
 
 # An order that can no longer be paid: closed, or reversed.
@@ -19,5 +20,7 @@ order_closed = Signal()
 # are given ``refund`` as well.
 refund_settled = Signal()
 
-# An answer or a notification contradicts the order: other money, identity or transaction.
+# A person has to look before goods are handed over. An answer or a notification contradicts the
+# order (other money, identity or transaction), which stays as it is; or the order is first seen
+# as refunded: then ``order.trade_state`` is REFUND, and the refunds tell how much was kept.
 order_conflicted = Signal()

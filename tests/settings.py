@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from example_project.settings import *  # noqa: F403
-from example_project.settings import DATABASES, MIDDLEWARE
+from example_project.settings import ALLOWED_HOSTS, DATABASES, MIDDLEWARE
 from tests import neighbours
 
 # Nothing is hashed here that anybody would want to steal.
@@ -17,6 +17,9 @@ if (_entry := neighbours.database(WXPAY_TEST_DATABASE)) is not None:
 else:
     # A test database need not survive a power failure, so SQLite never waits for the disk.
     DATABASES["default"]["OPTIONS"]["init_command"] += " PRAGMA synchronous=OFF;"
+
+# The shop whose notify_url most tests send.
+ALLOWED_HOSTS = [*ALLOWED_HOSTS, "shop.example.com"]
 
 # The admin lives under a strict Content-Security-Policy, which a real browser holds it to.
 MIDDLEWARE = ["tests.admin.policy.strict", *MIDDLEWARE]

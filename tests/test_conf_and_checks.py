@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 import copy
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.checks import CheckMessage, run_checks
-from django.db import connection
+from django.utils.functional import lazystr
 
-from django_wxpay import checks, conf
+from django_wxpay import checks, conf, services
 from django_wxpay.conf.schema import HINTS
 from django_wxpay.exceptions import ConfigurationError, UnknownMerchant
 from django_wxpay.protocol.merchants import Api, Mode, Region, SignType
+from tests.docs.markdown import rows, text_of
 from tests.protocol.v3 import keys
 
 # Since Django 6.0 the checks of a model ask its database what it can do.
@@ -63,6 +66,12 @@ def found(value: Any, settings: Any) -> list[CheckMessage]:
         v3(),
         v3(API="v2"),
         v3(CLIENT_CERT=""),
+        v3(CERT_SERIAL_NO=keys.MERCHANT_SERIAL.lower()),
+        v3(
+            CLIENT_CERT=keys.PLATFORM_CERTIFICATE,
+            PRIVATE_KEY=keys.PLATFORM_KEY,
+            CERT_SERIAL_NO=keys.PLATFORM_SERIAL.lstrip("0"),
+        ),
         v3(WECHATPAY_PUBLIC_KEY="", WECHATPAY_PUBLIC_KEY_ID=""),
         v3(REGION="global", MERCHANT_CATEGORY_CODE="0742"),
         v3(API_KEY=""),
@@ -120,6 +129,7 @@ CASES: list[tuple[str, Any]] = [
     ("E016", v3(API_V3_KEY="short")),
     ("E017", v3(PRIVATE_KEY=PEM)),
     ("E018", v3(CERT_SERIAL_NO="12")),
+    ("E018", v3(CERT_SERIAL_NO="A" * 41)),
     ("E018", v3(CERT_SERIAL_NO="0" * 40)),
     ("E018", v3(CLIENT_CERT=PEM)),
     ("E018", v3(CLIENT_CERT=keys.PLATFORM_CERTIFICATE, CERT_SERIAL_NO=keys.PLATFORM_SERIAL)),
@@ -174,6 +184,79 @@ def test_nothing_works_with_settings_that_are_wrong(code: str, value: Any, setti
     assert KEY not in str(caught.value)
 
 
+# Settings of Django's own, each with the code of what is wrong with it.
+OF_THE_PROJECT: dict[str, dict[str, Any]] = {
+    "E023": {"USE_TZ": False},
+    "W010": {"ALLOWED_HOSTS": ["www.example.com"]},
+    "W011": {"PREPEND_WWW": True},
+    "W012": {"DISALLOWED_USER_AGENTS": [re.compile("^Mozilla/4")]},
+}
+# Found in tests/services/doctor/test_project.py.
+AROUND_US = {"E007", "E024", "E025", "W003", "W005", "W006", "W007", "W008", "W009", "W013"}
+
+
+@pytest.mark.parametrize("code", OF_THE_PROJECT)
+def test_settings_around_ours_that_keep_notifications_out_are_found(
+    code: str, settings: Any
+) -> None:
+    for name, value in OF_THE_PROJECT[code].items():
+        setattr(settings, name, value)
+    messages = found(GOOD, settings)
+
+    assert [message.id for message in messages] == [f"django_wxpay.{code}"]
+    assert messages[0].hint
+
+
+@pytest.mark.parametrize(
+    "harmless",
+    [
+        {"ALLOWED_HOSTS": ["*"]},
+        {"ALLOWED_HOSTS": [".example.com"]},
+        {"APPEND_SLASH": False},
+        {"SECURE_SSL_REDIRECT": True},
+        {"DISALLOWED_USER_AGENTS": [re.compile("bot")]},
+        {"MIDDLEWARE": [], "ALLOWED_HOSTS": [], "PREPEND_WWW": True},
+    ],
+)
+def test_settings_around_ours_that_keep_nothing_out_are_no_problem(
+    harmless: dict[str, Any], settings: Any
+) -> None:
+    for name, value in harmless.items():
+        setattr(settings, name, value)
+
+    assert list(conf.project.problems(GOOD)) == []
+
+
+def test_where_the_address_is_http_a_redirect_to_https_is_found(settings: Any) -> None:
+    plain = changed(NOTIFY_BASE_URL="http://shop.example.com")
+    settings.SECURE_SSL_REDIRECT = True
+    assert [m.id for m in found(plain, settings)] == ["django_wxpay.W011", "django_wxpay.W002"]
+
+    settings.SECURE_REDIRECT_EXEMPT = [r"^wxpay/notify/"]
+    assert [m.id for m in found(plain, settings)] == ["django_wxpay.W002"]
+
+
+def test_while_debug_is_on_this_machine_is_an_allowed_host(settings: Any) -> None:
+    settings.ALLOWED_HOSTS = []
+    local = changed(NOTIFY_BASE_URL="http://127.0.0.1:8000")
+    settings.DEBUG = True
+    assert [m.id for m in found(local, settings)] == ["django_wxpay.W002"]
+
+    settings.DEBUG = False
+    assert [m.id for m in found(local, settings)] == ["django_wxpay.W010", "django_wxpay.W002"]
+
+
+def test_without_time_zones_nothing_is_placed_and_nothing_taken_in(settings: Any) -> None:
+    settings.WXPAY = GOOD
+    conf.current()
+    settings.USE_TZ = False
+
+    with pytest.raises(ConfigurationError, match="USE_TZ is False"):
+        services.create_order(trade_type="NATIVE", body="Tea", total_fee=1, product_id="P1")
+    settings.USE_TZ = True
+    assert conf.current().merchants
+
+
 def test_a_missing_urlconf_is_found(settings: Any) -> None:
     settings.ROOT_URLCONF = "tests.empty_urls"
 
@@ -188,23 +271,8 @@ def test_a_missing_rest_framework_is_found(settings: Any) -> None:
     assert [message.id for message in messages] == ["django_wxpay.E008"]
 
 
-def test_sqlite_without_immediate_transactions_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    database = connection.settings_dict
-    monkeypatch.setitem(database, "ENGINE", "django.db.backends.sqlite3")
-    monkeypatch.setitem(database, "OPTIONS", {})
-    assert [m.id for m in checks.check_database(None, ["default"])] == ["django_wxpay.W003"]
-
-    monkeypatch.setitem(database, "OPTIONS", {"transaction_mode": "IMMEDIATE"})
-    assert checks.check_database(None, ["default"]) == []
-
-    monkeypatch.setitem(database, "OPTIONS", {})
-    monkeypatch.setitem(database, "ENGINE", "django.db.backends.postgresql")
-    assert checks.check_database(None, ["default"]) == []
-    assert checks.check_database(None) == []
-
-
 def test_every_code_has_a_case_and_every_case_a_hint() -> None:
-    tested = {code for code, _ in CASES} | {"E007", "E008", "W003"}
+    tested = {code for code, _ in CASES} | {"E008", *OF_THE_PROJECT, *AROUND_US}
 
     assert tested == set(HINTS)
 
@@ -283,6 +351,182 @@ def test_a_pem_may_be_a_path_object_and_hold_what_people_and_systems_put_into_it
     assert read.client_cert == keys.MERCHANT_CERTIFICATE
 
 
+# What people leave in the place of a value, and the words by which a message says so.
+PLACEHOLDERS = [
+    ("APPID", "wx...", "E010", "character that is not allowed"),
+    ("APPID", "wx\u2026", "E010", "character that is not allowed"),
+    ("APPID", "wxXXXXXXXXXXXXXXXX", "E010", "x's or stars"),
+    ("APPIDS", ["wx2", "xxx"], "E010", "x's or stars"),
+    ("APPID", "your-appid", "E010", '"your"'),
+    ("MCH_ID", "<mch_id>", "E010", "character that is not allowed"),
+    ("MCH_ID", "TODO", "E010", "a word"),
+    ("MCH_ID", "None", "E010", "a word"),
+    ("MCH_ID", "0000000000", "E010", "one character"),
+    ("SUB_MCH_ID", "null", "E010", "a word"),
+    ("API_KEY", "a" * 32, "E012", "one character"),
+    ("API_KEY", "x" * 32, "E012", "x's or stars"),
+    ("API_KEY", "${WXPAY_API_KEY_OF_THE_SHOP_1234}", "E012", "33 chars long"),
+    ("API_KEY", "{{ lookup('vault', 'wxpay') }}..", "E012", "variable"),
+    ("API_KEY", "YOUR_32_CHARACTER_API_V2_KEY____", "E012", '"your"'),
+    ("API_V3_KEY", "0" * 32, "E016", "one character"),
+    ("CERT_SERIAL_NO", "4A7E...", "E018", "cut off with dots"),
+    ("WECHATPAY_PUBLIC_KEY_ID", "PUB_KEY_ID_...", "E019", "cut off with dots"),
+    ("PRIVATE_KEY", "<apiclient_key.pem>", "E014", "brackets"),
+    ("PLATFORM_CERTIFICATES", ["..."], "E014", "cut off with dots"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "code", "words"), PLACEHOLDERS)
+def test_an_example_in_the_place_of_a_value_is_found_by_the_rule_that_it_breaks(
+    name: str, value: Any, code: str, words: str, settings: Any
+) -> None:
+    messages = found(v3(**{name: value}), settings)
+
+    assert [message.id for message in messages] == [f"django_wxpay.{code}"]
+    assert f'["default"]["{name}"]' in messages[0].msg
+    assert words in messages[0].msg
+    quoted = value if isinstance(value, str) else value[-1]
+    assert len(quoted) < 4 or quoted not in messages[0].msg
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("APPID", "wx8888888888888888"),
+        ("APPID", "wxd678efh567hg6787"),
+        ("MCH_ID", "1900000000"),
+        ("API_KEY", "yours4todo9None0nullXXXXchange01"),
+        ("PRIVATE_KEY", "../certs/apiclient_key.pem"),
+    ],
+)
+def test_what_only_looks_a_little_like_an_example_is_a_value(
+    name: str, value: str, settings: Any
+) -> None:
+    assert not any("placeholder" in message.msg for message in found(v3(**{name: value}), settings))
+
+
+KEY_IN_A_LINE = "".join(keys.MERCHANT_KEY.splitlines()[1:-1])
+ENCRYPTED = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nabc\n-----END ENCRYPTED PRIVATE KEY-----\n"
+FILES: list[tuple[str, bytes, str]] = [
+    ("empty.pem", b" \n", "which is empty"),
+    ("notes.txt", b"hello", "which is not a PEM"),
+    ("notepad.pem", keys.MERCHANT_KEY.encode("utf-16"), "which is UTF-16: save it as UTF-8"),
+    (
+        "apiclient_cert.p12",
+        b"\x30\x82\x0a\xff",
+        "which is DER or PKCS#12 (.p12): turn it into a PEM",
+    ),
+    ("picture.png", b"\x89PNG\xff", "which is neither a PEM nor text"),
+    ("key.b64", KEY_IN_A_LINE.encode(), "base64 without the BEGIN and END lines"),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "words"), FILES)
+def test_a_file_that_cannot_be_used_is_named_with_what_it_is(
+    name: str, content: bytes, words: str, settings: Any, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    (message,) = found(v3(PRIVATE_KEY=tmp_path / name), settings)
+
+    assert message.id == "django_wxpay.E014"
+    assert f'["PRIVATE_KEY"] names the file "{tmp_path / name}"' in message.msg
+    assert words in message.msg
+    assert KEY_IN_A_LINE[:20] not in message.msg
+
+
+def test_a_path_that_leads_to_no_readable_file_is_named_with_the_reason(
+    settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def message(path: str) -> str:
+        (problem,) = found(v3(CLIENT_CERT=path), settings)
+        assert problem.id == "django_wxpay.E014"
+        return problem.msg
+
+    assert message("/no/such/key.pem").endswith('"/no/such/key.pem", which is missing')
+    assert message("keys/key.pem").endswith(
+        '"keys/key.pem", which is missing, seen from the working directory'
+    )
+    assert message(str(tmp_path)).endswith(f'"{tmp_path}", which is a folder')
+    assert message("a.b/" * 5000).endswith("is neither a PEM nor the path of a readable file")
+    assert message("a\0b.pem").endswith("is neither a PEM nor the path of a readable file")
+
+    def forbidden(self: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "read_bytes", forbidden)
+    assert message("/run/secrets/key").endswith(
+        '"/run/secrets/key", which this process may not read'
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (KEY_IN_A_LINE, "is base64 without the BEGIN and END lines of a PEM: give the whole PEM"),
+        (base64.b64encode(keys.MERCHANT_KEY.encode()).decode(), "is base64 without the BEGIN"),
+        (ENCRYPTED, "is a PEM encrypted with a passphrase"),
+        (KEY, "names a file, which is missing"),
+    ],
+)
+def test_a_key_in_the_place_of_a_path_is_never_quoted(
+    value: str, words: str, settings: Any
+) -> None:
+    (message,) = found(v3(PRIVATE_KEY=value), settings)
+
+    assert message.id == "django_wxpay.E014"
+    assert words in message.msg
+    assert value[:16] not in message.msg.replace("-----BEGIN", "")
+
+
+class SecretText:
+    def get_secret_value(self) -> str:
+        return KEY
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (None, "it is missing, or an environment variable that is not set"),
+        ("", "it is empty"),
+        (KEY.encode(), "bytes: decode it"),
+        (1900000109, "a number: put it in quotes"),
+        (SecretText(), "give its get_secret_value()"),
+        ([KEY], "a list"),
+    ],
+)
+def test_a_value_of_another_type_is_named_and_not_shown(
+    value: Any, words: str, settings: Any
+) -> None:
+    (message, *_) = found(merchant(MCH_ID=value), settings)
+
+    assert message.id == "django_wxpay.E010"
+    assert words in message.msg
+    assert KEY not in message.msg
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("TIMEOUT", "5,15", "is not a pair (connect, read) of seconds but a text: convert it"),
+        ("TIMEOUT", ("5", "15"), "is not a number of seconds but a text: convert it"),
+        ("HOST_RECOVERY_S", "180", "is not a number of seconds but a text: convert it"),
+        ("API_REPORT_RETENTION_DAYS", "30", "is not a whole number of days but a text: convert it"),
+        ("NOTIFY_BASE_URL", "https://<your-domain>", "holds a character that no host name has"),
+    ],
+)
+def test_what_an_environment_variable_gives_is_told_from_a_number(
+    name: str, value: Any, words: str, settings: Any
+) -> None:
+    (message,) = found(changed(**{name: value}), settings)
+
+    assert message.msg == f'WXPAY["{name}"] {words}'
+
+
+def test_a_lazy_text_is_a_text(settings: Any) -> None:
+    assert found(merchant(API_KEY=lazystr(KEY)), settings) == []
+    assert conf.merchant("default").api_key == KEY
+
+
 def test_defaults_are_the_official_ones(settings: Any) -> None:
     settings.WXPAY = GOOD
     config = conf.current()
@@ -309,3 +553,10 @@ def test_changed_settings_are_read_afresh_and_others_leave_the_cache_alone(setti
     settings.WXPAY = changed(REPORT_LEVEL="off", API_PERMISSION_CLASSES=["a.B"])
     assert conf.current().report_level == "off"
     assert conf.current().api_permission_classes == ("a.B",)
+
+
+def test_every_code_and_nothing_else_is_in_the_page_about_projects() -> None:
+    page = text_of("docs/projects.md").split("## What was tried")[0]
+    codes = [cells[0].split(", ") for cells in rows(page) if re.match("[EW][0-9]", cells[0])]
+    listed = [code for row in codes for code in row]
+    assert sorted(listed) == sorted(HINTS)

@@ -175,9 +175,15 @@ def test_without_a_database_it_prints_that_and_calls_the_hosts_all_the_same(
     assert output.splitlines()[-1] == "1 error, 0 warnings"
 
 
-@pytest.mark.parametrize("where", ["empty.sqlite3", "no/such/folder.sqlite3"])
+@pytest.mark.parametrize(
+    ("where", "words"),
+    [
+        ("empty.sqlite3", 'DATABASES["default"] lacks the table django_wxpay_apireport and'),
+        ("no/such/folder.sqlite3", "The database does not answer a query"),
+    ],
+)
 def test_from_the_shell_it_ends_with_a_code_and_never_with_a_traceback(
-    tmp_path: Path, where: str
+    tmp_path: Path, where: str, words: str
 ) -> None:
     ended = subprocess.run(
         [sys.executable, "manage.py", "wxpay_doctor"],
@@ -194,6 +200,6 @@ def test_from_the_shell_it_ends_with_a_code_and_never_with_a_traceback(
     )
     assert ended.returncode == 1
     assert "Traceback" not in ended.stdout + ended.stderr
-    assert "ERROR database: The database does not answer a query" in ended.stdout
+    assert f"ERROR database: {words}" in ended.stdout
     assert "127.0.0.1:9 (API v2) gave no trustworthy answer: CONNECT." in ended.stdout
     assert ended.stdout.splitlines()[-1] == "2 errors, 0 warnings"

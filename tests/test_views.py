@@ -60,14 +60,38 @@ def test_a_body_over_64_kib_is_413(client: Client, length: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "body",
-    [b"", b"{}", b"\xff\xfe", b"<xml>", b"<!DOCTYPE xml><xml/>", b"<xml/>", b"x" * 65536],
+    "body", [b"<xml>", b"<!DOCTYPE xml><xml/>", b"<xml/>", b"\xef\xbb\xbf<xml/>", b"\r\n <xml/>"]
 )
-def test_a_strangers_body_is_answered_in_the_protocols_form(client: Client, body: bytes) -> None:
+def test_xml_of_a_stranger_is_answered_in_the_form_of_v2(client: Client, body: bytes) -> None:
     response = post(client, body)
 
     assert response.status_code == 200
     assert response.content.startswith(b"<xml><return_code><![CDATA[FAIL]]></return_code>")
+    assert Notification.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{}",
+        b"\xef\xbb\xbf{}",
+        b' \n{"id":"1"}',
+        b"\xff\xfe<\0",
+        b"\x1f\x8b\x08",
+        b"a=1&b=2",
+        b"x" * 65536,
+        b" " * 65536,
+    ],
+)
+@pytest.mark.parametrize("content_type", ["text/xml", "application/json"])
+def test_what_is_no_xml_is_never_answered_200_for_v3_takes_that_for_a_success(
+    client: Client, body: bytes, content_type: str
+) -> None:
+    response = client.post(URL, data=body, content_type=content_type)
+
+    assert response.status_code == 401
+    assert response.json() == {"code": "FAIL", "message": "not authentic"}
     assert Notification.objects.count() == 0
 
 
@@ -81,7 +105,7 @@ def test_a_body_that_breaks_off_is_answered_and_not_a_500(
     monkeypatch.setattr("django.core.handlers.wsgi.WSGIRequest.read", broken)
     response = post(client, payment_notice("TEST000001"))
 
-    assert response.status_code == 200
+    assert response.status_code == 401
     assert b"FAIL" in response.content
 
 

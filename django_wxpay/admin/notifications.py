@@ -23,7 +23,9 @@ from django_wxpay.admin.filters import MerchantFilter
 from django_wxpay.admin.orders.events import move
 from django_wxpay.exceptions import WXPayError
 from django_wxpay.models import Notification, Order, OrderEvent
+from django_wxpay.models.choices import NotificationOutcomes
 from django_wxpay.protocol.redaction import redact_text
+from django_wxpay.services.notifications.processing import UNREADABLE
 
 _ELEMENT_END: Final = re.compile(r"(^<xml>|</[^>]+>)(?=<)")
 
@@ -49,6 +51,7 @@ class NotificationAdmin(ReadOnlyAdmin):
     fields = (
         "outcome_shown",
         "reason",
+        "next_step",
         "order",
         "out_trade_no",
         "transaction_id",
@@ -122,6 +125,18 @@ class NotificationAdmin(ReadOnlyAdmin):
     @admin.display(description=_("outcome"))
     def outcome_shown(self, notification: Notification) -> SafeString:
         return display.value_badge(notification.outcome, notification.get_outcome_display())
+
+    @admin.display(description=_("next step"))
+    def next_step(self, notification: Notification) -> str:
+        """Return what a person can do about one that failed."""
+        if notification.outcome != NotificationOutcomes.FAILED:
+            return "-"
+        if notification.reason.startswith(UNREADABLE):
+            return gettext(
+                "It is WeChat Pay's, and the customer may have paid: query the order. If the "
+                "reason names a setting, correct it; otherwise update django-wxpay. Then replay it."
+            )
+        return gettext("Correct what the reason names, then replay it.")
 
     @admin.display(description=_("body"))
     def body_shown(self, notification: Notification) -> SafeString:

@@ -27,6 +27,7 @@ from django_wxpay.models import (
     PlatformCertificate,
 )
 from django_wxpay.models.latency import CALL_COLUMNS
+from django_wxpay.protocol.v3.signing import key_name
 
 # More than any job pauses, and than cron is likely to.
 LATELY: Final = timedelta(hours=3)
@@ -182,6 +183,14 @@ class PlatformCertificateAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         # The PEMs stay in the database until one is looked at.
         return super().get_queryset(request).defer("pem")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        found, may_repeat = super().get_search_results(request, queryset, search_term)
+        # A serial is a number, however it is written.
+        by_number = queryset.filter(serial_no=key_name(search_term.strip()))
+        return found | by_number, may_repeat
 
     def sections(self, request: HttpRequest, row: PlatformCertificate) -> list[Section]:
         if not display.may_see(self.admin_site, request, CertificateDownload):

@@ -6,16 +6,16 @@ belong together in ``credentials``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path, PurePath
 from typing import Any, Final
 
 from django.conf import settings as django_settings
 from django.core.signals import setting_changed
 
-from django_wxpay.conf import credentials
+from django_wxpay.conf import credentials, project
+from django_wxpay.conf.reading import as_meant, read_pem
 from django_wxpay.conf.schema import DEFAULT_LATENCY_LIMITS, MERCHANT_SETTINGS, SETTINGS
 from django_wxpay.protocol.errors import ConfigurationError, UnknownMerchant
 from django_wxpay.protocol.merchants import DEFAULT_HOSTS, Api, Merchant, Mode, Region, SignType
@@ -30,6 +30,7 @@ __all__ = [
     "aliases",
     "current",
     "default_latency_limits",
+    "is_silenced",
     "merchant",
     "merchants",
     "problems",
@@ -70,19 +71,20 @@ class Config:
     api_permission_classes: tuple[str, ...] | None
 
 
-# Blanks and line ends, and the byte order mark.
-_AROUND: Final = " \t\r\n\ufeff"
-_BEGIN: Final = "-----BEGIN"
-_PEM_SETTINGS: Final = frozenset(
-    {"CLIENT_CERT", "CLIENT_KEY", "PRIVATE_KEY", "WECHATPAY_PUBLIC_KEY", "PLATFORM_CERTIFICATES"},
-)
 # The slug of notify_url, as Django's path converter reads it.
 _ALIAS: Final = Text(max=64, alphabet="[-a-zA-Z0-9_]", described="letters, digits, - and _")
 
 
 def problems() -> tuple[Problem, ...]:
-    """Return everything that is wrong with ``settings.WXPAY``, the worst first."""
-    return tuple(_problems(getattr(django_settings, "WXPAY", None)))
+    """Return what is wrong with ``settings.WXPAY`` and then with the settings around it."""
+    raw = getattr(django_settings, "WXPAY", None)
+    around = (Problem(code, message) for code, message in project.problems(as_meant(raw)))
+    return (*_problems(raw), *around)
+
+
+def is_silenced(code: str) -> bool:
+    """Return whether the project has silenced a system check, by its code without the app."""
+    return f"django_wxpay.{code}" in django_settings.SILENCED_SYSTEM_CHECKS
 
 
 @cache
@@ -91,7 +93,7 @@ def current() -> Config:
     errors = [problem for problem in problems() if problem.code.startswith("E")]
     if errors:
         raise ConfigurationError(errors[0].message)
-    raw: Mapping[str, Any] = _as_meant(django_settings.WXPAY)
+    raw: Mapping[str, Any] = as_meant(django_settings.WXPAY)
     value = {row.name: raw.get(row.name, row.default) for row in SETTINGS}
     connect, read = value["TIMEOUT"]
     classes = value["API_PERMISSION_CLASSES"]
@@ -134,7 +136,7 @@ def merchant(alias: str) -> Merchant:
 
 
 def _problems(raw: object) -> Iterator[Problem]:
-    raw = _as_meant(raw)
+    raw = as_meant(raw)
     if not isinstance(raw, Mapping):
         yield Problem("E001", "settings.WXPAY is missing or is not a dict")
         return
@@ -165,8 +167,9 @@ def _merchant_problems(alias: object, entry: object) -> Iterator[Problem]:
             continue
         if problem := row.problem(entry.get(row.name, row.default)):
             yield Problem(row.code, f'{where}["{row.name}"] {problem}')
-        elif row.name in _PEM_SETTINGS and _unreadable(entry.get(row.name, row.default)):
-            yield Problem("E014", f'{where}["{row.name}"] is neither a PEM nor a readable file')
+            continue
+        for code, words in credentials.value_problems(row, entry.get(row.name, row.default)):
+            yield Problem(code, f'{where}["{row.name}"] {words}')
     if entry.get("API", "v2") == "v2" and not entry.get("API_KEY"):
         yield Problem("E012", f'{where}["API_KEY"] is missing')
     for name in entry.keys() - {row.name for row in MERCHANT_SETTINGS}:
@@ -178,43 +181,9 @@ def _key_problems(alias: str, entry: Mapping[str, Any]) -> Iterator[Problem]:
         yield Problem(code, f'WXPAY["MERCHANTS"]["{alias}"]["{name}"] {problem}')
 
 
-def _unreadable(value: str | Sequence[str]) -> bool:
-    try:
-        for pem in [value] if isinstance(value, str) else value:
-            _pem(pem)
-    except (OSError, ValueError):
-        return True
-    return False
-
-
-def _as_meant(value: Any) -> Any:
-    """Return settings without what the way here has added to them, and paths as text."""
-    if isinstance(value, Mapping):
-        return {name: _as_meant(each) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        held = [_as_meant(each) for each in value]
-        return held if isinstance(value, list) else tuple(held)
-    if isinstance(value, PurePath):
-        return str(value)
-    # A mounted secret ends with a newline, and a file that Windows wrote begins with a mark.
-    return value.strip(_AROUND) if isinstance(value, str) else value
-
-
 def _limits(value: Mapping[str, float]) -> LatencyLimits:
     whole = {**DEFAULT_LATENCY_LIMITS, **value}
     return LatencyLimits(failure_rate=whole["FAILURE_RATE"], p95_ms=int(whole["P95_MS"]))
-
-
-def _pem(value: str) -> str:
-    """Return PEM text from PEM text (real newlines or literal ``\\n``) or from a file's path."""
-    if not value:
-        return ""
-    text = value if _BEGIN in value else Path(value).read_text(encoding="utf-8-sig")
-    if _BEGIN not in text:
-        raise ValueError("not a PEM")
-    # What openssl writes before a PEM ("Bag Attributes") is for people, and may be in any language.
-    pem = text[text.index(_BEGIN) :].replace("\\n", "\n").replace("\r\n", "\n")
-    return pem.strip() + "\n"
 
 
 def _merchant(alias: str, entry: Mapping[str, Any]) -> Merchant:
@@ -233,21 +202,21 @@ def _merchant(alias: str, entry: Mapping[str, Any]) -> Merchant:
         merchant_category_code=value["MERCHANT_CATEGORY_CODE"],
         api_key=value["API_KEY"],
         sign_type=SignType(value["SIGN_TYPE"]),
-        client_cert=_pem(value["CLIENT_CERT"]),
-        client_key=_pem(value["CLIENT_KEY"]),
+        client_cert=read_pem(value["CLIENT_CERT"]),
+        client_key=read_pem(value["CLIENT_KEY"]),
         api_v3_key=value["API_V3_KEY"],
-        private_key=_pem(value["PRIVATE_KEY"]),
+        private_key=read_pem(value["PRIVATE_KEY"]),
         cert_serial_no=value["CERT_SERIAL_NO"],
-        wechatpay_public_key=_pem(value["WECHATPAY_PUBLIC_KEY"]),
+        wechatpay_public_key=read_pem(value["WECHATPAY_PUBLIC_KEY"]),
         wechatpay_public_key_id=value["WECHATPAY_PUBLIC_KEY_ID"],
-        platform_certificates=tuple(_pem(pem) for pem in value["PLATFORM_CERTIFICATES"]),
+        platform_certificates=tuple(read_pem(pem) for pem in value["PLATFORM_CERTIFICATES"]),
         hosts=tuple(host.rstrip("/") for host in value["HOSTS"] or DEFAULT_HOSTS[region]),
     )
 
 
 # Tests override settings, so a cached configuration must not outlive them.
 def _forget(*, setting: str, **_: object) -> None:
-    if setting == "WXPAY":
+    if setting in {"WXPAY", "USE_TZ"}:
         current.cache_clear()
 
 

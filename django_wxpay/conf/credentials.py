@@ -1,4 +1,4 @@
-"""Checks of a merchant's v3 keys: each can be read, and they belong together.
+"""Checks of a merchant's keys: each is a real one and can be read, and v3's belong together.
 
 They run when the settings are checked; otherwise the first customer would find the fault.
 """
@@ -6,18 +6,61 @@ They run when the settings are checked; otherwise the first customer would find 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
+from django_wxpay.conf.reading import placeholder, read_pem
+from django_wxpay.conf.schema import Setting
 from django_wxpay.protocol.errors import ConfigurationError
 from django_wxpay.protocol.merchants import Api, Merchant, Region
 from django_wxpay.protocol.rules import Text
 from django_wxpay.protocol.v3.certificates import certificate_matches_key, read_certificate
 from django_wxpay.protocol.v3.fields import MERCHANT_CATEGORY_CODE
 from django_wxpay.protocol.v3.keys import load_private_key, load_public_key
-from django_wxpay.protocol.v3.signing import PUBLIC_KEY_ID
+from django_wxpay.protocol.v3.signing import PUBLIC_KEY_ID, key_name
 
-_SERIAL: Final = Text(min=40, max=40, alphabet="[0-9A-Fa-f]", described="hexadecimal digits")
+# A serial is a number, so zeros in front may be missing. Fewer digits than these are a serial cut
+# short: a certificate authority draws 20 bytes.
+_SERIAL: Final = Text(min=32, max=40, alphabet="[0-9A-Fa-f]", described="hexadecimal digits")
 _NEEDED: Final = ("api_v3_key", "private_key", "cert_serial_no")
+
+_PEM_SETTINGS: Final = frozenset(
+    {"CLIENT_CERT", "CLIENT_KEY", "PRIVATE_KEY", "WECHATPAY_PUBLIC_KEY", "PLATFORM_CERTIFICATES"},
+)
+# What people copy from the merchant platform, in whose place an example may have been left.
+_COPIED_SETTINGS: Final = _PEM_SETTINGS | {
+    "APPID",
+    "APPIDS",
+    "MCH_ID",
+    "SUB_APPID",
+    "SUB_MCH_ID",
+    "API_KEY",
+    "API_V3_KEY",
+    "CERT_SERIAL_NO",
+    "WECHATPAY_PUBLIC_KEY_ID",
+}
+_CODES_OF_PLACEHOLDERS: Final = {
+    "API_V3_KEY": "E016",
+    "CERT_SERIAL_NO": "E018",
+    "WECHATPAY_PUBLIC_KEY_ID": "E019",
+}
+
+
+def value_problems(row: Setting, value: Any) -> Iterator[tuple[str, str]]:
+    """Yield (code, words) for a value of the right type that is an example's, or no PEM."""
+    for each in [value] if isinstance(value, str) else value or ():
+        # A serial is a number, and zeros may be one; only WeChat Pay knows which are given out.
+        is_serial = row.name == "CERT_SERIAL_NO" and not _SERIAL.problem(each)
+        if row.name not in _COPIED_SETTINGS or is_serial:
+            continue
+        is_path = row.name in _PEM_SETTINGS
+        if "-----BEGIN" not in each and (reason := placeholder(each)):
+            code = "E014" if is_path else _CODES_OF_PLACEHOLDERS.get(row.name, row.code)
+            yield code, f"is a placeholder: {reason}"
+        elif row.name in _PEM_SETTINGS:
+            try:
+                read_pem(each)
+            except ValueError as problem:
+                yield "E014", str(problem)
 
 
 def problems(merchant: Merchant) -> Iterator[tuple[str, str, str]]:
@@ -40,7 +83,7 @@ def problems(merchant: Merchant) -> Iterator[tuple[str, str, str]]:
 
 def _own_problems(merchant: Merchant) -> Iterator[tuple[str, str, str]]:
     if _SERIAL.problem(merchant.cert_serial_no):
-        yield "E018", "CERT_SERIAL_NO", "is not 40 hexadecimal digits"
+        yield "E018", "CERT_SERIAL_NO", "is not up to 40 hexadecimal digits"
     try:
         load_private_key(merchant.private_key)
     except ConfigurationError as problem:
@@ -56,7 +99,7 @@ def _certificate_problems(merchant: Merchant) -> Iterator[tuple[str, str, str]]:
     except ConfigurationError as problem:
         yield "E018", "CLIENT_CERT", f"is {problem}"
         return
-    if certificate.serial_no != merchant.cert_serial_no.upper():
+    if certificate.serial_no != key_name(merchant.cert_serial_no):
         yield "E018", "CERT_SERIAL_NO", "is not the serial of CLIENT_CERT"
     if not certificate_matches_key(merchant.client_cert, merchant.private_key):
         yield "E018", "PRIVATE_KEY", "is not the key that CLIENT_CERT certifies"

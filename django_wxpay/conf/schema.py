@@ -8,11 +8,13 @@ quotes a value that may be a key.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
+from django_wxpay.conf.reading import not_a_text
 from django_wxpay.protocol.merchants import Api, Mode, Region, SignType
 from django_wxpay.protocol.rules import OneOf, Rule, Text
 from django_wxpay.protocol.v3.fields import ID
@@ -36,15 +38,20 @@ class Setting:
     doc: str
 
 
+def _as_text(value: object) -> str:
+    # Environment variables are always texts.
+    return " but a text: convert it" if isinstance(value, str) else ""
+
+
 def _wrong_seconds(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return "is not a number of seconds"
+        return f"is not a number of seconds{_as_text(value)}"
     return "" if math.isfinite(value) and value > 0 else "is not a positive, finite time"
 
 
 def _wrong_days(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, int):
-        return "is not a whole number of days"
+        return f"is not a whole number of days{_as_text(value)}"
     return "" if 1 <= value <= _MOST_DAYS else f"is not between 1 and {_MOST_DAYS} days"
 
 
@@ -61,7 +68,7 @@ def _wrong_limits(value: object) -> str:
 
 def _wrong_timeout(value: object) -> str:
     if not isinstance(value, tuple | list) or len(value) != 2:
-        return "is not a pair (connect, read) of seconds"
+        return f"is not a pair (connect, read) of seconds{_as_text(value)}"
     return next((problem for part in value if (problem := _wrong_seconds(part))), "")
 
 
@@ -79,13 +86,15 @@ def _wrong_base_url(value: object) -> str:
         return "is not an absolute address such as https://shop.example.com"
     if parts.scheme not in {"http", "https"}:
         return "is not an http or https address"
+    if not re.fullmatch(r"[\w.:@-]+|\[[0-9a-fA-F:.]+\](:[0-9]+)?", parts.netloc):
+        return "holds a character that no host name has"
     if "?" in str(value) or "#" in str(value):
         return "holds a query string, which WeChat Pay does not call"
     return "" if parts.path in {"", "/"} else "holds a path, which reverse() already provides"
 
 
 def _wrong_text(value: object) -> str:
-    return "" if isinstance(value, str) else "is not a text"
+    return "" if isinstance(value, str) else not_a_text(value)
 
 
 def _wrong_texts(value: object) -> str:
@@ -99,7 +108,7 @@ def _required(rule: Rule) -> Callable[[object], str]:
 
     def problem(value: object) -> str:
         if not isinstance(value, str) or not value:
-            return "is not a text"
+            return not_a_text(value)
         wrong = rule.problem(value)
         return f"does not fit: {wrong} (allowed: {rule.text})" if wrong else ""
 
@@ -219,7 +228,8 @@ HINTS: Final[dict[str, str]] = {
     "E011": "Use one of the words named.",
     "E012": "Copy the 32-character API key (v2) from the merchant platform's API security page.",
     "E013": "Give scheme and host only, primary first; leave HOSTS out for the official ones.",
-    "E014": "Give the PEM's text, or the path of a file that this process may read.",
+    "E014": "Give the PEM's text, or the path of an unencrypted PEM file that this process may "
+    "read.",
     "E015": "APIv3 needs API_V3_KEY, PRIVATE_KEY and CERT_SERIAL_NO, all three.",
     "E016": "Copy the 32-character APIv3 key as it was set on the merchant platform.",
     "E017": "Give apiclient_key.pem of this merchant, unencrypted.",
@@ -230,10 +240,33 @@ HINTS: Final[dict[str, str]] = {
     "E020": "Give the four digits of the merchant category code, with leading zeros.",
     "E021": "Give whole days, such as 30.",
     "E022": 'Give {"FAILURE_RATE": 0.05, "P95_MS": 3000}, or one of the two.',
+    "E023": "Set USE_TZ = True: every time that is kept here is aware, and naive ones would shift "
+    "payments by hours. TIME_ZONE still decides what people see.",
+    "E024": 'Remove "AUTOCOMMIT": False: WeChat Pay would be told that a notification is kept '
+    "before it is committed.",
+    "E025": "Let the router write all tables of this app to one database and allow their "
+    "relations; an order and its event commit together or not at all.",
     "W001": "Correct the spelling or remove it: nothing reads it.",
     "W002": "WeChat Pay calls public https addresses on port 443 only; fine for trying out.",
     "W003": 'Set OPTIONS["transaction_mode"] to "IMMEDIATE", or notifications that arrive '
     "together may fail with 'database is locked'.",
     "W004": "WeChat Pay counts order numbers per mch_id, this app per alias: two orders of the "
     "same number would be one order to WeChat Pay.",
+    "W005": 'Use utf8mb4: OPTIONS["charset"] = "utf8mb4", and for each table ALTER TABLE ... '
+    "CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_bin; PostgreSQL needs a database in UTF8.",
+    "W006": "Start the database, and run manage.py migrate. Before its first run the tables are "
+    "missing, as they should be.",
+    "W007": "Put the merchant back into MERCHANTS until its orders are paid or closed: WeChat Pay "
+    "calls the address with its alias, and is answered 404.",
+    "W008": "WeChat Pay's numbers are case-sensitive: ALTER TABLE ... CONVERT TO CHARACTER SET "
+    "utf8mb4 COLLATE utf8mb4_bin, or another's payment may settle an order of yours.",
+    "W009": "Connect a receiver in the ready() of an app, so that every process has it; events "
+    "wait until then. A shop that only reads orders needs none: "
+    'SILENCED_SYSTEM_CHECKS = ["django_wxpay.W009"].',
+    "W010": "Add the host to ALLOWED_HOSTS, or every notification is answered 400.",
+    "W011": "WeChat Pay follows no redirect: change NOTIFY_BASE_URL to the address that answers "
+    "by itself.",
+    "W012": "Remove the pattern: WeChat Pay's notifications come with that User-Agent.",
+    "W013": 'Include "django_wxpay.urls" outside i18n_patterns: the address of notifications would '
+    "be in the language of whoever placed the order.",
 }

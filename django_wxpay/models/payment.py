@@ -74,6 +74,9 @@ class Promotion(Row):
         verbose_name=_("order"),
     )
     promotion_id = DescriptiveCharField("promotion_id", max_length=64)
+    # Two lines of one id are two discounts. Counted by id, so that a later statement of the same
+    # lines, in whichever order, finds each of them here.
+    occurrence = models.PositiveIntegerField(default=1, editable=False)
     name = DescriptiveCharField(_("name"), max_length=64, blank=True, default="")
     scope = DescriptiveCharField("scope", max_length=32, blank=True, default="")
     type = DescriptiveCharField("type", max_length=32, blank=True, default="")
@@ -103,7 +106,7 @@ class Promotion(Row):
         ordering = ("id",)
         constraints = (
             models.UniqueConstraint(
-                fields=["order", "promotion_id"],
+                fields=["order", "promotion_id", "occurrence"],
                 name="wxpay_promotion_once",
             ),
         )

@@ -1,28 +1,42 @@
-"""One notification of WeChat Pay's, whichever protocol sent it and whatever it is about."""
+"""One authentic notification of WeChat Pay's, whichever protocol sent it, read or not."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from django_wxpay.protocol.facts import RefundFact, TradeFact
 from django_wxpay.protocol.merchants import Api
 
+PAYMENT: Final = "payment"
+REFUND: Final = "refund"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """A notification that was verified and read.
+    """A notification that is WeChat Pay's, read as far as it can be.
 
     ``fingerprint`` is the same for every delivery of the same statement to the same alias.
-    ``fact`` is None where there is nothing to apply: a payment that failed, or an event of
-    another product. ``is_proven`` says whether the protocol proves the fact; one that is not
-    proven may make a refund known and moves nothing.
+    ``kind`` is ``PAYMENT`` or ``REFUND`` by what the document says, "" where it says neither.
+    ``fact`` is None where there is nothing to apply: a payment that failed, the event of another
+    product, or content that cannot be read. ``unreadable`` then says why, and names the member;
+    it repeats nothing of what was sent. The numbers are "" unless they are whole.
+
+    ``product`` names the type of an event that is another product's by its name. A fact that it
+    holds all the same is for an order that is known, and for no other.
+
+    ``is_proven`` says whether the protocol proves the fact; one that is not proven may make a
+    refund known and moves nothing.
     """
 
     api: Api
     fingerprint: str
     fact: TradeFact | RefundFact | None
+    kind: str = ""
     out_trade_no: str = ""
     transaction_id: str = ""
     event_id: str = ""
     event_type: str = ""
+    product: str = ""
+    unreadable: str = ""
     is_proven: bool = True

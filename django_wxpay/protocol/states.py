@@ -128,7 +128,12 @@ def _differences(expected: Expectation, fact: TradeFact) -> tuple[tuple[str, str
 
 def _kind(here: TradeState, there: TradeState) -> EventKind:
     if there in PAID:
-        return EventKind.MOVED if here in PAID else EventKind.PAID
+        if here in PAID:
+            return EventKind.MOVED
+        # Seen as refunded before it was seen as paid. REFUND says neither how much went back nor
+        # whether it has arrived (protocol-v3 section 8.1), so this is no sale to deliver and no
+        # sale to forget: a person, or a receiver that looks at the refunds, decides.
+        return EventKind.CONFLICTED if there is _S.REFUND else EventKind.PAID
     return EventKind.CLOSED if there in _ENDED else EventKind.MOVED
 
 

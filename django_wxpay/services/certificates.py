@@ -38,6 +38,11 @@ class CertificateStore:
         )
         return list(rows.values_list("pem", flat=True))
 
+    def has_expired(self) -> bool:
+        """Return whether one of them has expired."""
+        rows = PlatformCertificate.objects.filter(mch_id=self._mch_id)
+        return rows.filter(expire_time__lte=clock.now()).exists()
+
     def keep(self, listed: Iterable[Downloaded]) -> None:
         """Insert certificates that are new, and update the dates of the others."""
         now = clock.now()

@@ -11,15 +11,17 @@ from typing import Any
 
 from django_wxpay.protocol.merchants import Merchant
 from django_wxpay.simulator.control import actions, keys, ledger
-from django_wxpay.simulator.control.arguments import Arguments, ControlError
-from django_wxpay.simulator.control.routes import control, error_response, not_allowed
+from django_wxpay.simulator.control.arguments import Arguments
+from django_wxpay.simulator.control.routes import control, not_allowed
 from django_wxpay.simulator.http.messages import (
+    HOME,
     NETWORK_FAULT_KEY,
     Environ,
     Request,
     Response,
     StartResponse,
     read_request,
+    see_other,
 )
 from django_wxpay.simulator.notifications import sending
 from django_wxpay.simulator.notifications.delivery import Deliver, HttpDeliver
@@ -29,9 +31,13 @@ from django_wxpay.simulator.pages.rendering import STATIC, static_file
 from django_wxpay.simulator.state.accounts import DEMO_MERCHANTS, open_accounts
 from django_wxpay.simulator.state.clock import Clock, system_time
 from django_wxpay.simulator.state.options import Options
+from django_wxpay.simulator.state.trades import H5_PATH
 from django_wxpay.simulator.state.world import World
-from django_wxpay.simulator.v2.gateway import OPERATIONS, answer
+from django_wxpay.simulator.v2.gateway import answer, operation_at
 from django_wxpay.simulator.v3.gateway import answer_v3
+
+# The global family has two prefixes (protocol-v3 section 1.1).
+_V3 = ("/v3/", "/hk/v3/")
 
 
 class Simulator:
@@ -210,32 +216,27 @@ def _started(response: Response, start_response: StartResponse, *, head: bool) -
     return [] if head else [response.body]
 
 
-_H5 = "/cgi-bin/mmpayweb-bin/checkmweb"
-
-
 def _routed(world: World, request: Request) -> Response:
-    path = request.path
-    if path.startswith("/v3/"):
+    path, is_reading = request.path, request.method in {"GET", "HEAD"}
+    if path.startswith(HOME):
+        return _own(world, request, path.removeprefix(HOME))
+    if is_reading and path in {"/", HOME.rstrip("/")}:
+        # For a person who types the address of the host; no client of a gateway asks for it.
+        return see_other(HOME)
+    if is_reading and path == H5_PATH:
+        return phone(world, request, request.query.get("prepay_id", ""))
+    if path.startswith(_V3):
         return answer_v3(world, request)
-    operation = OPERATIONS.get(path)
-    if operation is not None:
-        return answer(world, operation, request)
-    if path.startswith("/_simulator/"):
+    return answer(world, operation_at(path), request)
+
+
+def _own(world: World, request: Request, name: str) -> Response:
+    """Answer a request for one of the pages, a file of theirs, or the control plane."""
+    if name.startswith("phone/"):
+        return phone(world, request, name.removeprefix("phone/"))
+    file = name.removeprefix("static/") if name.startswith("static/") else ""
+    if name and file not in STATIC:
         return control(world, request)
-    if path.startswith("/pay/"):
-        return phone(world, request, path.removeprefix("/pay/"))
-    return _page(world, request)
-
-
-def _page(world: World, request: Request) -> Response:
-    name = request.path.removeprefix("/static/")
-    known = request.path in {"/", _H5} or name in STATIC
-    if not known:
-        return error_response(ControlError("not_found", "there is no such page", status=404))
     if request.method not in {"GET", "HEAD"}:
         return not_allowed(("GET", "HEAD"))
-    if request.path == "/":
-        return home(world, request)
-    if request.path == _H5:
-        return phone(world, request, request.query.get("prepay_id", ""))
-    return static_file(name)
+    return static_file(file) if file else home(world, request)

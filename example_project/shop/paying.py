@@ -47,4 +47,6 @@ def phone_page(prepay: Prepay, *, back: str) -> str:
     if not settings.SIMULATOR_URL:
         return ""
     scanned = parse_qs(urlsplit(prepay.code_url).query).get("pr", [prepay.prepay_id])[0]
-    return f"{settings.SIMULATOR_URL}/pay/{scanned}?{urlencode({'redirect_url': back})}"
+    return (
+        f"{settings.SIMULATOR_URL}/_simulator/phone/{scanned}?{urlencode({'redirect_url': back})}"
+    )

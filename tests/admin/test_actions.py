@@ -334,3 +334,22 @@ def test_a_call_without_an_order_leads_nowhere(boss: Client) -> None:
     page = boss.get(f"{ADMIN}/apireport/").content.decode()
     assert page.count("/order/?out_trade_no=") == 1
     assert '<span class="wxpay-badge wxpay-waiting">SYSTEMERROR</span>' in page
+
+
+@pytest.mark.parametrize(
+    ("reason", "step"),
+    [
+        ("not readable: total_fee is not a number in plain digits", "update django-wxpay"),
+        ("no such order", "Correct what the reason names"),
+    ],
+)
+def test_a_notification_that_failed_names_the_next_step(
+    boss: Client, reason: str, step: str
+) -> None:
+    failed = NotificationFactory(unknown=True, reason=reason)
+    page = boss.get(f"/admin/django_wxpay/notification/{failed.pk}/change/").content.decode()
+    assert step in page
+    done = NotificationFactory()
+    page = boss.get(f"/admin/django_wxpay/notification/{done.pk}/change/").content.decode()
+    assert "next step" in page.lower()
+    assert step not in page

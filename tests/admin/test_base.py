@@ -170,6 +170,16 @@ def test_a_row_is_found_by_its_numbers(boss: Client, model: str, by: str) -> Non
     assert str(wanted) in str([getattr(one, "out_trade_no", wanted) for one in found])
 
 
+@pytest.mark.parametrize("query", ["c5d1", "C5D1", "0C5D1", f"{0xC5D1:040X} "])
+def test_a_certificate_is_found_by_its_number_however_it_is_written(
+    boss: Client, query: str
+) -> None:
+    wanted = PlatformCertificateFactory(serial_no=f"{0xC5D1:040X}")
+    PlatformCertificateFactory()
+    found = boss.get(f"{ADMIN}/platformcertificate/", {"q": query}).context["cl"].queryset
+    assert list(found) == [wanted]
+
+
 @pytest.mark.parametrize(
     ("model", "query", "count"),
     [

@@ -46,7 +46,7 @@ def measure() -> None:
     from django.test import Client
     from django.test.utils import CaptureQueriesContext
 
-    from django_wxpay.protocol.v2.notices import read_payment
+    from django_wxpay.protocol.v2.notices import read_notice
     from tests.journeys.stage import DIRECT, payment_notice
 
     client = Client()
@@ -72,7 +72,7 @@ def measure() -> None:
 
     first, again = statements(bodies[0]), statements(bodies[0])
     empty = [_timed(lambda: client.get("/wxpay/notify/default/payment/")) for _ in range(ORDERS)]
-    reading = [_timed(lambda body=body: read_payment(body, merchant=DIRECT)) for body in bodies]
+    reading = [_timed(lambda body=body: read_notice(body, merchant=DIRECT)) for body in bodies]
     firsts = [post(body) for body in bodies[1:]]
     duplicates = [post(body) for body in bodies]
     times = {

@@ -12,7 +12,7 @@ from wechatpy.pay import WeChatPay
 
 from django_wxpay.protocol import v2
 from django_wxpay.protocol.merchants import SignType
-from django_wxpay.protocol.v2.notices import read_payment
+from django_wxpay.protocol.v2.notices import read_notice
 from tests.journeys.stage import DIRECT, payment_notice
 
 
@@ -31,8 +31,8 @@ def main() -> None:
             "ours, the same work: decode_xml + verify (MD5)": lambda: v2.verify(
                 v2.decode_xml(md5), key
             ),
-            "ours, whole: read_payment (MD5)": lambda: read_payment(md5, merchant=DIRECT),
-            "ours, whole: read_payment (HMAC-SHA256)": lambda: read_payment(hmac, merchant=DIRECT),
+            "ours, whole: read_notice (MD5)": lambda: read_notice(md5, merchant=DIRECT),
+            "ours, whole: read_notice (HMAC-SHA256)": lambda: read_notice(hmac, merchant=DIRECT),
         }
     )
     table(

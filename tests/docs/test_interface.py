@@ -34,6 +34,8 @@ FOREIGN = {
     "ATOMIC_REQUESTS",
     "CHANGELOG",
     "INSTALLED_APPS",
+    "SILENCED_SYSTEM_CHECKS",
+    "USE_TZ",
     "REQUESTS_CA_BUNDLE",
     "amp",
     "md",

@@ -58,7 +58,7 @@ def test_a_chinese_customer_buys_under_the_chinese_name(customer: Customer) -> N
 def test_the_phone_link_leads_to_the_simulators_page_of_this_code(customer: Customer) -> None:
     purchase = customer.buy()
     code = parse_qs(urlsplit(Prepay.objects.get().code_url).query)["pr"][0]
-    assert f'href="http://127.0.0.1:9100/pay/{code}?' in customer.sees(
+    assert f'href="http://127.0.0.1:9100/_simulator/phone/{code}?' in customer.sees(
         f"/pay/{purchase.reference}/"
     )
 
@@ -143,7 +143,7 @@ def test_inside_wechat_the_page_hands_out_signed_parameters_instead_of_a_code(
         assert f'<b>"{name}"</b>' in page
     assert f"prepay_id={prepay.prepay_id}" in page
     assert "<svg " not in page
-    assert f'href="http://127.0.0.1:9100/pay/{prepay.prepay_id}?' in page
+    assert f'href="http://127.0.0.1:9100/_simulator/phone/{prepay.prepay_id}?' in page
     wxpay_simulator.pay(order_behind(purchase))
     assert customer.is_told(purchase)
 

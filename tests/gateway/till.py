@@ -30,12 +30,16 @@ class MemoryStore:
         self.pems = list(pems)
         self.claimed_at = claimed_at
         self.looks = 0
+        self.has_old_ones = False
         self.asked: list[timedelta] = []
         self._lock = threading.Lock()
 
     def certificates(self) -> Sequence[str]:
         self.looks += 1
         return tuple(self.pems)
+
+    def has_expired(self) -> bool:
+        return self.has_old_ones
 
     def keep(self, certificates: Iterable[PlatformCertificate]) -> None:
         self.pems += [one.pem for one in certificates if one.pem not in self.pems]

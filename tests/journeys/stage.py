@@ -111,7 +111,7 @@ class WeChatPay:
     def phone(self, code_url: str) -> Phone:
         """Return the phone that scans a QR code."""
         code = parse_qs(urlsplit(code_url).query)["pr"][0]
-        return Phone(f"{self.url}/pay/{code}", self.http)
+        return Phone(f"{self.url}/_simulator/phone/{code}", self.http)
 
 
 @dataclass(frozen=True)

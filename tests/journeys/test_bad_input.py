@@ -76,9 +76,14 @@ def test_what_nobody_can_believe_is_answered_failure_and_leaves_no_row(
     for title, body in STRANGERS.items():
         before = len(ears.lines("django_wxpay.notifications"))
         answer = stage.notify(body)
-        assert answer.status_code == 200, title
-        assert answer.text.startswith("<xml><return_code><![CDATA[FAIL]]></return_code>"), title
-        assert answer.headers["Content-Type"].startswith("text/xml"), title
+        if body.startswith(b"<"):
+            assert answer.status_code == 200, title
+            assert answer.text.startswith("<xml><return_code><![CDATA[FAIL]]></return_code>"), title
+            assert answer.headers["Content-Type"].startswith("text/xml"), title
+        else:
+            # It may be v3's without its header, and v3 takes any 200 for a success.
+            assert answer.status_code == 401, title
+            assert answer.json()["code"] == "FAIL", title
         assert_nothing_happened(stage, ears, before)
     # And the genuine one is still taken.
     assert b"SUCCESS" in stage.notify(GENUINE).content
@@ -122,7 +127,7 @@ def test_a_body_of_another_length_than_was_said_is_no_500(stage: Stage, ears: Ea
     ):
         before = len(ears.lines("django_wxpay.notifications"))
         answer = _hung_up_in_the_middle(stage, head, body)
-        assert answer.split(b" ")[1] in {b"200", b"400"}, head
+        assert answer.split(b" ")[1] in {b"200", b"400", b"401"}, head
         assert b"SUCCESS" not in answer, head
         assert_nothing_happened(stage, ears, before)
 
@@ -237,7 +242,7 @@ def test_a_gateway_with_another_key_is_refused_by_both_sides(
     configure: Callable[..., None],
 ) -> None:
     configure(stage.wechat.url)
-    default = settings.WXPAY["MERCHANTS"]["default"] | {"API_KEY": "x" * 32}
+    default = settings.WXPAY["MERCHANTS"]["default"] | {"API_KEY": "another" * 4 + "keys"}
     settings.WXPAY = settings.WXPAY | {"MERCHANTS": {"default": default}}
     answer = stage.clerk.place(out_trade_no=new_number())
 

@@ -16,6 +16,7 @@ from django.db import connection
 from django_wxpay import services
 from django_wxpay.models import Notification, Order, OrderEvent, PlatformCertificate
 from django_wxpay.services import clock, gateways
+from django_wxpay.services.doctor.diagnosis import Level, diagnose
 from django_wxpay.testing import SimulatedWXPay, simulated_wxpay
 from example_project.accounts import ACCOUNTS
 
@@ -131,3 +132,50 @@ def test_who_missed_the_announcement_learns_the_new_key_from_its_first_message(
     assert_nobody_was_lost(wxpay, 2 * CROWD)
     fetched = [row for row in wxpay.ledger()["requests"] if row["operation"] == "certificates"]
     assert len(fetched) == 2
+
+
+def renew(wxpay: SimulatedWXPay) -> str:
+    """Run the job half a day later, as a process that was started for it; return its error."""
+    wxpay.advance(12 * HOUR)
+    gateways.platform_keys.cache_clear()
+    return "".join(run.error for run in services.run_jobs("certificates"))
+
+
+def complaints() -> list[str]:
+    """Return what the doctor finds wrong."""
+    return [found.message for found in diagnose(ask=False) if found.level is not Level.OK]
+
+
+def test_after_the_migration_the_old_certificates_have_no_successor_and_nothing_is_wrong(
+    wxpay: SimulatedWXPay,
+    account: Callable[..., None],
+) -> None:
+    simulator = wxpay.simulator
+    key_id, pem = simulator.public_key
+    wxpay.pay(services.checkout(trade_type="NATIVE", body="Tea", total_fee=100).order)
+    account(WECHATPAY_PUBLIC_KEY=pem, WECHATPAY_PUBLIC_KEY_ID=key_id)
+    simulator.migrate(0.5)
+    assert renew(wxpay) == "", "in the middle of it there still is a list"
+
+    simulator.set_key_mode("public_key")
+    assert [renew(wxpay) for _ in range(4)] == [""] * 4
+    assert PlatformCertificate.objects.count() == 1
+    assert complaints() == []
+    wxpay.pay(services.checkout(trade_type="NATIVE", body="Tea", total_fee=100).order)
+    assert_nobody_was_lost(wxpay, 2)
+
+
+def test_without_the_public_key_the_end_of_the_certificates_is_loud_before_and_after(
+    wxpay: SimulatedWXPay,
+) -> None:
+    wxpay.pay(services.checkout(trade_type="NATIVE", body="Tea", total_fee=100).order)
+    wxpay.simulator.set_key_mode("public_key")
+    assert "default" in renew(wxpay)
+
+    PlatformCertificate.objects.update(expire_time=clock.now())
+    assert "default" in renew(wxpay)
+    assert any("expired" in message for message in complaints())
+
+    # A successor is fetched by the job, and not only by the next answer.
+    wxpay.simulator.set_key_mode("certificate")
+    assert renew(wxpay) == ""

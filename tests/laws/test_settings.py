@@ -9,8 +9,8 @@ from django_wxpay.protocol.merchants import Merchant
 from tests.laws.source import PACKAGE, imported, modules
 
 CONF = "django_wxpay/conf/__init__.py"
-# System checks look at other settings than ours: INSTALLED_APPS, DATABASES.
-READERS_OF_SETTINGS = {CONF, "django_wxpay/checks.py"}
+# Django's own settings are looked at beside ours: ALLOWED_HOSTS, PREPEND_WWW.
+READERS_OF_SETTINGS = {CONF, "django_wxpay/conf/project.py"}
 
 
 def test_every_row_of_the_tables_is_read_when_the_settings_become_a_config() -> None:

@@ -19,7 +19,7 @@ def test_an_invalid_order_names_field_problem_and_rule():
 
 
 def test_a_conflict_names_the_order_and_what_differs():
-    assert str(errors.OrderConflict("T1")) == "order T1 exists with other parameters"
+    assert str(errors.OrderConflict("T1")) == "order T1 exists already"
     error = errors.OrderConflict("T1", ("body", "total_fee"))
 
     assert error.fields == ("body", "total_fee")

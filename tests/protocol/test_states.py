@@ -53,7 +53,12 @@ def told(here: TradeState, there: TradeState):
 @pytest.mark.parametrize("here", sorted(OPEN | {S.CLOSED}))
 def test_a_payment_moves_every_unpaid_order_even_a_closed_one(here):
     assert told(here, S.SUCCESS) == Move(S.SUCCESS, EventKind.PAID)
-    assert told(here, S.REFUND) == Move(S.REFUND, EventKind.PAID)
+
+
+@pytest.mark.parametrize("here", sorted(OPEN | {S.CLOSED}))
+def test_an_order_first_seen_as_refunded_is_no_sale_to_deliver(here):
+    assert told(here, S.REFUND) == Move(S.REFUND, EventKind.CONFLICTED)
+    assert told(S.REFUND, S.SUCCESS) == Same()
 
 
 @pytest.mark.parametrize("late", [S.NOTPAY, S.USERPAYING, S.PAYERROR])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import Counter
@@ -14,6 +15,7 @@ from django.db import OperationalError, connection, connections
 from django_wxpay import services
 from django_wxpay.models import ApiReport, BackgroundJob, HourlyLatency, Notification, OrderEvent
 from django_wxpay.services import clock
+from django_wxpay.services.doctor.project import table_problems
 from django_wxpay.services.notifications import retrying
 from django_wxpay.services.transitions import orders
 from django_wxpay.services.worker import running
@@ -221,3 +223,82 @@ def test_a_database_that_is_away_is_waited_for_and_the_work_is_done_when_it_is_b
         until(lambda: BackgroundJob.objects.filter(succeeded_at__isnull=False).count() == 6)
         assert worker.crashed == []
     assert worker.unfinished == []
+
+
+# How each database is asked to close a session that idles for a second.
+IMPATIENT: dict[str, dict[str, Any]] = {
+    "mysql": {"init_command": "SET SESSION wait_timeout=1"},
+    "postgresql": {"options": "-c idle_session_timeout=1000"},
+    "sqlite": {},
+}
+
+
+@pytest.mark.parametrize("kept_over_s", [0.0, 10.0])
+def test_a_database_that_closes_what_idles_costs_no_run(
+    kept_over_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = connections.settings["default"]
+    options = (entry.get("OPTIONS") or {}) | IMPATIENT[connection.vendor]
+    monkeypatch.setitem(entry, "OPTIONS", options)
+    monkeypatch.setitem(entry, "CONN_MAX_AGE", None)
+    monkeypatch.setattr(running, "KEPT_OVER_S", kept_over_s)
+    outcomes: list[str] = []
+
+    def does(stop: object) -> JobResult:
+        try:
+            outcomes.append(str(ApiReport.objects.count()))
+        except Exception as error:
+            outcomes.append(repr(error))
+            raise
+        return JobResult()
+
+    pause_s = 0.1 if connection.vendor == "sqlite" else 2.2
+    with Worker([Job(name="tea", run=does, every_s=pause_s)]):
+        until(lambda: len(outcomes) == 3)
+    assert outcomes == ["0"] * 3
+    assert BackgroundJob.objects.get().failures_in_a_row == 0
+
+
+def test_what_a_job_raised_is_kept_whatever_characters_it_holds(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    # The traceback holds half a character, which cannot be handed to another process of the run.
+    caplog.set_level(logging.CRITICAL, logger="django_wxpay.worker")
+
+    def does(stop: object) -> JobResult:
+        raise ValueError("NUL \0, half \ud83c, tea \U0001f375, " + "x" * 5000)
+
+    run = running.run_job(Job(name="tea", run=does, every_s=1))
+    row = BackgroundJob.objects.get()
+    assert row.error == run.error
+    assert row.error.startswith("ValueError: NUL , half \\ud83c, tea \U0001f375, xxx")
+    assert (row.failures_in_a_row, len(row.error)) == (1, 512)
+
+
+def test_tables_of_mysql_in_three_bytes_and_without_case_are_found_and_keep_a_failure() -> None:
+    def does(stop: object) -> JobResult:
+        raise ValueError("tea \U0001f375")
+
+    def problems() -> list[str]:
+        table = BackgroundJob._meta.db_table
+        return [each.code for each in table_problems() if table in each.message]
+
+    convert = f"ALTER TABLE {BackgroundJob._meta.db_table} CONVERT TO CHARACTER SET"
+    is_mysql = connection.vendor == "mysql"
+    if is_mysql:
+        with connection.cursor() as cursor:
+            cursor.execute(f"{convert} utf8mb3 COLLATE utf8mb3_general_ci")
+    try:
+        found = problems()
+        running.run_job(Job(name="tea", run=does, every_s=1))
+        row = BackgroundJob.objects.get()
+    finally:
+        if is_mysql:
+            with connection.cursor() as cursor:
+                cursor.execute(f"{convert} utf8mb4 COLLATE utf8mb4_bin")
+    assert found == (["W005", "W008"] if is_mysql else [])
+    assert row.failures_in_a_row == 1
+    assert row.error == (
+        "ValueError: tea \\U0001f375" if is_mysql else "ValueError: tea \U0001f375"
+    )
+    assert problems() == []

@@ -6,6 +6,7 @@ repeating is decided in ``gateway.failover``.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
@@ -38,6 +39,8 @@ from django_wxpay.protocol.v3.requests import (
     query_request,
 )
 from django_wxpay.protocol.v3.signing import key_name
+
+logger = logging.getLogger("django_wxpay.gateway")
 
 T = TypeVar("T")
 
@@ -127,14 +130,24 @@ class V3Gateway:
             certificates_request(self._merchant),
             about=None,
             key_of=self._key_in_list,
-            read=self._read_list,
+            read=partial(self._read_list, on_unreadable=self._warn_unreadable),
         )
 
     def _is_closed(self, ref: OrderRef) -> bool:
         return self.query(ref).trade_state is TradeState.CLOSED
 
-    def _read_list(self, body: bytes) -> tuple[PlatformCertificate, ...]:
-        return read_certificate_list(body, self._merchant.api_v3_key)
+    def _read_list(
+        self, body: bytes, on_unreadable: Callable[[str, str], None] = lambda *_: None
+    ) -> tuple[PlatformCertificate, ...]:
+        return read_certificate_list(body, self._merchant.api_v3_key, on_unreadable=on_unreadable)
+
+    def _warn_unreadable(self, serial_no: str, problem: str) -> None:
+        logger.warning(
+            "%s: certificate %s of WeChat Pay's list is left out: %s",
+            self._merchant.alias,
+            serial_no,
+            problem,
+        )
 
     def _key_in_list(self, serial: str, body: bytes) -> PublicKey | None:
         known = self._keys.known(serial)
@@ -235,7 +248,7 @@ class V3Gateway:
                 url_path=request.target,
                 body=request.body,
                 mchid=self._merchant.mch_id,
-                serial_no=self._merchant.cert_serial_no.upper(),
+                serial_no=key_name(self._merchant.cert_serial_no),
                 private_key=self._merchant.private_key,
                 timestamp=int(self._now().timestamp()),
                 nonce=self._nonce(),

@@ -16,9 +16,13 @@ from typing import Final, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from django_wxpay.protocol.errors import ConfigurationError, WXPayError
+from django_wxpay.protocol.errors import ConfigurationError, Refused, WXPayError
 from django_wxpay.protocol.merchants import Merchant
-from django_wxpay.protocol.v3.certificates import PlatformCertificate, read_certificate
+from django_wxpay.protocol.v3.certificates import (
+    NO_CERTIFICATES,
+    PlatformCertificate,
+    read_certificate,
+)
 from django_wxpay.protocol.v3.keys import load_public_key
 from django_wxpay.protocol.v3.signing import key_name
 
@@ -43,7 +47,13 @@ Download = Callable[[], Sequence[PlatformCertificate]]
 class CertificateStore(Protocol):
     """One merchant's certificates as PEMs, and the turns of all processes to download new ones."""
 
-    def certificates(self) -> Sequence[str]: ...
+    def certificates(self) -> Sequence[str]:
+        """Return those that have not expired."""
+        ...
+
+    def has_expired(self) -> bool:
+        """Return whether there is one that has expired."""
+        ...
 
     def keep(self, certificates: Iterable[PlatformCertificate]) -> None:
         """Store these beside those that are there."""
@@ -141,14 +151,19 @@ class PlatformKeys:
         return self._store.may_download(every=UNKNOWN_SERIAL_PAUSE)
 
     def _refresh(self, download: Download) -> bool:
-        are_used = self._read_store() or bool(self._merchant.platform_certificates)
+        are_used = self._are_used()
         every = CHECK_AFTER if self._is_overdue else REFRESH_AFTER
         is_due = are_used and self._store.may_download(every=every)
-        if is_due:
-            self._download(download)
+        is_renewed = is_due and self._download(download)
         # Where no certificates are used, a failed download for a forged serial misses nothing.
         self._missed_refresh = are_used and self._is_overdue
-        return is_due and not self._is_overdue
+        return is_renewed
+
+    def _are_used(self) -> bool:
+        if self._read_store() or self._merchant.platform_certificates:
+            return True
+        # Without the public key, one that ran out without a successor is missed, not done with.
+        return not self._merchant.wechatpay_public_key_id and self._store.has_expired()
 
     def _read_store(self) -> bool:
         """Add what is new in the store, and return whether it holds anything at all."""
@@ -167,17 +182,29 @@ class PlatformKeys:
                 "a certificate stored for %s is unreadable: %s", self._merchant.alias, problem
             )
 
-    def _download(self, download: Download) -> None:
+    def _download(self, download: Download) -> bool:
+        """Add and keep what is listed; return whether there was a list."""
         self._is_overdue = True
         try:
             certificates = download()
         except WXPayError as problem:
-            # The message of our own errors holds no key and no body.
-            logger.warning("certificates of %s not refreshed: %s", self._merchant.alias, problem)
-            return
+            self._is_overdue = not self._has_migrated(problem)
+            if self._is_overdue:
+                # The message of our own errors holds no key and no body.
+                logger.warning(
+                    "certificates of %s not refreshed: %s", self._merchant.alias, problem
+                )
+            return False
         self._add(certificates)
         self._store.keep(certificates)
         self._is_overdue = False
+        return True
+
+    def _has_migrated(self, problem: WXPayError) -> bool:
+        # With the public key in the settings this refusal is no failure: those certificates have
+        # no successor (protocol-v3 section 2.5). They stay trusted until they end.
+        has_none = isinstance(problem, Refused) and problem.kind in NO_CERTIFICATES
+        return has_none and bool(self._merchant.wechatpay_public_key_id)
 
     def _add(self, certificates: Iterable[PlatformCertificate]) -> None:
         for certificate in certificates:

@@ -22,7 +22,7 @@ from typing import Final
 from django_wxpay.gateway.http.failures import Probed
 from django_wxpay.gateway.http.messages import HttpResponse
 from django_wxpay.protocol.errors import BadSignature, MalformedMessage, OutcomeUnknown
-from django_wxpay.protocol.v3.documents import read_object
+from django_wxpay.protocol.v3.documents import read_with_marks
 from django_wxpay.protocol.v3.errors import read_error
 from django_wxpay.protocol.v3.keys import PublicKey
 from django_wxpay.protocol.v3.signing import SignatureFault, signature_fault
@@ -48,7 +48,7 @@ def check_answer(
     if answer.status >= 400:
         _refuse(answer)
     if answer.body or answer.status not in _MAY_BE_EMPTY:
-        read_object(answer.body)
+        read_with_marks(answer.body)
     fault = signature_fault(
         answer.headers,
         answer.body,

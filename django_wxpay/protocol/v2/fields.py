@@ -54,12 +54,14 @@ _USER_TYPES: Final = frozenset(
 _TRADE_TYPES: Final = frozenset({"JSAPI", "NATIVE", "APP", "MWEB"})
 
 _GOODS_ID: Final = re.compile("[0-9A-Za-z_-]{1,32}")
+_CODE: Final = re.compile("[0-9]{1,16}")
 _GOODS_TEXTS: Final = {
     "wxpay_goods_id": 32,
     "goods_name": 256,
     "goods_category": 32,
     "body": 1000,
-    "category": 32,
+    # Documented without a length, so it may take all that there is for the detail.
+    "category": 6000,
 }
 _STORE_TEXTS: Final = {"id": 32, "name": 64, "area_code": 6, "address": 128}
 _FLAT_STORE_TEXTS: Final = {"store_id": 32, "store_name": 64}
@@ -105,7 +107,9 @@ def _line_problem(line: object) -> str:
         return "quantity is not a whole number of at least 1"
     if not _is_whole(line.get("price"), 0):
         return "price is not a whole number of minor units"
-    if "merchant_category_code" in line and not _is_whole(line["merchant_category_code"], 0):
+    code = line.get("merchant_category_code", 0)
+    # Documented as a number. Its codes have four digits, which only a text keeps: "0742".
+    if not _is_whole(code, 0) and not (isinstance(code, str) and _CODE.fullmatch(code)):
         return "merchant_category_code is not a whole number"
     return _text_problem(line, _GOODS_TEXTS)
 

@@ -2,7 +2,8 @@
 
 Anyone can post to a notify_url. A payment is authentic once it is signed under our key over
 every field it holds. A refund is not signed: our key opens it, so it may say that a refund
-exists, and proves nothing.
+exists, and proves nothing. From there on nothing is refused: what cannot be read becomes a
+``Notice`` that says why.
 """
 
 from __future__ import annotations
@@ -17,12 +18,11 @@ from typing import Final
 from django_wxpay.protocol.errors import MalformedMessage, NotAuthentic
 from django_wxpay.protocol.facts import RefundFact, RefundStatus, TradeFact, TradeState
 from django_wxpay.protocol.merchants import Api, Merchant
-from django_wxpay.protocol.money import LARGEST
-from django_wxpay.protocol.notices import Notice
-from django_wxpay.protocol.times import BEIJING
-from django_wxpay.protocol.v2.encryption import decrypt_req_info
+from django_wxpay.protocol.notices import PAYMENT, REFUND, Notice
+from django_wxpay.protocol.times import parse_t14
+from django_wxpay.protocol.v2.encryption import unseal
 from django_wxpay.protocol.v2.signing import verify
-from django_wxpay.protocol.v2.trades import read_trade
+from django_wxpay.protocol.v2.trades import read_amount, read_number, read_trade
 from django_wxpay.protocol.v2.xml import decode_xml, encode_xml
 
 ACKNOWLEDGED: Final = (
@@ -39,61 +39,25 @@ _STATUSES: Final = {
     "REFUNDCLOSE": RefundStatus.CLOSED,
     "PROCESSING": RefundStatus.PROCESSING,
 }
-_AMOUNT: Final = re.compile("[0-9]{1,10}")
+_OF_A_PAYMENT: Final = ("out_trade_no", "transaction_id", "total_fee")
+# The beginning of the document that a refund notice seals.
+_OPENED: Final = re.compile(rb"(\xef\xbb\xbf)?\s*<(\?xml|root|xml)\b")
+# S(64): longer than the other numbers (protocol-v2 section 7.4).
+_LONGEST_REFUND_NUMBER: Final = 64
 
 
-def read_payment(body: bytes, *, merchant: Merchant) -> Notice:
-    """Return the payment notification in ``body``, posted to the notify_url of ``merchant``.
+def read_notice(body: bytes, *, merchant: Merchant) -> Notice:
+    """Return the notification in ``body``, posted to an address of ``merchant``.
 
-    Its fact is None where the payment failed (result_code FAIL). Raises ``MalformedMessage``
-    (``MessageTooLarge``) for what cannot be read and ``NotAuthentic`` for what this merchant's
-    API key has not signed.
+    What it is about it says itself, whichever address it came to. Raises ``MalformedMessage``
+    (``MessageTooLarge``) for what is no document of v2, and ``NotAuthentic`` for what this
+    merchant's API key has not signed or does not open, or what is about another mch_id.
     """
     fields = decode_xml(body)
-    if fields.get("return_code") == "FAIL":
-        # It carries no signature, so nothing in it is data (protocol-v2 section 7.1).
-        raise MalformedMessage("a notice whose return_code is FAIL says nothing")
-    if not verify(fields, merchant.api_key):
-        raise NotAuthentic("the notice's signature is missing or wrong")
-    # Whether mch_id, appid and money are the order's is not decided here: a difference there is
-    # a conflict to keep and show, and no forgery.
-    content = sorted((k, v) for k, v in fields.items() if v and k not in _PER_DELIVERY)
-    return Notice(
-        api=Api.V2,
-        fingerprint=_fingerprint(merchant.alias, "payment", content),
-        fact=_trade_fact(fields),
-        out_trade_no=fields.get("out_trade_no", ""),
-        transaction_id=fields.get("transaction_id", ""),
-    )
-
-
-def read_refund(body: bytes, *, merchant: Merchant) -> Notice:
-    """Return the refund notification in ``body``, posted to the refund URL of ``merchant``.
-
-    It is not proven. Raises ``MalformedMessage`` (``MessageTooLarge``) for what cannot be read
-    and ``NotAuthentic`` for one that our key does not open or that is about another mch_id.
-    """
-    outer = decode_xml(body)
-    if outer.get("return_code") != "SUCCESS" or not outer.get("req_info"):
-        raise MalformedMessage("a refund notice without req_info says nothing")
-    try:
-        inner = decrypt_req_info(outer["req_info"], merchant.api_key)
-    except MalformedMessage:
-        raise NotAuthentic("req_info does not open with this merchant's API key") from None
-    # The number outside is not encrypted; it must at least not contradict whose key it is.
-    if outer.get("mch_id") != merchant.mch_id:
-        raise NotAuthentic("the notice is for another mch_id")
-    fact = _refund_fact(inner, outer)
-    content = sorted((name, value) for name, value in inner.items() if value)
-    return Notice(
-        api=Api.V2,
-        fingerprint=_fingerprint(merchant.alias, "refund", content),
-        fact=fact,
-        out_trade_no=fact.out_trade_no,
-        transaction_id=fact.transaction_id,
-        # ECB without a MAC: whoever has seen one can reorder its blocks (protocol-v2 section 7.4).
-        is_proven=False,
-    )
+    # A payment names its order in the open, a refund inside req_info (protocol-v2 section 7.4).
+    if fields.get("req_info") and not fields.get("out_trade_no"):
+        return _refund(fields, merchant)
+    return _payment(fields, merchant)
 
 
 def refusal(reason: str) -> bytes:
@@ -101,53 +65,115 @@ def refusal(reason: str) -> bytes:
     return encode_xml({"return_code": "FAIL", "return_msg": reason})
 
 
+def _payment(fields: Mapping[str, str], merchant: Merchant) -> Notice:
+    if not verify(fields, merchant.api_key):
+        raise NotAuthentic("the notice's signature is missing or wrong")
+    # Whether mch_id, appid and money are the order's is not decided here: a difference there is
+    # a conflict to keep and show, and no forgery.
+    content = sorted((k, v) for k, v in fields.items() if v and k not in _PER_DELIVERY)
+    is_contract = bool(fields.get("contract_id")) and not any(map(fields.get, _OF_A_PAYMENT))
+    fact, unreadable = None, ""
+    if not is_contract:
+        try:
+            fact = _trade_fact(fields)
+        except MalformedMessage as error:
+            unreadable = str(error)
+    return Notice(
+        api=Api.V2,
+        fingerprint=_fingerprint(merchant.alias, PAYMENT, content),
+        fact=fact,
+        kind=PAYMENT,
+        out_trade_no=_whole(fields, "out_trade_no"),
+        transaction_id=_whole(fields, "transaction_id"),
+        # That a customer has signed or ended a contract comes in the same form as a payment.
+        product="a contract" if is_contract else "",
+        unreadable=unreadable,
+    )
+
+
+def _refund(outer: Mapping[str, str], merchant: Merchant) -> Notice:
+    try:
+        document = unseal(outer["req_info"], merchant.api_key)
+    except MalformedMessage:
+        document = b""
+    # Padding alone fits a wrong key once in 256 times; the beginning of a document does not.
+    if not _OPENED.match(document):
+        raise NotAuthentic("req_info does not open with this merchant's API key")
+    # The number outside is not encrypted; it must at least not contradict whose key it is.
+    if outer.get("mch_id") != merchant.mch_id:
+        raise NotAuthentic("the notice is for another mch_id")
+    inner: Mapping[str, str] = {}
+    fact, unreadable = None, ""
+    content = [("document", hashlib.sha256(document).hexdigest())]
+    try:
+        inner = decode_xml(document, root="root")
+        content = sorted((name, value) for name, value in inner.items() if value)
+        fact = _refund_fact(inner, outer)
+    except MalformedMessage as error:
+        unreadable = str(error)
+    return Notice(
+        api=Api.V2,
+        fingerprint=_fingerprint(merchant.alias, REFUND, content),
+        fact=fact,
+        kind=REFUND,
+        out_trade_no=_whole(inner, "out_trade_no"),
+        transaction_id=_whole(inner, "transaction_id"),
+        unreadable=unreadable,
+        # ECB without a MAC: whoever has seen one can reorder its blocks (protocol-v2 section 7.4).
+        is_proven=False,
+    )
+
+
 def _trade_fact(fields: Mapping[str, str]) -> TradeFact | None:
     code = fields.get("result_code")
     if fields.get("return_code") != "SUCCESS" or code not in {"SUCCESS", "FAIL"}:
-        raise MalformedMessage("the notice's codes are neither SUCCESS nor FAIL")
+        raise MalformedMessage("return_code and result_code are neither SUCCESS nor FAIL")
     if code == "FAIL":
         return None
+    # A deduction under a contract states it besides; money has arrived if both say so.
+    if (fields.get("trade_state") or "SUCCESS") != "SUCCESS":
+        raise MalformedMessage("result_code is SUCCESS and trade_state is not")
     return read_trade(fields, source="v2.notice", state=TradeState.SUCCESS)
 
 
 def _refund_fact(inner: Mapping[str, str], outer: Mapping[str, str]) -> RefundFact:
-    status = _STATUSES.get(inner.get("refund_status", ""))
-    if status is None:
-        raise MalformedMessage("there is no refund_status that we know")
+    # A hint: the amount and the numbers are kept, or held against the order. Its status and its
+    # time are not believed, so in any form they do not stand in its way.
+    refund_fee = read_amount(inner, "refund_fee")
+    if not refund_fee:
+        raise MalformedMessage("a refund without refund_fee")
     fact = RefundFact(
         source="v2.refund-notice",
         mch_id=outer.get("mch_id", ""),
         sub_mch_id=outer.get("sub_mch_id", ""),
-        out_trade_no=inner.get("out_trade_no", ""),
-        transaction_id=inner.get("transaction_id", ""),
-        out_refund_no=inner.get("out_refund_no", ""),
-        refund_id=inner.get("refund_id", ""),
-        refund_status=status,
-        refund_fee=_amount(inner, "refund_fee"),
-        total_fee=_amount(inner, "total_fee"),
+        out_trade_no=read_number(inner, "out_trade_no"),
+        transaction_id=read_number(inner, "transaction_id"),
+        out_refund_no=read_number(inner, "out_refund_no", longest=_LONGEST_REFUND_NUMBER),
+        refund_id=read_number(inner, "refund_id"),
+        refund_status=_STATUSES.get(inner.get("refund_status", ""), RefundStatus.PROCESSING),
+        refund_fee=refund_fee,
+        total_fee=read_amount(inner, "total_fee") or None,
         success_time=_moment(inner.get("success_time", "")),
         user_received_account=inner.get("refund_recv_accout", ""),
     )
     if not fact.out_refund_no or not fact.out_trade_no:
-        raise MalformedMessage("a refund without its numbers")
+        raise MalformedMessage("a refund without out_refund_no or out_trade_no")
     return fact
 
 
-def _amount(fields: Mapping[str, str], name: str) -> int:
-    text = fields.get(name, "")
-    if not _AMOUNT.fullmatch(text) or not 0 < int(text) <= LARGEST:
-        raise MalformedMessage(f"{name} is not an amount")
-    return int(text)
+def _whole(fields: Mapping[str, str], name: str) -> str:
+    try:
+        return read_number(fields, name)
+    except MalformedMessage:
+        return ""
 
 
 def _moment(text: str) -> datetime | None:
-    """Read ``yyyy-MM-dd HH:mm:ss`` of Beijing; it is empty unless the refund succeeded."""
-    if not text:
-        return None
+    """Return ``yyyy-MM-dd HH:mm:ss`` of Beijing, or 14 digits as older samples have it."""
     try:
-        return datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=BEIJING)
+        return parse_t14(re.sub("[-: ]", "", text))
     except ValueError:
-        raise MalformedMessage("success_time is not a time") from None
+        return None
 
 
 def _fingerprint(alias: str, kind: str, content: list[tuple[str, str]]) -> str:

@@ -1,7 +1,9 @@
 """Reading of the trade block of an answer or a notice (protocol-v2 sections 5.2 and 7.2).
 
-Numbers and times are read strictly, because money hangs on them. ``promotion_detail`` only
-describes, so what cannot be read of it is left out.
+The amount of the order and its numbers are read strictly, because an order is held against
+them. Everything else describes a payment that is made either way, so what cannot be read of it
+is left out: the rate, the cash, the coupons, the promotions, and the time. An order without its
+success_time is settled; one that waits for a readable time would be paid and never delivered.
 """
 
 from __future__ import annotations
@@ -28,13 +30,15 @@ from django_wxpay.protocol.times import parse_t14
 _DIGITS: Final = re.compile("[0-9]{1,16}")
 _COUPON: Final = re.compile("coupon_(id|type|fee)_(0|[1-9][0-9]{0,2})")
 _PAID: Final = frozenset({TradeState.SUCCESS, TradeState.REFUND})
+# Of an order, a transaction or a refund of WeChat Pay's (protocol-v2 sections 5.2 and 7.4).
+LONGEST_NUMBER: Final = 32
 
 
 def read_trade(fields: Mapping[str, str], *, source: str, state: TradeState) -> TradeFact:
     """Return the fact that verified ``fields`` state.
 
-    Raises ``MalformedMessage`` for a number or a time that is none, for a missing
-    out_trade_no, and for a success without its transaction or its amount.
+    Raises ``MalformedMessage`` for an amount that is none, for a missing or overlong number,
+    and for a success without its transaction or its amount.
     """
     fact = TradeFact(
         source=source,
@@ -42,20 +46,44 @@ def read_trade(fields: Mapping[str, str], *, source: str, state: TradeState) -> 
         appid=fields.get("appid", ""),
         sub_mch_id=fields.get("sub_mch_id", ""),
         sub_appid=fields.get("sub_appid", ""),
-        out_trade_no=fields.get("out_trade_no", ""),
+        out_trade_no=read_number(fields, "out_trade_no"),
         trade_state=state,
         trade_state_desc=fields.get("trade_state_desc", ""),
         trade_type=fields.get("trade_type", ""),
-        transaction_id=fields.get("transaction_id", ""),
-        total_fee=_amount(fields, "total_fee"),
+        transaction_id=read_number(fields, "transaction_id"),
+        total_fee=read_amount(fields, "total_fee"),
         fee_type=_fee_type(fields),
-        success_time=_moment(fields, "time_end"),
+        success_time=_optional_moment(fields, "time_end"),
         bank_type=fields.get("bank_type", ""),
         attach=fields.get("attach", ""),
         payment=_payment(fields) if state in _PAID else None,
     )
     _check_whole(fact)
     return fact
+
+
+def read_number(fields: Mapping[str, str], name: str, *, longest: int = LONGEST_NUMBER) -> str:
+    """Return the identifying number ``name``, "" if there is none.
+
+    One of more than ``longest`` characters is a ``MalformedMessage``: a part of it would be
+    another number.
+    """
+    text = fields.get(name, "")
+    if len(text) > longest:
+        raise MalformedMessage(f"{name} is longer than {longest} characters")
+    return text
+
+
+def read_amount(fields: Mapping[str, str], name: str) -> int | None:
+    """Return the amount ``name`` in minor units, None if there is none; else as above."""
+    text = fields.get(name)
+    if not text:
+        return None
+    if not _DIGITS.fullmatch(text):
+        raise MalformedMessage(f"{name} is not a number in plain digits")
+    if int(text) > LARGEST:
+        raise MalformedMessage(f"{name} is more than {LARGEST}")
+    return int(text)
 
 
 def _check_whole(fact: TradeFact) -> None:
@@ -71,7 +99,7 @@ def _check_whole(fact: TradeFact) -> None:
 def _payment(fields: Mapping[str, str]) -> Payment | None:
     openid = fields.get("openid", "")
     institutional = bool(fields.get("sub_mch_id"))
-    cash_fee = _amount(fields, "cash_fee")
+    cash_fee = _optional_amount(fields, "cash_fee")
     cash_currency = fields.get("cash_fee_type") or _fee_type(fields)
     rate = _exchange_rate(fields)
     payment = Payment(
@@ -82,8 +110,8 @@ def _payment(fields: Mapping[str, str]) -> Payment | None:
         payer_currency="" if cash_fee is None else cash_currency or "CNY",
         cash_fee=cash_fee,
         cash_fee_type=fields.get("cash_fee_type", ""),
-        settlement_total_fee=_amount(fields, "settlement_total_fee"),
-        coupon_fee=_amount(fields, "coupon_fee"),
+        settlement_total_fee=_optional_amount(fields, "settlement_total_fee"),
+        coupon_fee=_optional_amount(fields, "coupon_fee"),
         coupons=_coupons(fields),
         exchange_rate_type="" if rate is None else "SETTLEMENT_RATE",
         exchange_rate=rate,
@@ -99,46 +127,33 @@ def _coupons(fields: Mapping[str, str]) -> tuple[Coupon, ...]:
         Coupon(
             coupon_id=fields.get(f"coupon_id_{index}", ""),
             coupon_type=fields.get(f"coupon_type_{index}", ""),
-            coupon_fee=_amount(fields, f"coupon_fee_{index}"),
+            coupon_fee=_optional_amount(fields, f"coupon_fee_{index}"),
         )
         for index in indices
     )
 
 
 def _exchange_rate(fields: Mapping[str, str]) -> Decimal | None:
-    name = "rate_value" if fields.get("rate_value") else "rate"
-    number = _number(fields, name)
-    return None if number is None else Decimal(number).scaleb(-8)
+    text = fields.get("rate_value") or fields.get("rate", "")
+    return Decimal(int(text)).scaleb(-8) if _DIGITS.fullmatch(text) else None
 
 
 def _fee_type(fields: Mapping[str, str]) -> str:
     return fields.get("fee_type") or ("CNY" if fields.get("total_fee") else "")
 
 
-def _amount(fields: Mapping[str, str], name: str) -> int | None:
-    number = _number(fields, name)
-    if number is not None and number > LARGEST:
-        raise MalformedMessage(f"{name} is more than {LARGEST}")
-    return number
-
-
-def _number(fields: Mapping[str, str], name: str) -> int | None:
-    text = fields.get(name)
-    if not text:
-        return None
-    if not _DIGITS.fullmatch(text):
-        raise MalformedMessage(f"{name} is not a number in plain digits")
-    return int(text)
-
-
-def _moment(fields: Mapping[str, str], name: str) -> datetime | None:
-    text = fields.get(name)
-    if not text:
-        return None
+def _optional_amount(fields: Mapping[str, str], name: str) -> int | None:
     try:
-        return parse_t14(text)
-    except ValueError as error:
-        raise MalformedMessage(f"{name} is not a time of 14 digits") from error
+        return read_amount(fields, name)
+    except MalformedMessage:
+        return None
+
+
+def _optional_moment(fields: Mapping[str, str], name: str) -> datetime | None:
+    try:
+        return parse_t14(fields.get(name, ""))
+    except ValueError:
+        return None
 
 
 def _promotions(text: str) -> tuple[PromotionFact, ...]:

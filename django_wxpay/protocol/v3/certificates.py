@@ -1,14 +1,15 @@
 """Platform certificates and the list of them (protocol-v3 section 2.6).
 
-A serial is 40 hexadecimal digits with its leading zeros. Every certificate in a list has to
-be the one its entry names, or the list is refused.
+A serial is a number, in the one form of ``key_name``. An entry of the list that cannot be read, or
+is not the certificate it names, is left out: the others are as good without it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -30,6 +31,10 @@ from django_wxpay.protocol.v3.keys import (
 from django_wxpay.protocol.v3.reading import child, moment, text
 from django_wxpay.protocol.v3.signing import key_name
 
+# The kinds of refusal to a merchant who has no platform certificates (protocol-v3 section 2.5).
+NO_CERTIFICATES: Final = frozenset({"RESOURCE_NOT_EXISTS", "NOT_FOUND"})
+_SHOWN_SERIAL: Final = 64
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlatformCertificate:
@@ -49,7 +54,7 @@ def read_certificate(pem: str | bytes) -> PlatformCertificate:
     """
     certificate = load_certificate(pem)
     return PlatformCertificate(
-        serial_no=f"{certificate.serial_number:040X}",
+        serial_no=key_name(f"{certificate.serial_number:X}"),
         not_before=certificate.not_valid_before_utc,
         not_after=certificate.not_valid_after_utc,
         pem=certificate.public_bytes(Encoding.PEM).decode(),
@@ -57,21 +62,37 @@ def read_certificate(pem: str | bytes) -> PlatformCertificate:
     )
 
 
-def read_certificate_list(body: bytes, api_v3_key: str) -> tuple[PlatformCertificate, ...]:
+def read_certificate_list(
+    body: bytes,
+    api_v3_key: str,
+    *,
+    on_unreadable: Callable[[str, str], None] = lambda _serial_no, _problem: None,
+) -> tuple[PlatformCertificate, ...]:
     """Return the certificates in the answer of ``GET .../certificates``.
 
     Their dates are the list's, which brings an end forward before a switch, and the
-    certificate's own where the list has none. Raises ``BadAnswer`` for what is no such list
-    or an empty one, ``BadSignature`` if ``api_v3_key`` does not open it, and
+    certificate's own where the list has none. ``on_unreadable`` is called with the serial and
+    the problem of each entry that is left out. Raises ``BadAnswer`` for what is no such list or
+    one without a readable entry, ``BadSignature`` if ``api_v3_key`` opens none of it, and
     ``ConfigurationError`` for a key that is not 32 bytes. The answer's own signature is
     another question.
     """
+    found, problems = [], []
     try:
-        return tuple(_certificate(entry, api_v3_key) for entry in _entries(body))
+        for entry in _entries(body):
+            try:
+                found.append(_certificate(entry, api_v3_key))
+            except (TagMismatch, MalformedMessage) as problem:
+                problems.append((_named(entry), problem))
+        if not found:
+            raise problems[0][1]
     except TagMismatch as error:
         raise BadSignature("API_V3_KEY does not open the certificates") from error
     except MalformedMessage as error:
         raise BadAnswer(str(error)) from error
+    for serial_no, reason in problems:
+        on_unreadable(serial_no, str(reason))
+    return tuple(found)
 
 
 def certificate_matches_key(certificate_pem: str | bytes, private_key: PrivateKey) -> bool:
@@ -86,6 +107,12 @@ def _entries(body: bytes) -> list[object]:
     if not isinstance(entries, list) or not entries:
         raise MalformedMessage("there is no certificate in the answer")
     return entries
+
+
+def _named(entry: object) -> str:
+    """Return the serial of an entry as it may be shown, whatever the entry is."""
+    serial_no = entry.get("serial_no") if isinstance(entry, dict) else None
+    return ascii(serial_no[:_SHOWN_SERIAL]) if isinstance(serial_no, str) else "none"
 
 
 def _certificate(entry: object, api_v3_key: str) -> PlatformCertificate:

@@ -1,15 +1,19 @@
-"""The JSON codec of APIv3: one object in UTF-8 that every parser reads alike.
+"""The JSON codec of APIv3: one object in UTF-8, read strictly or with marks.
 
-NaN and infinities, members that occur twice, deep nesting and texts that no database stores are
-refused here, before anything reads the document.
+Read strictly, a document with anything that parsers do not read alike is refused whole: NaN,
+members that occur twice, deep nesting, texts that no database stores. In what WeChat Pay has
+signed each of these is a mark on its member, because the rest of the document still holds:
+a payment must not be lost over the name of a coupon.
 """
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Final
 
 from django_wxpay.protocol.errors import MalformedMessage, MessageTooLarge
@@ -17,7 +21,17 @@ from django_wxpay.protocol.errors import MalformedMessage, MessageTooLarge
 LARGEST_BODY: Final = 1024 * 1024
 DEEPEST: Final = 32
 
-_UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
+# NUL and half a character: JSON writes them, and no database stores them.
+UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
+# As many digits as the largest integer of 64 bits has; Python refuses to read some thousands.
+_LONGEST_INTEGER: Final = 19
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """The mark that stands in the place of a value; ``why`` follows the name of its member."""
+
+    why: str
 
 
 def read_object(body: bytes, *, limit: int = LARGEST_BODY) -> dict[str, Any]:
@@ -32,6 +46,30 @@ def read_object(body: bytes, *, limit: int = LARGEST_BODY) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise MalformedMessage("the document is not a JSON object")
     _check_holdings(content)
+    return content
+
+
+def read_with_marks(body: bytes, *, limit: int = LARGEST_BODY) -> dict[str, Any]:
+    """Return the JSON object that a signed ``body`` is, ``Unreadable`` where it cannot be read.
+
+    Octets that are no UTF-8 stand as halves of characters. The strict readers of ``reading``
+    refuse both, the optional ones leave out the marks. Raises ``MessageTooLarge`` over ``limit``
+    bytes and ``MalformedMessage`` for what is no JSON object at all.
+    """
+    if len(body) > limit:
+        raise MessageTooLarge(f"the document is larger than {limit} bytes")
+    try:
+        content = json.loads(
+            body.removeprefix(codecs.BOM_UTF8).decode(errors="surrogateescape"),
+            object_pairs_hook=_marked_members,
+            parse_constant=_marked_constant,
+            parse_float=_marked_float,
+            parse_int=_marked_integer,
+        )
+    except (ValueError, RecursionError):
+        raise MalformedMessage("not a JSON document") from None
+    if not isinstance(content, dict):
+        raise MalformedMessage("the document is not a JSON object")
     return content
 
 
@@ -62,6 +100,28 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
+def _marked_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members: dict[str, Any] = {}
+    for name, value in pairs:
+        members[name] = Unreadable("occurs more than once") if name in members else value
+    return members
+
+
+def _marked_constant(name: str) -> Unreadable:
+    return Unreadable(f"is {name}, which is not JSON")
+
+
+def _marked_float(text: str) -> float | Unreadable:
+    number = float(text)
+    return Unreadable("is a number larger than any") if math.isinf(number) else number
+
+
+def _marked_integer(text: str) -> int | Unreadable:
+    if len(text.lstrip("-")) > _LONGEST_INTEGER:
+        return Unreadable("is a number of too many digits")
+    return int(text)
+
+
 def _refuse_constant(name: str) -> None:
     raise MalformedMessage(f"{name} is not JSON")
 
@@ -88,5 +148,5 @@ def _held(value: object) -> Iterator[object]:
         yield from value.values()
     elif isinstance(value, list):
         yield from value
-    elif isinstance(value, str) and _UNSTORABLE.search(value):
+    elif isinstance(value, str) and UNSTORABLE.search(value):
         raise MalformedMessage("a text holds what no text may: NUL or half a character")

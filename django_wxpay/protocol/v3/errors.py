@@ -12,7 +12,7 @@ from typing import Final
 
 from django_wxpay.protocol.error_codes import TABLE, UNKNOWN_CODE, ErrorCode, Verdict, refusal
 from django_wxpay.protocol.errors import MalformedMessage, Refused
-from django_wxpay.protocol.v3.documents import read_object
+from django_wxpay.protocol.v3.documents import read_with_marks
 from django_wxpay.protocol.v3.reading import Members, optional_text
 
 _LONGEST_CODE: Final = 64
@@ -114,7 +114,7 @@ class V3Error:
 def read_error(status: int, body: bytes) -> V3Error:
     """Return what an error answer says; an empty or unreadable body says nothing. Never raises."""
     try:
-        error = read_object(body)
+        error = read_with_marks(body)
     except MalformedMessage:
         return V3Error(status=status)
     return V3Error(

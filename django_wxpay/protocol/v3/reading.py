@@ -1,38 +1,56 @@
 """Readers of one member of a JSON object: strict where money or identity hangs on it.
 
 The gateway leaves out what it has no value for, or sends null (protocol-v3 section 1.4); both
-are absence here. In the strict readers a value of another type than documented is a
-``MalformedMessage`` that names the member and repeats nothing of it. The ``optional_`` readers
-are for members that only describe, so they leave out what cannot be read.
+are absence here. In the strict readers a value of another type than documented, or one that
+cannot be kept as it is, is a ``MalformedMessage`` that names the member and repeats nothing of
+it. The ``optional_`` readers are for members that only describe, so they leave out what cannot
+be read, and let texts through as they are: cleaning them is for the columns that keep them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from django_wxpay.protocol.errors import MalformedMessage
 from django_wxpay.protocol.money import LARGEST
 from django_wxpay.protocol.times import parse_rfc3339
+from django_wxpay.protocol.v3.documents import UNSTORABLE, Unreadable
 
 Members = Mapping[str, Any]
+
+# Of an order, a transaction, a merchant or a refund of WeChat Pay's (protocol-v3 section 3.3).
+LONGEST_NUMBER: Final = 32
 
 
 def text(holder: Members, *names: str) -> str:
     """Return the text under the first of ``names`` that has one, else ""."""
     for name in names:
-        value = holder.get(name)
+        value = _readable(holder, name)
         if value is not None and not isinstance(value, str):
             raise MalformedMessage(f"{name} is not text")
+        if value and UNSTORABLE.search(value):
+            raise MalformedMessage(f"{name} holds what no text may: NUL or half a character")
         if value:
             return value
     return ""
 
 
+def number(holder: Members, *names: str, longest: int = LONGEST_NUMBER) -> str:
+    """Return the identifying number under the first of ``names`` that has one, else "".
+
+    One of more than ``longest`` characters is refused: a part of it would be another number.
+    """
+    value = text(holder, *names)
+    if len(value) > longest:
+        raise MalformedMessage(f"{names[0]} is longer than {longest} characters")
+    return value
+
+
 def integer(holder: Members, name: str, *, most: int = LARGEST) -> int | None:
     """Return the whole number from 0 to ``most`` under ``name``, None if there is none."""
-    value = holder.get(name)
+    value = _readable(holder, name)
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int):
@@ -44,7 +62,7 @@ def integer(holder: Members, name: str, *, most: int = LARGEST) -> int | None:
 
 def child(holder: Members, name: str) -> Members:
     """Return the object under ``name``, empty if there is none."""
-    value = holder.get(name)
+    value = _readable(holder, name)
     if value is None:
         return {}
     if not isinstance(value, dict):
@@ -61,6 +79,13 @@ def moment(holder: Members, name: str) -> datetime | None:
         raise MalformedMessage(f"{name} is not a time of RFC 3339") from None
 
 
+def _readable(holder: Members, name: str) -> Any:
+    value = holder.get(name)
+    if isinstance(value, Unreadable):
+        raise MalformedMessage(f"{name} {value.why}")
+    return value
+
+
 def objects(holder: Members, *names: str) -> list[dict[str, Any]]:
     """Return the objects in the first of ``names`` that is a list, without its other items."""
     lists = (holder.get(name) for name in names)
@@ -68,18 +93,38 @@ def objects(holder: Members, *names: str) -> list[dict[str, Any]]:
     return [item for item in first if isinstance(item, dict)]
 
 
+def optional_child(holder: Members, name: str) -> Members:
+    value = holder.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def optional_moment(holder: Members, name: str) -> datetime | None:
+    try:
+        return moment(holder, name)
+    except MalformedMessage:
+        return None
+
+
+def optional_number(holder: Members, name: str, *, longest: int = LONGEST_NUMBER) -> str:
+    """Return the identifying number under ``name``, "" where it is not whole."""
+    try:
+        return number(holder, name, longest=longest)
+    except MalformedMessage:
+        return ""
+
+
 def optional_text(holder: Members, *names: str) -> str:
     values = (holder.get(name) for name in names)
     return next((value for value in values if value and isinstance(value, str)), "")
 
 
-def optional_integer(holder: Members, *names: str) -> int | None:
-    """Return the number under the first of ``names`` that has a readable one."""
+def optional_integer(holder: Members, *names: str, most: int = LARGEST) -> int | None:
+    """Return the number from 0 to ``most`` under the first of ``names`` with a readable one."""
     for name in names:
         try:
-            number = integer(holder, name)
+            value = integer(holder, name, most=most)
         except MalformedMessage:
             continue
-        if number is not None:
-            return number
+        if value is not None:
+            return value
     return None

@@ -1,7 +1,8 @@
 """Reading of a refund object, from a callback or an answer, of either family.
 
 A callback has ``refund_id`` and ``refund_status`` where an answer has ``id`` (global) and
-``status`` (protocol-v3 sections 3.6, 4.4 and 6.3).
+``status`` (protocol-v3 sections 3.6, 4.4 and 6.3). The time and the account it went to only
+describe: unreadable, they are left out.
 """
 
 from __future__ import annotations
@@ -10,7 +11,18 @@ from typing import Final
 
 from django_wxpay.protocol.errors import MalformedMessage
 from django_wxpay.protocol.facts import RefundFact, RefundStatus
-from django_wxpay.protocol.v3.reading import Members, child, integer, moment, text
+from django_wxpay.protocol.v3.reading import (
+    Members,
+    child,
+    integer,
+    number,
+    optional_moment,
+    optional_text,
+    text,
+)
+
+# s[1,64]: longer than the other numbers (protocol-v3 section 3.6).
+_LONGEST_REFUND_NUMBER: Final = 64
 
 # CLOSED has three spellings (protocol-v3 section 8.2).
 _STATUSES: Final = {
@@ -26,8 +38,8 @@ _STATUSES: Final = {
 def refund_fact(refund: Members, *, source: str) -> RefundFact:
     """Return the fact that a verified refund object states.
 
-    Raises ``MalformedMessage`` for an unknown status, a number or a time that is none, and
-    a refund without its numbers or its amount.
+    Raises ``MalformedMessage`` for an unknown status, an amount that is none, and a refund
+    whose numbers or amount are missing or overlong.
     """
     status = _STATUSES.get(text(refund, "refund_status", "status"))
     if status is None:
@@ -40,17 +52,17 @@ def refund_fact(refund: Members, *, source: str) -> RefundFact:
         source=source,
         mch_id=text(refund, "mchid", "sp_mchid"),
         sub_mch_id=text(refund, "sub_mchid"),
-        out_trade_no=text(refund, "out_trade_no"),
-        transaction_id=text(refund, "transaction_id"),
-        out_refund_no=text(refund, "out_refund_no"),
-        refund_id=text(refund, "refund_id", "id"),
+        out_trade_no=number(refund, "out_trade_no"),
+        transaction_id=number(refund, "transaction_id"),
+        out_refund_no=number(refund, "out_refund_no", longest=_LONGEST_REFUND_NUMBER),
+        refund_id=number(refund, "refund_id", "id"),
         refund_status=status,
         refund_fee=refund_fee,
         total_fee=integer(amount, "total"),
         # Domestic callbacks name no currency; that family has one (protocol-v3 section 6.3).
         fee_type=text(amount, "currency") or "CNY",
-        success_time=moment(refund, "success_time"),
-        user_received_account=text(refund, "user_received_account", "recv_account"),
+        success_time=optional_moment(refund, "success_time"),
+        user_received_account=optional_text(refund, "user_received_account", "recv_account"),
     )
     if not fact.out_refund_no or not fact.refund_id:
         raise MalformedMessage("a refund without its numbers")

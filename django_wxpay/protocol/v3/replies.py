@@ -16,7 +16,7 @@ from django_wxpay.protocol.facts import PrepayGrant, ReplySummary, TradeFact, Tr
 from django_wxpay.protocol.merchants import Merchant
 from django_wxpay.protocol.orders import OrderRef, OrderTerms
 from django_wxpay.protocol.v3.client_parameters import SIGN_TYPE
-from django_wxpay.protocol.v3.documents import read_object
+from django_wxpay.protocol.v3.documents import read_with_marks
 from django_wxpay.protocol.v3.errors import read_error
 from django_wxpay.protocol.v3.reading import text
 from django_wxpay.protocol.v3.trades import trade_fact
@@ -41,7 +41,7 @@ def read_grant(body: bytes, terms: OrderTerms) -> PrepayGrant:
     what the trade type needs.
     """
     try:
-        answer = read_object(body)
+        answer = read_with_marks(body)
         grant = PrepayGrant(
             prepay_id=text(answer, "prepay_id"),
             trade_type=terms.trade_type,
@@ -62,7 +62,7 @@ def read_grant(body: bytes, terms: OrderTerms) -> PrepayGrant:
 def read_trade(body: bytes | Mapping[str, Any], *, source: str) -> TradeFact:
     """Return the fact in an order object of either family; ``BadAnswer`` if it cannot be read."""
     try:
-        trade = read_object(body) if isinstance(body, bytes) else body
+        trade = read_with_marks(body) if isinstance(body, bytes) else body
         return trade_fact(trade, source=source)
     except MalformedMessage as error:
         raise BadAnswer(str(error)) from error

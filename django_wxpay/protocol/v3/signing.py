@@ -2,7 +2,7 @@
 
 It is WECHATPAY2-SHA256-RSA2048: RSASSA-PKCS1-v1_5 over SHA-256, in base64 on one line. Answers
 and callbacks are signed over the time, the nonce and the body as received (protocol-v3 section
-2.3). The key is found by the exact name in ``Wechatpay-Serial``, never by trying all.
+2.3). The key is the one that ``Wechatpay-Serial`` names, never found by trying all.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ _HEADERS: Final = {
     "signature": "wechatpay-signature",
 }
 _VALUE: Final = re.compile("[!-~]{1,1024}")
+_HEXADECIMAL: Final = re.compile("[0-9A-Fa-f]+")
+_SERIAL_DIGITS: Final = 40
 _SECONDS: Final = re.compile("[0-9]{1,12}")
 
 
@@ -123,12 +125,15 @@ def is_fresh(timestamp: str, now: int) -> bool:
 
 
 def key_name(serial: str) -> str:
-    """Return ``serial`` as keys are filed: certificate serials in upper case, ids untouched.
+    """Return ``serial`` as keys are filed, sent and compared: the one form of its number.
 
-    Leading zeros stay; a ``PUB_KEY_ID_...`` is a name, not a number (protocol-v3 section 2.3,
-    rule 6).
+    A certificate's serial is a number, however it is written: 40 upper-case hexadecimal digits,
+    filled up with zeros. All else, ``PUB_KEY_ID_...`` first, is a name and stays as it is
+    (protocol-v3 section 2.3, rule 6).
     """
-    return serial if serial.startswith(PUBLIC_KEY_ID) else serial.upper()
+    if not _HEXADECIMAL.fullmatch(serial):
+        return serial
+    return serial.upper().lstrip("0").zfill(_SERIAL_DIGITS)
 
 
 class SignatureFault(StrEnum):

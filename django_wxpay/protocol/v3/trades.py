@@ -1,9 +1,11 @@
 """Reading of an order object, of either family and mode (protocol-v3 sections 3.3 and 4.3).
 
 The families differ in names: the order number is ``id`` or ``transaction_id``, promotions have
-ids and contributions of three spellings. Amounts, times and identities are read strictly,
-because money hangs on them; what cannot be read of ``promotion_detail`` is left out, because it
-only describes.
+ids and contributions of three spellings. The state, the amount with its currency, and the
+identities are read strictly, because an order is held against them. Everything else describes
+a payment that is made either way, so what cannot be read of it is left out: the payer, the
+rate, the promotions, and the time. An order without its success_time is settled; one that
+waits for a readable time would be paid and never delivered.
 """
 
 from __future__ import annotations
@@ -23,9 +25,11 @@ from django_wxpay.protocol.v3.reading import (
     Members,
     child,
     integer,
-    moment,
+    number,
     objects,
+    optional_child,
     optional_integer,
+    optional_moment,
     optional_text,
     text,
 )
@@ -40,8 +44,8 @@ _LARGEST_RATE: Final = 10**16 - 1
 def trade_fact(trade: Members, *, source: str) -> TradeFact:
     """Return the fact that a verified order object states.
 
-    Raises ``MalformedMessage`` for an unknown trade_state, a number or a time that is none,
-    a missing number or merchant, and a success without its transaction, amount or currency.
+    Raises ``MalformedMessage`` for an unknown trade_state, an amount that is none, a missing
+    or overlong number, and a success without its transaction, amount or currency.
     """
     state = _STATES.get(text(trade, "trade_state"))
     if state is None:
@@ -54,17 +58,17 @@ def trade_fact(trade: Members, *, source: str) -> TradeFact:
         mch_id=text(trade, "mchid", "sp_mchid"),
         appid=text(trade, "appid", "sp_appid"),
         sub_mch_id=text(trade, "sub_mchid"),
-        sub_appid=text(trade, "sub_appid"),
-        out_trade_no=text(trade, "out_trade_no"),
+        sub_appid=optional_text(trade, "sub_appid"),
+        out_trade_no=number(trade, "out_trade_no"),
         trade_state=state,
-        trade_state_desc=text(trade, "trade_state_desc"),
-        trade_type=text(trade, "trade_type"),
-        transaction_id=text(trade, "id", "transaction_id"),
+        trade_state_desc=optional_text(trade, "trade_state_desc"),
+        trade_type=optional_text(trade, "trade_type"),
+        transaction_id=number(trade, "transaction_id", "id"),
         total_fee=total,
         fee_type=text(amount, "currency") or _default_currency(trade, total),
-        success_time=moment(trade, "success_time"),
-        bank_type=text(trade, "bank_type"),
-        attach=text(trade, "attach"),
+        success_time=optional_moment(trade, "success_time"),
+        bank_type=optional_text(trade, "bank_type"),
+        attach=optional_text(trade, "attach"),
         payment=_payment(trade, amount) if state in _PAID else None,
     )
     _check_whole(fact)
@@ -86,15 +90,15 @@ def _check_whole(fact: TradeFact) -> None:
 
 
 def _payment(trade: Members, amount: Members) -> Payment | None:
-    payer = child(trade, "payer")
-    rate = child(amount, "exchange_rate")
+    payer = optional_child(trade, "payer")
+    rate = optional_child(amount, "exchange_rate")
     payment = Payment(
-        openid=text(payer, "openid"),
-        sp_openid=text(payer, "sp_openid"),
-        sub_openid=text(payer, "sub_openid"),
-        payer_total=integer(amount, "payer_total"),
-        payer_currency=text(amount, "payer_currency"),
-        exchange_rate_type=text(rate, "type"),
+        openid=optional_text(payer, "openid"),
+        sp_openid=optional_text(payer, "sp_openid"),
+        sub_openid=optional_text(payer, "sub_openid"),
+        payer_total=optional_integer(amount, "payer_total"),
+        payer_currency=optional_text(amount, "payer_currency"),
+        exchange_rate_type=optional_text(rate, "type"),
         exchange_rate=_rate(rate),
         promotions=_promotions(trade),
     )
@@ -102,8 +106,8 @@ def _payment(trade: Members, amount: Members) -> Payment | None:
 
 
 def _rate(rate: Members) -> Decimal | None:
-    number = integer(rate, "rate", most=_LARGEST_RATE)
-    return None if number is None else Decimal(number).scaleb(-_RATE_DECIMALS)
+    value = optional_integer(rate, "rate", most=_LARGEST_RATE)
+    return None if value is None else Decimal(value).scaleb(-_RATE_DECIMALS)
 
 
 def _promotions(trade: Members) -> tuple[PromotionFact, ...]:

@@ -18,6 +18,7 @@ from django_wxpay.services.doctor.findings import Finding, Level, Subject, local
 from django_wxpay.services.doctor.scope import Scope
 from django_wxpay.services.latency.rollup import not_rolled_up
 from django_wxpay.services.reports.queue import COUNTED_UP_TO, backlog
+from django_wxpay.services.transitions.events import heard_kinds
 
 # The time in which some job has to finish while there is work, and in which reports are sent.
 QUIET: Final = timedelta(minutes=15)
@@ -86,6 +87,8 @@ def _waiting(scope: Scope) -> Iterator[str]:
     undelivered = OrderEvent.objects.filter(
         Q(next_dispatch_at__isnull=True) | Q(next_dispatch_at__lte=scope.now),
         dispatched_at__isnull=True,
+        # What no receiver is connected to waits for one, and not for a job.
+        kind__in=heard_kinds(),
         created_at__lte=scope.now - _BEING_DISPATCHED,
     )
     if undelivered.exists():

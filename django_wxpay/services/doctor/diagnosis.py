@@ -7,14 +7,18 @@ this diagnosis count in no check.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from typing import Final
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError
+from django.utils import timezone
 
 from django_wxpay import conf
+from django_wxpay.conf import Problem
 from django_wxpay.conf.schema import HINTS
 from django_wxpay.services.doctor.background import check_jobs, check_reports
-from django_wxpay.services.doctor.findings import Finding, Level, Subject, by_urgency, one_line
+from django_wxpay.services.doctor.findings import Finding, Level, Subject, by_urgency
 from django_wxpay.services.doctor.hosts import check_hosts
 from django_wxpay.services.doctor.keys import check_own_certificates, check_platform_certificates
 from django_wxpay.services.doctor.latency import check_latency
@@ -23,10 +27,26 @@ from django_wxpay.services.doctor.notifications import (
     check_events,
     check_notifications,
 )
+from django_wxpay.services.doctor.project import (
+    connection_problems,
+    database_error,
+    receiver_problems,
+    table_problems,
+    url_problems,
+)
 from django_wxpay.services.doctor.scope import Scope, scope_of
 from django_wxpay.services.transactions import require_no_transaction
 
 __all__ = ["Finding", "Level", "Subject", "diagnose"]
+
+# A warning to manage.py check, which must not keep a release from migrating, and an error in a
+# shop that is open: no order can be placed, and money that arrives is not settled.
+_URGENT: Final = frozenset({"W006", "W007"})
+_SUBJECTS: Final = {
+    "E007": Subject.CONFIGURATION,
+    "W007": Subject.NOTIFICATIONS,
+    "W009": Subject.EVENTS,
+}
 
 _DATABASE_CHECKS = (
     check_platform_certificates,
@@ -55,7 +75,8 @@ def diagnose(
     if ask:
         require_no_transaction("diagnose")
     scope = scope_of(merchants, hours=hours, ask=ask)
-    found = [*_check_configuration(scope), *check_own_certificates(scope), *_check_database(scope)]
+    found = [*_check_configuration(scope), *_check_project()]
+    found += [*check_own_certificates(scope), *_check_database(scope)]
     if ask:
         found += _check_hosts(scope)
     # The same database error may come from several checks.
@@ -64,14 +85,7 @@ def diagnose(
 
 def _check_configuration(scope: Scope) -> Iterator[Finding]:
     problems = [each for each in conf.problems() if each.merchant in {"", *scope.aliases}]
-    for problem in problems:
-        yield Finding(
-            merchant=problem.merchant,
-            subject=Subject.CONFIGURATION,
-            level=Level.ERROR if problem.code.startswith("E") else Level.WARNING,
-            message=f"{problem.message} ({problem.code}).",
-            advice=HINTS[problem.code],
-        )
+    yield from map(_finding, _heard(problems))
     for alias in scope.accounts.keys() - {problem.merchant for problem in problems}:
         yield Finding(
             merchant=alias,
@@ -81,12 +95,44 @@ def _check_configuration(scope: Scope) -> Iterator[Finding]:
         )
 
 
+def _check_project() -> Iterator[Finding]:
+    # The URLs first: a command loads none by itself, and receivers may stand beside the views.
+    problems = (*url_problems(), *receiver_problems(), *connection_problems())
+    yield from (_finding(each, Subject.DATABASE) for each in _heard(problems))
+
+
 def _check_database(scope: Scope) -> Iterator[Finding]:
+    if timezone.is_naive(scope.now):
+        # Times of the tables cannot be compared, and E023 says so.
+        return
+    found = table_problems()
+    problems = [each for each in found if not each.merchant or scope.includes(each.merchant)]
+    yield from (_finding(each, Subject.DATABASE) for each in _heard(problems))
+    if any(problem.code == "W006" for problem in problems):
+        return
     try:
         for check in _DATABASE_CHECKS:
             yield from check(scope)
-    except DatabaseError as error:
+    except (DatabaseError, ImproperlyConfigured) as error:
         yield _database_error(error)
+
+
+def _heard(problems: Iterable[Problem]) -> Iterator[Problem]:
+    """Yield the errors, and the warnings that the project has not silenced."""
+    for each in problems:
+        if each.code.startswith("E") or not conf.is_silenced(each.code):
+            yield each
+
+
+def _finding(problem: Problem, subject: Subject = Subject.CONFIGURATION) -> Finding:
+    is_error = problem.code.startswith("E") or problem.code in _URGENT
+    return Finding(
+        merchant=problem.merchant,
+        subject=_SUBJECTS.get(problem.code, subject),
+        level=Level.ERROR if is_error else Level.WARNING,
+        message=f"{problem.message[:1].upper()}{problem.message[1:]} ({problem.code}).",
+        advice=HINTS[problem.code],
+    )
 
 
 def _check_hosts(scope: Scope) -> Iterator[Finding]:
@@ -101,18 +147,16 @@ def _check_hosts(scope: Scope) -> Iterator[Finding]:
     for account in scope.accounts.values():
         try:
             yield from check_hosts(account)
-        except DatabaseError as error:
+        except (DatabaseError, ImproperlyConfigured) as error:
             yield _database_error(error)
 
 
-def _database_error(error: DatabaseError) -> Finding:
-    # PostgreSQL writes the statement, and so its values, after the first line.
-    (first, *_) = [*str(error).splitlines(), ""]
+def _database_error(error: Exception) -> Finding:
     return Finding(
         merchant="",
         subject=Subject.DATABASE,
         level=Level.ERROR,
-        message=f"The database does not answer a query: {type(error).__name__}: {one_line(first)}.",
+        message=f"The database does not answer a query: {database_error(error)}.",
         advice="Start the database and look at DATABASES in the settings; if both are right, run "
         "manage.py migrate. Without it no order can be placed and no notification stored.",
     )

@@ -23,6 +23,7 @@ from django_wxpay.protocol.errors import (
 )
 from django_wxpay.protocol.merchants import Api, Merchant, Mode
 from django_wxpay.protocol.orders import OrderRef
+from django_wxpay.protocol.v3.certificates import NO_CERTIFICATES
 from django_wxpay.services import clock, gateways
 from django_wxpay.services.doctor.findings import (
     Finding,
@@ -35,8 +36,6 @@ from django_wxpay.services.doctor.findings import (
 _NO_SUCH_ORDER: Final = "ORDERNOTEXIST"
 # The answers to a wrong signature, which WeChat Pay checks before it looks for the order.
 _WRONG_SIGNATURE: Final = frozenset({"SIGNERROR", RETURN_FAIL})
-# The answers of /v3/certificates for a merchant who has none (protocol-v3 section 2.6).
-_NO_CERTIFICATES: Final = frozenset({"RESOURCE_NOT_EXISTS", "NOT_FOUND"})
 _SET_THE_PUBLIC_KEY: Final = (
     "WeChat Pay has no platform certificates for this merchant: set WECHATPAY_PUBLIC_KEY and "
     "WECHATPAY_PUBLIC_KEY_ID from the merchant platform."
@@ -153,7 +152,7 @@ def _refused(probe: Probe, refusal: Refused) -> Finding:
     message = _words_of(refusal)
     if refusal.kind in _WRONG_SIGNATURE:
         return probe.finding(Subject.KEYS, Level.ERROR, message, refusal.advice)
-    if refusal.kind in _NO_CERTIFICATES:
+    if refusal.kind in NO_CERTIFICATES:
         return probe.finding(Subject.KEYS, Level.ERROR, message, _SET_THE_PUBLIC_KEY)
     return probe.finding(Subject.CONFIGURATION, Level.ERROR, message, refusal.advice)
 

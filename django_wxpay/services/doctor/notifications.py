@@ -22,6 +22,7 @@ from django_wxpay.services.doctor.findings import (
     one_line,
 )
 from django_wxpay.services.doctor.scope import Scope
+from django_wxpay.services.notifications.processing import UNREADABLE
 
 _A_DAY: Final = timedelta(days=1)
 
@@ -35,18 +36,38 @@ def check_notifications(scope: Scope) -> Iterator[Finding]:
     rows = failed.order_by("created_at").values_list("merchant", "created_at", "reason")
     by_merchant = _by_merchant(rows[:COUNTED_UP_TO])
     for alias, of_one in by_merchant.items():
-        oldest_at, reason = of_one[0]
-        yield Finding(
-            merchant=alias,
-            subject=Subject.NOTIFICATIONS,
-            level=Level.WARNING,
-            message=f"{counted(len(of_one), 'notification')} not processed, the oldest of "
-            f"{local_time(oldest_at)}: {one_line(reason) or 'no reason given'}.",
-            advice="Look at the failed ones under Notifications in the admin: correct what their "
-            "reason names, then process them again there. If their order is not one of this "
-            "site's, another system shares the mch_id.",
-        )
+        unreadable = [row for row in of_one if row[1].startswith(UNREADABLE)]
+        if unreadable:
+            yield _unreadable(alias, unreadable)
+        others = [row for row in of_one if row not in unreadable]
+        if others:
+            oldest_at, reason = others[0]
+            yield Finding(
+                merchant=alias,
+                subject=Subject.NOTIFICATIONS,
+                level=Level.WARNING,
+                message=f"{counted(len(others), 'notification')} not processed, the oldest of "
+                f"{local_time(oldest_at)}: {one_line(reason) or 'no reason given'}.",
+                advice="Look at the failed ones under Notifications in the admin: correct what "
+                "their reason names, then process them again there. If their order is not one of "
+                "this site's, another system shares the mch_id.",
+            )
     yield from _ok(scope, Subject.NOTIFICATIONS, by_merchant, "Every notification is processed.")
+
+
+def _unreadable(alias: str, rows: Sequence[tuple[Any, ...]]) -> Finding:
+    oldest_at, reason = rows[0]
+    return Finding(
+        merchant=alias,
+        subject=Subject.NOTIFICATIONS,
+        # They are WeChat Pay's own words, so money may have come that no order shows.
+        level=Level.ERROR,
+        message=f"{counted(len(rows), 'notification')} of WeChat Pay's could not be read, the "
+        f"oldest of {local_time(oldest_at)}: {one_line(reason)}.",
+        advice="If the reason names a setting, correct it; otherwise update django-wxpay. Then "
+        "replay them under Notifications in the admin, or with wxpay_replay. Until then query "
+        "their orders, for the customers may have paid.",
+    )
 
 
 def check_conflicts(scope: Scope) -> Iterator[Finding]:
@@ -64,7 +85,7 @@ def check_conflicts(scope: Scope) -> Iterator[Finding]:
             subject=Subject.NOTIFICATIONS,
             level=Level.WARNING,
             message=f"WeChat Pay contradicts {counted(len(orders), 'order')} of the last 24 hours "
-            "in amount, currency or merchant.",
+            "in amount, currency, merchant or state.",
             advice="Look at the order events of kind Conflict in the admin, and hand over no goods "
             "before a person has compared them with the merchant platform.",
         )

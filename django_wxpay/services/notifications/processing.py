@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Final
 
 from django.db import IntegrityError
 from django.db.models import F, QuerySet, Subquery
 
 from django_wxpay.models import Notification, Order, Refund
-from django_wxpay.models.choices import NotificationKinds, NotificationOutcomes
+from django_wxpay.models.choices import NotificationOutcomes
 from django_wxpay.models.notification import DECIDED
 from django_wxpay.protocol.facts import RefundFact, TradeFact
-from django_wxpay.protocol.merchants import Api, Merchant
+from django_wxpay.protocol.merchants import Api
 from django_wxpay.protocol.notices import Notice
 from django_wxpay.services import clock
+from django_wxpay.services.notifications.deliveries import Delivery
 from django_wxpay.services.notifications.responses import (
     Acknowledgement,
     Refusal,
@@ -26,61 +25,13 @@ from django_wxpay.services.transitions.events import save_notification
 from django_wxpay.services.transitions.orders import apply_trade_fact
 from django_wxpay.services.transitions.refunds import apply_refund_fact
 
-# Enough of a v3 notification's headers to verify its bytes again.
-_KEPT_HEADERS: Final = frozenset(
-    {
-        "wechatpay-timestamp",
-        "wechatpay-nonce",
-        "wechatpay-serial",
-        "wechatpay-signature",
-        "wechatpay-signature-type",
-    },
-)
-
+# The beginning of the reason of what was authentic and could not be read.
+UNREADABLE: Final = "not readable"
 
 # The columns of a refund that its next status is decided by.
-_SEEN: Final = ("id", "refund_status", "refund_fee")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
-    """One request to a notify_url, or a stored one that ``is_replayed`` and so may be old.
-
-    ``kind`` is the route's, "payment" or "refund".
-    """
-
-    merchant: Merchant
-    kind: str
-    headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
-    is_replayed: bool = False
-
-    @property
-    def api(self) -> Api:
-        """The protocol that it speaks: v3 signs in a header, v2 in the body."""
-        names = {name.lower() for name in self.headers}
-        return Api.V3 if "wechatpay-signature" in names else Api.V2
-
-    def row(self, notice: Notice) -> Notification:
-        """Return a new row for ``notice``, not saved and not decided."""
-        now = clock.now()
-        is_refund = isinstance(notice.fact, RefundFact)
-        return Notification(
-            merchant=self.merchant.alias,
-            # A v3 event says what it is about, whichever URL it came to (protocol-v3 section 6.2).
-            kind=NotificationKinds.REFUND if is_refund else self.kind,
-            api=notice.api.value,
-            event_id=notice.event_id[:64],
-            event_type=notice.event_type[:64],
-            fingerprint=notice.fingerprint,
-            out_trade_no=notice.out_trade_no[:32],
-            transaction_id=notice.transaction_id[:32],
-            outcome=NotificationOutcomes.FAILED,
-            headers={k: v for k, v in self.headers.items() if k.lower() in _KEPT_HEADERS},
-            body=self.body,
-            created_at=now,
-            updated_at=now,
-        )
+_SEEN: Final = ("id", "refund_status", "refund_fee", "out_refund_no")
+# What a later reading of a stored notification may find out about it.
+_FOUND_OUT: Final = ("kind", "event_id", "event_type", "out_trade_no", "transaction_id")
 
 
 def process(delivery: Delivery, notice: Notice) -> Acknowledgement:
@@ -95,17 +46,26 @@ def process(delivery: Delivery, notice: Notice) -> Acknowledgement:
 
 def process_again(notification: Notification, notice: Notice) -> Acknowledgement:
     """Apply a stored notification, whatever its outcome was before."""
-    return _apply(notification, notice, _orders(notification, notice).first())
+    _find_out(notification, notice)
+    return _apply(notification, notice, _order(notification, notice))
 
 
 def _process(row: Notification, notice: Notice) -> Acknowledgement:
-    order = _orders(row, notice).first()
+    order = _order(row, notice)
     outcome = getattr(order, "notice_outcome", None)
     if outcome in DECIDED:
         return acknowledge_again(row)
     if order is not None and outcome is None:
         return _apply(row, notice, order)
     return _apply_known(row, notice, order)
+
+
+def _order(notification: Notification, notice: Notice) -> Order | None:
+    order = _orders(notification, notice).first()
+    # Numbers are compared to the letter. A database may find "Case-abc" for "CASE-ABC", the order
+    # of another program with the same mch_id.
+    named = notification.merchant, notification.out_trade_no
+    return order if order and (order.merchant, order.out_trade_no) == named else None
 
 
 def _orders(notification: Notification, notice: Notice) -> QuerySet[Order]:
@@ -135,18 +95,35 @@ def _apply_known(row: Notification, notice: Notice, order: Order | None) -> Ackn
         return acknowledge_again(notification)
     # Seen is not done: one that failed before is applied again, in its own row.
     _count_delivery(notification)
+    _find_out(notification, notice)
     return _apply(notification, notice, order)
+
+
+def _find_out(notification: Notification, notice: Notice) -> None:
+    # Its fingerprint stays: a delivery that was readable at once may have a row of its own, whose
+    # fact is then known here, and applies nothing a second time.
+    found = {name: getattr(notice, name) for name in _FOUND_OUT}
+    new = {name: now for name, now in found.items() if now not in ("", getattr(notification, name))}
+    if new:
+        Notification.objects.filter(pk=notification.pk).update(**new)
+        for name, value in new.items():
+            setattr(notification, name, value)
 
 
 def _apply(notification: Notification, notice: Notice, order: Order | None) -> Acknowledgement:
     fact = notice.fact
-    if fact is None:
+    if notice.unreadable:
+        # Shown with its order, but for that its content is not applied.
+        notification.order = order
+        reason = f"{UNREADABLE}: {notice.unreadable}"
+        return keep(notification, NotificationOutcomes.FAILED, reason, Refusal.UNREADABLE)
+    if fact is None or (order is None and notice.product):
         return keep(notification, NotificationOutcomes.IGNORED, _nothing(notice))
     if order is None:
         answer = keep(notification, NotificationOutcomes.FAILED, Refusal.UNKNOWN_ORDER.reason)
         # Looked for again: an order created meanwhile looked for notifications that were waiting
         # for it before this one was kept, and so neither would find the other.
-        order = _orders(notification, notice).first()
+        order = _order(notification, notice)
         if order is None:
             return answer
     if isinstance(fact, TradeFact):
@@ -164,9 +141,10 @@ def _apply(notification: Notification, notice: Notice, order: Order | None) -> A
 
 def _seen_refund(order: Order, out_refund_no: str) -> Refund | None:
     seen = {name: getattr(order, f"seen_{name}", None) for name in _SEEN}
-    if seen["id"] is None:
+    # To the letter, as orders are.
+    if seen["id"] is None or seen["out_refund_no"] != out_refund_no:
         return None
-    known = seen | {"merchant": order.merchant, "out_refund_no": out_refund_no}
+    known = seen | {"merchant": order.merchant}
     fields = Refund._meta.concrete_fields  # noqa: SLF001 - Django's documented model API
     columns = [field.attname for field in fields if field.attname in known]
     # As if loaded with all other columns deferred. An instance of our making would hand receivers
@@ -181,13 +159,14 @@ def keep(
     notification: Notification,
     outcome: NotificationOutcomes,
     reason: str,
+    why: Refusal = Refusal.UNKNOWN_ORDER,
 ) -> Acknowledgement:
     """Save an outcome that applied nothing, and return the answer to it."""
     notification.outcome = outcome
     notification.reason = reason
     save_notification(notification)
     api = Api(notification.api)
-    return accepted(api) if outcome in DECIDED else refused(api, Refusal.UNKNOWN_ORDER)
+    return accepted(api) if outcome in DECIDED else refused(api, why)
 
 
 def acknowledge_again(notification: Notification) -> Acknowledgement:
@@ -204,4 +183,4 @@ def _count_delivery(notification: Notification) -> None:
 
 
 def _nothing(notice: Notice) -> str:
-    return f"not for us: {notice.event_type}" if notice.event_type else "result_code is not SUCCESS"
+    return f"not for us: {notice.product}" if notice.product else "result_code is not SUCCESS"

@@ -1,7 +1,8 @@
 """The door for notify_url calls: verified, saved, applied, answered.
 
 A decided notification is answered with success, an undecided one with failure. One that is
-not authentic costs no row: a count, and a log line that repeats nothing of what was sent.
+not authentic costs no row: a count, and a log line that repeats nothing of what was sent. One
+that is authentic always has a row, also where it cannot be read.
 """
 
 from __future__ import annotations
@@ -15,24 +16,26 @@ from django.db import DatabaseError
 
 from django_wxpay import conf
 from django_wxpay.models import Notification, Order
-from django_wxpay.models.choices import NotificationKinds, NotificationOutcomes
+from django_wxpay.models.choices import NotificationOutcomes
 from django_wxpay.models.notification import DECIDED
 from django_wxpay.protocol.errors import (
     ConfigurationError,
     MalformedMessage,
     MessageTooLarge,
     NotAuthentic,
+    UnknownMerchant,
 )
 from django_wxpay.protocol.merchants import Api
 from django_wxpay.protocol.notices import Notice
-from django_wxpay.protocol.v2.notices import read_payment, read_refund
+from django_wxpay.protocol.v2 import notices as v2
+from django_wxpay.protocol.v2.xml import LARGEST_BODY as LARGEST_BODY_V2
+from django_wxpay.protocol.v3 import notices as v3
 from django_wxpay.protocol.v3.documents import LARGEST_BODY
 from django_wxpay.protocol.v3.encryption import TagMismatch
-from django_wxpay.protocol.v3.notices import read_notice
 from django_wxpay.protocol.v3.signing import signature_fault
 from django_wxpay.services import clock, gateways
 from django_wxpay.services.notifications import processing
-from django_wxpay.services.notifications.processing import Delivery
+from django_wxpay.services.notifications.deliveries import Delivery, api_of, is_signed_in_header
 from django_wxpay.services.notifications.responses import Acknowledgement, Refusal, refused
 from django_wxpay.services.transactions import retry_on_lock
 
@@ -41,8 +44,7 @@ logger = logging.getLogger("django_wxpay.notifications")
 # Requests that were not WeChat Pay's, by merchant and reason, since this process started.
 refused_counts: Counter[tuple[str, str]] = Counter()
 
-# The most particular class first. Two of them are behind a good signature, and so our own
-# fault: a key of ours is wrong.
+# The most particular class first. Two of them are our own fault: a key of ours is wrong.
 _REFUSALS: Final[tuple[tuple[type[Exception], Refusal], ...]] = (
     (MessageTooLarge, Refusal.TOO_LARGE),
     (MalformedMessage, Refusal.MALFORMED),
@@ -65,13 +67,21 @@ def receive_notification(
     in applying it; raises ``UnknownMerchant`` for an alias that is not in the settings.
     Sources: protocol-v2 section 7, protocol-v3 section 6.
     """
-    account = conf.merchant(merchant)
+    try:
+        account = conf.merchant(merchant)
+    except UnknownMerchant:
+        raise
+    except ConfigurationError as problem:
+        # Without settings nothing can be verified, so nothing is kept; it is sent again.
+        logger.error("a %s notification was not read: %s", kind, problem)  # noqa: TRY400 - it says all
+        return refused(api_of(headers, body), Refusal.OUR_TROUBLE)
     delivery = Delivery(merchant=account, kind=kind, headers=headers, body=body)
     try:
         notice = retry_on_lock(lambda: read(delivery))
     except _UNREAD as exc:
         return _refuse(delivery, exc)
-    except DatabaseError:
+    except Exception:
+        # Not WeChat Pay's as far as we know, so it has no row; if it is, it comes again.
         logger.exception("a %s notification for merchant %s was not read", kind, merchant)
         return refused(delivery.api, Refusal.OUR_TROUBLE)
     try:
@@ -112,27 +122,32 @@ def apply_waiting(order: Order) -> None:
 
 
 def read(delivery: Delivery) -> Notice:
-    """Return the verified notification in ``delivery``.
+    """Return the verified notification in ``delivery``, which says itself if it is unreadable.
 
-    Raises ``MalformedMessage`` (``MessageTooLarge``), ``NotAuthentic``, and
-    ``ConfigurationError`` or ``TagMismatch`` where our own APIv3 key is wrong.
+    Raises ``MalformedMessage`` (``MessageTooLarge``) and ``NotAuthentic`` for what is not WeChat
+    Pay's, ``ConfigurationError`` where a key of ours to verify with cannot be used.
     """
     merchant = delivery.merchant
     if delivery.api is Api.V3:
         _verify_v3(delivery)
-        return read_notice(delivery.body, merchant=merchant)
+        return v3.read_notice(delivery.body, merchant=merchant)
     if not merchant.api_key:
         raise NotAuthentic("this merchant has no v2 key")
-    read_v2 = read_refund if delivery.kind == NotificationKinds.REFUND else read_payment
-    return read_v2(delivery.body, merchant=merchant)
+    return v2.read_notice(delivery.body, merchant=merchant)
 
 
 def _verify_v3(delivery: Delivery) -> None:
     # Before the signature, so that what is too large is answered as that, and not as forged.
-    if len(delivery.body) > LARGEST_BODY:
-        raise MessageTooLarge(f"a notice is at most {LARGEST_BODY} bytes long")
+    # Without the header it could be of v2, for all that can be seen.
+    largest = LARGEST_BODY if is_signed_in_header(delivery.headers) else LARGEST_BODY_V2
+    if len(delivery.body) > largest:
+        raise MessageTooLarge(f"a notice is at most {largest} bytes long")
+    if not is_signed_in_header(delivery.headers):
+        raise NotAuthentic(
+            "it is no XML and has no Wechatpay-Signature header; did a proxy drop it"
+        )
     if not delivery.merchant.api_v3_key:
-        raise NotAuthentic("this merchant has no APIv3 key")
+        raise NotAuthentic("this merchant has no keys for v3")
     fault = signature_fault(
         delivery.headers,
         delivery.body,

@@ -31,6 +31,8 @@ class Refusal(Enum):
     MALFORMED = ("malformed", 400)
     TOO_LARGE = ("too large", 413)
     UNKNOWN_ORDER = ("no such order", 404)
+    # 5xx, for what it lacks is on this side: a key, or a version that can read it.
+    UNREADABLE = ("authentic, but not readable here", 503)
     OUR_TROUBLE = ("not settled, please send again", 503)
 
     @property

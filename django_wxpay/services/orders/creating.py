@@ -12,6 +12,7 @@ from django.db import IntegrityError
 from django.urls import reverse
 
 from django_wxpay import conf
+from django_wxpay.conf.project import with_prefix
 from django_wxpay.models import Order
 from django_wxpay.protocol.errors import InvalidOrder, OrderConflict
 from django_wxpay.protocol.facts import TradeType
@@ -130,7 +131,7 @@ def _moment(name: str, value: object) -> datetime | None:
 
 def _notify_url(alias: str) -> str:
     path = reverse("django_wxpay:notify-payment", kwargs={"merchant": alias})
-    return conf.current().notify_base_url + path
+    return conf.current().notify_base_url + with_prefix(path)
 
 
 def _find(merchant: str, terms: OrderTerms) -> Order | None:

@@ -6,6 +6,7 @@ or without row locks. The move, its event and the outcome of its notification co
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Container
 from dataclasses import asdict
 from functools import partial
@@ -151,12 +152,16 @@ def _new_event(
 
 def _event(order: Order, move: Move, *, source: str) -> OrderEvent:
     now = clock.now()
+    states = order.trade_state, move.state.value
+    is_conflict = move.kind is EventKind.CONFLICTED
     return OrderEvent(
         order=order,
         kind=move.kind.value,
         from_state=order.trade_state,
         to_state=move.state.value,
         source=source,
+        # In the words of every other conflict, for pages and receivers to show.
+        detail={"differences": [["trade_state", *states]]} if is_conflict else {},
         created_at=now,
         # A mere move is history: no signal is sent for it, so nothing stays pending.
         dispatched_at=now if move.kind is EventKind.MOVED else None,
@@ -166,10 +171,14 @@ def _event(order: Order, move: Move, *, source: str) -> OrderEvent:
 def _save_promotions(order: Order, payment: Payment | None) -> None:
     if payment is None or not payment.promotions:
         return
+    column = Promotion._meta.get_field("promotion_id")  # noqa: SLF001 - Django's documented model API
     rows = []
+    seen: Counter[str] = Counter()
     for promotion in payment.promotions:
         values = asdict(promotion)
-        rows.append(
-            Promotion(order=order, **{**values, "goods_detail": list(values["goods_detail"])})
-        )
+        # Counted by the id as its column holds it, for that is what is unique.
+        stored = values["promotion_id"] = column.get_prep_value(promotion.promotion_id)
+        values["goods_detail"] = list(values["goods_detail"])
+        seen[stored] += 1
+        rows.append(Promotion(order=order, occurrence=seen[stored], **values))
     Promotion.objects.bulk_create(rows, ignore_conflicts=True)

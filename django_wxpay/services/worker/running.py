@@ -21,7 +21,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self
 
-from django.db import connections
+from django.db import DatabaseError, connections
 from django.db.models import F
 
 from django_wxpay import conf
@@ -41,6 +41,9 @@ _ERROR_WIDTH: Final = 512
 # Containers are killed ten seconds after they are asked to stop; a report takes less than this.
 GRACE_S: Final = 8.0
 LONGEST_PAUSE_S: Final = 300.0
+# Servers, proxies and firewalls close what idles, some after half a minute. Up to this a job that
+# comes back soon does not connect anew each time.
+KEPT_OVER_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +85,7 @@ def run_until_done(job: Job, *, stop: Stop = lambda: False) -> JobRun:
 
 def run_job(job: Job, *, stop: Stop = lambda: False) -> JobRun:
     """Run ``job`` once, and write its times and its result to its ``BackgroundJob``."""
-    _guarded(_close_stale_connections)
+    _guarded(_replace_dead_connections)
     _guarded(partial(_write, job.name, started_at=clock.now()))
     try:
         run = JobRun(name=job.name, result=job.run(stop))
@@ -90,11 +93,10 @@ def run_job(job: Job, *, stop: Stop = lambda: False) -> JobRun:
         run = JobRun(name=job.name, error=_error_text(exc))
         _log_failure(run, exc)
         # The error may be a lost connection; the row is then written on a new one.
-        _guarded(_close_stale_connections)
+        _guarded(_replace_dead_connections)
     else:
         logger.log(logging.INFO if any(run.result.counts.values()) else logging.DEBUG, "%s", run)
-    _guarded(partial(_write, job.name, **_outcome_columns(run)))
-    _guarded(_close_stale_connections)
+    _guarded(partial(_write_outcome, run))
     return run
 
 
@@ -148,8 +150,9 @@ class Worker:
                 run = run_job(job, stop=self._stop.is_set)
                 has_failed = not run.succeeded or run.result.no_response
                 failures = failures + 1 if has_failed else 0
-                if not run.result.has_more:
-                    self._stop.wait(pause_s(job, failures))
+                pause = 0.0 if run.result.has_more else pause_s(job, failures)
+                _guarded(partial(_let_connections_go, pause))
+                self._stop.wait(pause)
         finally:
             # A thread has connections of its own, and no request cycle that would close them.
             connections.close_all()
@@ -182,11 +185,32 @@ def _write(name: str, **values: Any) -> None:
         row.update(**values)
 
 
-def _close_stale_connections() -> None:
-    # Django does this around a request. Inside the caller's transaction it would undo it.
+def _write_outcome(run: JobRun) -> None:
+    columns = _outcome_columns(run)
+    try:
+        _write(run.name, **columns)
+    except DatabaseError:
+        # A text that this database does not hold must not hide that the run failed.
+        plain = run.error.encode("ascii", "backslashreplace").decode()[:_ERROR_WIDTH]
+        _write(run.name, **(columns | {"error": plain}))
+
+
+def _replace_dead_connections() -> None:
+    # Nothing tells a client that its connection was closed while it idled, so that each is asked.
+    # One that works is left as it is: in Celery or a view it is the caller's, with its cursors.
     for connection in connections.all(initialized_only=True):
-        if not connection.in_atomic_block:
-            connection.close_if_unusable_or_obsolete()
+        # In a transaction, the caller's own or one begun by set_autocommit, it is never touched.
+        is_free = connection.autocommit and not connection.in_atomic_block
+        if connection.connection is not None and is_free and not connection.is_usable():
+            connection.close()
+
+
+def _let_connections_go(pause_s: float) -> None:
+    """Close this thread's connections before a pause that they may not outlive."""
+    if pause_s > KEPT_OVER_S:
+        connections.close_all()
+    for connection in connections.all(initialized_only=True):
+        connection.close_if_unusable_or_obsolete()
 
 
 def _guarded(action: Callable[[], None]) -> None:
@@ -204,8 +228,16 @@ def _log_failure(run: JobRun, exc: Exception) -> None:
 
 
 def _error_text(exc: Exception) -> str:
-    # PostgreSQL takes no NUL in a text.
-    text = f"{type(exc).__name__}: {exc}".replace("\0", "")
+    try:
+        words = str(exc)
+    except Exception:  # noqa: BLE001 - the worker is an edge, and what it catches may be broken
+        words = "(it has no text)"
+    # PostgreSQL takes no NUL in a text, and half a character is none.
+    text = (
+        f"{type(exc).__name__}: {words}".replace("\0", "")
+        .encode(errors="backslashreplace")
+        .decode()
+    )
     for key in _keys():
         text = text.replace(key, MASK)
     return text[:_ERROR_WIDTH]

@@ -13,6 +13,7 @@ from typing import Any
 from django_wxpay.simulator.control.paying import unpayable_reason
 from django_wxpay.simulator.faults.catalogue import CATALOGUE
 from django_wxpay.simulator.faults.script import Fault
+from django_wxpay.simulator.http.messages import HOME
 from django_wxpay.simulator.notifications.notices import Attempt, Notice
 from django_wxpay.simulator.state.accounts import Account
 from django_wxpay.simulator.state.refunds import Refund
@@ -115,7 +116,7 @@ def refund_view(refund: Refund) -> dict[str, Any]:
 def page_path(prepay: Prepay, trade: Trade) -> str:
     """Return the path of the phone page on which ``trade`` is paid."""
     native = trade.terms["trade_type"] == "NATIVE"
-    return f"/pay/{prepay.code if native else prepay.prepay_id}"
+    return f"{HOME}phone/{prepay.code if native else prepay.prepay_id}"
 
 
 def _prepay_view(world: World, trade: Trade, prepay: Prepay) -> dict[str, Any]:

@@ -12,7 +12,13 @@ from django_wxpay.simulator.control.arguments import (
     is_form,
     read_arguments,
 )
-from django_wxpay.simulator.http.messages import Request, Response, json_response, see_other
+from django_wxpay.simulator.http.messages import (
+    HOME,
+    Request,
+    Response,
+    json_response,
+    see_other,
+)
 from django_wxpay.simulator.state.world import World
 
 Show = Callable[[World], Any]
@@ -53,7 +59,7 @@ def control(world: World, request: Request) -> Response:
         value = verb(world, read_arguments(request))
     except ControlError as error:
         return error_response(error)
-    return see_other("/") if is_form(request) else json_response(value)
+    return see_other(HOME) if is_form(request) else json_response(value)
 
 
 def error_response(error: ControlError) -> Response:

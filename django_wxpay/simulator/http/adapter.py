@@ -10,7 +10,7 @@ import errno
 import io
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import unquote_to_bytes, urlsplit
 
 import requests
@@ -56,15 +56,29 @@ class SimulatorAdapter(HTTPAdapter):
 
 def _environment(request: requests.PreparedRequest) -> Environ:
     parts = urlsplit(request.url or "")
-    body = request.body or b""
+    body = _octets(request.body)
     return environment(
         method=request.method or "GET",
         scheme=parts.scheme,
         target=request.path_url,
         server=(parts.hostname or "", parts.port or _PORTS[parts.scheme]),
         headers={"Host": parts.netloc, **request.headers},
-        body=body.encode() if isinstance(body, str) else bytes(body),
+        body=body,
     )
+
+
+def _octets(body: object) -> bytes:
+    """Return a body of ``requests``: bytes, a text, a file, or pieces that are sent in chunks."""
+    if body is None:
+        return b""
+    if isinstance(body, str):
+        return body.encode()
+    read = getattr(body, "read", None)
+    if read is not None:
+        return _octets(read())
+    if isinstance(body, bytes | bytearray):
+        return bytes(body)
+    return b"".join(map(_octets, cast("Iterable[object]", body)))
 
 
 def _raise_fault(
@@ -121,7 +135,9 @@ def environment(
     path, _, query = target.partition("?")
     named = {f"HTTP_{name.upper().replace('-', '_')}": text for name, text in headers.items()}
     content_type = named.pop("HTTP_CONTENT_TYPE", "")
-    named.pop("HTTP_CONTENT_LENGTH", None)
+    # The body is here as a whole, however it was sent.
+    for name in ("HTTP_CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING"):
+        named.pop(name, None)
     return named | {
         "REQUEST_METHOD": method,
         "SCRIPT_NAME": "",

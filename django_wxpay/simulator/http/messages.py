@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
@@ -13,6 +14,9 @@ from django_wxpay.protocol.v2.xml import LARGEST_BODY
 # The largest document that is taken; one byte more is read, to show the excess.
 BODY_LIMIT: Final = LARGEST_BODY
 
+# Below this are the pages and the control plane: a name that no gateway has.
+HOME: Final = "/_simulator/"
+
 # The key of a function in the WSGI environment that takes the answer's ``NetworkFault``: a
 # WSGI application by itself cannot reset a connection.
 NETWORK_FAULT_KEY: Final = "wxpay_simulator.network_fault"
@@ -20,7 +24,20 @@ NETWORK_FAULT_KEY: Final = "wxpay_simulator.network_fault"
 # Characters that most clients do not encode in a path.
 _UNQUOTED: Final = "/!$&'()*+,;=:@~"
 
+# The size of a chunk, which an extension may follow.
+_CHUNK: Final = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?\r?\n")
+_LONGEST_LINE: Final = 1024
+_MOST_TRAILERS: Final = 64
+
 Environ = dict[str, Any]
+
+
+class ByteSource(Protocol):
+    """Where a body is read from: a file of bytes, or ``wsgi.input``."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+    def readline(self, size: int, /) -> bytes: ...
 
 
 class StartResponse(Protocol):
@@ -108,12 +125,60 @@ def _target(environ: Environ) -> str:
 
 
 def _body(environ: Environ) -> bytes:
+    source = environ["wsgi.input"]
+    length = environ.get("CONTENT_LENGTH") or ""
     try:
-        length = int(environ.get("CONTENT_LENGTH") or 0)
+        if not length and environ.get("wsgi.input_terminated"):
+            # The server has taken the chunks apart, and the input ends with the body.
+            return read_up_to(source, BODY_LIMIT + 1)
+        if not length and is_chunked(environ.get("HTTP_TRANSFER_ENCODING", "")):
+            return read_chunked(source, BODY_LIMIT + 1)
+        return read_up_to(source, min(max(int(length or 0), 0), BODY_LIMIT + 1))
     except ValueError:
         return b""
-    body: bytes = environ["wsgi.input"].read(min(max(length, 0), BODY_LIMIT + 1))
+
+
+def read_up_to(source: ByteSource, most: int) -> bytes:
+    """Return what ``source`` holds, at most ``most`` bytes of it."""
+    body = b""
+    # One read may return less than there is.
+    while len(body) < most and (piece := source.read(most - len(body))):
+        body += piece
     return body
+
+
+def is_chunked(transfer_encoding: str) -> bool:
+    """Say whether a body with this ``Transfer-Encoding`` comes in chunks, and in no other way."""
+    return transfer_encoding.strip().lower() == "chunked"
+
+
+def read_chunked(source: ByteSource, most: int) -> bytes:
+    """Return the first ``most`` bytes of a body in chunks.
+
+    A body of fewer bytes is read to its end. Raises ``ValueError`` for one that is not made of
+    chunks, or ends early.
+    """
+    body = b""
+    while size := _chunk_size(source.readline(_LONGEST_LINE)):
+        piece = read_up_to(source, min(size, most - len(body)))
+        body += piece
+        if len(piece) < size:
+            if len(body) < most:
+                raise ValueError("the body ends in the middle of a chunk")
+            return body
+        if source.readline(_LONGEST_LINE).strip(b"\r\n"):
+            raise ValueError("a chunk is longer than it says")
+    for _ in range(_MOST_TRAILERS):
+        if not source.readline(_LONGEST_LINE).strip(b"\r\n"):
+            return body
+    raise ValueError("there are too many trailers")
+
+
+def _chunk_size(line: bytes) -> int:
+    match = _CHUNK.match(line)
+    if match is None:
+        raise ValueError("a chunk does not begin with its size")
+    return int(match[1], 16)
 
 
 def json_response(value: object, *, status: int = 200, allow: Iterable[str] = ()) -> Response:

@@ -93,18 +93,23 @@ def _message(world: World, notice: Notice, fault: str) -> SignedMessage:
 
 def _v2_message(world: World, notice: Notice, fault: str) -> SignedMessage:
     trade, nonce = notice.trade, world.identifiers.nonce()
-    key = world.accounts[trade.mch_id].api_key
+    account = world.accounts[trade.mch_id]
+    key = account.api_key
     if notice.refund is not None:
         body = _v2_refund_document(notice.refund, key=key, nonce=nonce, fault=fault)
     else:
         sign_type = SignType(trade.sign_type or SignType.MD5)
-        fields = _v2_payment_fields(trade, nonce=nonce)
+        fields = _v2_payment_fields(trade, account, nonce=nonce)
         body = write(fields, key=key, sign_type=sign_type, fault=fault)
     return SignedMessage(body=body, headers=_V2_HEADERS, fault=fault)
 
 
-def _v2_payment_fields(trade: Trade, *, nonce: str) -> dict[str, str]:
-    """Return the unsigned fields of a payment notification (protocol-v2 section 7.2)."""
+def _v2_payment_fields(trade: Trade, account: Account, *, nonce: str) -> dict[str, str]:
+    """Return the unsigned fields of a payment notification (protocol-v2 section 7.2).
+
+    A mainland one has neither ``return_msg`` nor the currency of an order
+    that is priced and paid in CNY.
+    """
     terms = trade.terms
     kept = (*_IDENTITY, "device_info", "version", "attach")
     fields = {name: terms[name] for name in kept if name in terms}
@@ -113,9 +118,11 @@ def _v2_payment_fields(trade: Trade, *, nonce: str) -> dict[str, str]:
     payment = dict(trade.payment)
     if terms.get("version") != "1.0":
         payment.pop("promotion_detail", None)
+    if account.mainland and payment["fee_type"] == payment["cash_fee_type"] == "CNY":
+        del payment["cash_fee_type"]
     return {
         "return_code": "SUCCESS",
-        "return_msg": "OK",
+        **({} if account.mainland else {"return_msg": "OK"}),
         "result_code": "SUCCESS",
         "nonce_str": nonce,
         "out_trade_no": trade.out_trade_no,

@@ -18,7 +18,7 @@ from django_wxpay.simulator.control.paying import (
     unpayable_reason,
 )
 from django_wxpay.simulator.control.routes import not_allowed
-from django_wxpay.simulator.http.messages import Request, Response, see_other
+from django_wxpay.simulator.http.messages import HOME, Request, Response, see_other
 from django_wxpay.simulator.notifications.sending import send_due
 from django_wxpay.simulator.pages.messages import Messages, messages_for
 from django_wxpay.simulator.pages.rendering import page
@@ -151,7 +151,7 @@ def _address(token: str, request: Request, *, paid: bool = False) -> str:
     query = {"paid": "1"} if paid else {}
     if _return_url(request):
         query["redirect_url"] = _return_url(request)
-    return f"/pay/{token}" + (f"?{urlencode(query)}" if query else "")
+    return f"{HOME}phone/{token}" + (f"?{urlencode(query)}" if query else "")
 
 
 def _return_url(request: Request) -> str:

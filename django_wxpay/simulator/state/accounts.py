@@ -16,6 +16,7 @@ from django_wxpay.protocol.errors import ConfigurationError
 from django_wxpay.protocol.merchants import DEFAULT_HOSTS, Api, Merchant, Mode, Region
 from django_wxpay.protocol.v3.certificates import read_certificate
 from django_wxpay.protocol.v3.keys import load_private_key, load_public_key
+from django_wxpay.protocol.v3.signing import key_name
 from django_wxpay.simulator.v3.demo_keys import (
     TEST_API_V3_KEY,
     TEST_MERCHANT_PRIVATE_KEY,
@@ -97,7 +98,7 @@ def _certificates(merchant: Merchant) -> dict[str, RSAPublicKey]:
     """Return the keys that verify the merchant: of its private key, or of its API certificate."""
     if merchant.private_key and merchant.cert_serial_no:
         key = load_private_key(merchant.private_key).public_key()
-        return {merchant.cert_serial_no.upper(): key}
+        return {key_name(merchant.cert_serial_no): key}
     if merchant.client_cert:
         certificate = read_certificate(merchant.client_cert)
         return {certificate.serial_no: certificate.public_key}

@@ -35,6 +35,8 @@ class Options:
     ``clock`` or a ``deliver`` of the caller's own is used.
     ``notify_timeout_s``: how long the receiver of a notification may take (protocol-v2
     section 7.1).
+    ``h5_origin``: the start of ``h5_url`` and ``mweb_url``. "" means WeChat Pay's own where the
+    gateway was called under one of its names, and else the address that was called.
     ``ledger_size``: how many requests, reports and notification attempts are remembered.
     ``entropy``: the source of nonces and identifiers.
     """
@@ -53,5 +55,6 @@ class Options:
     material: KeyMaterial = field(default_factory=KeyMaterial)
     live: bool | None = None
     notify_timeout_s: float = 5.0
+    h5_origin: str = ""
     ledger_size: int = 10_000
     entropy: Callable[[int], bytes] = secrets.token_bytes

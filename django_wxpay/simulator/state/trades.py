@@ -11,6 +11,9 @@ from urllib.parse import urlencode
 from django_wxpay.protocol.merchants import Api
 from django_wxpay.protocol.times import parse_t14
 
+# Where a browser pays (protocol-v2 section 3.6).
+H5_PATH: Final = "/cgi-bin/mmpayweb-bin/checkmweb"
+
 # Protocol-v2 section 3.4.
 PREPAY_LIFE: Final = timedelta(hours=2)
 MWEB_LIFE: Final = timedelta(minutes=5)
@@ -60,7 +63,7 @@ class Prepay:
     def mweb_url(self, origin: str) -> str:
         """Return the address to which an H5 customer's browser is sent."""
         query = urlencode({"prepay_id": self.prepay_id, "package": self.code})
-        return f"{origin}/cgi-bin/mmpayweb-bin/checkmweb?{query}"
+        return f"{origin}{H5_PATH}?{query}"
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

@@ -11,6 +11,8 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
+from urllib.parse import urlsplit
 
 from django_wxpay.protocol.merchants import Api
 from django_wxpay.simulator.control.arguments import ControlError
@@ -24,6 +26,10 @@ from django_wxpay.simulator.state.options import Options
 from django_wxpay.simulator.state.refunds import Refunds
 from django_wxpay.simulator.state.trades import MWEB_LIFE, PREPAY_LIFE, Prepay, Trade, Trades
 from django_wxpay.simulator.v3.keychain import Keychain
+
+# Where the real gateway sends a browser (protocol-v2 section 3.6), and its own names.
+_H5_ORIGIN: Final = "https://wx.tenpay.com"
+_WECHAT_PAY: Final = (".mch.weixin.qq.com", ".wechatpay.cn")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +125,16 @@ class World:
         )
         self.trades.add_prepay(trade, prepay)
         return prepay
+
+    def mweb_url(self, prepay: Prepay, *, origin: str) -> str:
+        """Return where a browser pays, for a client that called the gateway at ``origin``.
+
+        The real one names a host of its own. Under an address that is not WeChat Pay's, that
+        would lead a local browser away from this machine.
+        """
+        host = urlsplit(origin).hostname or ""
+        real = _H5_ORIGIN if f".{host}".endswith(_WECHAT_PAY) else origin
+        return prepay.mweb_url(self.options.h5_origin or real)
 
     def _clear(self) -> None:
         size = self.options.ledger_size

@@ -100,7 +100,7 @@ def _checked_sign_type(fields: Mapping[str, str], account: Account) -> SignType:
     try:
         sign_type = SignType(fields.get("sign_type", SignType.MD5))
     except ValueError:
-        raise invalid("sign_type", "neither MD5 nor HMAC-SHA256") from None
+        raise ProtocolError("PARAM_ERROR", "PARAM_ERROR:sign_type") from None
     # A merchant without an API key uses v3 only; anybody could sign with an empty key.
     if not account.api_key or not verify(fields, account.api_key, sign_type):
         raise ProtocolError("SIGNERROR")

@@ -31,19 +31,36 @@ _SYSTEM_ERRORS: Final = frozenset({"systemerror", "systemerror_after"})
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One path of the gateway: the function that executes it, and the fields it knows."""
+    """One path of the gateway: the function that executes it, and the fields it knows.
+
+    ``rules`` are None where any field may occur.
+    """
 
     name: str
     execute: Callable[[World, Call], dict[str, str]]
-    rules: Mapping[str, Field] = field(repr=False)
+    rules: Mapping[str, Field] | None = field(repr=False)
+    needs_appid: bool = True
 
 
 OPERATIONS: Final[dict[str, Operation]] = {
     "/pay/unifiedorder": Operation("unifiedorder", unifiedorder, UNIFIEDORDER_RULES),
     "/pay/orderquery": Operation("orderquery", orderquery, ORDERQUERY_RULES),
     "/pay/closeorder": Operation("closeorder", closeorder, CLOSEORDER_RULES),
-    "/payitil/report": Operation(REPORT, report, REPORT_RULES | BATCH_RULES),
+    "/payitil/report": Operation(REPORT, report, REPORT_RULES | BATCH_RULES, needs_appid=False),
 }
+
+
+def operation_at(path: str) -> Operation:
+    """Return the operation of ``path``.
+
+    One that the simulator lacks is one that no merchant of it may use: the request is admitted
+    as every other, and then refused with NOAUTH.
+    """
+    return OPERATIONS.get(path) or Operation(path, _not_allowed, None, needs_appid=False)
+
+
+def _not_allowed(_world: World, _call: Call) -> dict[str, str]:
+    raise BusinessError("NOAUTH")
 
 
 @dataclass(slots=True)
@@ -95,7 +112,7 @@ def _executed(world: World, exchange: _Exchange) -> tuple[Call, dict[str, str]]:
         world.accounts,
         origin=exchange.request.origin,
         sub_mch_ids=world.options.sub_mch_ids,
-        needs_appid=exchange.operation.name != REPORT,
+        needs_appid=exchange.operation.needs_appid,
     )
     added: dict[str, str] = {}
     if exchange.fault is None or exchange.fault.executed:
@@ -117,7 +134,8 @@ def _paid_early(world: World, exchange: _Exchange) -> Notice | None:
 
 
 def _record(world: World, exchange: _Exchange, fields: Mapping[str, str]) -> None:
-    unknown = tuple(sorted(exchange.fields.keys() - exchange.operation.rules.keys()))
+    rules = exchange.operation.rules
+    unknown = () if rules is None else tuple(sorted(exchange.fields.keys() - rules.keys()))
     if unknown:
         logger.info("%s has unknown fields: %s", exchange.operation.name, ", ".join(unknown))
     page = page_instead(exchange.fault_name)

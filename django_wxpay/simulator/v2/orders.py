@@ -25,7 +25,6 @@ from django_wxpay.simulator.state.trades import (
     PAID_STATES,
     PAYERROR,
     REVOKED,
-    Prepay,
     Trade,
 )
 from django_wxpay.simulator.state.world import World
@@ -67,7 +66,7 @@ def unifiedorder(world: World, call: Call) -> dict[str, str]:
     trade.sign_type = call.fields.get("sign_type", "")
     if trade.state == PAYERROR:
         trade.state = NOTPAY
-    return _granted(call, trade, world.new_prepay(trade))
+    return _granted(world, call, trade)
 
 
 def _check(world: World, call: Call) -> None:
@@ -118,13 +117,13 @@ def _term(terms: Mapping[str, str], name: str) -> str:
     return terms.get(name, "CNY" if name == "fee_type" else "")
 
 
-def _granted(call: Call, trade: Trade, prepay: Prepay) -> dict[str, str]:
-    trade_type = trade.terms["trade_type"]
+def _granted(world: World, call: Call, trade: Trade) -> dict[str, str]:
+    trade_type, prepay = trade.terms["trade_type"], world.new_prepay(trade)
     granted = {"trade_type": trade_type, "prepay_id": prepay.prepay_id}
     if trade_type == "NATIVE":
         granted["code_url"] = prepay.code_url
     if trade_type == "MWEB":
-        granted["mweb_url"] = prepay.mweb_url(call.origin)
+        granted["mweb_url"] = world.mweb_url(prepay, origin=call.origin)
     return granted
 
 
@@ -141,6 +140,9 @@ def orderquery(world: World, call: Call) -> dict[str, str]:
             fields[name] = trade.terms[name]
     if trade.state in PAID_STATES:
         fields |= trade.payment
+    elif trade.state == NOTPAY:
+        # Real answers have it, though it is promised for a paid order only.
+        fields["total_fee"] = trade.terms["total_fee"]
     if call.fields.get("version") != "1.0":
         fields.pop("promotion_detail", None)
     return fields

@@ -21,7 +21,7 @@ from django_wxpay.protocol.rules import Rule
 from django_wxpay.protocol.v3.authorization import Authorization, read_authorization
 from django_wxpay.protocol.v3.documents import read_object
 from django_wxpay.protocol.v3.fields import ID, NUMBER
-from django_wxpay.protocol.v3.signing import SCHEME, lines, verify
+from django_wxpay.protocol.v3.signing import SCHEME, key_name, lines, verify
 from django_wxpay.simulator.http.messages import BODY_LIMIT, Request
 from django_wxpay.simulator.state.accounts import Account
 from django_wxpay.simulator.state.options import Options
@@ -32,6 +32,7 @@ from django_wxpay.simulator.v3.bodies import (
     problems_of_query,
 )
 from django_wxpay.simulator.v3.routes import Route
+from django_wxpay.simulator.v3.validation import DOCUMENTED_UP_TO
 
 # Unlike the package itself, the gateway accepts an age of exactly five minutes (protocol-v3
 # section 12, item 2).
@@ -62,7 +63,7 @@ def admit(
     _check_headers(route, request)
     authorization = _authorization(route, request)
     account = accounts.get(authorization.mchid)
-    key = account.certificates.get(authorization.serial_no) if account else None
+    key = account.certificates.get(key_name(authorization.serial_no)) if account else None
     if account is None or key is None:
         raise _unsigned(route, _UNKNOWN_SERIAL, "The serial_no is not one of this merchant's.")
     if abs(now.timestamp() - int(authorization.timestamp)) > _WINDOW_S:
@@ -189,8 +190,8 @@ def checked_parameters(call: Call, known: frozenset[str] | set[str]) -> dict[str
     if unknown:
         raise V3Refusal(
             "PARAM_ERROR",
-            chinese="存在未定义的参数",
-            english="There are undocumented parameters.",
+            chinese=f"存在未定义的参数（依据{DOCUMENTED_UP_TO}的文档）",
+            english=f"There are undocumented parameters (documents up to {DOCUMENTED_UP_TO}).",
             # The observed answer has no location (protocol-v3 section 7.1).
             detail={"location": None, "value": [f"/query/{name}" for name in unknown]},
             number=_UNDOCUMENTED,

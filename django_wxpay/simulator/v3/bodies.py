@@ -1,7 +1,8 @@
 """JSON Schema documents of the bodies and queries that APIv3 accepts.
 
 The documents are those of protocol-v3 sections 3.1, 3.2, 4.1 and 4.2, and wider than what the
-package's own client sends: where the sources disagree, either reading is accepted.
+package's own client sends: where the sources disagree, either reading is accepted. They are
+closed; ``DOCUMENTED_UP_TO`` is the date of the newest source.
 """
 
 from __future__ import annotations
@@ -125,13 +126,33 @@ _SUB_APPID: Final[dict[Mode, Members]] = {
     Mode.COMMON: {},
     Mode.INSTITUTIONAL: {"sub_appid": _ID},
 }
+# Real-name payment: two texts, each encrypted for WeChat Pay (protocol-v3 section 9).
+_SEALED: Final = _text(Text(max=1024, alphabet="[0-9A-Za-z+/=]", described="base64"))
+_IDENTITY: Final[dict[Region, Members]] = {
+    Region.MAINLAND: {
+        "identity": _object(
+            {
+                "type": _word(
+                    *("IDCARD", "HONGKONG_MACAO", "HONGKONG_MACAO_RESIDENT"),
+                    *("TAIWAN_RESIDENT", "FOREIGN_RESIDENT", "OVERSEA_PASSPORT"),
+                ),
+                "number": _SEALED,
+                "name": _SEALED,
+            }
+        )
+    },
+    Region.GLOBAL: {},
+}
 _PAYER: Final = {
-    Mode.COMMON: _object({"openid": _OPENID}),
-    Mode.INSTITUTIONAL: _object(
+    (region, mode): _object({"openid": _OPENID}, identity)
+    if mode is Mode.COMMON
+    else _object(
         {},
-        {"sp_openid": _OPENID, "sub_openid": _OPENID},
+        {"sp_openid": _OPENID, "sub_openid": _OPENID, **identity},
         anyOf=[{"required": ["sp_openid"]}, {"required": ["sub_openid"]}],
-    ),
+    )
+    for region, identity in _IDENTITY.items()
+    for mode in Mode
 }
 _MAINLAND_LINE: Final = _object(
     {"merchant_goods_id": _ID, "quantity": _whole(1), "unit_price": _whole()},
@@ -140,6 +161,12 @@ _MAINLAND_LINE: Final = _object(
 _GLOBAL_LINE: Final = _object(
     {"goods_id": _ID, "quantity": _whole(1), "price": _whole()},
     {"wxpay_goods_id": _SHORT, "goods_name": _short(256)},
+)
+_SUBSIDY_PLAN: Final = _object(
+    {}, {"subsidy_installment_num": _whole(), "subsidy_percent": _whole()}
+)
+_SUBSIDY: Final = _object(
+    {}, {"subsidy_period_type": _short(64), "subsidy_plan": _list(_SUBSIDY_PLAN)}
 )
 _STORE: Final = {"name": _short(256), "address": _short(512)}
 _H5_INFO: Final = _object(
@@ -163,7 +190,8 @@ _EXTRAS: Final[dict[Region, Members]] = {
         ),
         "limit_pay": _list(_word("no_balance", "no_credit", "no_debit", "balance_only")),
         "support_fapiao": _BOOLEAN,
-        "settle_info": _object({}, {"profit_sharing": _BOOLEAN}),
+        "settle_info": _object({}, {"profit_sharing": _BOOLEAN, "subsidy_amount": _whole()}),
+        "subsidy_info": _object({}, {"subsidy_detail": _list(_SUBSIDY)}),
     },
     Region.GLOBAL: {
         "detail": _object(
@@ -197,7 +225,9 @@ def _create_validator(region: Region, mode: Mode, trade_type: TradeType) -> Vali
         required["trade_type"] = _word(trade_type)
         required["merchant_category_code"] = _text(MERCHANT_CATEGORY_CODE)
     if trade_type is TradeType.JSAPI:
-        required["payer"] = _PAYER[mode]
+        required["payer"] = _PAYER[region, mode]
+    elif region is Region.MAINLAND:
+        optional["payer"] = _object({}, _IDENTITY[region])
     is_h5 = trade_type is TradeType.MWEB
     scene = _global_scene(is_h5=is_h5) if region is Region.GLOBAL else _mainland_scene(is_h5=is_h5)
     (required if is_h5 else optional)["scene_info"] = scene

@@ -200,8 +200,7 @@ class Keychain:
 # Protocol-v3 section 2.5.
 _LIFE: Final = timedelta(days=5 * 365)
 _NAME: Final = "Simulated WeChat Pay platform certificate (TEST ONLY)"
-# One byte less than there is room for, so that a serial starts with zeros.
-_SERIAL_BYTES: Final = 19
+_SERIAL_BYTES: Final = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,8 +217,8 @@ class Certificate:
 def _mint(*, entropy: bytes, now: datetime, key: RSAPrivateKey | None = None) -> Certificate:
     """Return a new self-signed certificate that is good for five years from ``now``.
 
-    ``entropy`` becomes its serial. It begins with a zero, which a client must not drop
-    (protocol-v3 section 2.3).
+    ``entropy`` becomes its serial. It begins with a zero digit, which a client must not drop
+    (protocol-v3 section 2.3), and never with a zero byte: many clients count 20 bytes.
     """
     key = key or _new_key()
     effective_at = now.replace(microsecond=0)
@@ -229,7 +228,7 @@ def _mint(*, entropy: bytes, now: datetime, key: RSAPrivateKey | None = None) ->
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
-        .serial_number(int.from_bytes(entropy[:_SERIAL_BYTES]) or 1)
+        .serial_number(int.from_bytes(bytes([entropy[0] % 0x0F + 1]) + entropy[1:]))
         .not_valid_before(effective_at)
         .not_valid_after(effective_at + _LIFE)
         .sign(key, SHA256())

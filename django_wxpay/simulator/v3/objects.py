@@ -132,6 +132,9 @@ def _paid(trade: Trade, account: Account, contribution: str) -> dict[str, Any]:
         "payer": _payer(payment, account.mode),
         "amount": _amount(payment, region),
     }
+    if is_mainland:
+        # Empty for an order without one (protocol-v3 section 4.3).
+        members["attach"] = trade.terms.get("attach", "")
     if is_mainland and "device_info" in trade.terms:
         members["scene_info"] = {"device_id": trade.terms["device_info"]}
     if "promotion_detail" in payment:

@@ -87,7 +87,7 @@ def _granted(world: World, call: Call, trade: Trade) -> dict[str, Any]:
             return {"code_url": prepay.code_url}
         case "MWEB":
             name = "h5_url" if call.route.region is Region.MAINLAND else "mweb_url"
-            return {name: prepay.mweb_url(call.request.origin)}
+            return {name: world.mweb_url(prepay, origin=call.request.origin)}
         case _:
             return {"prepay_id": prepay.prepay_id}
 
@@ -101,6 +101,10 @@ def query(world: World, call: Call) -> Answer:
         contribution=world.options.contribution_spelling,
         is_english=wants_english(call.request),
     )
+    if call.account.region is Region.MAINLAND:
+        # A query lists promotions, none as well; a callback leaves them out (protocol-v3
+        # section 4.3).
+        content.setdefault("promotion_detail", [])
     return Answer(status=200, content=content)
 
 

@@ -17,6 +17,11 @@ from jsonschema.validators import extend
 
 from django_wxpay.protocol.rules import Rule
 
+# The schemas are closed, and WeChat Pay documents new members at any time: one that is refused as
+# undocumented may have been documented since the newest source of protocol-v3 section 4.2.
+DOCUMENTED_UP_TO: Final = "2026-10"
+UNDOCUMENTED: Final = f"undocumented member (documents up to {DOCUMENTED_UP_TO})"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class V3Problem:
@@ -59,7 +64,7 @@ def _problem(error: ValidationError) -> V3Problem:
             return V3Problem(field=f"{at}/{names[0]}", issue=f"one of {', '.join(names)}")
         case "additionalProperties":
             name = next(name for name in value if name not in schema["properties"])
-            return V3Problem(field=f"{at}/{name}", issue="undocumented member", value=value[name])
+            return V3Problem(field=f"{at}/{name}", issue=UNDOCUMENTED, value=value[name])
         case "minimum" | "maximum":
             issue = f"not from {schema['minimum']} to {schema['maximum']}"
         case "enum":

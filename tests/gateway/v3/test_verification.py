@@ -105,7 +105,7 @@ FORGED: list[Callable[[Yes], RawAnswer]] = [
     lambda yes: yes(key=keys.MERCHANT_KEY),
     lambda yes: yes(serial=keys.MERCHANT_SERIAL, key=keys.MERCHANT_KEY),
     lambda yes: yes(serial=YOUNG_SERIAL, key=YOUNG_KEY),
-    lambda yes: yes(serial=keys.PLATFORM_SERIAL.lstrip("0")),
+    lambda yes: yes(serial=keys.PLATFORM_SERIAL[:-1]),
     lambda yes: yes(serial=keys.PUBLIC_KEY_ID),
     lambda yes: yes(serial=keys.PUBLIC_KEY_ID, key=keys.PUBLIC_MODE_KEY),
     lambda yes: yes(serial="serial"),

@@ -49,6 +49,11 @@ def test_the_documented_examples_are_fine():
         assert scene_problem({"h5_info": kind}) == ""
 
 
+@pytest.mark.parametrize("code", [742, "0742", 0])
+def test_a_line_may_have_a_category_of_any_length_and_the_code_of_its_trade(code):
+    assert detail_problem(line(category="茶" * 1000, merchant_category_code=code)) == ""
+
+
 @pytest.mark.parametrize("goods", [None, [], {}, "x", 1])
 def test_detail_needs_a_list_of_at_least_one_line(goods):
     assert detail_problem({"goods_detail": goods}) == (
@@ -80,7 +85,7 @@ def test_detail_without_goods_is_a_problem():
         (line(price=1.0), "price is not a whole number of minor units"),
         (line(goods_name="x" * 257), "goods_name is not text of at most 256 characters"),
         (line(body=7), "body is not text of at most 1000 characters"),
-        (line(merchant_category_code="7"), "merchant_category_code is not a whole number"),
+        (line(merchant_category_code="7a"), "merchant_category_code is not a whole number"),
     ],
 )
 def test_the_first_problem_of_detail_is_named(detail, problem):

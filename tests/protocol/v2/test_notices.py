@@ -18,7 +18,7 @@ from django_wxpay.protocol.errors import (
 from django_wxpay.protocol.facts import Coupon, Payment, TradeFact, TradeState
 from django_wxpay.protocol.merchants import Api, SignType
 from django_wxpay.protocol.v2 import encode_xml, encrypt_req_info, sign
-from django_wxpay.protocol.v2.notices import ACKNOWLEDGED, read_payment, refusal
+from django_wxpay.protocol.v2.notices import ACKNOWLEDGED, read_notice, refusal
 from tests.protocol.samples import (
     INSTITUTION,
     KEY,
@@ -35,7 +35,7 @@ SHEET_MERCHANT = replace(MERCHANT, api_key=K1)
 
 
 def read(body: bytes, merchant=MERCHANT):
-    return read_payment(body, merchant=merchant)
+    return read_notice(body, merchant=merchant)
 
 
 def test_the_notice_of_the_sheet_is_authentic_and_read_whole():
@@ -132,20 +132,13 @@ def test_a_notice_that_names_no_currency_means_cny():
         signed(PAID | {"sign_type": "md5"}),
         signed(PAID | {"sign_type": "HMAC-SHA256"}),
         signed(PAID | {"sign_type": "MD5"}, sign_type=SignType.HMAC_SHA256),
-        encode_xml(
-            {
-                "return_code": "SUCCESS",
-                "appid": MERCHANT.appid,
-                "mch_id": MERCHANT.mch_id,
-                "nonce_str": "n",
-                "req_info": encrypt_req_info({"refund_status": "SUCCESS"}, KEY),
-            }
-        ),
+        encode_xml(PAID | {"req_info": encrypt_req_info({"refund_status": "SUCCESS"}, KEY)}),
+        encode_xml({"return_code": "FAIL", "return_msg": "x"}),
         b"<xml/>",
     ],
     ids=["no sign", "wrong sign", "lower case", "not ASCII", "other key", "amount changed",
          "field added", "unknown algorithm", "algorithm in lower case", "MD5 said to be HMAC",
-         "HMAC said to be MD5", "a refund notice", "nothing"],
+         "HMAC said to be MD5", "a refund in it", "failed communication", "nothing"],
 )  # fmt: skip
 def test_a_notice_whose_signature_is_not_ours_is_not_authentic(body):
     with pytest.raises(NotAuthentic, match="signature is missing or wrong"):
@@ -172,30 +165,75 @@ def test_a_notice_of_more_than_64_kib_is_too_large():
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("changes", "why"),
     [
-        {"return_code": "OK"},
-        {"return_code": None},
-        {"result_code": "OK"},
-        {"result_code": None},
-        {"out_trade_no": None},
-        {"transaction_id": None},
-        {"total_fee": None},
-        {"total_fee": "1.00"},
-        {"time_end": "2026-01-01"},
+        ({"return_code": "OK"}, "return_code and result_code are neither"),
+        ({"return_code": "FAIL"}, "return_code and result_code are neither"),
+        ({"return_code": None}, "return_code and result_code are neither"),
+        ({"result_code": "OK"}, "return_code and result_code are neither"),
+        ({"result_code": None}, "return_code and result_code are neither"),
+        ({"trade_state": "PAYERROR"}, "trade_state is not"),
+        ({"out_trade_no": None}, "out_trade_no is missing"),
+        ({"out_trade_no": "T" * 33}, "out_trade_no is longer than 32 characters"),
+        ({"transaction_id": None}, "without total_fee or transaction_id"),
+        ({"transaction_id": "4" * 33}, "transaction_id is longer than 32 characters"),
+        ({"total_fee": None}, "without total_fee or transaction_id"),
+        ({"total_fee": "1.00"}, "total_fee is not a number in plain digits"),
+        ({"total_fee": "9" * 12}, "total_fee is more than"),
     ],
 )
-def test_a_signed_notice_that_cannot_be_read_is_malformed(changes):
-    with pytest.raises(MalformedMessage):
-        read(signed(changed(PAID, **changes)))
+def test_a_signed_notice_that_cannot_be_read_says_which_member_it_is(changes, why):
+    notice = read(signed(changed(PAID, **changes)))
+
+    assert why in notice.unreadable
+    assert (notice.fact, notice.kind, notice.product) == (None, "payment", "")
+    whole = "out_trade_no" not in changes
+    assert notice.out_trade_no == (PAID["out_trade_no"] if whole else "")
+    again = read(signed(changed(PAID, **changes, nonce_str="another")))
+    assert again.fingerprint == notice.fingerprint
 
 
-def test_a_notice_of_failed_communication_says_nothing_signed_or_not():
-    fields = {"return_code": "FAIL", "return_msg": "x"}
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"time_end": "2026-01-01 00:01:30"},
+        {"time_end": "0"},
+        {"time_end": "00010101000000"},
+        {"rate": "6.5"},
+        {"rate_value": "9" * 17},
+        {"cash_fee": "many"},
+        {"settlement_total_fee": "1.00"},
+        {"coupon_fee": "-1"},
+        {"coupon_id_0": "1", "coupon_fee_0": "x"},
+        {"bank_type": "B" * 400},
+        {"promotion_detail": '{"promotion_detail":[{"promotion_id":"1","amount":NaN}]}'},
+        {"trade_state": "SUCCESS"},
+    ],
+)
+def test_what_only_describes_does_not_stand_in_a_payments_way(changes):
+    fact = read(signed(PAID | changes)).fact
 
-    for body in (encode_xml(fields), signed(fields)):
-        with pytest.raises(MalformedMessage, match="says nothing"):
-            read(body)
+    assert (fact.total_fee, fact.trade_state) == (100, TradeState.SUCCESS)
+
+
+def test_the_signing_of_a_contract_is_another_products():
+    fields = {"contract_id": "1", "change_type": "ADD", "result_code": "SUCCESS"}
+    notice = read(signed(fields | {"return_code": "SUCCESS"}))
+
+    assert (notice.fact, notice.product, notice.unreadable) == (None, "a contract", "")
+    assert read(signed(PAID | {"contract_id": "1"})).fact.total_fee == 100
+
+
+@pytest.mark.parametrize("before", [b"\xef\xbb\xbf", b"\n \n", b'<?xml version="1.0"?>'])
+def test_what_stands_before_the_document_changes_nothing(before):
+    assert read(before + signed(PAID)).fact.total_fee == 100
+
+
+def test_a_refund_notice_is_told_by_what_it_holds():
+    inner = {"out_trade_no": "T1", "out_refund_no": "R1", "refund_fee": 1}
+    body = encode_xml({"mch_id": MERCHANT.mch_id, "req_info": encrypt_req_info(inner, KEY)})
+
+    assert (read(body).kind, read(body).fact.refund_fee) == ("refund", 1)
 
 
 def test_a_signed_notice_of_failure_is_authentic_and_states_no_fact():

@@ -13,7 +13,8 @@ from django_wxpay.protocol.errors import MalformedMessage, MessageTooLarge, NotA
 from django_wxpay.protocol.facts import RefundFact, RefundStatus
 from django_wxpay.protocol.merchants import Merchant
 from django_wxpay.protocol.v2 import encode_xml, encrypt_req_info
-from django_wxpay.protocol.v2.notices import read_refund
+from django_wxpay.protocol.v2.encryption import seal
+from django_wxpay.protocol.v2.notices import read_notice
 
 KEY = "TESTKEYtestkeyTESTKEYtestkey0000"
 MERCHANT = Merchant(alias="default", mch_id="1900000109", appid="wx8888888888888888", api_key=KEY)
@@ -48,7 +49,7 @@ def notice(*, key: str = KEY, outer: dict[str, str] | None = None, **changes: An
 
 
 def test_a_notice_that_our_key_opens_is_read_whole() -> None:
-    read = read_refund(notice(), merchant=MERCHANT)
+    read = read_notice(notice(), merchant=MERCHANT)
     assert not read.is_proven
     fact = read.fact
     assert isinstance(fact, RefundFact)
@@ -71,7 +72,7 @@ def test_a_notice_that_our_key_opens_is_read_whole() -> None:
     ],
 )
 def test_every_status_is_known_by_its_v2_word(word: str, status: RefundStatus) -> None:
-    fact = read_refund(notice(refund_status=word, success_time=""), merchant=MERCHANT).fact
+    fact = read_notice(notice(refund_status=word, success_time=""), merchant=MERCHANT).fact
     assert isinstance(fact, RefundFact)
 
     assert (fact.refund_status, fact.success_time) == (status, None)
@@ -88,7 +89,7 @@ def test_every_status_is_known_by_its_v2_word(word: str, status: RefundStatus) -
 )
 def test_what_our_key_does_not_open_or_is_for_another_is_not_authentic(body: bytes) -> None:
     with pytest.raises(NotAuthentic):
-        read_refund(body, merchant=MERCHANT)
+        read_notice(body, merchant=MERCHANT)
 
 
 @pytest.mark.parametrize(
@@ -98,40 +99,121 @@ def test_what_our_key_does_not_open_or_is_for_another_is_not_authentic(body: byt
         b"<xml/>",
         encode_xml({"return_code": "FAIL", "return_msg": "no"}),
         encode_xml({"return_code": "SUCCESS", "mch_id": MERCHANT.mch_id}),
-        notice(refund_status="LOST"),
-        notice(refund_status=None),
-        notice(refund_fee="1.0"),
-        notice(refund_fee=0),
-        notice(refund_fee=None),
-        notice(total_fee="-1"),
-        notice(total_fee=2**31),
-        notice(out_refund_no=None),
-        notice(out_trade_no=None),
-        notice(success_time="yesterday"),
     ],
 )
-def test_what_cannot_be_read_is_malformed(body: bytes) -> None:
-    with pytest.raises(MalformedMessage):
-        read_refund(body, merchant=MERCHANT)
+def test_what_has_neither_seal_nor_signature_is_refused(body: bytes) -> None:
+    with pytest.raises((MalformedMessage, NotAuthentic)):
+        read_notice(body, merchant=MERCHANT)
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"refund_fee": "1.0"}, "refund_fee is not a number in plain digits"),
+        ({"refund_fee": 0}, "a refund without refund_fee"),
+        ({"refund_fee": None}, "a refund without refund_fee"),
+        ({"total_fee": "-1"}, "total_fee is not a number in plain digits"),
+        ({"total_fee": 2**31}, "total_fee is more than 2147483647"),
+        ({"out_refund_no": None}, "a refund without out_refund_no or out_trade_no"),
+        ({"out_refund_no": "R" * 65}, "out_refund_no is longer than 64 characters"),
+        ({"out_trade_no": None}, "a refund without out_refund_no or out_trade_no"),
+        ({"out_trade_no": "T" * 33}, "out_trade_no is longer than 32 characters"),
+        ({"refund_id": "5" * 33}, "refund_id is longer than 32 characters"),
+        ({"transaction_id": "4" * 33}, "transaction_id is longer than 32 characters"),
+    ],
+)
+def test_what_is_ours_and_cannot_be_read_says_which_member_it_is(
+    changes: dict[str, Any], why: str
+) -> None:
+    read = read_notice(notice(**changes), merchant=MERCHANT)
+
+    assert (read.fact, read.unreadable, read.kind) == (None, why, "refund")
+    number = changes.get("out_trade_no", INNER["out_trade_no"])
+    # A part of a number would be the number of another order.
+    assert read.out_trade_no == ("" if number is None or len(number) > 32 else number)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"refund_status": "LOST"},
+        {"refund_status": None},
+        {"success_time": "20260102030405"},
+        {"success_time": "0"},
+        {"success_time": "yesterday"},
+        {"success_time": "0001-01-01 00:00:00"},
+        {"refund_recv_accout": "x" * 500},
+        {"settlement_refund_fee": "a lot"},
+        {"total_fee": None},
+    ],
+)
+def test_what_a_hint_is_not_believed_for_does_not_stand_in_its_way(
+    changes: dict[str, Any],
+) -> None:
+    fact = read_notice(notice(**changes), merchant=MERCHANT).fact
+
+    assert isinstance(fact, RefundFact)
+    assert (fact.out_refund_no, fact.refund_fee) == (INNER["out_refund_no"], 88)
+
+
+def test_both_forms_of_a_time_are_read() -> None:
+    first = read_notice(notice(), merchant=MERCHANT).fact
+    again = read_notice(notice(success_time="20260102030405"), merchant=MERCHANT).fact
+    assert isinstance(first, RefundFact)
+    assert isinstance(again, RefundFact)
+
+    assert first.success_time == again.success_time is not None
+
+
+def sealed(document: bytes, key: str = KEY) -> bytes:
+    fields = {"return_code": "SUCCESS", "mch_id": MERCHANT.mch_id}
+    return encode_xml({**fields, "req_info": seal(document, key)})
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        b"<root><a><b>1</b></a></root>",
+        b"<root><a>1</a><a>2</a></root>",
+        b"<root><a>1</a>",
+        b"<?xml version='1.0'?><other/>",
+        b"\xef\xbb\xbf\n<xml></xml>",
+        "<root><refund_recv_accout>零钱</refund_recv_accout></root>".encode("gbk"),
+    ],
+)
+def test_a_sealed_document_that_cannot_be_read_is_ours_all_the_same(document: bytes) -> None:
+    first = read_notice(sealed(document), merchant=MERCHANT)
+
+    assert first.fact is None
+    assert first.unreadable
+    assert read_notice(sealed(document), merchant=MERCHANT).fingerprint == first.fingerprint
+    other = read_notice(sealed(document + b"\n"), merchant=MERCHANT)
+    assert other.fingerprint != first.fingerprint
+
+
+@pytest.mark.parametrize("document", [b"", b"x" * 64, b"{}", b"<html></html>"])
+def test_what_only_happens_to_open_is_not_ours(document: bytes) -> None:
+    with pytest.raises(NotAuthentic):
+        read_notice(sealed(document), merchant=MERCHANT)
 
 
 def test_a_notice_over_64_kib_is_too_large() -> None:
     with pytest.raises(MessageTooLarge):
-        read_refund(b"x" * 65537, merchant=MERCHANT)
+        read_notice(b"x" * 65537, merchant=MERCHANT)
 
 
 def test_a_repetition_is_known_again_and_other_news_is_not() -> None:
-    first = read_refund(notice(), merchant=MERCHANT).fingerprint
+    first = read_notice(notice(), merchant=MERCHANT).fingerprint
 
-    assert read_refund(notice(outer={"nonce_str": "n2"}), merchant=MERCHANT).fingerprint == first
-    assert read_refund(notice(refund_fee=87), merchant=MERCHANT).fingerprint != first
+    assert read_notice(notice(outer={"nonce_str": "n2"}), merchant=MERCHANT).fingerprint == first
+    assert read_notice(notice(refund_fee=87), merchant=MERCHANT).fingerprint != first
 
 
 def test_personal_data_stays_out_of_the_repr() -> None:
-    assert "RECHARGE" not in repr(read_refund(notice(), merchant=MERCHANT))
+    assert "RECHARGE" not in repr(read_notice(notice(), merchant=MERCHANT))
 
 
 @given(st.binary(max_size=300))
 def test_no_bytes_raise_anything_else(body: bytes) -> None:
     with pytest.raises((MalformedMessage, NotAuthentic)):
-        read_refund(body, merchant=MERCHANT)
+        read_notice(body, merchant=MERCHANT)

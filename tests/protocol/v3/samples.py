@@ -70,6 +70,11 @@ def text(content: Any) -> str:
     return json.dumps(content, ensure_ascii=False)
 
 
+def octets(content: Any) -> bytes:
+    """Return ``content`` as JSON; half a character is written as it would be cut."""
+    return text(content).encode(errors="surrogatepass")
+
+
 def terms_for(merchant: Merchant, **changes: Any) -> OrderTerms:
     """Return the sample order as ``merchant`` would place it."""
     base: dict[str, Any] = {"mch_id": merchant.mch_id}
@@ -93,7 +98,7 @@ def payable(merchant: Merchant, trade_type: str, **changes: Any) -> OrderTerms:
 
 def sealed(content: Any, key: str = keys.API_V3_KEY) -> dict[str, str]:
     """Return ``content`` as the resource of a callback."""
-    plaintext = content if isinstance(content, bytes) else text(content).encode()
+    plaintext = content if isinstance(content, bytes) else octets(content)
     return encrypt_resource(
         plaintext,
         api_v3_key=key,
@@ -112,7 +117,7 @@ def envelope(event_type: str | None, content: Any, **changes: Any) -> bytes:
         "resource_type": "encrypt-resource",
         "resource": sealed(content),
     }
-    return text(members | changes).encode()
+    return octets(members | changes)
 
 
 def without(content: dict[str, Any], *names: str) -> dict[str, Any]:

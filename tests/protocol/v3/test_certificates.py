@@ -150,17 +150,54 @@ def test_where_the_list_has_no_dates_the_certificates_own_count():
         listed(GOOD | {"encrypt_certificate": sealed(b"no certificate")}),
         listed(GOOD | {"encrypt_certificate": sealed(keys.WECHATPAY_PUBLIC_KEY.encode())}),
         listed(GOOD | {"serial_no": keys.MERCHANT_SERIAL}),
-        listed(GOOD | {"serial_no": keys.PLATFORM_SERIAL.lstrip("0")}),
         listed(GOOD | {"serial_no": 5}),
         listed(GOOD | {"expire_time": "soon"}),
-        listed(GOOD, entry(keys.MERCHANT_CERTIFICATE, keys.PLATFORM_SERIAL)),
+        listed(entry(keys.MERCHANT_CERTIFICATE, keys.PLATFORM_SERIAL), "x"),
     ],
 )
-def test_a_list_that_cannot_be_read_whole_is_not_believed_at_all(body):
+def test_a_list_without_a_readable_entry_is_not_believed(body):
     with pytest.raises(BadAnswer) as caught:
         read_certificate_list(body, keys.API_V3_KEY)
 
     assert not isinstance(caught.value, BadSignature)
+
+
+@pytest.mark.parametrize(
+    ("bad", "named"),
+    [
+        ("x", "none"),
+        (GOOD | {"serial_no": 5}, "none"),
+        (GOOD | {"serial_no": "\n" + "A" * 99}, repr("\n" + "A" * 63)),
+        (GOOD | {"encrypt_certificate": sealed(b"no certificate")}, repr(keys.PLATFORM_SERIAL)),
+        (GOOD | {"encrypt_certificate": sealed(b"x", keys.API_V3_KEY[::-1])}, None),
+        (without(GOOD, "encrypt_certificate"), None),
+        (entry(keys.MERCHANT_CERTIFICATE, keys.PLATFORM_SERIAL), None),
+        (GOOD | {"expire_time": "soon"}, None),
+    ],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_an_entry_that_cannot_be_read_takes_no_other_with_it(bad, named, first):
+    left_out = []
+    young = entry(certificate(0xAB), "AB")
+    read = read_certificate_list(
+        listed(bad, young) if first else listed(young, bad),
+        keys.API_V3_KEY,
+        on_unreadable=lambda *what: left_out.append(what),
+    )
+
+    assert [one.serial_no for one in read] == [f"{0xAB:040X}"]
+    [(serial_no, problem)] = left_out
+    assert serial_no == (named or repr(keys.PLATFORM_SERIAL))
+    assert problem
+    assert keys.API_V3_KEY not in problem
+
+
+@pytest.mark.parametrize("form", [str.lower, lambda serial: serial.lstrip("0"), "00{}".format])
+def test_an_entry_names_its_certificate_by_number(form):
+    (read,) = read_certificate_list(
+        listed(GOOD | {"serial_no": form(keys.PLATFORM_SERIAL)}), keys.API_V3_KEY
+    )
+    assert read.serial_no == keys.PLATFORM_SERIAL
 
 
 def test_a_list_sealed_with_another_key_is_not_believed():

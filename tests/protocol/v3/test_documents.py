@@ -11,13 +11,24 @@ from hypothesis import strategies as st
 
 from django_wxpay.protocol.errors import MalformedMessage, MessageTooLarge
 from django_wxpay.protocol.times import BEIJING, parse_rfc3339, to_rfc3339
-from django_wxpay.protocol.v3.documents import DEEPEST, LARGEST_BODY, read_object, write_object
+from django_wxpay.protocol.v3.documents import (
+    DEEPEST,
+    LARGEST_BODY,
+    Unreadable,
+    read_object,
+    read_with_marks,
+    write_object,
+)
 from django_wxpay.protocol.v3.reading import (
     child,
     integer,
     moment,
+    number,
     objects,
+    optional_child,
     optional_integer,
+    optional_moment,
+    optional_number,
     optional_text,
     text,
 )
@@ -72,6 +83,60 @@ def test_what_is_not_one_plain_object_is_malformed_and_nothing_else(body):
 
     assert type(caught.value) is MalformedMessage
     assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"text"', b"1", b"null", b"<xml></xml>"])
+def test_what_is_no_object_at_all_cannot_be_marked_either(body):
+    with pytest.raises(MalformedMessage) as caught:
+        read_with_marks(body)
+
+    assert type(caught.value) is MalformedMessage
+    with pytest.raises(MessageTooLarge):
+        read_with_marks(b"{}", limit=1)
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        (b"NaN", "is NaN, which is not JSON"),
+        (b"-Infinity", "is -Infinity, which is not JSON"),
+        (b"1e400", "is a number larger than any"),
+        (b"9" * 5000, "is a number of too many digits"),
+        (b"-" + b"9" * 20, "is a number of too many digits"),
+        (b'1,"a":1', "occurs more than once"),
+        (b'1,"a":2,"a":3', "occurs more than once"),
+    ],
+)
+def test_what_cannot_be_read_is_marked_and_the_rest_holds(value, why):
+    content = read_with_marks(b'{"a":' + value + b',"b":1.5,"c":-7}')
+
+    assert content == {"a": Unreadable(why), "b": 1.5, "c": -7}
+    for strict in (text, integer, child, moment, number):
+        with pytest.raises(MalformedMessage, match=f"^a {why}$"):
+            strict(content, "a")
+    assert (optional_text(content, "a"), optional_integer(content, "a")) == ("", None)
+    assert (optional_child(content, "a"), optional_moment(content, "a")) == ({}, None)
+    assert (optional_number(content, "a"), objects(content, "a")) == ("", [])
+
+
+def test_half_a_character_in_octets_or_in_escapes_is_for_the_strict_readers_to_refuse():
+    content = read_with_marks(
+        b'\xef\xbb\xbf{"a":"\xe6\xb5","b":"\\ud83c","c":"\\u0000","d":"\xe6\xb5\x8b"}'
+    )
+
+    for name in ("a", "b", "c"):
+        with pytest.raises(MalformedMessage, match=f"{name} holds what no text may"):
+            text(content, name)
+        assert optional_text(content, name)
+    assert text(content, "d") == "测"
+
+
+def test_a_number_is_whole_or_none():
+    assert number({"a": "x" * 32}, "a") == "x" * 32
+    with pytest.raises(MalformedMessage, match="a is longer than 32 characters"):
+        number({"a": "x" * 33}, "a")
+    assert number({"a": "x" * 64}, "a", longest=64)
+    assert optional_number({"a": "x" * 33}, "a") == ""
 
 
 def test_a_number_in_decimals_stays_one():
@@ -201,6 +266,7 @@ def test_times_of_rfc_3339_are_moments(said, meant):
         "2018-06-08T24:34:56+08:00",
         "2018-06-08T10:34:56+24:00",
         "0001-01-01T00:00:00+08:00",
+        "0999-12-31T23:59:59Z",
         "9999-12-31T23:59:59-08:00",
         "2018-06-08T10:34:56+08:00\n",
         "２018-06-08T10:34:56+08:00",
@@ -222,7 +288,7 @@ def test_times_are_written_in_beijing_to_the_second():
         to_rfc3339(datetime(2024, 5, 1))  # noqa: DTZ001 - that is the point
 
 
-@given(st.datetimes(min_value=datetime(1, 1, 3), max_value=datetime(9999, 12, 29)))  # noqa: DTZ001
+@given(st.datetimes(min_value=datetime(1000, 1, 3), max_value=datetime(9999, 12, 29)))  # noqa: DTZ001
 def test_what_is_written_as_a_time_is_that_time(moment_):
     aware = moment_.replace(microsecond=0, tzinfo=UTC)
 

@@ -160,8 +160,11 @@ def test_less_than_three_hundred_seconds_is_fresh(now, offset):
 
 
 def test_serials_are_filed_in_capitals_and_key_ids_as_they_are():
-    assert key_name("0c5d") == "0C5D"
-    assert key_name("PUB_KEY_ID_01ab") == "PUB_KEY_ID_01ab"
+    number = "0" * 36 + "0C5D"
+    assert {key_name(text) for text in ("c5d", "0c5d", "0C5D", number, f"00{number}")} == {number}
+    assert key_name("0") == key_name("0" * 40) == "0" * 40
+    for name in ("PUB_KEY_ID_01ab", "", "0x0c5d", "c_5d", " c5d", "c5d\n", "-c5d", "٠"):
+        assert key_name(name) == name
 
 
 @given(st.binary(max_size=300))

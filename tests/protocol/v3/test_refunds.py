@@ -96,14 +96,30 @@ def test_the_currency_is_the_documents_where_it_names_one():
         {"amount": {"refund": "50"}},
         {"amount": {"refund": 50, "total": "100"}},
         {"amount": []},
-        {"success_time": "yesterday"},
         {"out_trade_no": 5},
-        {"recv_account": 5, "user_received_account": ""},
+        {"out_trade_no": "T" * 33},
+        {"out_refund_no": "R" * 65},
+        {"out_refund_no": "R\ud83c"},
+        {"refund_id": "5" * 33},
+        {"transaction_id": "4\0"},
     ],
 )
 def test_a_refund_that_does_not_say_which_or_how_much_is_malformed(changes):
     with pytest.raises(MalformedMessage):
         read(NOTICE | changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"success_time": "yesterday"},
+        {"success_time": 5},
+        {"recv_account": 5, "user_received_account": ""},
+        {"user_received_account": []},
+    ],
+)
+def test_what_only_describes_does_not_stand_in_a_refunds_way(changes):
+    assert read(NOTICE | changes).refund_status is RefundStatus.SUCCESS
 
 
 JSON = st.recursive(

@@ -10,7 +10,7 @@ from django.db import OperationalError, ProgrammingError, connection, transactio
 from django.test.utils import CaptureQueriesContext
 
 from django_wxpay.exceptions import InsideTransaction, UnknownMerchant
-from django_wxpay.models import ApiReport, BackgroundJob
+from django_wxpay.models import ApiReport, BackgroundJob, Notification
 from django_wxpay.services import clock
 from django_wxpay.services.doctor import background, diagnosis, findings, notifications
 from django_wxpay.services.doctor.findings import Finding, Level, Subject, advice_for_failure
@@ -70,7 +70,7 @@ def test_it_takes_few_queries_and_an_index_serves_those_on_notifications_and_eve
     with CaptureQueriesContext(connection) as queries:
         diagnosis.diagnose(ask=False)
     asked = [query["sql"] for query in queries]
-    assert len(asked) <= 14
+    assert len(asked) <= 16
     on_events = [sql for sql in asked if "_orderevent" in sql or "_notification" in sql]
     assert len(on_events) == 4
     if connection.vendor == "sqlite":
@@ -465,6 +465,24 @@ def test_notifications_that_failed_are_counted_by_merchant_with_the_oldest() -> 
     assert "process them again" in found[0].advice
     (of_one,) = diagnosed(Subject.NOTIFICATIONS, merchants=["institution"])
     assert of_one.level is OK
+
+
+def test_notifications_that_could_not_be_read_are_an_error_of_their_own() -> None:
+    why = "not readable: total_fee is not a number in plain digits"
+    NotificationFactory(unknown=True, created_at=NOW - HOUR, reason=why)
+    NotificationFactory(unknown=True, created_at=NOW - MINUTE, reason=why)
+    NotificationFactory(unknown=True, created_at=NOW, reason="no such order")
+    found = diagnosed(Subject.NOTIFICATIONS, merchants=["default"])
+    assert levels(found) == [("default", ERROR), ("default", WARNING)]
+    assert found[0].message == (
+        "2 notifications of WeChat Pay's could not be read, the oldest of 2026-06-01 19:30 CST: "
+        f"{why}."
+    )
+    assert "update django-wxpay" in found[0].advice
+    assert "query their orders" in found[0].advice
+    assert found[1].message.startswith("1 notification not processed")
+    Notification.objects.filter(reason="no such order").delete()
+    assert levels(diagnosed(Subject.NOTIFICATIONS, merchants=["default"])) == [("default", ERROR)]
 
 
 def test_no_check_counts_beyond_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:

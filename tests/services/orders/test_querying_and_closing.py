@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -15,7 +16,7 @@ from django_wxpay.models import Order, OrderEvent, Promotion
 from django_wxpay.signals import order_closed, order_conflicted, order_paid
 from tests.services.conftest import new_order
 from tests.wechatpay.transport import ScriptedTransport
-from tests.wechatpay.v2 import PAID, refused, standing
+from tests.wechatpay.v2 import PAID, payment_notice, refused, standing
 
 pytestmark = pytest.mark.django_db
 
@@ -138,7 +139,7 @@ def test_a_later_answer_fills_blanks_and_rewrites_nothing(
         ("PAYERROR", "PAYERROR", []),
         ("CLOSED", "CLOSED", [("closed", "CLOSED")]),
         ("REVOKED", "REVOKED", [("closed", "REVOKED")]),
-        ("REFUND", "REFUND", [("paid", "REFUND")]),
+        ("REFUND", "REFUND", [("conflicted", "REFUND")]),
     ],
 )
 def test_every_trade_state_moves_a_new_order(
@@ -156,6 +157,41 @@ def test_every_trade_state_moves_a_new_order(
     assert order.trade_state_desc == f"in {state}"
     assert dispatched == received
     assert OrderEvent.objects.count() == 1
+
+
+def test_an_order_first_seen_as_refunded_is_not_told_as_paid_then_or_later(
+    gateway: ScriptedTransport,
+    order: Order,
+    dispatched: list[tuple[str, str]],
+) -> None:
+    services.unified_order(order)
+    gateway.answers["/pay/orderquery"] = standing("REFUND", **PAID)
+    services.query_order(order)
+    services.receive_notification("default", "payment", {}, payment_notice(order.out_trade_no))
+
+    order.refresh_from_db()
+    assert (order.trade_state, order.transaction_id) == ("REFUND", PAID["transaction_id"])
+    assert dispatched == [("conflicted", "REFUND")]
+    event = OrderEvent.objects.get(kind="CONFLICTED")
+    assert (event.from_state, event.to_state) == ("NOTPAY", "REFUND")
+    assert event.detail == {"differences": [["trade_state", "NOTPAY", "REFUND"]]}
+
+
+def test_two_promotions_of_one_id_are_two_and_stay_two(
+    gateway: ScriptedTransport, order: Order
+) -> None:
+    def told(*ids_and_amounts: tuple[str, int]) -> str:
+        rows = [{"promotion_id": name, "amount": amount} for name, amount in ids_and_amounts]
+        return json.dumps({"promotion_detail": rows})
+
+    long = "9" * 70
+    first = told(("1", 5), ("1", 7), ("2", 1), (long + "a", 2), (long + "b", 3))
+    again = told(("2", 1), ("1", 5), (long + "a", 2), ("1", 7), (long + "b", 3))
+    for answer in (first, again):
+        gateway.answers["/pay/orderquery"] = standing("SUCCESS", **PAID, promotion_detail=answer)
+        services.query_order(order)
+
+    assert [row.amount for row in order.promotions.order_by("id")] == [5, 7, 1, 2, 3]
 
 
 def test_a_late_notpay_never_undoes_success(gateway: ScriptedTransport, order: Order) -> None:

@@ -231,9 +231,11 @@ def test_a_refund_sent_to_the_url_of_payments_is_a_refund(paid: Order) -> None:
     assert Refund.objects.count() == 1
 
 
-def test_a_refund_that_names_no_order_is_malformed() -> None:
-    assert notify(refund_notice("")).status == 400
-    assert Notification.objects.count() == 0
+def test_a_refund_that_names_no_order_is_kept_and_said_to_be_unreadable() -> None:
+    assert notify(refund_notice("")).status == 503
+    row = Notification.objects.get()
+    assert (row.outcome, row.kind) == ("FAILED", "refund")
+    assert row.reason == "not readable: out_trade_no is missing"
 
 
 def test_a_refund_that_lost_a_race_is_decided_again(

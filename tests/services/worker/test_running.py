@@ -8,7 +8,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, InterfaceError, OperationalError, connections, transaction
+from django.db import (
+    DatabaseError,
+    DataError,
+    InterfaceError,
+    OperationalError,
+    connection,
+    connections,
+    transaction,
+)
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from django_wxpay import services
 from django_wxpay.exceptions import InsideTransaction, OutcomeUnknown
@@ -33,6 +42,11 @@ def raising(error: BaseException) -> Job:
         raise error
 
     return a_job(does)
+
+
+class Mute(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
 
 
 def row(name: str = "tea") -> BackgroundJob:
@@ -73,6 +87,9 @@ def test_the_result_of_a_job_is_written_down() -> None:
         (RecursionError(), "RecursionError: "),
         (ValueError("a\0b" + "c" * 1000), ("ValueError: ab" + "c" * 1000)[:512]),
         (ValueError(f"sign={API_KEY}!"), "ValueError: sign=…!"),
+        (ValueError("half \ud83c"), "ValueError: half \\ud83c"),
+        (ValueError("tea \U0001f375"), "ValueError: tea \U0001f375"),
+        (Mute(), "Mute: (it has no text)"),
     ],
 )
 def test_what_a_job_raises_is_written_down_and_does_not_get_out(
@@ -150,12 +167,12 @@ def test_trouble_in_writing_down_is_logged_and_the_job_is_done_all_the_same(
 
     with monkeypatch.context() as patch:
         patch.setattr(running, "_write", down)
-        patch.setattr(running, "_close_stale_connections", down)
+        patch.setattr(running, "_replace_dead_connections", down)
         assert str(run_job(a_job(does))) == "tea: 1 cups"
         assert run_job(raising(OperationalError("down"))).error == "OperationalError: down"
     assert done == [1]
     assert BackgroundJob.objects.count() == 0
-    assert caplog.messages.count("the state of a background job was not saved") == 9
+    assert caplog.messages.count("the state of a background job was not saved") == 7
 
     run_job(a_job(does))
     assert row().outcome == "1 cups"
@@ -175,23 +192,81 @@ def test_a_row_that_another_worker_makes_at_the_same_moment_is_shared(
     assert row().outcome == "1 cups"
 
 
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every connection's answer is that it is dead; return which were asked."""
+    found: list[str] = []
+
+    def is_usable(self: BaseDatabaseWrapper) -> bool:
+        found.append(self.alias)
+        return False
+
+    monkeypatch.setattr(type(connections["default"]), "is_usable", is_usable)
+    return found
+
+
 @pytest.mark.django_db(transaction=True)
-def test_connections_that_are_old_are_let_go_before_and_after_a_run_and_none_in_a_transaction(
+def test_a_connection_that_was_closed_while_it_idled_is_replaced_before_the_run(
+    asked: list[str],
+) -> None:
+    connection.ensure_connection()
+    dead, during = connection.connection, []
+
+    def does(stop: object) -> JobResult:
+        during.append(connection.connection)
+        return JobResult()
+
+    run_job(a_job(does))
+    assert asked == ["default"]
+    assert during[0] is not dead
+    run_job(raising(OperationalError("gone away")))
+    assert asked == ["default"] * 3, "what failed may have cost the connection"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_that_works_stays_as_the_caller_left_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    looked: list[bool] = []
-    monkeypatch.setattr(
-        type(connections["default"]),
-        "close_if_unusable_or_obsolete",
-        lambda self: looked.append(self.in_atomic_block),
-    )
-    run_job(a_job(lambda stop: JobResult()))
-    assert looked == [False, False]
-    run_job(raising(RuntimeError("cold")))
-    assert looked == [False] * 5, "what failed may have cost the connection"
+    monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", 0)
+    connection.close()
+    connection.ensure_connection()
+    callers = connection.connection
+    assert run_job(a_job(lambda stop: JobResult())).succeeded
+    assert connection.connection is callers
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_callers_transaction_is_kept_whatever_its_connection_answers(asked: list[str]) -> None:
+    connection.ensure_connection()
+    callers = connection.connection
     with transaction.atomic():
-        run_job(a_job(lambda stop: JobResult()))
-    assert looked == [False] * 5
+        assert run_job(a_job(lambda stop: JobResult())).succeeded
+        assert connection.connection is callers
+    transaction.set_autocommit(False)
+    try:
+        assert run_job(a_job(lambda stop: JobResult())).succeeded
+        assert connection.connection is callers
+        transaction.rollback()
+    finally:
+        transaction.set_autocommit(True)
+    assert asked == []
+    assert BackgroundJob.objects.count() == 1, "what the caller rolled back is undone"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_text_that_the_table_does_not_hold_does_not_hide_the_failure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    write = running._write
+
+    def narrow(name: str, **values: Any) -> None:
+        if not values.get("error", "").isascii():
+            raise DataError(1366, "Incorrect string value")
+        write(name, **values)
+
+    monkeypatch.setattr(running, "_write", narrow)
+    assert run_job(raising(ValueError("no \U0001f375"))).error == "ValueError: no \U0001f375"
+    assert (row().error, row().failures_in_a_row) == ("ValueError: no \\U0001f375", 1)
 
 
 def test_settings_that_are_wrong_hide_no_error(settings: Any) -> None:

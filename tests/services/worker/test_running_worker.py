@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -160,7 +161,33 @@ def test_every_connection_of_a_thread_is_closed_at_its_end(monkeypatch: pytest.M
     healthy = Counted(1)
     with Worker([a_job(healthy)]):
         assert healthy.has_enough.wait(LONG_S)
-    assert closed == ["wxpay-tea"]
+    assert closed[-1:] == ["wxpay-tea"]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("every_s", "is_kept"), [(3600, False), (11, False), (10, True)])
+def test_a_connection_is_closed_before_a_long_pause_and_kept_over_a_short_one(
+    monkeypatch: pytest.MonkeyPatch, every_s: float, is_kept: bool
+) -> None:
+    monkeypatch.setitem(running.connections.settings["default"], "CONN_MAX_AGE", None)
+    used: list[Any] = []
+    paused = threading.Event()
+    let_go = running._let_connections_go
+
+    def does(stop: Stop) -> JobResult:
+        used.append(running.connections["default"])
+        used[0].ensure_connection()
+        return JobResult()
+
+    def watched(pause_s: float) -> None:
+        let_go(pause_s)
+        paused.set()
+
+    monkeypatch.setattr(running, "_let_connections_go", watched)
+    with Worker([a_job(does, every_s=every_s)]):
+        assert paused.wait(LONG_S)
+        assert (used[0].connection is not None) is is_kept
+    assert used[0].connection is None
 
 
 @pytest.mark.django_db(transaction=True)

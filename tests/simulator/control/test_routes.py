@@ -87,7 +87,7 @@ def test_the_ledger_begins_empty_and_shows_no_key(merchant: Merchant) -> None:
     for name in ("ledger", "merchants", "faults", "keys"):
         expected = merchant.get(f"/_simulator/{name}").text
         assert not [key for key in SECRETS if key in expected]
-    assert not [key for key in SECRETS if key in merchant.get("/").text]
+    assert not [key for key in SECRETS if key in merchant.get("/_simulator/").text]
 
 
 def test_no_key_is_in_a_repr(app: Simulator, merchant: Merchant) -> None:
@@ -104,7 +104,7 @@ def test_the_ledger_shows_the_trade(merchant: Merchant) -> None:
     [prepay] = trade["prepays"]
     assert prepay["prepay_id"] == granted["prepay_id"]
     assert prepay["code_url"] == granted["code_url"]
-    assert trade["page"] == prepay["page"] == f"/pay/{granted['code_url'][-7:]}"
+    assert trade["page"] == prepay["page"] == f"/_simulator/phone/{granted['code_url'][-7:]}"
     assert prepay["expires_at"] == "2026-01-01T14:00:00.000+08:00"
 
 
@@ -227,7 +227,15 @@ def test_a_method_that_a_path_does_not_have(merchant: Merchant, verb: str) -> No
     assert response.headers["Allow"]
 
 
-@pytest.mark.parametrize("path", ["/_simulator/", "/_simulator/refund", "/nowhere", "/static/x"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/_simulator/refund",
+        "/_simulator/static/x",
+        "/_simulator/static",
+        "/_simulator/simulator.css",
+    ],
+)
 def test_a_path_that_does_not_exist(merchant: Merchant, path: str) -> None:
     response = merchant.get(path)
     assert (response.status_code, response.json()["code"]) == (404, "not_found")
@@ -262,7 +270,7 @@ def test_whatever_is_wished_for_is_done_or_refused_with_a_reason(
 def test_a_form_does_the_same_and_leads_back_home(app: Simulator, merchant: Merchant) -> None:
     form = {"fault": "slow", "operation": "*", "times": "2", "seconds": ""}
     response = merchant.session.post(f"{HOST}/_simulator/faults", data=form, allow_redirects=False)
-    assert (response.status_code, response.headers["Location"]) == (303, "/")
+    assert (response.status_code, response.headers["Location"]) == (303, "/_simulator/")
     [waiting] = merchant.get("/_simulator/faults").json()["waiting"]
     assert (waiting["fault"], waiting["times"], waiting["seconds"]) == ("slow", 2, 3)
     moved = merchant.session.post(f"{HOST}/_simulator/clock", data={"advance_s": "15"})

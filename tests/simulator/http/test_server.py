@@ -7,9 +7,10 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, make_server
 from wsgiref.util import setup_testing_defaults
 from wsgiref.validate import validator
 
@@ -251,7 +252,7 @@ def test_a_connection_is_kept(live: Simulator, url: str) -> None:
     host, port = url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as line:
         for _ in range(2):
-            line.sendall(b"GET /static/icon.svg HTTP/1.1\r\nHost: x\r\n\r\n")
+            line.sendall(b"GET /_simulator/static/icon.svg HTTP/1.1\r\nHost: x\r\n\r\n")
             assert read_answer(line).startswith(b"HTTP/1.1 200 OK\r\n")
 
 
@@ -261,7 +262,8 @@ def test_a_connection_is_kept(live: Simulator, url: str) -> None:
         (b"Content-Length: many", 400),
         (b"Content-Length: -1", 400),
         (b"Content-Length: 99999999", 413),
-        (b"Transfer-Encoding: chunked", 411),
+        (b"Transfer-Encoding: gzip, chunked", 501),
+        (b"Transfer-Encoding: chunked\r\nContent-Length: 5", 400),
     ],
 )
 def test_a_length_that_cannot_be_trusted(url: str, head: bytes, status: int) -> None:
@@ -271,6 +273,69 @@ def test_a_length_that_cannot_be_trusted(url: str, head: bytes, status: int) -> 
         answer = b"".join(iter(lambda: line.recv(4096), b""))
     assert answer.startswith(f"HTTP/1.1 {status} ".encode())
     assert b"Traceback" not in answer
+
+
+def in_chunks(body: bytes, size: int = 50) -> bytes:
+    pieces = [body[at : at + size] for at in range(0, len(body), size)]
+    # Extensions and trailers carry nothing that a gateway reads.
+    framed = [b"%X;name=value\r\n%b\r\n" % (len(piece), piece) for piece in pieces]
+    return b"".join([*framed, b"0\r\n", b"Trailer: x\r\n", b"\r\n"])
+
+
+def test_a_body_in_chunks_is_a_body(caller: Merchant, live: Simulator) -> None:
+    body = caller.signed(ORDER)
+    pieces = (body[at : at + 7] for at in range(0, len(body), 7))
+    for _ in range(2):
+        response = caller.post("/pay/unifiedorder", pieces or body)
+        assert response.request.headers["Transfer-Encoding"] == "chunked"
+        assert v2.decode_xml(response.content)["result_code"] == "SUCCESS"
+        pieces = iter([body])
+    assert caller.state() == "NOTPAY"
+
+
+def test_after_a_body_in_chunks_the_connection_is_kept(caller: Merchant, url: str) -> None:
+    body = in_chunks(caller.signed(ORDER))
+    head = b"POST /pay/unifiedorder HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: Chunked\r\n\r\n"
+    host, port = url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as line:
+        for _ in range(2):
+            line.sendall(head + body)
+            assert b"<prepay_id>" in read_document(line)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"<xml/>\r\n", 400),
+        (b"-1\r\nx\r\n0\r\n\r\n", 400),
+        (b"0x5\r\n<xml/\r\n0\r\n\r\n", 400),
+        (b"5\r\n<xml/>\r\n0\r\n\r\n", 400),
+        (b"FFFFFFFFF\r\n", 400),
+        (b"7" * 2000, 400),
+        (b"0\r\n" + b"Name: x\r\n" * 65, 400),
+        (b"10000\r\n" + b"x" * 0x10000 + b"\r\n", 413),
+    ],
+)
+def test_a_body_in_chunks_that_are_none_is_refused(url: str, body: bytes, status: int) -> None:
+    head = b"POST /pay/unifiedorder HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    host, port = url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as line:
+        # A chunk of 64 KiB, often enough for more than is ever read.
+        line.sendall(head + body * (20 if status == 413 else 1))
+        answer = read_document(line)
+    assert answer.startswith(f"HTTP/1.1 {status} ".encode())
+
+
+@pytest.mark.parametrize("missing", [17, 19, 60])
+def test_a_body_in_chunks_that_breaks_off_is_refused(
+    caller: Merchant, url: str, missing: int
+) -> None:
+    head = b"POST /pay/unifiedorder HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    host, port = url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as line:
+        line.sendall(head + in_chunks(caller.signed(ORDER))[:-missing])
+        line.shutdown(socket.SHUT_WR)
+        assert read_document(line).startswith(b"HTTP/1.1 400 ")
 
 
 def test_a_mistake_of_our_own_shows_no_stack_trace(caplog: pytest.LogCaptureFixture) -> None:
@@ -384,7 +449,16 @@ def called(app: Any, made: dict[str, Any]) -> tuple[str, bytes]:
     return statuses[0], body
 
 
-@pytest.mark.parametrize("path", ["/", "/pay/nope", "/_simulator/ledger", "/static/icon.svg"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/_simulator/",
+        "/_simulator/phone/nope",
+        "/_simulator/ledger",
+        "/_simulator/static/icon.svg",
+        "/pay/nope",
+    ],
+)
 def test_it_is_a_proper_wsgi_application(app: Simulator, path: str) -> None:
     made = environ(path)
     made["QUERY_STRING"] = ""
@@ -407,6 +481,77 @@ def test_on_another_wsgi_server_faults_do_what_they_can(
     with pytest.raises(ConnectionResetError):
         called(app, environ("/pay/unifiedorder", body))
     assert slept == [4]
+
+
+def test_under_wsgiref_a_body_in_chunks_is_a_body(app: Simulator, merchant: Merchant) -> None:
+    # It neither takes the chunks apart nor says that the input ends.
+    made = environ("/pay/unifiedorder", in_chunks(merchant.signed(ORDER)))
+    del made["CONTENT_LENGTH"]
+    made["HTTP_TRANSFER_ENCODING"] = "chunked"
+    assert b"<prepay_id>" in called(app, made)[1]
+
+
+def test_under_a_server_of_wsgiref_a_body_in_chunks_is_a_body(
+    app: Simulator, merchant: Merchant
+) -> None:
+    class Quiet(WSGIRequestHandler):
+        def log_message(self, *args: object) -> None:
+            """Be quiet."""
+
+    with make_server("127.0.0.1", 0, app, handler_class=Quiet) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_port}/pay/unifiedorder"
+        response = requests.post(url, data=iter([merchant.signed(ORDER)]), timeout=5)
+        thread.join()
+    assert b"<prepay_id>" in response.content
+
+
+@pytest.mark.parametrize("header", ["chunked", ""])
+def test_where_the_input_ends_with_the_body_it_is_read_to_its_end(
+    app: Simulator, merchant: Merchant, header: str
+) -> None:
+    made = environ("/pay/unifiedorder", merchant.signed(ORDER))
+    del made["CONTENT_LENGTH"]
+    made |= {"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": header}
+    made["wsgi.input"] = Dribble(made["wsgi.input"].read())
+    assert b"<prepay_id>" in called(app, made)[1]
+
+
+class Dribble(io.BytesIO):
+    """An input that returns less than it is asked for."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return super().read(min(size or 0, 10))
+
+
+@pytest.mark.parametrize("terminated", [True, False])
+def test_an_endless_body_is_read_no_further_than_its_limit(
+    app: Simulator, merchant: Merchant, terminated: bool
+) -> None:
+    body = b"x" * 70_000
+    made = environ("/pay/unifiedorder", body if terminated else in_chunks(body, 1000))
+    del made["CONTENT_LENGTH"]
+    made |= {"wsgi.input_terminated": terminated, "HTTP_TRANSFER_ENCODING": "chunked"}
+    assert "XML格式错误".encode() in called(app, made)[1]
+    assert made["wsgi.input"].tell() < 70_000
+
+
+@pytest.mark.parametrize("coding", ["gzip", "chunked"])
+def test_an_input_that_is_not_in_chunks_is_nothing(app: Simulator, coding: str) -> None:
+    made = environ("/pay/unifiedorder", b"<xml/>", CONTENT_LENGTH="")
+    made["HTTP_TRANSFER_ENCODING"] = coding
+    assert "post数据为空".encode() in called(app, made)[1]
+
+
+@pytest.mark.parametrize("form", [iter, io.BytesIO, bytearray, bytes.decode])
+def test_in_process_a_body_may_have_any_form_that_requests_takes(
+    merchant: Merchant, form: Callable[[Any], Any]
+) -> None:
+    body = merchant.signed(ORDER)
+    given = iter([body[:9], body[9:]]) if form is iter else form(body)
+    answer = merchant.post("/pay/unifiedorder", given)
+    assert b"<prepay_id>" in answer.content
 
 
 @pytest.mark.parametrize("length", ["", "many", "-5"])
@@ -436,6 +581,14 @@ def test_header_names_have_no_case(live: Simulator, url: str) -> None:
         allow_redirects=False,
     )
     assert response.status_code == 303
+
+
+def read_document(line: socket.socket) -> bytes:
+    """Return an answer up to the end of its document or of the connection."""
+    answer = b""
+    while not answer.endswith(b"</xml>") and (piece := line.recv(4096)):
+        answer += piece
+    return answer
 
 
 def read_answer(line: socket.socket) -> bytes:

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
 from django_wxpay.protocol import v2
-from django_wxpay.simulator import ControlError, Options, Reply, Simulator, create_app
+from django_wxpay.protocol.merchants import Region
+from django_wxpay.simulator import (
+    DEMO_MERCHANTS,
+    ControlError,
+    Options,
+    Reply,
+    Simulator,
+    create_app,
+)
 from tests.simulator.calling import (
     ACKNOWLEDGED,
     APPID,
@@ -45,6 +54,28 @@ def test_the_shop_is_notified_at_once(app: Simulator, merchant: Merchant, shop: 
     assert message["transaction_id"] == paid["transaction_id"]
     assert paid["notification"] == "accepted"
     assert not {"trade_state", "sign_type", "version", "sub_mch_id"} & message.keys()
+
+
+def test_a_mainland_notification_has_neither_a_return_msg_nor_the_currency_of_cny(
+    app: Simulator, merchant: Merchant, shop: Shop
+) -> None:
+    merchant.place()
+    app.pay(MCH_ID, NUMBER)
+    merchant.place(out_trade_no="T20260101000002", fee_type="USD")
+    app.pay(MCH_ID, "T20260101000002", rate_value=650000000)
+    plain, foreign = shop.received
+    assert not {"return_msg", "cash_fee_type"} & plain.keys()
+    assert (plain["cash_fee"], plain["fee_type"]) == ("100", "CNY")
+    assert (foreign["fee_type"], foreign["cash_fee_type"]) == ("USD", "CNY")
+
+
+def test_a_global_notification_has_both(shop: Shop) -> None:
+    account = replace(DEMO_MERCHANTS[0], region=Region.GLOBAL)
+    app = create_app([account], deliver=shop)
+    Merchant(app).place()
+    app.pay(MCH_ID, NUMBER)
+    [message] = shop.received
+    assert (message["return_msg"], message["cash_fee_type"]) == ("OK", "CNY")
 
 
 @pytest.mark.parametrize("sign_type", ["MD5", "HMAC-SHA256"])

@@ -57,7 +57,7 @@ def code(granted: dict[str, str]) -> str:
 
 
 def test_the_phone_page_says_what_is_to_be_paid(merchant: Merchant) -> None:
-    text = page(merchant, f"/pay/{code(merchant.place(total_fee='128050'))}")
+    text = page(merchant, f"/_simulator/phone/{code(merchant.place(total_fee='128050'))}")
     assert "Merchant 1900000109" in text
     assert "¥1,280.50" in text
     assert "Pay ¥1,280.50" in text
@@ -68,14 +68,16 @@ def test_the_phone_page_says_what_is_to_be_paid(merchant: Merchant) -> None:
 
 
 def test_the_phone_page_speaks_chinese(merchant: Merchant) -> None:
-    text = page(merchant, f"/pay/{code(merchant.place())}", language="zh-CN,zh;q=0.9,en;q=0.8")
+    text = page(
+        merchant, f"/_simulator/phone/{code(merchant.place())}", language="zh-CN,zh;q=0.9,en;q=0.8"
+    )
     assert '<html lang="zh-Hans">' in text
     assert "立即支付 ¥1.00" in text
     assert "Merchant" not in text
 
 
 def test_pressing_the_button_pays(merchant: Merchant, shop: Shop) -> None:
-    path = f"/pay/{code(merchant.place())}"
+    path = f"/_simulator/phone/{code(merchant.place())}"
     [action] = re.findall('action="([^"]+)"', page(merchant, path))
     response = merchant.session.post(HOST + action, allow_redirects=False)
     assert response.status_code == 303
@@ -88,7 +90,7 @@ def test_pressing_the_button_pays(merchant: Merchant, shop: Shop) -> None:
 
 
 def test_pressing_twice_pays_once(merchant: Merchant, shop: Shop) -> None:
-    path = HOST + f"/pay/{code(merchant.place())}"
+    path = HOST + f"/_simulator/phone/{code(merchant.place())}"
     places = [merchant.session.post(path, allow_redirects=False).headers["Location"]]
     places += [merchant.session.post(path, allow_redirects=False).headers["Location"]]
     assert places[0].endswith("?paid=1")
@@ -100,13 +102,17 @@ def test_pressing_twice_pays_once(merchant: Merchant, shop: Shop) -> None:
 @pytest.mark.parametrize("trade_type", ["JSAPI", "APP"])
 def test_orders_without_a_code_are_paid_by_prepay_id(merchant: Merchant, trade_type: str) -> None:
     granted = merchant.place(trade_type=trade_type, openid=OPENID)
-    assert "Pay ¥1.00" in page(merchant, f"/pay/{granted['prepay_id']}")
+    assert "Pay ¥1.00" in page(merchant, f"/_simulator/phone/{granted['prepay_id']}")
 
 
 def test_the_mweb_url_opens_the_phone_page_and_leads_back(merchant: Merchant) -> None:
     granted = merchant.place(trade_type="MWEB", scene_info=H5)
     back = "https://shop.example/done?order=1&x=2"
-    start = granted["mweb_url"].removeprefix(HOST) + "&" + urlencode({"redirect_url": back})
+    start = (
+        granted["mweb_url"].removeprefix("https://wx.tenpay.com")
+        + "&"
+        + urlencode({"redirect_url": back})
+    )
     text = page(merchant, start)
     assert "2026-01-01 12:05" in text
     [action] = re.findall('action="([^"]+)"', text)
@@ -120,20 +126,20 @@ def test_the_mweb_url_opens_the_phone_page_and_leads_back(merchant: Merchant) ->
 def test_only_a_web_address_leads_back(app: Simulator, merchant: Merchant, url: str) -> None:
     granted = merchant.place()
     app.pay(MCH_ID, NUMBER)
-    text = page(merchant, f"/pay/{code(granted)}?{urlencode({'redirect_url': url})}")
+    text = page(merchant, f"/_simulator/phone/{code(granted)}?{urlencode({'redirect_url': url})}")
     assert "Back to the shop" not in text
     assert "javascript" not in text
 
 
 def test_an_unknown_page(merchant: Merchant) -> None:
-    assert "No such code" in page(merchant, "/pay/XXXXXXX", status=404)
+    assert "No such code" in page(merchant, "/_simulator/phone/XXXXXXX", status=404)
     assert "No such code" in page(merchant, "/cgi-bin/mmpayweb-bin/checkmweb", status=404)
 
 
 def test_pages_that_cannot_be_paid_say_why(app: Simulator, merchant: Merchant) -> None:
     first = merchant.place(time_expire="20260101150000")
     second = merchant.place(time_expire="20260101150000")
-    paths = [f"/pay/{code(granted)}" for granted in (first, second)]
+    paths = [f"/_simulator/phone/{code(granted)}" for granted in (first, second)]
     assert "There is a newer code" in page(merchant, paths[0])
     app.advance(7200)
     assert "This code has expired" in page(merchant, paths[1])
@@ -150,51 +156,55 @@ def test_pages_that_cannot_be_paid_say_why(app: Simulator, merchant: Merchant) -
 
 def test_pay_before_is_whichever_comes_first(merchant: Merchant) -> None:
     granted = merchant.place(time_expire="20260101123000")
-    assert "2026-01-01 12:30" in page(merchant, f"/pay/{code(granted)}")
+    assert "2026-01-01 12:30" in page(merchant, f"/_simulator/phone/{code(granted)}")
 
 
 def test_other_currencies_are_named(merchant: Merchant) -> None:
     granted = merchant.place(fee_type="JPY", total_fee="1250000")
-    assert "1,250,000 JPY" in page(merchant, f"/pay/{code(granted)}")
+    assert "1,250,000 JPY" in page(merchant, f"/_simulator/phone/{code(granted)}")
 
 
 def test_an_institutions_page_names_the_sub_merchant(institution: Merchant) -> None:
     granted = institution.place(sub_mch_id="1900000333")
-    assert "Merchant 1900000333" in page(institution, f"/pay/{code(granted)}")
+    assert "Merchant 1900000333" in page(institution, f"/_simulator/phone/{code(granted)}")
 
 
 def test_what_a_shop_sends_is_text_and_never_markup(app: Simulator, merchant: Merchant) -> None:
     evil = '<script>alert("1")</script>'
     granted = merchant.place(body=evil)
-    for path in (f"/pay/{code(granted)}", "/"):
+    for path in (f"/_simulator/phone/{code(granted)}", "/_simulator/"):
         text = page(merchant, path)
         assert "&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt;" in text
     app.pay(MCH_ID, NUMBER)
-    assert "&lt;script&gt;" in page(merchant, f"/pay/{code(granted)}")
+    assert "&lt;script&gt;" in page(merchant, f"/_simulator/phone/{code(granted)}")
 
 
 def test_a_template_word_in_a_name_is_not_replaced(merchant: Merchant) -> None:
     granted = merchant.place(body="a $title that costs $5")
-    assert "a $title that costs $5" in page(merchant, f"/pay/{code(granted)}")
+    assert "a $title that costs $5" in page(merchant, f"/_simulator/phone/{code(granted)}")
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
 def test_pages_have_few_methods(merchant: Merchant, method: str) -> None:
     granted = merchant.place()
-    for path in ("/", f"/pay/{code(granted)}", "/static/simulator.css"):
+    for path in (
+        "/_simulator/",
+        f"/_simulator/phone/{code(granted)}",
+        "/_simulator/static/simulator.css",
+    ):
         response = merchant.session.request(method, HOST + path)
         assert (response.status_code, response.json()["code"]) == (405, "not_allowed")
     assert merchant.state() == "NOTPAY"
 
 
 def test_head_is_get_without_a_body(merchant: Merchant) -> None:
-    response = merchant.session.head(f"{HOST}/")
+    response = merchant.session.head(f"{HOST}/_simulator/")
     assert (response.status_code, response.content) == (200, b"")
     assert int(response.headers["Content-Length"]) > 1000
 
 
 def test_the_home_page_before_anything_happened(merchant: Merchant) -> None:
-    text = page(merchant, "/")
+    text = page(merchant, "/_simulator/")
     assert "WeChat Pay simulator" in text
     assert "No orders yet" in text
     assert "None: everything works." in text
@@ -209,8 +219,8 @@ def test_the_home_page_lists_trades_and_leads_to_their_phone_pages(
     merchant.place(out_trade_no="T20260101000002")
     app.pay(MCH_ID, NUMBER)
     app.inject("slow", operation="orderquery")
-    text = page(merchant, "/")
-    assert f'href="/pay/{code(granted)}"' in text
+    text = page(merchant, "/_simulator/")
+    assert f'href="/_simulator/phone/{code(granted)}"' in text
     assert text.index("T20260101000002") < text.index(NUMBER)
     assert text.count("NOTPAY") == 2
     assert "delivered" in text
@@ -220,7 +230,7 @@ def test_the_home_page_lists_trades_and_leads_to_their_phone_pages(
 
 def test_the_home_page_speaks_chinese(app: Simulator, merchant: Merchant) -> None:
     app.inject("slow")
-    text = page(merchant, "/", language="zh-TW")
+    text = page(merchant, "/_simulator/", language="zh-TW")
     assert "微信支付模拟器" in text
     assert "<code>slow</code> · 任意 · ×1" in text
 
@@ -228,7 +238,7 @@ def test_the_home_page_speaks_chinese(app: Simulator, merchant: Merchant) -> Non
 def test_the_home_page_stays_short(merchant: Merchant) -> None:
     for number in range(60):
         merchant.place(out_trade_no=f"T{number:06d}")
-    text = page(merchant, "/")
+    text = page(merchant, "/_simulator/")
     assert text.count('class="order"') == 50
     assert "T000059" in text
     assert "T000009" not in text
@@ -237,8 +247,8 @@ def test_the_home_page_stays_short(merchant: Merchant) -> None:
 @pytest.mark.parametrize(
     ("path", "kind"),
     [
-        ("/static/simulator.css", "text/css; charset=utf-8"),
-        ("/static/icon.svg", "image/svg+xml"),
+        ("/_simulator/static/simulator.css", "text/css; charset=utf-8"),
+        ("/_simulator/static/icon.svg", "image/svg+xml"),
     ],
 )
 def test_the_pages_bring_their_own_style(merchant: Merchant, path: str, kind: str) -> None:
@@ -248,7 +258,7 @@ def test_the_pages_bring_their_own_style(merchant: Merchant, path: str, kind: st
 
 
 def test_the_style_knows_the_dark_and_fetches_nothing(merchant: Merchant) -> None:
-    style = merchant.get("/static/simulator.css").text
+    style = merchant.get("/_simulator/static/simulator.css").text
     assert "prefers-color-scheme: dark" in style
     assert "url(" not in style
     assert "@import" not in style
@@ -283,5 +293,5 @@ def test_the_browser_chooses_the_language(header: str, language: str) -> None:
 def test_in_a_page_the_customer_pays_live(shop: Shop) -> None:
     merchant = Merchant(create_app(deliver=shop))
     granted = merchant.place()
-    merchant.session.post(f"{HOST}/pay/{code(granted)}")
+    merchant.session.post(f"{HOST}/_simulator/phone/{code(granted)}")
     assert merchant.state() == "SUCCESS"

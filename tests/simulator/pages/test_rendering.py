@@ -16,7 +16,7 @@ from django_wxpay.simulator import create_app
 from django_wxpay.simulator.http.adapter import call, environment
 
 request = environment(
-    method="GET", scheme="http", target="/", server=("localhost", 80), headers={}, body=b""
+    method="GET", scheme="http", target="/_simulator/", server=("x", 80), headers={}, body=b""
 )
 called = call(create_app(), request)
 print(called.status, settings.configured, b"</html>" in called.body)

@@ -62,7 +62,7 @@ def test_only_post_is_taken(merchant: Merchant, path: str, method: str) -> None:
         ({"appid": None}, "缺少参数appid"),
         ({"appid": "wx0000000000000000"}, "appid不存在"),
         ({"sub_mch_id": "1900000300"}, "商户号mch_id或sub_mch_id不存在"),
-        ({"sign_type": "SHA1"}, "invalid sign_type: neither MD5 nor HMAC-SHA256"),
+        ({"sign_type": "SHA1"}, "PARAM_ERROR:sign_type"),
         ({"sign": "0" * 32}, "签名错误"),
     ],
 )

@@ -23,7 +23,9 @@ def test_an_order_that_was_not_placed_does_not_exist(merchant: Merchant) -> None
 def test_an_unpaid_order_tells_only_what_is_promised(merchant: Merchant) -> None:
     merchant.place(attach="x", device_info="WEB")
     answer = merchant.query()
-    assert answer.keys() == ENVELOPE | PROMISED | {"attach", "device_info"}
+    # The amount is not promised, and yet there in the answers of the real gateway.
+    assert answer.keys() == ENVELOPE | PROMISED | {"attach", "device_info", "total_fee"}
+    assert answer["total_fee"] == "100"
     assert (answer["trade_state"], answer["trade_state_desc"]) == ("NOTPAY", "订单未支付")
     assert (answer["attach"], answer["device_info"]) == ("x", "WEB")
 

@@ -48,6 +48,15 @@ def test_the_underscore_is_part_of_the_name(app: Simulator, merchant: Merchant, 
     assert app.ledger()["reports"] == []
 
 
+@pytest.mark.parametrize("name", ["execute_time", "execute_time_cost"])
+def test_beside_the_right_name_a_wrong_one_does_no_harm(
+    app: Simulator, merchant: Merchant, name: str
+) -> None:
+    assert report(merchant, **{name: "7"})["return_code"] == "SUCCESS"
+    assert app.ledger()["reports"][0]["execute_time_"] == "123"
+    assert app.ledger()["requests"][0]["unknown_fields"] == (name,)
+
+
 @pytest.mark.parametrize(
     "name", ["interface_url", "execute_time_", "return_code", "result_code", "user_ip", "mch_id"]
 )

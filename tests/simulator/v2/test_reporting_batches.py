@@ -147,7 +147,7 @@ def test_what_a_sale_must_not_have(merchant: Merchant, name: str, value: object)
 @pytest.mark.parametrize("name", ["time", "begin_at", "execute_time_", "\ud800"])
 def test_a_name_that_is_not_the_sheets_is_refused(merchant: Merchant, name: str) -> None:
     expected = selling(merchant, **{name: "20260101120000"})
-    assert expected == f"invalid trades: {name!a} is no name of a sale"
+    assert expected == f"invalid trades: {name!a} is no name of a sale (documents of 2025)"
 
 
 def test_a_batch_is_signed_by_who_sends_it(app: Simulator, merchant: Merchant) -> None:

@@ -10,7 +10,7 @@ import pytest
 from django_wxpay.protocol import v2
 from django_wxpay.protocol.merchants import Merchant as Account
 from django_wxpay.protocol.merchants import Region
-from django_wxpay.simulator import Options, Simulator, create_app
+from django_wxpay.simulator import Options, Simulator, SimulatorAdapter, create_app
 from tests.simulator.calling import APPID, KEY, MCH_ID, OPENID, ORDER, Merchant
 
 H5 = json.dumps({"h5_info": {"type": "Wap", "wap_url": "https://shop.example", "wap_name": "S"}})
@@ -72,10 +72,30 @@ def test_each_trade_type_gets_what_its_customer_needs(
     assert answer.keys() & {"code_url", "mweb_url"} == granted
 
 
-def test_the_mweb_url_leads_to_the_host_that_was_called(merchant: Merchant) -> None:
+@pytest.mark.parametrize(
+    ("called", "leads_to"),
+    [
+        ("https://api.mch.weixin.qq.com", "https://wx.tenpay.com"),
+        ("https://api2.wechatpay.cn", "https://wx.tenpay.com"),
+        # On this machine the real host would lead the browser away from it.
+        ("http://127.0.0.1:9100", "http://127.0.0.1:9100"),
+        ("http://api.mch.weixin.qq.com.example", "http://api.mch.weixin.qq.com.example"),
+    ],
+)
+def test_the_mweb_url_leads_to_where_a_browser_can_pay(
+    app: Simulator, called: str, leads_to: str
+) -> None:
+    merchant = Merchant(app, host=called)
+    merchant.session.mount(called, SimulatorAdapter(app))
     answer = merchant.place(trade_type="MWEB", scene_info=H5)
-    start = f"{merchant.host}/cgi-bin/mmpayweb-bin/checkmweb?prepay_id={answer['prepay_id']}&"
+    start = f"{leads_to}/cgi-bin/mmpayweb-bin/checkmweb?prepay_id={answer['prepay_id']}&"
     assert answer["mweb_url"].startswith(start)
+
+
+def test_the_host_of_the_mweb_url_can_be_named() -> None:
+    merchant = Merchant(create_app(options=Options(h5_origin="https://pay.example")))
+    answer = merchant.place(trade_type="MWEB", scene_info=H5)
+    assert answer["mweb_url"].startswith("https://pay.example/cgi-bin/mmpayweb-bin/checkmweb?")
 
 
 @pytest.mark.parametrize(

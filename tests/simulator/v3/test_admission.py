@@ -102,14 +102,29 @@ def test_the_five_values_may_stand_in_any_order(order: list[str]) -> None:
         {"mchid": "1999999999"},
         {"mchid": "1900000109"},
         {"serial_no": "0" * 40},
-        {"serial_no": TEST_MERCHANT_SERIAL_NO.lower()},
-        {"serial_no": TEST_MERCHANT_SERIAL_NO.lstrip("0")},
+        {"serial_no": TEST_MERCHANT_SERIAL_NO[:-1]},
+        {"serial_no": f"{TEST_MERCHANT_SERIAL_NO}0"},
+        {"serial_no": f"0x{TEST_MERCHANT_SERIAL_NO}"},
     ],
 )
 def test_the_serial_has_to_be_one_of_the_merchants(mainland: Caller, signs: dict[str, str]) -> None:
     answer = refused(mainland, signs=signs)
     assert answer["message"].startswith("商户证书序列号有误")
     assert "detail" not in answer
+
+
+@pytest.mark.parametrize(
+    "serial_no",
+    [
+        TEST_MERCHANT_SERIAL_NO.lower(),
+        TEST_MERCHANT_SERIAL_NO.lstrip("0"),
+        TEST_MERCHANT_SERIAL_NO.lstrip("0").lower(),
+        f"00{TEST_MERCHANT_SERIAL_NO}",
+    ],
+)
+def test_the_serial_is_a_number_however_it_is_written(mainland: Caller, serial_no: str) -> None:
+    mainland.place()
+    assert mainland.query(signs={"serial_no": serial_no})["status"] == 200
 
 
 @pytest.mark.parametrize(("off", "status"), [(300, 200), (-300, 200), (301, 401), (-301, 401)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from django_wxpay.simulator.v3.bodies import (
     problems_of_create_body,
     problems_of_query,
 )
-from django_wxpay.simulator.v3.validation import V3Problem
+from django_wxpay.simulator.v3.validation import UNDOCUMENTED, V3Problem
 from tests.protocol.v3.samples import (
     DETAIL,
     INSTITUTION,
@@ -50,6 +51,15 @@ def check(body: dict[str, Any], merchant=MAINLAND, trade_type: str = "NATIVE") -
 
 
 NATIVE = good(MAINLAND, "NATIVE")
+IDENTITY = {"type": "IDCARD", "number": "6B46824C852F/+==", "name": "6B46824C"}
+SUBSIDY = {
+    "subsidy_detail": [
+        {
+            "subsidy_period_type": "MONTH",
+            "subsidy_plan": [{"subsidy_installment_num": 3, "subsidy_percent": 50}],
+        }
+    ]
+}
 FULL = good(
     MAINLAND,
     "NATIVE",
@@ -79,12 +89,12 @@ def test_what_our_client_sends_passes(merchant, trade_type):
 def test_an_undocumented_member_is_named_where_it_stands(merchant):
     problem = check(good(merchant, "NATIVE") | {"device_info": "x"}, merchant)
 
-    assert problem == V3Problem(field="/device_info", issue="undocumented member", value="x")
+    assert problem == V3Problem(field="/device_info", issue=UNDOCUMENTED, value="x")
     assert problem.code == "PARAM_ERROR"
     assert problem.detail == {
         "field": "/device_info",
         "value": "x",
-        "issue": "undocumented member",
+        "issue": UNDOCUMENTED,
         "location": "body",
     }
 
@@ -151,7 +161,13 @@ def test_every_member_of_a_plain_order_is_required(merchant, trade_type):
         ({"amount": {"total": 0}}, "/amount/total"),
         ({"amount": {"total": 2**31}}, "/amount/total"),
         ({"amount": {"total": 1, "currency": "HKD"}}, "/amount/currency"),
-        ({"payer": {"openid": OPENID}}, "/payer"),
+        ({"payer": {"openid": OPENID}}, "/payer/openid"),
+        ({"payer": {}}, "/payer"),
+        ({"payer": {"identity": {"type": "IDCARD"}}}, "/payer/identity/number"),
+        ({"payer": {"identity": IDENTITY | {"type": "CARD"}}}, "/payer/identity/type"),
+        ({"payer": {"identity": IDENTITY | {"name": "周"}}}, "/payer/identity/name"),
+        ({"settle_info": {"subsidy_amount": "10"}}, "/settle_info/subsidy_amount"),
+        ({"subsidy_info": {"subsidy_amount": 10}}, "/subsidy_info/subsidy_amount"),
         ({"detail": []}, "/detail"),
         ({"detail": {}}, "/detail"),
         ({"detail": {"receipt_id": "1"}}, "/detail/receipt_id"),
@@ -189,6 +205,8 @@ def test_a_mainland_body_is_held_to_the_letter(change, at):
         ({"limit_pay": ["no_credit"]}, "/limit_pay"),
         ({"support_fapiao": True}, "/support_fapiao"),
         ({"settle_info": {"profit_sharing": True}}, "/settle_info"),
+        ({"subsidy_info": SUBSIDY}, "/subsidy_info"),
+        ({"payer": {"identity": IDENTITY}}, "/payer"),
         ({"attach": "x" * 128}, "/attach"),
         ({"amount": {"total": 1, "currency": "PLN"}}, "/amount/currency"),
         ({"detail": {"invoice_id": "1"}}, "/detail/invoice_id"),
@@ -228,6 +246,19 @@ def test_one_openid_is_enough_and_none_is_not(merchant):
     assert with_payer({}).field == "/payer"
 
 
+@pytest.mark.parametrize("merchant", [MAINLAND, PARTNER])
+@pytest.mark.parametrize("trade_type", TYPES)
+def test_members_that_few_merchants_may_use_are_documented_all_the_same(merchant, trade_type):
+    body = good(merchant, trade_type)
+    body["payer"] = body.get("payer", {}) | {"identity": IDENTITY}
+    body["settle_info"] = {"profit_sharing": True, "subsidy_amount": 10}
+    assert check(body | {"subsidy_info": SUBSIDY}, merchant, trade_type) is None
+
+
+def test_a_refusal_of_an_unknown_member_names_the_date_of_the_documents():
+    assert re.search(r"20\d\d-\d\d", check(NATIVE | {"brand_new": 1}).issue)
+
+
 def test_a_sub_merchants_appid_is_an_institutions_matter():
     assert check(NATIVE | {"sub_appid": "wx9"}).field == "/sub_appid"
     assert check(good(PARTNER, "NATIVE") | {"sub_appid": "wx9"}, PARTNER) is None
@@ -247,7 +278,7 @@ def test_a_close_names_its_merchant_and_nothing_else():
 def test_a_query_names_its_merchant_and_nothing_else():
     assert problems_of_query({"mchid": "1"}, mode=Mode.COMMON) is None
     assert problems_of_query({"mchid": "1", "sub_mch_id": "2"}, mode=Mode.COMMON) == V3Problem(
-        field="sub_mch_id", issue="undocumented member", location="query", value="2"
+        field="sub_mch_id", issue=UNDOCUMENTED, location="query", value="2"
     )
     empty = problems_of_query({}, mode=Mode.INSTITUTIONAL)
     assert (empty.field, empty.location) == ("sp_mchid", "query")

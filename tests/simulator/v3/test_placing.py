@@ -57,7 +57,7 @@ def partner() -> Caller:
         ("jsapi", "prepay_id", "wx20260101120000[0-9a-f]{20}"),
         ("app", "prepay_id", "wx20260101120000[0-9a-f]{20}"),
         ("native", "code_url", r"weixin://wxpay/bizpayurl\?pr=[0-9A-Za-z]{7}"),
-        ("h5", "h5_url", r"https://api\.mch\.weixin\.qq\.com/cgi-bin/mmpayweb-bin/checkmweb\?.+"),
+        ("h5", "h5_url", r"https://wx\.tenpay\.com/cgi-bin/mmpayweb-bin/checkmweb\?.+"),
     ],
 )
 def test_each_mainland_endpoint_grants_what_its_customer_needs(
@@ -84,12 +84,27 @@ def test_each_global_endpoint_grants_what_its_customer_needs(
         assert caller.place(kind).keys() == {"status", name}
 
 
+def test_an_order_with_every_documented_member_is_accepted(mainland: Caller) -> None:
+    identity = {"type": "IDCARD", "number": "QUJD", "name": "QUJD"}
+    plan = {"subsidy_installment_num": 3, "subsidy_percent": 50}
+    answer = mainland.place(
+        payer={"identity": identity},
+        settle_info={"profit_sharing": True, "subsidy_amount": 10},
+        subsidy_info={"subsidy_detail": [{"subsidy_plan": [plan]}]},
+    )
+    assert answer["status"] == 200
+    again = mainland.place(payer={"identity": identity | {"name": "QUJE"}})
+    assert again["code"] == "INVALID_REQUEST"
+
+
 def test_what_is_granted_can_be_paid_on_the_phone(mainland: Caller, app: Simulator) -> None:
     code = mainland.place()["code_url"][-7:]
-    page = mainland.session.get(f"{mainland.host}/pay/{code}", headers={"Accept-Language": "en"})
+    page = mainland.session.get(
+        f"{mainland.host}/_simulator/phone/{code}", headers={"Accept-Language": "en"}
+    )
     assert "¥1.00" in page.text
     assert "tea cup" in page.text
-    mainland.session.post(f"{mainland.host}/pay/{code}")
+    mainland.session.post(f"{mainland.host}/_simulator/phone/{code}")
     assert mainland.state() == "SUCCESS"
 
 
@@ -208,7 +223,7 @@ def test_a_global_order_that_breaks_a_rule_is_refused(
 
 def test_the_payer_is_asked_for_where_there_is_one(mainland: Caller, institution: Caller) -> None:
     bad(mainland.place("jsapi", payer=None), "/payer")
-    bad(mainland.place("native", payer={"openid": OPENID}), "/payer")
+    bad(mainland.place("native", payer={"openid": OPENID}), "/payer/openid")
     bad(mainland.place("jsapi", payer={"sp_openid": OPENID}), "/payer/openid")
     bad(institution.place("jsapi", payer={"sub_openid": SUB_OPENID}), "/sub_appid")
     bad(mainland.place("h5", scene_info=None), "/scene_info")

@@ -95,7 +95,21 @@ def test_a_paid_mainland_order_tells_all(app: Simulator, mainland: Caller) -> No
         "payer": {"openid": OPENID},
         "amount": {"total": 100, "payer_total": 100, "currency": "CNY", "payer_currency": "CNY"},
         "scene_info": {"device_id": "POS1"},
+        "promotion_detail": [],
     }
+
+
+def test_a_paid_mainland_order_without_attach_has_an_empty_one(
+    app: Simulator, mainland: Caller, overseas: Caller, receiver: Receiver
+) -> None:
+    for caller in (mainland, overseas):
+        caller.place()
+    assert "attach" not in mainland.query()
+    app.pay(MAINLAND, NUMBER)
+    app.pay(GLOBAL, NUMBER)
+    assert mainland.query()["attach"] == receiver.resources[0]["attach"] == ""
+    assert not {"attach", "promotion_detail"} & {*overseas.query(), *receiver.resources[1]}
+    assert "promotion_detail" not in receiver.resources[0]
 
 
 def test_the_full_example_of_the_seed_in_common_mode(app: Simulator, overseas: Caller) -> None:

@@ -13,7 +13,7 @@ import pytest
 from django_wxpay.protocol import v2
 from django_wxpay.protocol.errors import MalformedMessage
 from django_wxpay.protocol.facts import RefundFact, RefundStatus
-from django_wxpay.protocol.v2.notices import read_refund
+from django_wxpay.protocol.v2.notices import read_notice as read_notice_v2
 from django_wxpay.protocol.v3.notices import read_notice
 from django_wxpay.simulator import (
     DEMO_MERCHANTS,
@@ -165,7 +165,7 @@ def test_a_refund_of_a_v2_order_is_notified_in_v2(
     assert (inner["refund_status"], inner["refund_fee"]) == (word, "40")
     assert inner.get("success_time") == ("2026-01-01 12:00:00" if word == "SUCCESS" else None)
     [demo] = [one for one in DEMO_MERCHANTS if one.mch_id == OLD]
-    notice = read_refund(receiver.bodies[-1], merchant=demo)
+    notice = read_notice_v2(receiver.bodies[-1], merchant=demo)
     assert isinstance(notice.fact, RefundFact)
     assert (notice.fact.refund_status, notice.fact.refund_id) == (fact, message["refund_id"])
     assert old.state() == "REFUND"
