@@ -148,10 +148,6 @@ def _counted(number: int, *, exactly: bool) -> Iterator[list[dict[str, str]]]:
         pytest.fail(f"{len(queries)} queries, not {number}:\n{made}")
 
 
-def _whole(text: str) -> str:
-    return text.encode(errors="backslashreplace").decode()
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item,
@@ -159,8 +155,10 @@ def pytest_runtest_makereport(
 ) -> Iterator[None]:
     """Fail a test that printed or logged a key, whatever its own outcome."""
     report = yield
-    # Half a character cannot travel between processes, and would end the whole run.
-    report.sections = [(title, _whole(text)) for title, text in report.sections]
+    # Half a character, which hostile texts hold, cannot be handed to the process that reports.
+    report.sections = [
+        (title, text.encode(errors="backslashreplace").decode()) for title, text in report.sections
+    ]
     seen = "".join(text for title, text in report.sections if title.endswith(report.when))
     if report.passed and any(key in seen for key in TEST_KEYS):
         report.outcome = "failed"
