@@ -104,7 +104,7 @@ def replay_notification(notification: Notification) -> Acknowledgement:
     except _UNREAD as exc:
         return _refuse(delivery, exc)
     try:
-        return processing.process_again(notification, notice)
+        return retry_on_lock(lambda: processing.process_again(notification, notice))
     except Exception as exc:  # noqa: BLE001 - as above
         return _keep_trouble(notification, exc)
 

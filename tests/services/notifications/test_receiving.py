@@ -341,6 +341,10 @@ def test_a_lock_that_passes_is_waited_for(order: Order, monkeypatch: pytest.Monk
     assert len(tries) == 3
     assert Notification.objects.get().outcome == "APPLIED"
 
+    tries.clear()
+    assert services.replay_notification(Notification.objects.get()).accepted
+    assert len(tries) == 3
+
 
 @pytest.mark.django_db(transaction=True)
 def test_a_lock_that_does_not_pass_is_our_trouble(
