@@ -32,13 +32,11 @@ hypothesis.settings.load_profile("short")
 
 # Under python -O only what pytest rewrites still asserts, and it rewrites the files of tests by
 # itself, not what they import.
-pytest.register_assert_rewrite(
-    *(
-        name
-        for each in Path(__file__).parent.iterdir()
-        if (name := f"tests.{each.stem}") not in sys.modules
-    )
-)
+_HERE: Final = Path(__file__).parent
+_MODULES: Final = {
+    ".".join(path.relative_to(_HERE.parent).with_suffix("").parts) for path in _HERE.rglob("*.py")
+}
+pytest.register_assert_rewrite(*_MODULES.difference(sys.modules, [__name__]))
 
 pytest_plugins = ["django_wxpay.testing.fixtures"]
 
