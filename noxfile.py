@@ -1,6 +1,7 @@
 """The project's tasks, as ``nox -s NAME``; ``.ci/run`` calls the same ones.
 
-Every session uses the environment that nox runs in, so that a task takes as long as its tool.
+A session uses the environment that nox runs in, so that a task takes as long as its tool;
+``floors`` makes one of its own.
 """
 
 from __future__ import annotations
@@ -15,6 +16,13 @@ nox.options.default_venv_backend = "none"
 nox.options.sessions = ["all"]
 
 BIN = Path(sys.executable).parent
+# What a project can make a difference to, and what speaks to a dependency.
+STRANGERS = (
+    *(f"tests/{room}" for room in ("admin", "api", "gateway", "journeys", "protocol", "services")),
+    *(f"tests/{room}" for room in ("simulator", "strangers", "testing")),
+    *sorted(map(str, Path("tests").glob("test_*.py"))),
+    "tests/laws/test_dependencies.py",
+)
 TASKS = ("lint", "types", "contracts", "migrations", "translations", "docs", "test")
 
 
@@ -66,6 +74,25 @@ def docs(session: nox.Session) -> None:
     """Build the documentation; a link that leads nowhere is an error."""
     with tempfile.TemporaryDirectory() as folder:
         session.run(f"{BIN}/mkdocs", "build", "--strict", "--site-dir", folder, external=True)
+
+
+@nox.session(name="floors", venv_backend="venv")
+def at_the_floors(session: nox.Session) -> None:
+    """Run the tests as a stranger's project would: oldest dependencies, other settings, ``-O``."""
+    pins = Path(session.create_tmp()) / "floors.txt"
+    pins.write_text(str(session.run("python", ".ci/floors.py", silent=True)), encoding="utf-8")
+    said = session.run("pip", "install", "-e", ".[test]", "--constraint", str(pins), silent=True)
+    if "yanked version" in str(said):
+        session.error(f"a floor is a version that its makers have withdrawn:\n{said}")
+    session.run("python", ".ci/floors.py", "--installed")
+    session.run(
+        "pytest",
+        "--ds=tests.strangers.settings",
+        "--hypothesis-profile=quick",
+        *(session.posargs or STRANGERS),
+        # Not an option of Python's, because the processes of the run have to have it as well.
+        env={"PYTHONOPTIMIZE": "1"},
+    )
 
 
 @nox.session(name="all")

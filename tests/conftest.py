@@ -7,7 +7,10 @@ A test that uses a server other than the run's own database names it with
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +18,7 @@ import hypothesis
 import pytest
 from django.conf import settings
 from django.core.management.commands import flush
-from django.db import connection
+from django.db import connections
 
 from tests import neighbours
 
@@ -26,6 +29,14 @@ hypothesis.settings.register_profile("long", max_examples=100, deadline=None)
 # For a second run under another Python, which need not search again.
 hypothesis.settings.register_profile("quick", max_examples=20, deadline=None, derandomize=True)
 hypothesis.settings.load_profile("short")
+
+# Under python -O only what pytest rewrites still asserts, and it rewrites the files of tests by
+# itself, not what they import.
+_HERE: Final = Path(__file__).parent
+_MODULES: Final = {
+    ".".join(path.relative_to(_HERE.parent).with_suffix("").parts) for path in _HERE.rglob("*.py")
+}
+pytest.register_assert_rewrite(*_MODULES.difference(sys.modules, [__name__]))
 
 pytest_plugins = ["django_wxpay.testing.fixtures"]
 
@@ -38,7 +49,27 @@ TEST_KEYS: Final = (
     "-----BEGIN PRIVATE KEY-----",
 )
 
+_DATABASE_FIXTURES: Final = frozenset({"db", "transactional_db", "live_server"})
 _KEPT_TABLES: Final = frozenset({"django_content_type", "auth_permission"})
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let every test use every database of the project, whichever of them holds our tables."""
+    for item in items:
+        for place, reason in _left_out().items():
+            if item.nodeid.startswith(place):
+                item.add_marker(pytest.mark.skip(reason=f"not in this project: {reason}"))
+        mark = item.get_closest_marker("django_db")
+        if mark is not None or _DATABASE_FIXTURES & {*getattr(item, "fixturenames", ())}:
+            given = {} if mark is None else mark.kwargs
+            every = pytest.mark.django_db(**given | {"databases": "__all__"})
+            item.add_marker(every, append=False)
+
+
+def _left_out() -> dict[str, str]:
+    """Return the tests that presume a project of ours, by where they are, with their reasons."""
+    found: dict[str, str] = getattr(settings, "TESTS_LEFT_OUT", {})
+    return found
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -55,11 +86,11 @@ def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> No
     SQLite's is a file, as a shop's is: in memory its threads share one connection's cache,
     whose table locks no timeout waits for ("database table is locked").
     """
-    entry: dict[str, Any] = settings.DATABASES["default"]
-    name = f"wxpay_test_{os.getpid()}"
-    if entry["ENGINE"].endswith("sqlite3"):
-        name = str(tmp_path_factory.mktemp("database") / f"{name}.sqlite3")
-    entry.setdefault("TEST", {})["NAME"] = name
+    for alias, entry in settings.DATABASES.items():
+        name = f"wxpay_test_{alias}_{os.getpid()}"
+        if entry["ENGINE"].endswith("sqlite3"):
+            name = str(tmp_path_factory.mktemp("database") / f"{name}.sqlite3")
+        entry.setdefault("TEST", {})["NAME"] = name
 
 
 @pytest.fixture(scope="session")
@@ -68,6 +99,14 @@ def django_db_setup(django_db_setup: None) -> Iterator[None]:
 
     Content types and permissions stay, so that nothing has to write them anew.
     """
+    with pytest.MonkeyPatch.context() as patch:
+        for connection in connections.all():
+            patch.setattr(connection.ops, "sql_flush", _cheap_flush(connection))
+        patch.setattr(flush, "emit_post_migrate_signal", lambda *_: None)
+        yield
+
+
+def _cheap_flush(connection: Any) -> Any:
     original = connection.ops.sql_flush
 
     def sql_flush(style: object, tables: Iterable[str], **options: Any) -> list[str]:
@@ -77,10 +116,34 @@ def django_db_setup(django_db_setup: None) -> Iterator[None]:
             return [f"DELETE FROM {connection.ops.quote_name(each)}" for each in emptied]  # noqa: S608
         return original(style, emptied, **options)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(connection.ops, "sql_flush", sql_flush)
-        patch.setattr(flush, "emit_post_migrate_signal", lambda *_: None)
-        yield
+    return sql_flush
+
+
+@pytest.fixture
+def django_assert_num_queries() -> Callable[[int], AbstractContextManager[list[dict[str, str]]]]:
+    """Count the queries of all databases, where pytest-django counts those of the default one."""
+    return partial(_counted, exactly=True)
+
+
+@pytest.fixture
+def django_assert_max_num_queries() -> Callable[
+    [int], AbstractContextManager[list[dict[str, str]]]
+]:
+    """Bound the queries of all databases, where pytest-django bounds those of the default one."""
+    return partial(_counted, exactly=False)
+
+
+@contextmanager
+def _counted(number: int, *, exactly: bool) -> Iterator[list[dict[str, str]]]:
+    # Imported here, because the tables are known only when Django has been set up.
+    from tests.tables import counted
+
+    with counted() as queries:
+        yield queries
+    made = "\n".join(query["sql"] for query in queries)
+    fits = len(queries) == number if exactly else len(queries) <= number
+    if not fits:
+        pytest.fail(f"{len(queries)} queries, not {number}:\n{made}")
 
 
 @pytest.hookimpl(wrapper=True)

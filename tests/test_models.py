@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.db import DataError, connection
+from django.db import DataError
 
 from django_wxpay.models import Notification, Order, OrderEvent, Promotion
 from django_wxpay.models.base import DescriptiveCharField, ExactCharField, ExactTextField, storable
 from tests.factories import NotificationFactory, OrderEventFactory, OrderFactory, PromotionFactory
+from tests.tables import connection
 
 pytestmark = pytest.mark.django_db
 

@@ -105,7 +105,10 @@ PROJECTS: dict[str, dict[str, Any]] = {
     "thousands set apart": {"USE_THOUSAND_SEPARATOR": True, "LANGUAGE_CODE": "de"},
     "small uploads": {"DATA_UPLOAD_MAX_MEMORY_SIZE": 10, "DATA_UPLOAD_MAX_NUMBER_FIELDS": 1},
     "sessions in cookies": {"SESSION_ENGINE": "django.contrib.sessions.backends.signed_cookies"},
-    "sessions in the cache": {"SESSION_ENGINE": "django.contrib.sessions.backends.cache"},
+    "sessions in the cache": {
+        "SESSION_ENGINE": "django.contrib.sessions.backends.cache",
+        "CACHES": {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}},
+    },
     "sessions saved each time": {"SESSION_SAVE_EVERY_REQUEST": True},
     "CSRF in the session": {"CSRF_USE_SESSIONS": True},
     "no cache": {"CACHES": {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}},

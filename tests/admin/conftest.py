@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 
 from django_wxpay.services import gateways
 from tests.factories import UserFactory
@@ -15,7 +16,9 @@ from tests.wechatpay.v2 import API_KEY, APPID, MCH_ID, scripted_v2
 from tests.wechatpay.v3 import scripted_v3
 
 HOST = "http://gateway.test"
-ADMIN = "/admin/django_wxpay"
+ADMIN = reverse("admin:app_list", args=["django_wxpay"]).rstrip("/")
+# Staff who read English, whatever the language of the project.
+ENGLISH = {"accept-language": "en"}
 MODELS = [
     "order",
     "prepay",
@@ -62,7 +65,7 @@ def as_holder(db: None) -> Callable[..., Client]:
     """Return a browser whose person is staff and holds the permissions named, no others."""
 
     def client(*permissions: str) -> Client:
-        browser = Client()
+        browser = Client(headers=ENGLISH)
         browser.force_login(UserFactory(permissions=permissions, is_staff=True))
         return browser
 
@@ -71,6 +74,6 @@ def as_holder(db: None) -> Callable[..., Client]:
 
 @pytest.fixture
 def boss(db: None) -> Client:
-    browser = Client()
+    browser = Client(headers=ENGLISH)
     browser.force_login(UserFactory(is_staff=True, is_superuser=True))
     return browser

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.urls import reverse
 from rest_framework.test import APIClient
 
 from django_wxpay.services import gateways
@@ -15,7 +16,7 @@ from tests.wechatpay.v2 import API_KEY, APPID, MCH_ID, granted, scripted_v2
 from tests.wechatpay.v3 import scripted_v3
 
 HOST = "http://gateway.test"
-API = "/wxpay/api"
+API = reverse("django_wxpay:api-orders").removesuffix("/orders/")
 NATIVE = {"trade_type": "NATIVE", "body": "Tea", "total_fee": 100, "product_id": "P1"}
 
 
@@ -59,7 +60,7 @@ def as_holder(db: None) -> Callable[..., APIClient]:
     """Return a client whose person holds the permissions named, and no others."""
 
     def client(*permissions: str) -> APIClient:
-        holder = APIClient(enforce_csrf_checks=False)
+        holder = APIClient(enforce_csrf_checks=False, HTTP_ACCEPT_LANGUAGE="en")
         holder.default_format = "json"
         holder.force_authenticate(UserFactory(permissions=permissions))
         return holder

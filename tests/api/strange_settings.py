@@ -62,7 +62,8 @@ REST_FRAMEWORK = {
     "DEFAULT_VERSIONING_CLASS": "rest_framework.versioning.AcceptHeaderVersioning",
     "DEFAULT_VERSION": "1.0",
     "ALLOWED_VERSIONS": ["1.0"],
-    "DEFAULT_SCHEMA_CLASS": None,
+    # None is a crash of REST framework's own where it still knows coreapi.
+    "DEFAULT_SCHEMA_CLASS": "rest_framework.schemas.openapi.AutoSchema",
     "EXCEPTION_HANDLER": f"{HERE}.respelt",
     "NON_FIELD_ERRORS_KEY": "detail",
     "PAGE_SIZE": None,

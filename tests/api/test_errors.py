@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
+from django.utils import translation
 from rest_framework import exceptions
 from rest_framework.test import APIClient
 
@@ -17,7 +18,8 @@ from tests.factories import OrderFactory, PrepayFactory
 
 
 def _answered(exc: Exception) -> tuple[int, Any]:
-    answer = answer_error(exc, {"view": None})
+    with translation.override("en"):
+        answer = answer_error(exc, {"view": None})
     assert answer is not None
     return answer.status_code, answer.data
 

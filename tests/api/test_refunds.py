@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from tests.api.conftest import API
 from tests.factories import OrderFactory, RefundFactory
+from tests.tables import connection
 
 pytestmark = pytest.mark.django_db
 REFUNDS = f"{API}/refunds/"

@@ -102,6 +102,9 @@ def stage(
         url = on_stage.enter_context(running(simulator))
         configure(url)
         people = [on_stage.enter_context(ears.listen_to(requests.Session())) for _ in range(4)]
+        for person in people:
+            # Whatever the language of the project.
+            person.headers["Accept-Language"] = "en"
         passer_by, control, clerk, keeper = people
         clerk.auth = (_clerk(), PASSWORD)
         yield Stage(

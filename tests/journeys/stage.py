@@ -15,6 +15,7 @@ from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 import requests
+from django.urls import reverse
 
 from django_wxpay.protocol.merchants import Merchant, Mode, SignType
 from tests.wechatpay import v2
@@ -193,7 +194,9 @@ class Keeper:
     http: requests.Session
 
     def log_in(self, username: str, password: str) -> None:
-        page = self.sends("login/?next=/admin/", username=username, password=password)
+        page = self.sends(
+            f"login/?next={reverse('admin:index')}", username=username, password=password
+        )
         assert "logout" in page
 
     def sends(self, path: str, *, shown_on: str = "", **form: Any) -> str:
@@ -210,7 +213,7 @@ class Keeper:
     def presses(self, button: str, page: str) -> str:
         """Press a button of a row's own page; return the page that is shown then."""
         path, shown_on = f"django_wxpay/{page}/{button}/", f"django_wxpay/{page}/change/"
-        assert f'action="/admin/{path}"' in self.reads(shown_on)
+        assert f'action="{reverse("admin:index")}{path}"' in self.reads(shown_on)
         return self.sends(path, shown_on=shown_on)
 
     def reads(self, path: str) -> str:

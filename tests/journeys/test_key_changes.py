@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from django.db import connection
 
 from django_wxpay import services
 from django_wxpay.models import Notification, Order, OrderEvent, PlatformCertificate
@@ -19,6 +18,7 @@ from django_wxpay.services import clock, gateways
 from django_wxpay.services.doctor.diagnosis import Level, diagnose
 from django_wxpay.testing import SimulatedWXPay, simulated_wxpay
 from example_project.accounts import ACCOUNTS
+from tests.tables import connection
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

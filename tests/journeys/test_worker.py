@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -13,7 +14,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import connection
+from django.db import connections
 from django.db.models import F
 
 from django_wxpay.models import ApiReport, BackgroundJob, Notification, Order, OrderEvent
@@ -31,7 +32,10 @@ def manage(stage: Stage) -> tuple[list[str], dict[str, str]]:
     environment = {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "tests.journeys.worker_settings",
-        "WXPAY_JOURNEY_DATABASE": str(connection.settings_dict["NAME"]),
+        "WXPAY_JOURNEY_SETTINGS": os.environ["DJANGO_SETTINGS_MODULE"],
+        "WXPAY_JOURNEY_DATABASES": json.dumps(
+            {each.alias: str(each.settings_dict["NAME"]) for each in connections.all()}
+        ),
         "SHOP_URL": stage.shop,
         "SIMULATOR_URL": stage.wechat.url,
         "PYTHONUNBUFFERED": "1",

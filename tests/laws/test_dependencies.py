@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -55,6 +56,21 @@ def test_what_is_imported_is_declared() -> None:
 def test_what_is_declared_is_imported() -> None:
     used = {name for module in modules(PACKAGE) for name in foreign(module)}
     assert set(declared()) - used == set()
+
+
+def test_ci_tries_every_floor() -> None:
+    printed = subprocess.run(
+        [sys.executable, ROOT / ".ci" / "floors.py"], capture_output=True, text=True, check=True
+    )
+    tried = {normal(name): f">={floor}" for name, floor in map(_pin, printed.stdout.split())}
+    assert declared().items() <= tried.items()
+    assert tried.keys() - declared().keys() == {"psycopg", "mysqlclient"}
+    assert "nox -s floors" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def _pin(line: str) -> tuple[str, str]:
+    name, floor = line.split("==")
+    return name, floor
 
 
 def test_every_declaration_has_a_floor() -> None:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from django.db import connection
+from tests.tables import connection
 
 T = TypeVar("T")
 

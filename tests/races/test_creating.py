@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.db import transaction
 
 from django_wxpay import services
 from django_wxpay.exceptions import OrderConflict
@@ -14,6 +13,7 @@ from django_wxpay.protocol.orders import OrderTerms
 from django_wxpay.services.orders import creating
 from tests.races.conftest import new_order
 from tests.races.running import Meeting, at_once
+from tests.tables import atomic
 from tests.wechatpay.transport import ScriptedTransport
 
 pytestmark = pytest.mark.races
@@ -80,7 +80,7 @@ def test_the_loser_keeps_what_its_own_transaction_has_done_before(
     monkeypatch.setattr(creating, "_find", find_too_early)
 
     def in_a_transaction() -> Order:
-        with transaction.atomic():
+        with atomic():
             new_order(out_trade_no="RACE000002")
             with pytest.raises(OrderConflict):
                 new_order(out_trade_no=NUMBER, total_fee=200)

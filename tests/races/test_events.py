@@ -7,7 +7,6 @@ import time
 from typing import Any
 
 import pytest
-from django.db import connection
 
 from django_wxpay import services
 from django_wxpay.models import Order, OrderEvent
@@ -15,6 +14,7 @@ from django_wxpay.services.transitions import events, orders
 from django_wxpay.signals import order_paid
 from tests.races.conftest import Shop, new_order
 from tests.races.running import Meeting, at_once
+from tests.tables import connection
 from tests.wechatpay.transport import ScriptedTransport
 from tests.wechatpay.v2 import payment_notice
 

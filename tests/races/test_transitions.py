@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import connection
 
 from django_wxpay import services
 from django_wxpay.exceptions import Refused
@@ -15,6 +14,7 @@ from django_wxpay.services.notifications import processing
 from django_wxpay.services.transitions import orders
 from tests.races.conftest import Shop, new_order
 from tests.races.running import Meeting, at_once
+from tests.tables import connection
 from tests.wechatpay.transport import ScriptedTransport
 from tests.wechatpay.v2 import PAID, payment_notice, refused, standing
 

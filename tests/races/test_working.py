@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection, connections
+from django.db import OperationalError, connections
 
 from django_wxpay import services
 from django_wxpay.models import ApiReport, BackgroundJob, HourlyLatency, Notification, OrderEvent
@@ -23,6 +23,7 @@ from django_wxpay.services.worker.running import Worker
 from tests.factories import ApiReportFactory, OrderFactory
 from tests.races.conftest import Shop, new_order
 from tests.races.running import Meeting, at_once
+from tests.tables import connection
 from tests.wechatpay.transport import ScriptedTransport
 from tests.wechatpay.v2 import payment_notice
 

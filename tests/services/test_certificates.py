@@ -8,13 +8,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError
 
 from django_wxpay.exceptions import InsideTransaction, OutcomeUnknown
 from django_wxpay.models import CertificateDownload, PlatformCertificate
 from django_wxpay.services import clock, gateways
 from django_wxpay.services.certificates import refresh_certificates
 from tests.protocol.v3 import keys
+from tests.tables import atomic
 from tests.wechatpay.transport import ScriptedTransport
 from tests.wechatpay.v3 import CERTIFICATES, PUBLIC_KEY_MODE, V3_MERCHANT, scripted_v3
 
@@ -124,6 +125,6 @@ def test_stopped_it_ends_between_two_merchants(platform: ScriptedTransport) -> N
 
 @pytest.mark.django_db(transaction=True)
 def test_it_refuses_to_run_inside_a_transaction(platform: ScriptedTransport) -> None:
-    with transaction.atomic(), pytest.raises(InsideTransaction):
+    with atomic(), pytest.raises(InsideTransaction):
         refresh()
     assert platform.calls == []

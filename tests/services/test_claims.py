@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from django_wxpay.models import Order
 from django_wxpay.services import clock
 from django_wxpay.services.claims import backoff, claim
 from tests.factories import OrderFactory
+from tests.tables import connection
 
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

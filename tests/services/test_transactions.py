@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError
 from django.test.utils import CaptureQueriesContext
 
 from django_wxpay import services
@@ -15,6 +15,7 @@ from django_wxpay.models import Order, OrderEvent, Prepay
 from django_wxpay.services import transactions
 from django_wxpay.services.orders import closing, placing, querying
 from tests.services.conftest import new_order
+from tests.tables import atomic, connection
 from tests.wechatpay.transport import ScriptedTransport
 from tests.wechatpay.v2 import PAID, standing
 
@@ -85,7 +86,7 @@ def test_inside_the_callers_transaction_a_deadlock_is_the_callers(
 ) -> None:
     """The database has undone the caller's work as well; doing only ours again would hide it."""
     monkeypatch.setattr(Order, "save", undone_once(Order.save))
-    with pytest.raises(OperationalError), transaction.atomic():
+    with pytest.raises(OperationalError), atomic():
         new_order()
 
     assert Order.objects.count() == 0

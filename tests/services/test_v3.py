@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.db import DatabaseError, IntegrityError
 from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries
 
@@ -32,6 +32,7 @@ from django_wxpay.services.notifications.responses import Acknowledgement
 from django_wxpay.services.orders import placing
 from tests.protocol.v3 import keys
 from tests.services.conftest import new_order
+from tests.tables import atomic, connection
 from tests.wechatpay.transport import ScriptedTransport
 from tests.wechatpay.v3 import (
     CERTIFICATES,
@@ -397,7 +398,7 @@ def test_strangers_serials_cause_one_download_a_minute_over_all_processes(
 @pytest.mark.usefixtures("certificate_mode")
 def test_no_certificate_is_fetched_while_a_transaction_is_open(platform: ScriptedTransport) -> None:
     body = paid_notice("TEST000001")
-    with transaction.atomic():
+    with atomic():
         answer = services.receive_notification(
             "default", "payment", signature(body, serial=keys.PLATFORM_SERIAL), body
         )

@@ -172,6 +172,9 @@ class Transport:
 
 def _prepared(request: HttpRequest) -> requests.PreparedRequest:
     headers = {"User-Agent": USER_AGENT, **request.headers}
+    # Before 2.8, urllib3 takes a blank for a part of the name, and asks the resolver for it.
+    if not request.host.isprintable() or " " in request.host:
+        raise ConfigurationError(f"{request.host!r} is not an address")
     made = requests.Request(request.method, request.url, data=request.body, headers=headers)
     try:
         return made.prepare()

@@ -284,7 +284,9 @@ def test_a_proxy_that_is_gone_means_nothing_was_sent(
     assert missed(transport, "http://api.test").failure is Failure.CONNECT
 
 
-@pytest.mark.parametrize("address", ["ftp://a.test", "a.test", "", "http://", "http://a b"])
+@pytest.mark.parametrize(
+    "address", ["ftp://a.test", "a.test", "", "http://", "http://a b", "http://a\nb"]
+)
 def test_an_address_that_is_none_is_a_configuration_error(
     transport: Transport, address: str
 ) -> None:

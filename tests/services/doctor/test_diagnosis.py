@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import OperationalError, ProgrammingError, connection, transaction
+from django.db import OperationalError, ProgrammingError
 from django.test.utils import CaptureQueriesContext
 
 from django_wxpay.exceptions import InsideTransaction, UnknownMerchant
@@ -23,6 +23,7 @@ from tests.factories import (
     PlatformCertificateFactory,
 )
 from tests.protocol.v3 import keys
+from tests.tables import atomic, connection
 from tests.wechatpay.v2 import API_KEY
 from tests.wechatpay.v3 import PUBLIC_KEY_MODE, V3_MERCHANT
 
@@ -80,7 +81,7 @@ def test_it_takes_few_queries_and_an_index_serves_those_on_notifications_and_eve
 
 
 def test_asking_refuses_an_open_transaction() -> None:
-    with transaction.atomic():
+    with atomic():
         with pytest.raises(InsideTransaction):
             diagnosis.diagnose()
         assert diagnosis.diagnose(ask=False) != []

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from django.core.checks import run_checks
-from django.db import OperationalError, connection, connections, models
+from django.db import OperationalError, connections, models
 from django.dispatch import Signal
 from django.test.utils import CaptureQueriesContext
 
@@ -18,6 +18,7 @@ from django_wxpay.models import Order, OrderEvent
 from django_wxpay.services.doctor import diagnosis, project
 from django_wxpay.services.doctor.findings import Finding, Level, Subject
 from tests.factories import OrderEventFactory, OrderFactory
+from tests.tables import ALIAS, connection
 
 pytestmark = pytest.mark.django_db
 
@@ -140,17 +141,18 @@ def test_tables_are_looked_at_where_they_are_written_and_only_when_it_is_asked(
         assert list(project.table_problems(["another"])) == []
         checked()
     assert len(queries) == 0
-    assert list(project.table_problems(["default"])) == []
-    assert checked("default") == []
+    assert list(project.table_problems([ALIAS])) == []
+    assert checked(ALIAS) == []
 
 
 def test_missing_tables_are_a_warning_before_migrate_and_an_error_of_the_doctor(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(connection.introspection, "table_names", list)
-    (message,) = [each for each in run_checks(databases=["default"]) if "wxpay" in str(each.id)]
+    (message,) = [each for each in run_checks(databases=[ALIAS]) if "wxpay" in str(each.id)]
     assert message.id == "django_wxpay.W006"
-    assert message.msg == 'DATABASES["default"] lacks the table django_wxpay_apireport and 11 more'
+    lacks = "lacks the table django_wxpay_apireport and 11 more"
+    assert message.msg == f'DATABASES["{ALIAS}"] {lacks}'
     assert "migrate" in str(message.hint)
     finding = the_finding("W006")
     assert finding.level is ERROR
@@ -167,7 +169,7 @@ def test_a_database_that_is_away_is_named_once_and_raises_nothing(
         raise OperationalError("the server closed the connection\nLINE 1: SELECT secret")
 
     monkeypatch.setattr(connection.introspection, "table_names", away)
-    assert checked("default") == ["django_wxpay.W006"]
+    assert checked(ALIAS) == ["django_wxpay.W006"]
     found = [each for each in diagnosed() if "does not answer" in each.message]
     (finding,) = found
     assert finding.level is ERROR
@@ -179,7 +181,7 @@ class Answering:
 
     def __init__(self, vendor: str, *rows: tuple[Any, ...]) -> None:
         self.vendor = vendor
-        self.alias = "default"
+        self.alias = ALIAS
         self.rows = rows
         self.introspection = connection.introspection
 
@@ -241,7 +243,7 @@ def test_open_orders_of_a_merchant_that_is_gone_are_named_with_count_and_age() -
     for day in (3, 1, 2):
         at = datetime(2026, 5, day, 4, tzinfo=UTC)
         OrderFactory(merchant="old", trade_state="NOTPAY", created_at=at)
-    assert checked("default") == ["django_wxpay.W007"]
+    assert checked(ALIAS) == ["django_wxpay.W007"]
     finding = the_finding("W007")
     assert (finding.merchant, finding.level) == ("old", ERROR)
     assert finding.message == (
@@ -260,7 +262,7 @@ def test_finding_them_takes_an_index_and_one_look_a_merchant() -> None:
     for merchant in ("default", "institution", "default", "default"):
         OrderFactory(merchant=merchant)
     with CaptureQueriesContext(connection) as queries:
-        assert list(project._orphans("default")) == []
+        assert list(project._orphans(ALIAS)) == []
     assert len(queries) == 3
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:

@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import transaction
 
 from django_wxpay.exceptions import InsideTransaction
 from django_wxpay.models import ApiReport, HourlyLatency
@@ -15,6 +14,7 @@ from django_wxpay.services.latency import pruning
 from django_wxpay.services.latency.pruning import prune
 from django_wxpay.services.latency.rollup import roll_up
 from tests.factories import ApiReportFactory
+from tests.tables import atomic
 
 pytestmark = pytest.mark.django_db
 
@@ -70,5 +70,5 @@ def test_it_stops_between_two_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_it_does_not_run_inside_a_transaction() -> None:
-    with transaction.atomic(), pytest.raises(InsideTransaction, match="prune"):
+    with atomic(), pytest.raises(InsideTransaction, match="prune"):
         prune()

@@ -6,7 +6,7 @@ import random
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError
 from django.forms import model_to_dict
 
 from django_wxpay.exceptions import InsideTransaction
@@ -19,6 +19,7 @@ from django_wxpay.services.latency.rollup import (
     stored_tallies,
 )
 from tests.factories import ApiReportFactory
+from tests.tables import atomic, connection
 
 pytestmark = pytest.mark.django_db
 
@@ -194,7 +195,7 @@ def test_rows_that_another_worker_took_meanwhile_are_left_to_it(
 
 def test_it_does_not_run_inside_a_transaction() -> None:
     call()
-    with transaction.atomic(), pytest.raises(InsideTransaction, match="roll_up"):
+    with atomic(), pytest.raises(InsideTransaction, match="roll_up"):
         roll_up()
     assert not HourlyLatency.objects.exists()
 

@@ -7,7 +7,7 @@ import threading
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, IntegrityError, OperationalError, connection
+from django.db import DatabaseError, IntegrityError, OperationalError
 from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries
 
@@ -20,6 +20,7 @@ from django_wxpay.services.notifications import processing, receiving
 from django_wxpay.services.notifications.responses import Acknowledgement
 from django_wxpay.signals import order_paid
 from tests.services.conftest import new_order
+from tests.tables import connection
 from tests.wechatpay.transport import ScriptedTransport
 from tests.wechatpay.v2 import API_KEY, payment_notice
 

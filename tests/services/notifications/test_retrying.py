@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError
 
 from django_wxpay import services
 from django_wxpay.exceptions import InsideTransaction
@@ -17,6 +17,7 @@ from django_wxpay.services import clock
 from django_wxpay.services.claims import Batch
 from django_wxpay.services.notifications import processing, retrying
 from tests.factories import OrderFactory
+from tests.tables import atomic, connection
 from tests.wechatpay.v2 import payment_notice
 
 pytestmark = pytest.mark.django_db
@@ -301,7 +302,7 @@ def test_a_person_who_asks_waits_for_no_pause_and_gets_the_given_up_ones_too(
 
 @pytest.mark.django_db(transaction=True)
 def test_it_refuses_to_run_inside_a_transaction() -> None:
-    with transaction.atomic(), pytest.raises(InsideTransaction):
+    with atomic(), pytest.raises(InsideTransaction):
         services.retry_notifications()
 
 

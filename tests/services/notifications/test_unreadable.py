@@ -26,6 +26,7 @@ from tests.protocol.v2.test_refund_notices import INNER
 from tests.protocol.v2.test_refund_notices import notice as v2_refund
 from tests.protocol.v3 import keys
 from tests.services.conftest import new_order
+from tests.tables import atomic, connection
 from tests.wechatpay.v2 import API_KEY, payment_notice
 from tests.wechatpay.v3 import (
     PUBLIC_KEY_MODE,
@@ -351,10 +352,9 @@ hostile = hypothesis_settings(
 
 def _is_applied_or_kept(body: bytes, *, kind: str = "payment") -> None:
     """Try one document from the address on, and undo it."""
-    from django.db import transaction
 
     headers = {} if body.startswith(b"<") else signature(body)
-    with transaction.atomic():
+    with atomic():
         new_order(out_trade_no=NUMBER)
         response = Client(raise_request_exception=True).post(
             f"/wxpay/notify/default/{kind}/", data=body, content_type="text/xml", headers=headers
@@ -366,7 +366,7 @@ def _is_applied_or_kept(body: bytes, *, kind: str = "payment") -> None:
         assert response.status_code in ({200} if decided else {200, 404, 503})
         assert decided or row.reason
         assert "Error" not in row.reason, "a fault of our own"
-        transaction.set_rollback(True)
+        connection.set_rollback(True)
 
 
 @hostile

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.urls import reverse
 
 from django_wxpay import services
 from django_wxpay.exceptions import InvalidOrder, OrderConflict, UnknownMerchant
@@ -14,6 +14,7 @@ from django_wxpay.models import Notification, Order, OrderEvent
 from django_wxpay.protocol.times import to_t14
 from example_project.accounts import ACCOUNTS
 from tests.services.conftest import HOST, new_order
+from tests.tables import atomic
 from tests.wechatpay.transport import ScriptedTransport
 from tests.wechatpay.v2 import API_KEY, APPID, MCH_ID, payment_notice
 
@@ -29,7 +30,8 @@ def test_an_order_is_written_with_the_merchants_identity_and_nothing_is_sent(
     assert (order.mch_id, order.appid, order.sub_mch_id) == (MCH_ID, APPID, "")
     assert (order.trade_state, order.total_fee, order.fee_type) == ("CREATED", 100, "CNY")
     assert order.reference == "SHOP-1"
-    assert order.notify_url == "https://shop.example.com/wxpay/notify/default/payment/"
+    path = reverse("django_wxpay:notify-payment", kwargs={"merchant": "default"})
+    assert order.notify_url == f"https://shop.example.com{path}"
     assert len(order.out_trade_no) == 32
     assert Order.objects.get() == order
     assert OrderEvent.objects.count() == 0
@@ -176,7 +178,7 @@ def test_the_same_number_belongs_to_each_merchant_alone() -> None:
 
 
 def test_an_order_rolls_back_with_the_callers_transaction() -> None:
-    with pytest.raises(RuntimeError, match="the shop"), transaction.atomic():
+    with pytest.raises(RuntimeError, match="the shop"), atomic():
         new_order()
         raise RuntimeError("the shop changed its mind")
 
@@ -192,7 +194,7 @@ def test_a_number_taken_in_the_same_moment_is_found_and_compared(
     first = new_order(out_trade_no="TEST000001")
     answers = iter([None, first])
     monkeypatch.setattr(creating, "_find", lambda *args: next(answers))
-    with transaction.atomic():
+    with atomic():
         again = new_order(out_trade_no="TEST000001")
         assert Order.objects.count() == 1, "the caller's transaction goes on"
 
@@ -222,7 +224,7 @@ def test_a_number_that_the_callers_transaction_cannot_see_is_a_conflict(
     new_order(out_trade_no="TEST000001")
     monkeypatch.setattr(creating, "_find", lambda *args: None)
 
-    with transaction.atomic(), pytest.raises(OrderConflict, match="exists already") as caught:
+    with atomic(), pytest.raises(OrderConflict, match="exists already") as caught:
         new_order(out_trade_no="TEST000001")
     assert caught.value.fields == ()
 
@@ -248,7 +250,7 @@ def test_a_notification_that_came_first_settles_the_order_when_it_appears() -> N
 @pytest.mark.django_db(transaction=True)
 def test_inside_a_transaction_the_waiting_notification_waits_for_the_commit() -> None:
     services.receive_notification("default", "payment", {}, payment_notice("TEST000001"))
-    with transaction.atomic():
+    with atomic():
         order = new_order(out_trade_no="TEST000001")
         assert order.trade_state == "CREATED"
         assert Notification.objects.get().outcome == "FAILED"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import requests
-from django.db import DataError, connection, transaction
+from django.db import DataError
 
 from django_wxpay import services
 from django_wxpay.exceptions import (
@@ -21,6 +21,7 @@ from django_wxpay.exceptions import (
 from django_wxpay.models import ApiReport, Order, OrderEvent, Prepay
 from django_wxpay.services.orders import placing
 from tests.services.conftest import new_order
+from tests.tables import atomic, connection
 from tests.wechatpay.transport import ScriptedTransport
 from tests.wechatpay.v2 import PAID, granted, refused, standing
 
@@ -230,9 +231,9 @@ def test_no_network_while_a_transaction_is_open(
     order: Order,
     verb: str,
 ) -> None:
-    with transaction.atomic(), pytest.raises(InsideTransaction, match=verb):
+    with atomic(), pytest.raises(InsideTransaction, match=verb):
         getattr(services, verb)(order)
-    with transaction.atomic(), pytest.raises(InsideTransaction, match="checkout"):
+    with atomic(), pytest.raises(InsideTransaction, match="checkout"):
         services.checkout(trade_type="NATIVE", body="Tea", total_fee=1, product_id="P1")
 
     assert gateway.calls == []

@@ -7,7 +7,6 @@ from typing import Any
 
 import django.db
 import pytest
-from django.db import transaction
 
 from django_wxpay import services
 from django_wxpay.exceptions import InvalidOrder, UnknownMerchant
@@ -15,6 +14,7 @@ from django_wxpay.models import ApiReport
 from django_wxpay.services.latency import recording
 from django_wxpay.services.latency.summary import Period, measure
 from tests.factories import ApiReportFactory
+from tests.tables import atomic
 from tests.wechatpay.transport import ScriptedTransport
 from tests.wechatpay.v2 import API_KEY, APPID, MCH_ID
 
@@ -187,7 +187,7 @@ def test_a_lost_row_does_not_spoil_the_callers_transaction(
     row, create = ApiReportFactory(), ApiReport.objects.create
     monkeypatch.setattr(ApiReport.objects, "create", lambda **values: create(id=row.pk, **values))
     before = recording.lost_records["default"]
-    with transaction.atomic():
+    with atomic():
         services.record_sale("default", **SALE)
         ApiReport.objects.filter(pk=row.pk).update(device_info="written after")
     assert recording.lost_records["default"] == before + 1
@@ -196,7 +196,7 @@ def test_a_lost_row_does_not_spoil_the_callers_transaction(
 
 @pytest.mark.django_db(transaction=True)
 def test_a_sale_belongs_to_the_transaction_that_is_open() -> None:
-    with pytest.raises(ZeroDivisionError), transaction.atomic():
+    with pytest.raises(ZeroDivisionError), atomic():
         services.record_sale("default", **SALE)
         raise ZeroDivisionError
     assert not ApiReport.objects.exists()

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 import requests
-from django.db import transaction
 
 from django_wxpay import services
 from django_wxpay.exceptions import (
@@ -24,6 +23,7 @@ from django_wxpay.exceptions import (
 from django_wxpay.models import ApiReport
 from django_wxpay.protocol import v2
 from django_wxpay.services import SalesRun, SaleState, TerminalSale
+from tests.tables import atomic
 from tests.wechatpay.transport import ScriptedTransport
 from tests.wechatpay.v2 import API_KEY, APPID, MCH_ID
 
@@ -248,6 +248,6 @@ def test_a_merchant_that_is_unknown_or_has_no_key_is_refused(
 
 @pytest.mark.django_db(transaction=True)
 def test_nothing_is_sent_inside_a_transaction(desk: ScriptedTransport) -> None:
-    with transaction.atomic(), pytest.raises(InsideTransaction):
+    with atomic(), pytest.raises(InsideTransaction):
         services.report_sales("default", sold(1))
     assert desk.calls == []

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import requests
-from django.db import transaction
 
 from django_wxpay import services
 from django_wxpay.exceptions import InsideTransaction
@@ -20,6 +19,7 @@ from django_wxpay.services import ReportRun
 from django_wxpay.services.reports import queue, sending
 from django_wxpay.services.reports.queue import ReportQueue
 from tests.factories import ApiReportFactory
+from tests.tables import atomic
 from tests.wechatpay.transport import ScriptedTransport
 from tests.wechatpay.v2 import API_KEY, standing
 
@@ -295,7 +295,7 @@ def test_what_was_sent_before_the_process_was_interrupted_is_marked(
 @pytest.mark.django_db(transaction=True)
 def test_nothing_is_sent_inside_a_transaction(desk: ScriptedTransport) -> None:
     ApiReportFactory()
-    with transaction.atomic(), pytest.raises(InsideTransaction):
+    with atomic(), pytest.raises(InsideTransaction):
         services.send_reports()
     assert (desk.calls, statuses()) == ([], ["PENDING"])
 

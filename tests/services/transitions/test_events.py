@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError
 
 from django_wxpay import services
 from django_wxpay.models import Order, OrderEvent
 from django_wxpay.services.transitions import events
 from django_wxpay.signals import order_paid
 from tests.services.conftest import new_order
+from tests.tables import atomic
 from tests.wechatpay.v2 import payment_notice
 
 pytestmark = pytest.mark.django_db
@@ -260,7 +261,7 @@ def test_inside_the_callers_transaction_the_shop_is_told_after_its_commit(
         received.append(order.trade_state)
 
     connected(receiver)
-    with transaction.atomic():
+    with atomic():
         pay(order)
         assert received == []
     assert received == ["SUCCESS"]

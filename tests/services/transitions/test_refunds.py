@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from django_wxpay import services
@@ -18,6 +17,7 @@ from django_wxpay.services.transitions import refunds
 from django_wxpay.signals import refund_settled
 from tests.protocol.v2.test_refund_notices import notice as v2_notice
 from tests.services.conftest import new_order
+from tests.tables import connection
 from tests.wechatpay.v2 import API_KEY
 from tests.wechatpay.v3 import (
     PUBLIC_KEY_MODE,
