@@ -5,6 +5,7 @@ The view decides what is HTTP's own (404, 405, how much is read), and ``services
 
 from __future__ import annotations
 
+import logging
 from typing import Any, Final
 
 from django.contrib.auth.decorators import login_not_required
@@ -16,6 +17,8 @@ from django.views.decorators.csrf import csrf_exempt
 from django_wxpay import services
 from django_wxpay.exceptions import UnknownMerchant
 from django_wxpay.services.transactions import without_atomic_requests
+
+logger = logging.getLogger("django_wxpay.notifications")
 
 # The signature header marks a v3 notification, whose limit is larger (interface.md section 4).
 _LIMIT: Final = 64 * 1024
@@ -51,6 +54,11 @@ def _read(request: HttpRequest, most: int) -> bytes:
         body: bytes = stream.read(most)
     except OSError:
         body = b""
+    if not body and request.META.get("CONTENT_LENGTH") not in {None, "", "0"}:
+        logger.warning(
+            "the body of a notification is gone: the connection broke, or a middleware has read "
+            "the request as a stream",
+        )
     # ``request.body`` would hold a body of any size in memory, and refuse one that is larger than
     # the project lets a form be. What was read is put there, for middleware that looks at it
     # afterwards, such as an audit log.

@@ -115,6 +115,28 @@ def test_atomic_requests_of_no_database_wrap_a_notification() -> None:
     assert NotifyView.as_view()._non_atomic_requests == set(connections)  # type: ignore[attr-defined]
 
 
+def use_up(get_response: Callable[[HttpRequest], HttpResponse]) -> Any:
+    """Read the request as a stream, so that nothing is left of it."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        request.read()
+        return get_response(request)
+
+    return middleware
+
+
+def test_a_body_that_somebody_has_used_up_is_refused_and_named_in_the_log(
+    client: Client,
+    settings: Any,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{__name__}.use_up"]
+    body = payment_notice(new_order().out_trade_no)
+
+    assert post(client, body).status_code == 401
+    assert "the body of a notification is gone" in caplog.text
+
+
 LOGIN_REQUIRED = "django.contrib.auth.middleware.LoginRequiredMiddleware"
 
 

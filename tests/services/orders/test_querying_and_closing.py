@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from django_wxpay import services
-from django_wxpay.exceptions import OutcomeUnknown, Refused
+from django_wxpay.exceptions import InvalidOrder, OutcomeUnknown, Refused
 from django_wxpay.models import Order, OrderEvent, Promotion
 from django_wxpay.signals import order_closed, order_conflicted, order_paid
 from tests.services.conftest import new_order
@@ -331,3 +331,14 @@ def test_an_institutions_order_is_asked_for_under_its_sub_merchant(
     assert gateway.calls[0][1]["sub_mch_id"] == "1900000200"
     assert gateway.calls[0][1]["sign_type"] == "MD5"
     assert order.trade_state == "NOTPAY"
+
+
+@pytest.mark.parametrize("api", ["v9", "V3", 3, ["v2"]])
+def test_a_protocol_that_there_is_not_is_named(
+    gateway: ScriptedTransport,
+    order: Order,
+    api: Any,
+) -> None:
+    with pytest.raises(InvalidOrder, match="api: is no protocol"):
+        services.query_order(order, api=api)
+    assert gateway.calls == []
