@@ -1,11 +1,14 @@
 """The servers beside us: which the suite may use, which are there, and which were used.
 
 ``WXPAY_TEST_DATABASE`` chooses the database of a run: sqlite (the default), postgresql or
-mariadb. Nothing here is needed: the suite passes on a machine that has only SQLite.
+mariadb. ``WXPAY_TEST_ISOLATION=strict`` runs PostgreSQL with SERIALIZABLE and MariaDB with
+REPEATABLE READ, MySQL's own default, in the place of READ COMMITTED, which is Django's. Nothing
+here is needed: the suite passes on a machine that has only SQLite.
 """
 
 from __future__ import annotations
 
+import os
 import socket
 import zlib
 from dataclasses import dataclass
@@ -13,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pymysql
+from psycopg import IsolationLevel
 
 _POSTGRESQL_SOCKETS: Final = Path("/var/run/postgresql")
 _HOST: Final = "127.0.0.1"
@@ -51,11 +55,13 @@ DATABASES: Final = {"sqlite": SQLITE, "postgresql": POSTGRESQL, "mariadb": MARIA
 
 def database(choice: str) -> dict[str, Any] | None:
     """Return Django's entry for ``choice``, or None for the example project's own SQLite."""
+    is_strict = os.environ.get("WXPAY_TEST_ISOLATION") == "strict"
     if DATABASES[choice] is POSTGRESQL:
         return {
             "ENGINE": "django.db.backends.postgresql",
             "NAME": _NAME,
             "USER": "postgres",
+            "OPTIONS": {"isolation_level": IsolationLevel.SERIALIZABLE} if is_strict else {},
             "HOST": str(_POSTGRESQL_SOCKETS) if _POSTGRESQL_SOCKETS.is_dir() else _HOST,
         }
     if DATABASES[choice] is MARIADB:
@@ -66,7 +72,11 @@ def database(choice: str) -> dict[str, Any] | None:
             "USER": "root",
             "HOST": _HOST,
             # Reading every trusted certificate costs 50 ms a connection, and nothing here is TLS.
-            "OPTIONS": {"charset": "utf8mb4", "ssl_disabled": True},
+            "OPTIONS": {
+                "charset": "utf8mb4",
+                "ssl_disabled": True,
+                "isolation_level": "repeatable read" if is_strict else "read committed",
+            },
         }
     return None
 
