@@ -45,12 +45,15 @@ class SafeJSONParser(JSONParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        if parser_context is not None:
+        context = {**(parser_context or {}), "encoding": "utf-8"}
+        if "request" in context:
             # Before 3.18, REST framework uses the body up: middleware that looks at it afterwards,
             # such as an audit log, would turn an order that was placed into a 500.
-            stream = io.BytesIO(parser_context["request"].body)
+            stream = io.BytesIO(context["request"].body)
         try:
-            return super().parse(stream, media_type, parser_context)
+            # JSON is UTF-8. A charset of the caller's may name any codec, bz2 among them, which
+            # REST framework 3.16 would unpack without end.
+            return super().parse(stream, media_type, context)
         except RecursionError:
             raise ParseError(_("The JSON is nested too deeply.")) from None
 

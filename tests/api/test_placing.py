@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import json
 from typing import Any
 
@@ -465,3 +466,15 @@ def test_orders_are_placed_outside_the_transaction_that_atomic_requests_opens(
     gateway.answers["/pay/orderquery"] = standing("NOTPAY")
     asked = clerk.post(f"{ORDERS}{placed.json()['id']}/query/")
     assert (asked.status_code, asked.json()["trade_state_desc"]) == (200, "in NOTPAY")
+
+
+@pytest.mark.usefixtures("gateway")
+@pytest.mark.parametrize("charset", ["bz2", "utf-16", "nonsense"])
+def test_json_is_utf_8_whichever_charset_is_named(clerk: APIClient, charset: str) -> None:
+    """A charset may name any codec, such as one that unpacks a small body without end."""
+    named = f"application/json; charset={charset}"
+    body = json.dumps(NATIVE).encode()
+
+    assert clerk.generic("POST", ORDERS, body, content_type=named).status_code == 201
+    packed = clerk.generic("POST", ORDERS, bz2.compress(body), content_type=named)
+    assert (packed.status_code, packed.json()["code"]) == (400, "invalid")
