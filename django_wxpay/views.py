@@ -49,16 +49,14 @@ class NotifyView(View):
 
 def _read(request: HttpRequest, most: int) -> bytes:
     """Return the body up to ``most`` bytes; one that breaks off is empty, and so not authentic."""
+    if getattr(request, "_read_started", False) and not hasattr(request, "_body"):
+        # Nothing of it can be had again, so the notification is refused: this says why.
+        logger.error("a middleware has read a notification as a stream, and left nothing of it")
     stream: Any = request.META["wsgi.input"] if _is_chunked(request) else request
     try:
         body: bytes = stream.read(most)
     except OSError:
         body = b""
-    if not body and request.META.get("CONTENT_LENGTH") not in {None, "", "0"}:
-        logger.warning(
-            "the body of a notification is gone: the connection broke, or a middleware has read "
-            "the request as a stream",
-        )
     # ``request.body`` would hold a body of any size in memory, and refuse one that is larger than
     # the project lets a form be. What was read is put there, for middleware that looks at it
     # afterwards, such as an audit log.

@@ -134,7 +134,7 @@ def test_a_body_that_somebody_has_used_up_is_refused_and_named_in_the_log(
     body = payment_notice(new_order().out_trade_no)
 
     assert post(client, body).status_code == 401
-    assert "the body of a notification is gone" in caplog.text
+    assert "a middleware has read a notification as a stream" in caplog.text
 
 
 LOGIN_REQUIRED = "django.contrib.auth.middleware.LoginRequiredMiddleware"
