@@ -157,7 +157,7 @@ def found_by_check(*databases: str) -> list[str]:
     """Return the codes of ours that ``check`` finds."""
     from django.core.checks import run_checks
 
-    found = run_checks(databases=databases or None)
+    found = run_checks(databases=databases)
     return sorted({str(each.id) for each in found if str(each.id).startswith("django_wxpay.")})
 
 

@@ -39,7 +39,7 @@ def check_notifications(scope: Scope) -> Iterator[Finding]:
         unreadable = [row for row in of_one if row[1].startswith(UNREADABLE)]
         if unreadable:
             yield _unreadable(alias, unreadable)
-        others = [row for row in of_one if row not in unreadable]
+        others = [row for row in of_one if not row[1].startswith(UNREADABLE)]
         if others:
             oldest_at, reason = others[0]
             yield Finding(

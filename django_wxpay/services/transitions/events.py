@@ -48,7 +48,7 @@ def save_outcome(notification: Notification, order: Order, decision: object) -> 
     if isinstance(decision, Conflict):
         differences = (f"{name}: expected {a}, told {b}" for name, a, b in decision.differences)
         notification.outcome = NotificationOutcomes.CONFLICT
-        notification.reason = "; ".join(differences)[:256]
+        notification.reason = "; ".join(differences)
     save_notification(notification)
 
 
@@ -177,7 +177,7 @@ def _postpone(event: OrderEvent, exc: Exception) -> None:
     try:
         OrderEvent.objects.filter(pk=event.pk, dispatched_at__isnull=True).update(
             dispatch_attempts=F("dispatch_attempts") + 1,
-            dispatch_error=f"{type(exc).__name__}: {exc}"[:512],
+            dispatch_error=f"{type(exc).__name__}: {exc}",
             next_dispatch_at=clock.now() + pause,
         )
     except DatabaseError:

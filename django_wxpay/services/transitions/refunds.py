@@ -115,7 +115,7 @@ def _move(refund: Refund, fact: RefundFact) -> Refund | None:
 def _columns(fact: RefundFact, now: Any) -> dict[str, Any]:
     return {
         "refund_id": fact.refund_id,
-        "user_received_account": fact.user_received_account[:64],
+        "user_received_account": fact.user_received_account,
         "success_time": fact.success_time,
         "updated_at": now,
     }

@@ -35,7 +35,6 @@ from django_wxpay.services.worker.jobs import JOBS, Job, JobResult, Stop, chosen
 
 logger = logging.getLogger("django_wxpay.worker")
 
-_OUTCOME_WIDTH: Final = 256
 _ERROR_WIDTH: Final = 512
 
 # Containers are killed ten seconds after they are asked to stop; a report takes less than this.
@@ -171,7 +170,7 @@ def _outcome_columns(run: JobRun) -> dict[str, Any]:
     return {
         "finished_at": now,
         "succeeded_at": now,
-        "outcome": str(run.result)[:_OUTCOME_WIDTH],
+        "outcome": str(run.result),
         "failures_in_a_row": 0,
         "error": "",
     }

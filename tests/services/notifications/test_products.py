@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from django_wxpay import services
@@ -14,8 +12,6 @@ from tests.protocol.v2.test_refund_notices import notice as v2_refund
 from tests.services.conftest import new_order
 from tests.wechatpay.v2 import API_KEY, payment_notice
 from tests.wechatpay.v3 import (
-    PUBLIC_KEY_MODE,
-    V3_MERCHANT,
     envelope,
     paid_notice,
     refund_notice,
@@ -24,15 +20,9 @@ from tests.wechatpay.v3 import (
     trade,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("both")]
 
 NUMBER = "T20260101000001"
-
-
-@pytest.fixture(autouse=True)
-def both(wxpay: dict[str, Any], settings: Any) -> None:
-    account = V3_MERCHANT | PUBLIC_KEY_MODE | {"API_KEY": API_KEY}
-    settings.WXPAY = wxpay | {"MERCHANTS": {"default": account}}
 
 
 def notify(body: bytes, kind: str = "payment") -> Acknowledgement:

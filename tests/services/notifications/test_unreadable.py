@@ -27,11 +27,9 @@ from tests.protocol.v2.test_refund_notices import notice as v2_refund
 from tests.protocol.v3 import keys
 from tests.services.conftest import new_order
 from tests.tables import atomic, connection
-from tests.wechatpay.v2 import API_KEY, payment_notice
+from tests.wechatpay.v2 import payment_notice
 from tests.wechatpay.v3 import (
-    PUBLIC_KEY_MODE,
     TRANSACTION_ID,
-    V3_MERCHANT,
     envelope,
     paid_notice,
     refund,
@@ -41,17 +39,10 @@ from tests.wechatpay.v3 import (
     trade,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("both")]
 
 NUMBER = "T20260101000001"
 NO_AMOUNT = {"amount": {"total": "100", "currency": "CNY"}}
-
-
-@pytest.fixture(autouse=True)
-def both(wxpay: dict[str, Any], settings: Any) -> dict[str, Any]:
-    account = V3_MERCHANT | PUBLIC_KEY_MODE | {"API_KEY": API_KEY}
-    settings.WXPAY = wxpay | {"MERCHANTS": {"default": account}}
-    return account
 
 
 @pytest.fixture
