@@ -10,10 +10,11 @@ import time
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from django.db import OperationalError, connections, router, transaction
+from django.db import Error, connections, router, transaction
 
 from django_wxpay.models import Order
 from django_wxpay.protocol.errors import InsideTransaction
+from django_wxpay.services.database_errors import Remedy, remedy
 
 T = TypeVar("T")
 View = TypeVar("View", bound=Callable[..., Any])
@@ -21,6 +22,8 @@ View = TypeVar("View", bound=Callable[..., Any])
 # Together about three seconds, inside the five that WeChat Pay waits for an answer.
 _PATIENCE_S: Final = 3.0
 _PAUSES_S: Final = (0.01, 0.02, 0.04, 0.08, *(0.15,) * 19)
+# A server that does not take a new connection by then is not back within that time either.
+_RECONNECTS: Final = 4
 
 
 def database() -> str:
@@ -67,20 +70,54 @@ def after_commit(action: Callable[[], object]) -> None:
 
 
 def retry_on_lock(action: Callable[[], T]) -> T:
-    """Run ``action``, and again when a lock or a deadlock undid it; return what it returns.
+    """Run ``action`` and return what it returns; again when a lock or a deadlock undid it.
 
-    Raises the database's ``OperationalError`` after a few seconds, and at once inside a
-    transaction of the caller's.
+    After a lost connection it is run again on a new one, so it must bear to be run twice: the
+    COMMIT may have arrived before the connection was lost. Raises the database's error after a
+    few seconds, any other error at once, and every error inside a transaction of the caller's.
     """
     # A deadlock undoes the whole transaction, and only its owner can do that work again.
-    if not in_transaction():
-        give_up_at = time.monotonic() + _PATIENCE_S
-        for pause_s in _PAUSES_S:
-            try:
-                return action()
-            except OperationalError:
-                # The database may have waited for the lock itself, and for longer than this.
-                if time.monotonic() > give_up_at:
-                    raise
-                time.sleep(pause_s)
+    if in_transaction():
+        return action()
+    give_up_at = time.monotonic() + _PATIENCE_S
+    reconnects = 0
+    for pause_s in _PAUSES_S:
+        try:
+            return action()
+        except Exception as error:
+            cure = remedy(error)
+            reconnects += cure is Remedy.RECONNECT
+            # The database may have waited for the lock itself, and for longer than this.
+            is_over = time.monotonic() > give_up_at or reconnects > _RECONNECTS
+            if cure is Remedy.NONE or is_over:
+                raise
+            if cure is Remedy.RECONNECT:
+                _close_lost_connections()
+        time.sleep(pause_s)
     return action()
+
+
+def replace_dead_connections() -> None:
+    """Close each connection of this thread that is free and dead; the next query opens another."""
+    for connection in connections.all(initialized_only=True):
+        # In a transaction, the caller's own or one begun by set_autocommit, it is never touched.
+        is_free = connection.autocommit and not connection.in_atomic_block
+        if connection.connection is not None and is_free and not connection.is_usable():
+            connection.close()
+
+
+def _close_lost_connections() -> None:
+    # Of every database, for the error may be that of a receiver's own.
+    for connection in connections.all(initialized_only=True):
+        if connection.connection is None or connection.in_atomic_block:
+            continue
+        # Where it broke in a transaction, Django could not switch autocommit on again: what is
+        # written next would never be committed, even if the driver has connected anew by itself.
+        is_whole = connection.autocommit == connection.settings_dict["AUTOCOMMIT"]
+        if is_whole and connection.is_usable():
+            continue
+        try:
+            connection.close()
+        except Error:
+            # A driver may refuse to close what is closed already; it is let go all the same.
+            connection.connection = None

@@ -67,6 +67,7 @@ def left_over(count: int) -> list[str]:
             new_order(out_trade_no=number)
             body = payment_notice(number)
             assert services.receive_notification("default", "payment", {}, body).accepted
+    OrderEvent.objects.update(next_dispatch_at=clock.now())
     return numbers
 
 

@@ -22,7 +22,7 @@ from django_wxpay.admin.filters import DeliveryFilter
 from django_wxpay.exceptions import WXPayError
 from django_wxpay.models import Notification, Order, OrderEvent, Refund
 from django_wxpay.models.choices import REFUND_STATUSES, EventKinds
-from django_wxpay.services.transitions.events import dispatch_event, heard_kinds
+from django_wxpay.services.transitions.dispatch import dispatch_event, heard_kinds
 
 SOURCES: Final = {
     "unifiedorder": _("accepted by WeChat Pay"),

@@ -18,7 +18,7 @@ from django_wxpay.services.doctor.findings import Finding, Level, Subject, local
 from django_wxpay.services.doctor.scope import Scope
 from django_wxpay.services.latency.rollup import not_rolled_up
 from django_wxpay.services.reports.queue import COUNTED_UP_TO, backlog
-from django_wxpay.services.transitions.events import heard_kinds
+from django_wxpay.services.transitions.dispatch import heard_kinds
 
 # The time in which some job has to finish while there is work, and in which reports are sent.
 QUIET: Final = timedelta(minutes=15)

@@ -23,7 +23,8 @@ from django_wxpay.protocol.states import (
 )
 from django_wxpay.services import clock
 from django_wxpay.services.transactions import after_commit, atomic
-from django_wxpay.services.transitions.events import dispatch_event, save_conflict, save_outcome
+from django_wxpay.services.transitions.dispatch import dispatch_new, first_marks
+from django_wxpay.services.transitions.events import save_conflict, save_outcome
 
 _ROUNDS: Final = 8
 
@@ -51,7 +52,7 @@ def apply_refund_fact(
             is_written, event = _write(order, refund, fact, decision, notification)
         if is_written:
             if event is not None:
-                after_commit(partial(dispatch_event, event, order))
+                after_commit(partial(dispatch_new, event, order))
             return
         refund = Refund.objects.filter(
             merchant=order.merchant,
@@ -136,5 +137,5 @@ def _event(
         source=fact.source,
         detail={"out_refund_no": fact.out_refund_no, "refund_status": fact.refund_status.value},
         notification=notification,
-        created_at=clock.now(),
+        **first_marks(EventKinds.REFUND_SETTLED),
     )
