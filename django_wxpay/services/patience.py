@@ -6,12 +6,15 @@ what the thread may still do has to be safe then. It is a daemon, and holds up n
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, wait
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.db import connections
+
+logger = logging.getLogger("django_wxpay.worker")
 
 T = TypeVar("T")
 
@@ -33,6 +36,20 @@ def start(action: Callable[[], T], *, name: str) -> Future[T]:
 def has_ended(future: Future[T], within_s: float) -> bool:
     """Wait for the action of ``future`` for so many seconds, and return whether it has ended."""
     return bool(wait([future], timeout=within_s).done)
+
+
+def run_for(action: Callable[[], None], within_s: float) -> None:
+    """Run ``action`` apart, and wait for its end; raise what it raises within that time."""
+    future = start(action, name="wxpay-download")
+    if has_ended(future, within_s):
+        future.result()
+    else:
+        future.add_done_callback(_log_error)
+
+
+def _log_error(future: Future[Any]) -> None:
+    if error := future.exception():
+        logger.error("nobody waited for this error any more", exc_info=error)
 
 
 def _run(action: Callable[[], T], future: Future[T]) -> None:

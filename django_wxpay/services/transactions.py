@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from django.db import Error, connections, router, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from django_wxpay.models import Order
 from django_wxpay.protocol.errors import InsideTransaction
@@ -31,6 +32,12 @@ def database() -> str:
     return router.db_for_write(Order)
 
 
+def connection() -> BaseDatabaseWrapper:
+    """Return this thread's connection to our tables' database."""
+    ours: BaseDatabaseWrapper = transaction.get_connection(using=database())
+    return ours
+
+
 def atomic() -> transaction.Atomic:
     """Return a transaction, or a savepoint in an open one, on our tables' database."""
     return transaction.atomic(using=database())
@@ -46,9 +53,9 @@ def without_atomic_requests(view: View) -> View:
 
 def in_transaction() -> bool:
     """Return whether the caller holds a transaction open, a test case's wrapping one apart."""
-    connection = transaction.get_connection(using=database())
+    blocks: list[Any] = connection().atomic_blocks
     # The same question that atomic(durable=True) asks, and the same exception for tests.
-    return any(not block._from_testcase for block in connection.atomic_blocks)  # noqa: SLF001
+    return any(not block._from_testcase for block in blocks)  # noqa: SLF001
 
 
 def require_no_transaction(verb: str) -> None:
@@ -99,25 +106,25 @@ def retry_on_lock(action: Callable[[], T]) -> T:
 
 def replace_dead_connections() -> None:
     """Close each connection of this thread that is free and dead; the next query opens another."""
-    for connection in connections.all(initialized_only=True):
+    for each in connections.all(initialized_only=True):
         # In a transaction, the caller's own or one begun by set_autocommit, it is never touched.
-        is_free = connection.autocommit and not connection.in_atomic_block
-        if connection.connection is not None and is_free and not connection.is_usable():
-            connection.close()
+        is_free = each.autocommit and not each.in_atomic_block
+        if each.connection is not None and is_free and not each.is_usable():
+            each.close()
 
 
 def _close_lost_connections() -> None:
     # Of every database, for the error may be that of a receiver's own.
-    for connection in connections.all(initialized_only=True):
-        if connection.connection is None or connection.in_atomic_block:
+    for each in connections.all(initialized_only=True):
+        if each.connection is None or each.in_atomic_block:
             continue
         # Where it broke in a transaction, Django could not switch autocommit on again: what is
         # written next would never be committed, even if the driver has connected anew by itself.
-        is_whole = connection.autocommit == connection.settings_dict["AUTOCOMMIT"]
-        if is_whole and connection.is_usable():
+        is_whole = each.autocommit == each.settings_dict["AUTOCOMMIT"]
+        if is_whole and each.is_usable():
             continue
         try:
-            connection.close()
+            each.close()
         except Error:
             # A driver may refuse to close what is closed already; it is let go all the same.
-            connection.connection = None
+            each.connection = None

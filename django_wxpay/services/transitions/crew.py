@@ -15,12 +15,10 @@ from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
-from django.db import transaction
-
 from django_wxpay import conf
 from django_wxpay.models import OrderEvent
 from django_wxpay.services import patience
-from django_wxpay.services.transactions import database
+from django_wxpay.services.transactions import connection
 from django_wxpay.services.transitions.delivery import Delivery
 
 # Each has a connection to the database. More would hide that something is wrong.
@@ -109,4 +107,4 @@ class Crew:
 
 
 def _has_one_writer() -> bool:
-    return str(transaction.get_connection(using=database()).vendor) == "sqlite"
+    return str(connection().vendor) == "sqlite"

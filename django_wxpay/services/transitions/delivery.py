@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from django.db import Error, transaction
+from django.db import Error
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.dispatch import Signal
 
@@ -20,7 +20,7 @@ from django_wxpay.services.database_errors import (
     is_in_aborted_transaction,
     may_have_ended_transaction,
 )
-from django_wxpay.services.transactions import atomic, database
+from django_wxpay.services.transactions import atomic, connection
 
 _ADVICE: Final = (
     "a receiver caught a database error that undid its whole transaction: what may fail belongs "
@@ -62,23 +62,23 @@ class Delivery:
         if self._calls > 1 and not self._pending().exists():
             raise DeliveredAlready
         with atomic():
-            connection = self._connection = transaction.get_connection(using=database())
+            here = self._connection = connection()
             watch = _Watch()
-            with connection.execute_wrapper(watch):
+            with here.execute_wrapper(watch):
                 self._send()
-            if self._is_cut or watch.is_undone(connection):
+            if self._is_cut or watch.is_undone(here):
                 raise WorkUndone(_CUT if self._is_cut else _ADVICE)
             self._mark()
         self.event.dispatched_at = self._marked_at
 
     def cut(self) -> None:
         """Close the connection of a try that nobody waits for, if it keeps others from writing."""
-        connection = self._connection
+        there = self._connection
         # SQLite has one writer. Other databases have rows to lock, which are the receiver's own.
-        if connection is not None and connection.vendor == "sqlite":
+        if there is not None and there.vendor == "sqlite":
             self._is_cut = True
-            if connection.connection is not None:
-                connection.connection.close()
+            if there.connection is not None:
+                there.connection.close()
 
     def _send(self) -> None:
         more = {} if self.event.refund_id is None else {"refund": self.event.refund}
@@ -119,19 +119,19 @@ class _Watch:
             self._may_have_ended |= may_have_ended_transaction(error)
             raise
 
-    def is_undone(self, connection: BaseDatabaseWrapper) -> bool:
+    def is_undone(self, here: BaseDatabaseWrapper) -> bool:
         """Return whether what was written since the beginning will not be committed."""
         # Set by Django, for a connection that was closed as well.
-        if connection.needs_rollback or self._has_ended:
+        if here.needs_rollback or self._has_ended:
             return True
-        if connection.vendor == "sqlite":
+        if here.vendor == "sqlite":
             # A full disk and ON CONFLICT ROLLBACK undo it all.
-            return not connection.connection.in_transaction
-        return self._may_have_ended and _is_rolled_back_on_timeout(connection)
+            return not here.connection.in_transaction
+        return self._may_have_ended and _is_rolled_back_on_timeout(here)
 
 
-def _is_rolled_back_on_timeout(connection: BaseDatabaseWrapper) -> bool:
-    with connection.cursor() as cursor:
+def _is_rolled_back_on_timeout(here: BaseDatabaseWrapper) -> bool:
+    with here.cursor() as cursor:
         cursor.execute("SELECT @@innodb_rollback_on_timeout")
         (is_on,) = cursor.fetchone()
     return bool(is_on)
