@@ -52,10 +52,11 @@ def remedy(error: BaseException) -> Remedy:
     if (sqlite := getattr(driver, "sqlite_errorcode", None)) is not None:
         # The low byte is the error, and the others say more about it.
         return Remedy.WAIT if sqlite & 0xFF in _SQLITE_LOCKS else Remedy.NONE
-    if (sqlstate := _sqlstate(driver)) is not None:
-        return _of_postgresql(error, sqlstate)
+    # Before the SQLSTATE, which PyMySQL's have as well, and which says less.
     if (code := _mysql_code(error)) is not None:
         return _of_mysql(code)
+    if (sqlstate := _sqlstate(driver)) is not None:
+        return _of_postgresql(error, sqlstate)
     if isinstance(error, OperationalError) and " is locked" in str(error):
         return Remedy.WAIT
     return Remedy.RECONNECT if isinstance(error, InterfaceError) else Remedy.NONE
