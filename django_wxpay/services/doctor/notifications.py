@@ -133,7 +133,7 @@ def _endless(scope: Scope) -> Iterator[tuple[str, Finding]]:
         **scope.lookups("order__merchant"),
     )
     columns = "order__merchant", "created_at", "dispatch_attempts"
-    rows = began.order_by("id").values_list(*columns)
+    rows = began.order_by().values_list(*columns)
     for alias, of_one in _by_merchant(rows[:COUNTED_UP_TO]).items():
         tries = max(attempts for _, attempts in of_one)
         yield (
