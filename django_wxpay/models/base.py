@@ -82,6 +82,20 @@ class ExactTextField(_ExactMixin, TextFieldBase):
     """Text of any length that is stored as it is, or not at all."""
 
 
+class UniqueExactCharField(ExactCharField):
+    """Text of a unique constraint: "" to every caller, NULL in the database where there is none."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        # Of NULLs a unique constraint takes any number, on every database.
+        super().__init__(*args, **options | {"null": True, "blank": True, "default": ""})
+
+    def from_db_value(self, value: str | None, *_: object) -> str:
+        return value or ""
+
+    def get_prep_value(self, value: Any) -> Any:
+        return super().get_prep_value(value) or None
+
+
 class DescriptiveCharField(ExactCharField):
     """Somebody else's words: made storable and cut to the column, so no payment waits for them."""
 

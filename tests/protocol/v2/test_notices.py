@@ -67,7 +67,7 @@ def test_the_notice_of_the_sheet_is_authentic_and_read_whole():
             ),
         ),
     )
-    assert (notice.api, notice.is_proven) == (Api.V2, True)
+    assert (notice.api, notice.doubt) == (Api.V2, "")
     assert (notice.out_trade_no, notice.transaction_id) == (
         "T20260101000001",
         "4200000000202601010000000001",
