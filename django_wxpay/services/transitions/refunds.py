@@ -220,7 +220,13 @@ def _write(
     save_outcome(notification, order, decision)
     if isinstance(decision, Conflict):
         check_soon(order)
-        return save_conflict(order, decision, source=fact.source, notification=notification)
+        return save_conflict(
+            order,
+            decision,
+            source=fact.source,
+            notification=notification,
+            out_refund_no=fact.out_refund_no,
+        )
     if isinstance(decision, RefundMove) and decision.is_settled:
         return _event(order, refund, fact, notification)
     return None
