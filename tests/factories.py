@@ -170,7 +170,7 @@ def _envelope(event_id: str, event_type: str) -> bytes:
 
 
 class RefundFactory(DjangoModelFactory[Refund]):
-    """Half of the money, on its way back; ``paid_back`` where it has arrived, or only ``hinted``."""
+    """Half of the money, on its way back; ``paid_back`` where it has arrived, or ``hinted``."""
 
     class Meta:
         model = Refund
