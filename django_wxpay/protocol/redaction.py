@@ -13,9 +13,8 @@ from typing import Any, Final
 
 from django_wxpay.protocol.errors import MalformedMessage
 from django_wxpay.protocol.json_bounds import has_too_many_values
+from django_wxpay.protocol.secrets import MASK
 from django_wxpay.protocol.v2.xml import decode_xml, encode_xml
-
-MASK: Final = "…"
 
 _SHOWN: Final = frozenset(
     # v2: codes, states, numbers and money
