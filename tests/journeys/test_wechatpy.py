@@ -56,7 +56,9 @@ def wire(
 
 
 def wechatpy(merchant: Merchant) -> WeChatPyClient:
-    return WeChatPyClient(appid=merchant.appid, api_key=merchant.api_key.reveal(), mch_id=merchant.mch_id)
+    return WeChatPyClient(
+        appid=merchant.appid, api_key=merchant.api_key.reveal(), mch_id=merchant.mch_id
+    )
 
 
 def test_wechatpy_accepts_the_signature_of_every_request_of_ours(
