@@ -407,6 +407,16 @@ def test_what_only_looks_a_little_like_an_example_is_a_value(
     assert not any("placeholder" in message.msg for message in found(v3(**{name: value}), settings))
 
 
+def test_a_line_end_inside_a_key_is_named_and_the_key_is_not(settings: Any) -> None:
+    value = f"{KEY[:16]}\n{KEY[17:]}"
+    (message,) = found(merchant(API_KEY=value), settings)
+
+    assert message.id == "django_wxpay.E012"
+    assert "a character that is not allowed (allowed: exactly 32 characters" in message.msg
+    assert KEY[:16] not in message.msg
+    assert KEY[17:] not in message.msg
+
+
 KEY_IN_A_LINE = "".join(keys.MERCHANT_KEY.splitlines()[1:-1])
 ENCRYPTED = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nabc\n-----END ENCRYPTED PRIVATE KEY-----\n"
 FILES: list[tuple[str, bytes, str]] = [

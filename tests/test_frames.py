@@ -234,8 +234,14 @@ def test_settings_that_cannot_be_read_show_no_key_either(settings: Any) -> None:
         "default": V2 | {"PRIVATE_KEY": HMAC_KEY, "API_V3_KEY": MD5_KEY, "CERT_SERIAL_NO": "1"},
         "bytes": V2 | {"API_KEY": HMAC_KEY.encode()},
         "path": V2 | {"CLIENT_KEY": f"/keys/{LINES[0]}"[:64]},
+        # The name of a setting that may be shown, in another place.
+        "TIMEOUT": V2 | {"API_KEY": HMAC_KEY},
     }
-    settings.WXPAY = {"NOTIFY_BASE_URL": "https://shop.example.com", "MERCHANTS": accounts}
+    settings.WXPAY = {
+        "NOTIFY_BASE_URL": "https://shop.example.com",
+        "API_KEY": MISPLACED,
+        "MERCHANTS": accounts,
+    }
     with watched(NEEDLES) as watch, pytest.raises(ConfigurationError) as caught:
         conf.current()
 
