@@ -19,6 +19,7 @@ from django_wxpay.models import (
     BackgroundJob,
     CertificateDownload,
     Notification,
+    Order,
     OrderEvent,
     PlatformCertificate,
 )
@@ -166,6 +167,7 @@ def _waiting(scope: Scope) -> Iterator[_Waiting]:
     for job, what, oldest_at, longest in (
         ("events", "events to deliver", _oldest_event(scope.now), QUIET),
         ("notifications", "notifications to process again", _oldest_failed(scope.now), QUIET),
+        ("sync", "orders to query", _oldest_check(scope.now), QUIET),
         # Whether anything can be sent at all is another check's.
         ("reports", "reports to send", _oldest_report(scope), None),
         ("latency", "calls to roll up", _oldest_uncounted(scope.now), _AN_HOUR),
@@ -196,6 +198,11 @@ def _oldest_failed(now: datetime) -> datetime | None:
     never = Q(next_retry_at__isnull=True, retries=0, created_at__lte=now - QUIET)
     due = Q(next_retry_at__lte=now - QUIET) | Q(next_retry_at__gt=now + LONGEST_PAUSE + SKEW)
     return _oldest(failed.filter(never | due))
+
+
+def _oldest_check(now: datetime) -> datetime | None:
+    due = Order.objects.filter(next_check_at__lte=now - QUIET)
+    return _first(due.order_by("next_check_at"), "next_check_at")
 
 
 def _oldest_report(scope: Scope) -> datetime | None:

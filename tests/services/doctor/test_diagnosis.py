@@ -72,7 +72,7 @@ def test_it_takes_few_queries_and_an_index_serves_those_on_notifications_and_eve
     with CaptureQueriesContext(connection) as queries:
         diagnosis.diagnose(ask=False)
     asked = [query["sql"] for query in queries]
-    assert len(asked) <= 20
+    assert len(asked) <= 21
     on_events = [sql for sql in asked if "_orderevent" in sql or "_notification" in sql]
     assert len(on_events) == 6
     if connection.vendor == "sqlite":
@@ -397,6 +397,7 @@ WAITING: list[tuple[Any, str, str]] = [
         "notifications",
         "notifications to process again",
     ),
+    (lambda: OrderFactory(next_check_at=NOW - 15 * MINUTE), "sync", "orders to query"),
     (
         lambda: ApiReportFactory(created_at=NOW - 16 * MINUTE, is_rolled_up=True),
         "reports",
@@ -453,7 +454,7 @@ def test_a_job_that_is_well_does_not_hide_that_another_does_not_run(
     assert f'"{job}" has not finished since 2026-06-01 19:30 CST, though' in finding.message
 
 
-@pytest.mark.parametrize(("make", "job", "words"), WAITING[1:7] + WAITING[8:])
+@pytest.mark.parametrize(("make", "job", "words"), WAITING[1:8] + WAITING[9:])
 def test_a_job_that_finishes_happily_and_leaves_its_work_undone_is_no_healthy_one(
     make: Any, job: str, words: str, wxpay: dict[str, Any]
 ) -> None:
