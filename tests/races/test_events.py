@@ -24,7 +24,7 @@ pytestmark = pytest.mark.races
 
 
 def pay(order: Order) -> bool:
-    body = payment_notice(order.out_trade_no)
+    body = payment_notice(order.out_trade_no, transaction_id=f"4200{order.pk:024d}")
     return services.receive_notification("default", "payment", {}, body).accepted
 
 
