@@ -60,6 +60,7 @@ def test_what_it_raises_later_is_logged(
         raise ValueError("tea")
 
     patience.run_for(raises_later, 0.01)
+    patience.run_for(lambda: None if over.wait(0.2) else None, 0.0)
     patience.run_for(lambda: None, 10)
     over.set()
     deadline = time.monotonic() + 10

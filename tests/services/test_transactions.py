@@ -180,6 +180,22 @@ def test_a_server_that_is_gone_is_asked_a_few_times_only(
     assert len(tries) == 5
 
 
+def test_a_lock_is_waited_for_a_bounded_number_of_times_whatever_the_clock_does(
+    db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimpleNamespace(monotonic=lambda: 0.0, sleep=lambda seconds: None)
+    monkeypatch.setattr(transactions, "time", clock)
+    tries: list[int] = []
+
+    def locked() -> None:
+        tries.append(1)
+        raise OperationalError("database is locked")
+
+    with pytest.raises(OperationalError, match="locked"):
+        transactions.retry_on_lock(locked)
+    assert len(tries) == 24
+
+
 class Session:
     """A connection as Django's wrapper shows it, and whether it was closed."""
 

@@ -75,10 +75,9 @@ class Delivery:
         """Close the connection of a try that nobody waits for, if it keeps others from writing."""
         there = self._connection
         # SQLite has one writer. Other databases have rows to lock, which are the receiver's own.
-        if there is not None and there.vendor == "sqlite":
+        if there is not None and there.vendor == "sqlite" and there.connection is not None:
             self._is_cut = True
-            if there.connection is not None:
-                there.connection.close()
+            there.connection.close()
 
     def _send(self) -> None:
         more = {} if self.event.refund_id is None else {"refund": self.event.refund}

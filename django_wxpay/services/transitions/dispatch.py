@@ -74,9 +74,7 @@ def began_at(event: OrderEvent) -> datetime | None:
     """Return when a try began whose end was never seen: it goes on, hangs, or was killed."""
     if event.dispatched_at or event.dispatch_error or not event.dispatch_attempts:
         return None
-    if event.next_dispatch_at is None:
-        return event.created_at
-    if event.next_dispatch_at == event.created_at + FIRST_LEASE:
+    if event.next_dispatch_at in {None, event.created_at + FIRST_LEASE}:
         return event.created_at
     return event.next_dispatch_at - _lease_length(event.dispatch_attempts)
 

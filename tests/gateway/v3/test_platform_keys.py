@@ -577,6 +577,12 @@ def test_while_a_download_is_slow_one_waits_for_a_moment_and_nobody_after_him() 
     assert ring.source.downloads == 1
 
 
+def test_what_another_thread_has_just_added_is_looked_for_nowhere() -> None:
+    ring = Ring(PINNED)
+    assert not ring.keys._has_to_download(OLD_SERIAL)
+    assert (ring.store.looks, ring.store.asked) == (0, [])
+
+
 def test_a_call_of_our_own_waits_for_a_slow_download() -> None:
     ring = Ring(store=MemoryStore(OLD))
     found: list[object] = []

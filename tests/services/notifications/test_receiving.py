@@ -444,3 +444,15 @@ def _raise(exc: BaseException) -> Any:
         raise exc
 
     return raiser
+
+
+@pytest.mark.parametrize(("headers", "status"), [({}, 200), ({"Wechatpay-Signature": "x"}, 503)])
+def test_settings_that_fail_in_any_way_are_our_own_trouble_in_the_form_of_the_protocol(
+    headers: dict[str, str], status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(alias: str) -> None:
+        raise ValueError("names a file, which is missing")
+
+    monkeypatch.setattr(receiving.conf, "merchant", fails)
+    answer = services.receive_notification("default", "payment", headers, b"<xml/>")
+    assert (answer.status, answer.accepted) == (status, False)
