@@ -59,9 +59,11 @@ def test_what_it_raises_later_is_logged(
         over.wait(10)
         raise ValueError("tea")
 
+    def ends_later() -> None:
+        over.wait(10)
+
     patience.run_for(raises_later, 0.01)
-    patience.run_for(lambda: None if over.wait(0.2) else None, 0.0)
-    patience.run_for(lambda: None, 10)
+    patience.run_for(ends_later, 0.01)
     over.set()
     deadline = time.monotonic() + 10
     while not caplog.records and time.monotonic() < deadline:
