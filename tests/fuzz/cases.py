@@ -159,8 +159,9 @@ def family(name: str) -> Callable[[Family], Family]:
 
 
 def make_case(seed: int, index: int, names: tuple[str, ...] = ()) -> Case:
-    """Return the case of ``index``; ``names`` are the families to choose from, "" for all."""
-    chosen = Random(f"{seed}:{index}").choice(names or tuple(FAMILIES))
+    """Return the case of ``index``; families take turns, those of ``names`` or all."""
+    known = names or tuple(FAMILIES)
+    chosen = known[index % len(known)]
     scene = Scene(chosen, seed, index)
     FAMILIES[chosen](scene)
     return scene.case

@@ -7,6 +7,7 @@ takes a defence away and expects the finding.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ import pytest
 from django_wxpay.protocol.merchants import Api
 from django_wxpay.protocol.v2 import notices
 from django_wxpay.services.notifications import receiving
-from django_wxpay.services.notifications.responses import Acknowledgement, accepted
+from django_wxpay.services.notifications.responses import accepted
 from tests.fuzz.cases import FAMILIES, make_case
 from tests.fuzz.merchants import WXPAY
 from tests.fuzz.running import Harness
@@ -33,10 +34,10 @@ def harness(settings: Any) -> Iterator[Harness]:
 
 
 def test_some_hundred_inputs_of_every_family_find_nothing(harness: Harness) -> None:
-    findings = [str(each) for first in (0, 100, 200) for each in harness.run_batch(first)]
+    findings = [str(each) for first in (0, 100, 200) for each in harness.run_batch(first, 80)]
     assert findings == []
     assert set(harness.counts.inputs) == set(FAMILIES)
-    assert harness.counts.total > 600
+    assert harness.counts.total > 500
     assert harness.counts.outcomes["accepted"] > 100
 
 
@@ -62,7 +63,7 @@ def test_a_signature_that_is_not_checked_is_found(
 def test_an_answer_in_no_form_of_the_protocol_is_found(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer = Acknowledgement(200, "text/xml; charset=utf-8", b"<xml>OK</xml>", accepted=True)
+    answer = replace(accepted(Api.V2), body=b"<xml>OK</xml>")
     monkeypatch.setattr(receiving, "refused", lambda *_: answer)
     found = _found(harness, "random")
     assert any("no form of ours" in problem for problem in found)

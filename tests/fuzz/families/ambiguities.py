@@ -13,6 +13,16 @@ from tests.fuzz.cases import Scene, Sender, family
 from tests.fuzz.ledger import Trade, trade_fields
 from tests.fuzz.merchants import SPEAK_V2, Account
 
+# Of the protocol, in characters of one octet.
+_LONGEST_ATTACH = 127
+_OF_A_PAYMENT = (
+    "out_trade_no",
+    "result_code",
+    "return_code",
+    "total_fee",
+    "transaction_id",
+    "mch_id",
+)
 _CUT = re.compile(r"(?:^|&)([A-Za-z_][A-Za-z0-9_.-]*)=")
 
 
@@ -21,9 +31,7 @@ def recut(scene: Scene) -> None:
     """A genuine notice for one fen, cut differently so that it pays another order."""
     account = scene.one_of(SPEAK_V2)
     victim = scene.trade(account, paid=False)
-    attach = _attach(scene, victim)
-    own = scene.trade(account, total_fee=1, attach=attach[:120] if scene.rng.random() < 0.1 else "")
-    own.attach = own.attach or attach
+    own = scene.trade(account, total_fee=1, attach=_attach(scene, victim))
     fields = composing.signed(composing.notice_fields(own, scene.rng), account)
     if scene.rng.random() < 0.3:
         scene.send(account, composing.xml(fields), Sender.KEY)
@@ -33,14 +41,18 @@ def recut(scene: Scene) -> None:
         scene.send(account, composing.xml({**cut, "sign": fields["sign"]}), Sender.SEEN)
 
 
-def _attach(scene: Scene, victim: Trade) -> str:
+def _attach(scene: Scene, victim: Trade, *names: str) -> str:
+    """Return what to attach to an order so that its notice can be cut into one for ``victim``.
+
+    It holds the fields of ``names``, or some of them all, as far as an order has room for them.
+    """
     wanted = {
         "mch_id": victim.account.mch_id,
         "out_trade_no": victim.out_trade_no,
         "result_code": "SUCCESS",
         "return_code": "SUCCESS",
         "total_fee": str(victim.total_fee),
-        "transaction_id": scene.one_of((victim.transaction_id, "1")),
+        "transaction_id": "1",
         "fee_type": victim.fee_type,
         "appid": victim.account.appid,
         "trade_type": "NATIVE",
@@ -48,11 +60,15 @@ def _attach(scene: Scene, victim: Trade) -> str:
         "cash_fee": "1",
         "sub_mch_id": victim.account.sub_mch_id,
     }
-    needed = list(wanted)[:6]
-    more = [name for name in list(wanted)[6:] if scene.rng.random() < 0.4]
-    names = sorted({*needed, *more})
-    text = "&".join(f"{name}={wanted[name]}" for name in names)
-    return f"x&{text}&{scene.one_of(('z', 'zz', '~z', 'Z'))}="
+    chosen = list(names) or ["out_trade_no", *scene.rng.sample(sorted(wanted), len(wanted))]
+    last = scene.one_of(("z", "zz", "~z", "Z"))
+    text = ""
+    for at in range(len(chosen), 0, -1):
+        parts = [f"{name}={wanted[name]}" for name in sorted(set(chosen[:at]))]
+        text = f"x&{'&'.join(parts)}&{last}="
+        if len(text) <= _LONGEST_ATTACH:
+            break
+    return text
 
 
 def _cut_again(scene: Scene, text: str) -> dict[str, str]:
@@ -74,7 +90,7 @@ def recut_whole(scene: Scene) -> None:
     """The strongest re-cut: every field of a payment is there, and the rest hides in the last."""
     account = scene.one_of(SPEAK_V2)
     victim = scene.trade(account, paid=False)
-    own = scene.trade(account, total_fee=1, attach=_attach(scene, victim))
+    own = scene.trade(account, total_fee=1, attach=_attach(scene, victim, *_OF_A_PAYMENT))
     fields = composing.signed(composing.notice_fields(own, scene.rng), account)
     text = composing.joined(fields)
     start = text.index("&attach=x") + len("&attach=x")
