@@ -80,6 +80,7 @@ def read_notice(body: bytes, *, merchant: Merchant) -> Notice:
         product=product,
         # Another product's content is not ours to read.
         unreadable="" if product else unreadable,
+        doubt=_doubt(fact),
     )
 
 
@@ -152,6 +153,11 @@ def _fact(kind: str, resource: Members) -> tuple[TradeFact | RefundFact | None, 
     except MalformedMessage as error:
         return None, str(error)
     return (fact, "") if fact.out_trade_no else (None, "out_trade_no is missing")
+
+
+def _doubt(fact: TradeFact | RefundFact | None) -> str:
+    # Required in a payment (protocol-v3 section 3.3): without it nothing says whose app was paid.
+    return "it names no appid" if isinstance(fact, TradeFact) and not fact.appid else ""
 
 
 def _fingerprint(alias: str, about: str, letter: _Letter, event_id: str) -> str:

@@ -14,12 +14,13 @@ from django_wxpay import services
 from django_wxpay.exceptions import OutcomeUnknown
 from django_wxpay.models import Notification, Order, OrderEvent
 from django_wxpay.protocol import v2
-from django_wxpay.services import clock
+from django_wxpay.services import clock, gateways
 from django_wxpay.services.notifications.responses import Acknowledgement
 from django_wxpay.signals import order_conflicted, order_paid
-from tests.services.conftest import new_order
+from tests.services.conftest import HOST, new_order
 from tests.wechatpay.transport import ScriptedTransport
 from tests.wechatpay.v2 import API_KEY, MCH_ID, PAID, payment_notice, refused, standing
+from tests.wechatpay.v3 import paid_notice, scripted_v3, signature, trade
 
 pytestmark = pytest.mark.django_db
 
@@ -280,3 +281,18 @@ def test_every_cut_of_one_signed_string_is_one_row_for_each_order_it_names(
         v2.encode_xml(genuine | {"attach": "a", "b": "1", "ba": "2", "bac": "3"})
     ).accepted
     assert Notification.objects.count() == 2
+
+
+def test_a_v3_notice_without_an_appid_is_asked_for(both: dict[str, Any], settings: Any) -> None:
+    here = {"default": both | {"HOSTS": [HOST]}}
+    settings.WXPAY = settings.WXPAY | {"MERCHANTS": here}
+    order = new_order()
+    scripted = scripted_v3((200, trade(order.out_trade_no)))
+    gateways.mount(HOST, scripted)
+    body = paid_notice(order.out_trade_no, appid=None)
+    try:
+        assert services.receive_notification("default", "payment", signature(body), body).accepted
+    finally:
+        gateways.unmount(HOST)
+    assert len(scripted.requests) == 1
+    assert OrderEvent.objects.get().source == "v3.query"
