@@ -42,11 +42,26 @@ def main() -> int:
             connection.settings_dict["NAME"] = name
         try:
             call_command("migrate", verbosity=0)
+            # This process asks nothing until all is quiet, and its connection is not to be cut.
+            connection.close()
             return _run(options, Path(folder))
         finally:
             connection.close()
             if not is_file:
-                connection.creation.destroy_test_db(name, verbosity=0)
+                _drop(name)
+
+
+def _drop(name: str) -> None:
+    from django.db import DatabaseError, connection
+
+    for _ in range(20):
+        try:
+            connection.creation.destroy_test_db(name, verbosity=0)
+        except DatabaseError:
+            # The server has not noticed yet that the processes are dead.
+            time.sleep(0.5)
+        else:
+            return
 
 
 def _parser() -> argparse.ArgumentParser:

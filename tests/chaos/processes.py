@@ -101,3 +101,5 @@ def trouble(shop: Shop, rng: random.Random, kills: int, share_done: Any) -> None
                     shop.cut_one(rng)
         # A process needs a moment to start, and is killed at any moment of its life.
         time.sleep(rng.uniform(0.05, 0.4))
+    # It belongs to this thread.
+    connection.close()

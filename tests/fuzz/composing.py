@@ -99,6 +99,12 @@ def sealed_hint(document: bytes, key: str) -> bytes:
     return encryptor.update(padded) + encryptor.finalize()
 
 
+def opened_hint(sealed: bytes, key: str) -> bytes:
+    """Return what ``sealed_hint`` has sealed, with its padding."""
+    secret = hashlib.md5(key.encode(), usedforsecurity=False).hexdigest().encode()
+    return Cipher(algorithms.AES(secret), modes.ECB()).decryptor().update(sealed)  # noqa: S305 - as above
+
+
 def hint_fields(trade: Trade, out_refund_no: str, /, **changes: str | None) -> dict[str, str]:
     """Return what a refund notice of v2 seals."""
     status, fee = trade.refunds.get(out_refund_no, ("SUCCESS", trade.total_fee))

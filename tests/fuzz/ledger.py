@@ -28,7 +28,10 @@ from tests.wechatpay.v3 import listing
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Trade:
-    """One trade as WeChat Pay has it; ``refunds`` are (status, amount) by their numbers."""
+    """One trade as WeChat Pay has it; ``refunds`` are (status, amount) by their numbers.
+
+    ``spoils`` are changes to what is answered about it; None drops a member.
+    """
 
     account: Account
     out_trade_no: str
@@ -39,6 +42,7 @@ class Trade:
     trade_type: str = "NATIVE"
     attach: str = ""
     refunds: dict[str, tuple[str, int]] = field(default_factory=dict)
+    spoils: dict[str, Any] = field(default_factory=dict)
 
     @property
     def is_paid(self) -> bool:
@@ -46,14 +50,14 @@ class Trade:
 
 
 class Ledger(BaseAdapter):
-    """WeChat Pay behind every merchant's host; ``calls`` holds (moment, path kind, key)."""
+    """WeChat Pay behind every merchant's host; ``calls`` holds the moments and what about."""
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         super().__init__()
         self._now = now
         self._listed: dict[str, bytes] = {}
         self.trades: dict[tuple[str, str], Trade] = {}
-        self.calls: list[tuple[datetime, str, str]] = []
+        self.calls: list[tuple[datetime, str]] = []
         self.counts: Counter[str] = Counter()
 
     def hold(self, trades: list[Trade]) -> None:
@@ -73,14 +77,14 @@ class Ledger(BaseAdapter):
     def close(self) -> None:
         pass
 
-    def _note(self, kind: str, key: str) -> None:
+    def _note(self, kind: str, about: str) -> None:
         self.counts[kind] += 1
-        self.calls.append((self._now(), kind, key))
+        self.calls.append((self._now(), about))
 
     def _v2(self, path: str, _query: Any, request: Any) -> tuple[int, bytes, dict[str, str]]:
         sent = v2.decode_xml(_octets(request.body))
         number = sent.get("out_trade_no", "") or sent.get("out_refund_no", "")
-        self._note(f"v2 {path}", f"{sent['mch_id']} {number}")
+        self._note(f"v2 {path}", f"order {sent['mch_id']} {number}")
         account = next(one for one in ACCOUNTS.values() if one.mch_id == sent["mch_id"])
         fields = {
             "return_code": "SUCCESS",
@@ -94,7 +98,10 @@ class Ledger(BaseAdapter):
         if trade is None:
             fields |= {"result_code": "FAIL", "err_code": "ORDERNOTEXIST"}
         else:
-            fields |= {"result_code": "SUCCESS", **trade_fields(trade)}
+            spoilt = _spoilt(trade_fields(trade), trade)
+            # What only v3 has is no text.
+            fields |= {name: each for name, each in spoilt.items() if isinstance(each, str)}
+            fields["result_code"] = "SUCCESS"
         signed = v2.sign(fields, account.api_key, sent.get("sign_type", "MD5"))
         return 200, v2.encode_xml({**fields, "sign": signed}), {}
 
@@ -103,16 +110,18 @@ class Ledger(BaseAdapter):
             return self._certificates(request)
         (mch_id,) = query.get("mchid") or query.get("sp_mchid") or [""]
         number = unquote(path.rpartition("/")[2])
-        self._note("v3 query", f"{mch_id} {number}")
+        self._note("v3 query", f"order {mch_id} {number}")
         trade = self.trades.get((mch_id, number))
         if trade is None:
             return 404, b'{"code": "ORDER_NOT_EXIST", "message": "no such order"}', {}
-        return self._signed(trade.account, json.dumps(trade_content(trade)).encode())
+        return self._signed(
+            trade.account, json.dumps(_spoilt(trade_content(trade), trade)).encode()
+        )
 
     def _certificates(self, request: Any) -> tuple[int, bytes, dict[str, str]]:
         claimed = request.headers["Authorization"].partition('mchid="')[2].partition('"')[0]
         account = next(one for one in ACCOUNTS.values() if one.mch_id == claimed)
-        self._note("v3 certificates", claimed)
+        self._note("v3 certificates", f"certificates {claimed}")
         if claimed not in self._listed:
             self._listed[claimed] = listing({keys.PLATFORM_SERIAL: CERTIFICATE}, account.api_v3_key)
         return self._signed(account, self._listed[claimed])
@@ -180,6 +189,11 @@ def trade_content(trade: Trade) -> dict[str, Any]:
             },
         }
     return content
+
+
+def _spoilt(content: dict[str, Any], trade: Trade) -> dict[str, Any]:
+    changed = {**content, **trade.spoils}
+    return {name: value for name, value in changed.items() if value is not None}
 
 
 def _octets(body: Any) -> bytes:

@@ -7,6 +7,7 @@ import dataclasses
 import os
 import re
 import resource
+import time
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -47,6 +48,7 @@ def summary(harness: Harness, findings: list[CaseFinding], memory: Memory, secon
     lines = [
         f"{counts.total} inputs in {counts.cases} cases, seed {harness.seed}",
         f"time: {seconds:.0f} s, {counts.total / max(seconds, 1e-9):.0f} inputs a second",
+        f"processor: {time.process_time():.0f} s",
         "families: " + _listed(counts.inputs),
         "answers: " + _listed(counts.outcomes),
         "rows kept: " + _listed(counts.rows),

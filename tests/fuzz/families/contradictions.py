@@ -102,6 +102,36 @@ def used_transaction(scene: Scene) -> None:
     scene.settle(trade)
 
 
+@family("spoilt answers")
+def spoilt_answers(scene: Scene) -> None:
+    """A notice that has to be asked about, and a signed answer that says too little or too much."""
+    account = scene.one_of((*SPEAK_V2, *SPEAK_V3))
+    trade = scene.trade(account, paid=scene.rng.random() < 0.5)
+    if scene.rng.random() < 0.5:
+        trade.state = scene.one_of(("REFUND", "REVOKED", "CLOSED", "USERPAYING", "PAYERROR"))
+    nothing = {"total_fee": None, "amount": None, "fee_type": None, "cash_fee": None}
+    changes: list[dict[str, object]] = [
+        nothing,
+        {"transaction_id": None, "id": None},
+        nothing | {"transaction_id": None, "id": None},
+        {"trade_state": "SUCCESS", "total_fee": None, "amount": None},
+        {"trade_state": ""},
+        {"out_trade_no": f"{trade.out_trade_no} "},
+        {"out_trade_no": trade.out_trade_no.swapcase()},
+        {"appid": "wx9999999999999999", "sp_appid": "wx9999999999999999"},
+        {"mch_id": "1900000999", "mchid": "1900000999"},
+        {"total_fee": str(trade.total_fee + 1), "amount": _amount(trade, total=1)},
+        {"time_end": "00010101000000", "success_time": "0001-01-01T00:00:00+23:59"},
+    ]
+    trade.spoils = scene.one_of(changes)
+    if account.api_key:
+        body = composing.notice(trade, scene.rng, total_fee=str(trade.total_fee + 1))
+        scene.send(account, body, Sender.KEY)
+    else:
+        wrong = _amount(trade, total=trade.total_fee + 1)
+        scene.send_v3(account, composing.payment_v3(trade, scene.rng, amount=wrong))
+
+
 @family("numbers")
 def numbers(scene: Scene) -> None:
     """Genuine notices for numbers that a database may take for one of ours."""

@@ -44,7 +44,7 @@ def genuine_v3(scene: Scene) -> None:
 def forged_v2(scene: Scene) -> None:
     account = scene.one_of(SPEAK_V2)
     trade = scene.trade(account, paid=False)
-    for _ in range(scene.rng.randint(3, 12)):
+    for _ in range(scene.rng.randint(8, 32)):
         fields = composing.notice_fields(trade, scene.rng)
         sign = scene.one_of(_SIGNS)(scene, fields)
         body = composing.xml(fields if sign is None else {**fields, "sign": sign})
@@ -83,7 +83,7 @@ def forged_v3(scene: Scene) -> None:
     account = scene.one_of(SPEAK_V3)
     trade = scene.trade(account, paid=False)
     body = composing.payment_v3(trade, scene.rng)
-    for _ in range(scene.rng.randint(3, 10)):
+    for _ in range(scene.rng.randint(8, 32)):
         headers = scene.one_of(_FORGED_HEADERS)(scene, body, account)
         scene.send(account, body, Sender.NONE, headers=headers)
     scene.case.rows = 0

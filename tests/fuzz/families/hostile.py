@@ -11,69 +11,8 @@ from typing import Any
 
 from tests.fuzz import composing
 from tests.fuzz.cases import Scene, Sender, family
+from tests.fuzz.families.values import NUMBERS, TEXTS, TIMES_V2, TIMES_V3, UNSTORABLE
 from tests.fuzz.merchants import SPEAK_V2, SPEAK_V3, Account
-
-_TEXTS = (
-    "\U0001f4a9" * 200,
-    "x" * 5000,
-    "é\N{COMBINING ACUTE ACCENT}",
-    "<script>alert(1)</script>",
-    "]]>",
-    "'; DROP TABLE django_wxpay_order; --",
-    "\N{RIGHT-TO-LEFT OVERRIDE}txt",
-    "%s%n{}{0}",
-    "\x7f\x80\x9f",
-    "null",
-    " ",
-    "\r\n",
-    "\ufffd\ufffe"[:1],
-)
-_UNSTORABLE = ("\0", "a\0b", "\ud800", "\udfff\ud800", "\0" * 300, "x\ud83d")
-_TIMES_V2 = (
-    "00010101000000",
-    "00000000000000",
-    "99991231235959",
-    "20260230000000",
-    "20260101240000",
-    "20260101000060",
-    "10000101000000",
-    "2026010100013",
-    "-0260101000130",
-    "",
-    " ",
-    "x" * 14,
-    "２０２６0101000130",
-)
-_TIMES_V3 = (
-    "0001-01-01T00:00:00+23:59",
-    "9999-12-31T23:59:59-23:59",
-    "0000-00-00T00:00:00Z",
-    "2026-02-30T00:00:00+08:00",
-    "2026-01-01T00:00:60Z",
-    "2026-01-01T00:00:00",
-    "1000-01-01T00:00:00+00:00",
-    "0999-12-31T23:59:59-00:01",
-    "2026-01-01T00:00:00.999999999+24:00",
-    20260101,
-    None,
-    "",
-    ["x"],
-)
-_NUMBERS: tuple[Any, ...] = (
-    10**18,
-    10**19,
-    10**400,
-    -1,
-    0,
-    1.5,
-    float("1e300"),
-    True,
-    "100",
-    None,
-    [],
-    {},
-    "9" * 5000,
-)
 
 
 @family("v2 texts")
@@ -82,9 +21,9 @@ def texts_v2(scene: Scene) -> None:
     trade = scene.trade(account)
     names = ("bank_type", "openid", "is_subscribe", "device_info", "cash_fee_type", "err_code_des")
     names += ("coupon_id_0", "coupon_type_0", "promotion_detail", "trade_state_desc", "unknown")
-    changes = {name: scene.one_of(_TEXTS) for name in scene.rng.sample(names, 3)}
+    changes = {name: scene.one_of(TEXTS) for name in scene.rng.sample(names, 3)}
     if scene.rng.random() < 0.3:
-        detail = [{"promotion_id": scene.one_of((*_TEXTS, *_UNSTORABLE)), "name": "\0"}]
+        detail = [{"promotion_id": scene.one_of((*TEXTS, *UNSTORABLE)), "name": "\0"}]
         changes["promotion_detail"] = json.dumps({"promotion_detail": detail * 2})
     scene.send(account, composing.notice(trade, scene.rng, **changes), Sender.KEY)
     scene.settle(trade)
@@ -94,15 +33,15 @@ def texts_v2(scene: Scene) -> None:
 def texts_v3(scene: Scene) -> None:
     account = scene.one_of(SPEAK_V3)
     trade = scene.trade(account)
-    texts = (*_TEXTS, *_UNSTORABLE, *_NUMBERS)
+    texts = (*TEXTS, *UNSTORABLE, *NUMBERS)
     names = ("bank_type", "trade_state_desc", "trade_type", "payer", "scene_info", "unknown")
     changes: dict[str, Any] = {name: scene.one_of(texts) for name in scene.rng.sample(names, 2)}
     changes = {name: "" if value is None else value for name, value in changes.items()}
     if scene.rng.random() < 0.5:
         changes["payer"] = {"openid": scene.one_of(texts)}
     if scene.rng.random() < 0.5:
-        line = {"goods_id": scene.one_of(texts), "quantity": scene.one_of(_NUMBERS)}
-        promotion = {"coupon_id": scene.one_of(texts), "amount": scene.one_of(_NUMBERS)}
+        line = {"goods_id": scene.one_of(texts), "quantity": scene.one_of(NUMBERS)}
+        promotion = {"coupon_id": scene.one_of(texts), "amount": scene.one_of(NUMBERS)}
         changes["promotion_detail"] = [promotion | {"goods_detail": [line]}] * 2
     scene.send_v3(account, composing.payment_v3(trade, scene.rng, **changes))
     scene.settle(trade)
@@ -114,10 +53,10 @@ def times(scene: Scene) -> None:
     account: Account = scene.one_of((*SPEAK_V2, *SPEAK_V3))
     trade = scene.trade(account)
     if account.api_key:
-        body = composing.notice(trade, scene.rng, time_end=scene.one_of(_TIMES_V2))
+        body = composing.notice(trade, scene.rng, time_end=scene.one_of(TIMES_V2))
         scene.send(account, body, Sender.KEY)
     else:
-        stated = {"success_time": scene.one_of(_TIMES_V3)}
+        stated = {"success_time": scene.one_of(TIMES_V3)}
         scene.send_v3(account, composing.payment_v3(trade, scene.rng, **stated))
     scene.settle(trade)
 
@@ -140,7 +79,7 @@ def huge_v2(scene: Scene) -> None:
 def huge_v3(scene: Scene) -> None:
     account = scene.one_of(SPEAK_V3)
     trade = scene.trade(account, paid=False)
-    numbers = [each for each in _NUMBERS if each is not None]
+    numbers = [each for each in NUMBERS if each is not None]
     amount = {"total": scene.one_of(numbers), "currency": trade.fee_type}
     if amount["total"] == trade.total_fee:
         return

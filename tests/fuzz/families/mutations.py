@@ -35,7 +35,7 @@ def _mutated(scene: Scene, body: bytes) -> bytes:
 def flipped_v2(scene: Scene) -> None:
     account = scene.one_of(SPEAK_V2)
     body = composing.notice(scene.trade(account), scene.rng)
-    for _ in range(scene.rng.randint(3, 12)):
+    for _ in range(scene.rng.randint(8, 32)):
         scene.send(account, _mutated(scene, body), Sender.SEEN)
 
 
@@ -62,7 +62,7 @@ def flipped_v3(scene: Scene) -> None:
     trade = scene.trade(account)
     body = composing.payment_v3(trade, scene.rng)
     headers = composing.headers_v3(body, account, scene.rng, scene.now)
-    for _ in range(scene.rng.randint(3, 12)):
+    for _ in range(scene.rng.randint(8, 32)):
         mutated = _mutated(scene, body)
         sender = Sender.SEEN if mutated == body else Sender.NONE
         scene.send(account, mutated, sender, headers=headers)
@@ -96,7 +96,7 @@ def truncated(scene: Scene) -> None:
     else:
         body = composing.payment_v3(trade, scene.rng)
         headers = composing.headers_v3(body, account, scene.rng, scene.now)
-    for _ in range(scene.rng.randint(3, 12)):
+    for _ in range(scene.rng.randint(8, 32)):
         cut = body[: scene.rng.randrange(len(body))]
         scene.send(account, cut, Sender.NONE, headers=headers)
     scene.case.rows = 0
@@ -118,7 +118,7 @@ def spliced(scene: Scene) -> None:
 def noise(scene: Scene) -> None:
     account = scene.one_of((*SPEAK_V2, *SPEAK_V3))
     starts = (b"", b"<", b"<xml>", b"{", b"\xef\xbb\xbf<xml>", b" \n<", b"\xff\xfe")
-    for _ in range(scene.rng.randint(3, 12)):
+    for _ in range(scene.rng.randint(8, 32)):
         body = scene.one_of(starts) + scene.rng.randbytes(scene.one_of((0, 1, 16, 400, 4000)))
         headers = {}
         if scene.rng.random() < 0.5:

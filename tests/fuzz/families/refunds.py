@@ -5,12 +5,16 @@ A case that hints sets ``hints``, the most refunds that they may make known.
 
 from __future__ import annotations
 
+import re
+
 from tests.fuzz import composing
 from tests.fuzz.cases import Scene, Sender, family
 from tests.fuzz.ledger import Trade
 from tests.fuzz.merchants import ACCOUNTS, SPEAK_V2, SPEAK_V3, Account
 
 _BLOCK = 16
+# What one refund is told from another by; its status besides.
+_IDENTITY = re.compile(rb"<(out_trade_no|out_refund_no|refund_status)>([^<]*)")
 
 
 def _paid(scene: Scene, account: Account, **fields: int) -> Trade:
@@ -84,15 +88,14 @@ def blocks(scene: Scene) -> None:
         trade.refunds[number] = ("SUCCESS", fee)
         document = composing.xml(composing.hint_fields(trade, number), root="root")
         seen.append(composing.sealed_hint(document, account.api_key))
+    spelt = set()
     for _ in range(scene.rng.randint(3, 8)):
-        scene.send(
-            account,
-            composing.hint(account, _recombined(scene, seen), scene.rng),
-            Sender.SEEN,
-            kind="refund",
-        )
-    # Blocks can spell numbers that nobody has sent, and no more than that.
-    scene.case.hints = len(scene.case.inputs)
+        sealed = _recombined(scene, seen)
+        spelt.add(tuple(_IDENTITY.findall(composing.opened_hint(sealed, account.api_key))))
+        scene.send(account, composing.hint(account, sealed, scene.rng), Sender.SEEN, kind="refund")
+    # Blocks can spell refunds that nobody has sent, each of them once, and no more than that.
+    scene.case.hints = len(spelt)
+    scene.case.rows = 1 + len(spelt)
 
 
 def _recombined(scene: Scene, seen: list[bytes]) -> bytes:
@@ -122,7 +125,7 @@ def hints_forged(scene: Scene) -> None:
     document = composing.xml(composing.hint_fields(trade, scene.number("R")), root="root")
     other = scene.one_of(one for one in SPEAK_V2 if one.api_key != account.api_key)
     ours = composing.sealed_hint(document, account.api_key)
-    for _ in range(scene.rng.randint(3, 12)):
+    for _ in range(scene.rng.randint(8, 32)):
         sealed = scene.one_of(
             (
                 composing.sealed_hint(document, other.api_key),
