@@ -22,6 +22,7 @@ from django_wxpay.protocol.errors import ConfigurationError, MalformedMessage, M
 from django_wxpay.protocol.facts import RefundFact, TradeFact
 from django_wxpay.protocol.merchants import Api, Merchant
 from django_wxpay.protocol.notices import PAYMENT, REFUND, Notice
+from django_wxpay.protocol.secrets import Secret
 from django_wxpay.protocol.v3.documents import LARGEST_BODY, read_with_marks
 from django_wxpay.protocol.v3.encryption import TagMismatch, unseal
 from django_wxpay.protocol.v3.reading import Members, child, optional_number
@@ -89,7 +90,7 @@ def failure_reply(message: str) -> bytes:
     return json.dumps({"code": "FAIL", "message": message}).encode()
 
 
-def _opened(body: bytes, api_v3_key: str) -> _Letter:
+def _opened(body: bytes, api_v3_key: Secret) -> _Letter:
     letter = _Letter(plain=body)
     try:
         letter.envelope = read_with_marks(body)
