@@ -138,7 +138,10 @@ def _check_order(order: OrderRow, trade: Trade, told: Told) -> None:
         return
     if not trade.is_paid:
         raise Finding(f"{key} is {order.trade_state}, and {trade.state} in the ledger")
-    if order.transaction_id != trade.transaction_id:
+    # Of an order that is first seen as refunded, an answer need not name the transaction
+    # (protocol-v2 section 5.2).
+    is_named = order.transaction_id or order.trade_state == "SUCCESS"
+    if is_named and order.transaction_id != trade.transaction_id:
         raise Finding(f"{key} is paid by {order.transaction_id}, in the ledger by another")
     if (order.total_fee, order.fee_type) != (trade.total_fee, trade.fee_type):
         raise Finding(f"the amount of {key} is not the ledger's")
