@@ -55,7 +55,8 @@ def _read(request: HttpRequest, most: int) -> bytes:
     stream: Any = request.META["wsgi.input"] if _is_chunked(request) else request
     try:
         body: bytes = stream.read(most)
-    except OSError:
+    except Exception as error:  # noqa: BLE001 - each server has exceptions of its own for a body
+        logger.warning("the body of a notification broke off: %s", type(error).__name__)
         body = b""
     # ``request.body`` would hold a body of any size in memory, and refuse one that is larger than
     # the project lets a form be. What was read is put there, for middleware that looks at it

@@ -16,7 +16,13 @@ from django.core.signals import setting_changed
 
 from django_wxpay.conf import credentials, project
 from django_wxpay.conf.reading import read_pem, read_sealed
-from django_wxpay.conf.schema import DEFAULT_LATENCY_LIMITS, MERCHANT_SETTINGS, SETTINGS, is_shown
+from django_wxpay.conf.schema import (
+    DEFAULT_LATENCY_LIMITS,
+    DEFAULT_RECEIVER_TIMEOUT_S,
+    MERCHANT_SETTINGS,
+    SETTINGS,
+    is_shown,
+)
 from django_wxpay.protocol.errors import ConfigurationError, UnknownMerchant
 from django_wxpay.protocol.merchants import DEFAULT_HOSTS, Api, Merchant, Mode, Region, SignType
 from django_wxpay.protocol.rules import Text
@@ -35,6 +41,7 @@ __all__ = [
     "merchant",
     "merchants",
     "problems",
+    "receiver_timeout_s",
 ]
 
 
@@ -66,6 +73,7 @@ class Config:
     merchants: Mapping[str, Merchant]
     timeout: tuple[float, float]
     host_recovery_s: float
+    receiver_timeout_s: float
     report_level: str
     api_report_retention_days: int
     latency_limits: LatencyLimits
@@ -103,6 +111,7 @@ def current() -> Config:
         merchants={alias: _merchant(alias, entry) for alias, entry in raw["MERCHANTS"].items()},
         timeout=(float(connect), float(read)),
         host_recovery_s=float(value["HOST_RECOVERY_S"]),
+        receiver_timeout_s=float(value["RECEIVER_TIMEOUT_S"]),
         report_level=value["REPORT_LEVEL"],
         api_report_retention_days=value["API_REPORT_RETENTION_DAYS"],
         latency_limits=_limits(value["LATENCY_LIMITS"]),
@@ -125,6 +134,14 @@ def merchants() -> Mapping[str, Merchant]:
 def default_latency_limits() -> LatencyLimits:
     """Return the limits where ``LATENCY_LIMITS`` is not set, or is wrong."""
     return _limits({})
+
+
+def receiver_timeout_s() -> float:
+    """Return ``RECEIVER_TIMEOUT_S``; events are delivered with settings that are wrong, too."""
+    try:
+        return current().receiver_timeout_s
+    except ConfigurationError:
+        return DEFAULT_RECEIVER_TIMEOUT_S
 
 
 def merchant(alias: str) -> Merchant:

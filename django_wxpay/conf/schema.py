@@ -21,6 +21,8 @@ from django_wxpay.protocol.secrets import Secret
 from django_wxpay.protocol.v3.fields import ID
 
 DEFAULT_LATENCY_LIMITS: Final[dict[str, float]] = {"FAILURE_RATE": 0.05, "P95_MS": 3000}
+DEFAULT_RECEIVER_TIMEOUT_S: Final = 60
+_LONGEST_RECEIVER_S: Final = 240
 
 # A hundred years; timedeltas and calendars end not far beyond.
 _MOST_DAYS: Final = 36_500
@@ -53,6 +55,13 @@ def _wrong_seconds(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return f"is not a number of seconds{_as_text(value)}"
     return "" if math.isfinite(value) and value > 0 else "is not a positive, finite time"
+
+
+def _wrong_receiver_timeout(value: object) -> str:
+    if problem := _wrong_seconds(value):
+        return problem
+    # An event is called again after five minutes, and no receiver should still be at work then.
+    return "" if value <= _LONGEST_RECEIVER_S else f"is longer than {_LONGEST_RECEIVER_S} s"  # type: ignore[operator]
 
 
 def _wrong_days(value: object) -> str:
@@ -180,6 +189,13 @@ SETTINGS: Final = (
         "E004",
         _wrong_seconds,
         "Seconds for which a host that failed is passed over before it is tried again.",
+    ),
+    Setting(
+        "RECEIVER_TIMEOUT_S",
+        DEFAULT_RECEIVER_TIMEOUT_S,
+        "E004",
+        _wrong_receiver_timeout,
+        "Seconds for which a background job waits for a receiver of a signal, at most 240.",
     ),
     Setting(
         "REPORT_LEVEL",

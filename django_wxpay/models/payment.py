@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -17,6 +18,10 @@ from django_wxpay.models.base import (
 from django_wxpay.models.choices import TRADE_TYPES
 from django_wxpay.models.order import Order
 from django_wxpay.protocol.facts import PrepayGrant
+
+# The longest that WeChat Pay grants (protocol-v2 section 3.4), and what clocks may differ by.
+_LIFE: Final = timedelta(hours=2)
+_SKEW: Final = timedelta(minutes=1)
 
 
 class Prepay(Row):
@@ -51,8 +56,13 @@ class Prepay(Row):
         return self.prepay_id or self.trade_type
 
     def is_live(self, now: datetime) -> bool:
-        """Return whether the customer can still pay with it at ``now``."""
-        return now < self.expires_at
+        """Return whether the customer can still pay with it at ``now``.
+
+        Not with one that a clock which was wrong has written: granted later than now, or for longer
+        than any is.
+        """
+        is_possible = self.created_at <= now + _SKEW and self.expires_at <= now + _LIFE + _SKEW
+        return is_possible and now < self.expires_at
 
     def grant(self) -> PrepayGrant:
         return PrepayGrant(

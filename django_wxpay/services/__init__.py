@@ -18,7 +18,7 @@ from django_wxpay.services.orders.querying import query_order
 from django_wxpay.services.reports.sales import SalesRun, record_sale, report_sales
 from django_wxpay.services.reports.sending import ReportRun, send_reports
 from django_wxpay.services.sync.sweep import SyncRun, sync_orders
-from django_wxpay.services.transitions.events import dispatch_events
+from django_wxpay.services.transitions.dispatch import dispatch_events
 from django_wxpay.services.worker.running import JobRun, run_jobs
 
 __all__ = [

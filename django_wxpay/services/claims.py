@@ -3,8 +3,11 @@
 A claim is a conditional UPDATE of a time column, so of any number of workers on any number of
 machines one has a row, and the row of a worker that died is free again when its time is over::
 
-    if retry_on_lock(partial(claim, Thing.objects.filter(pk=pk), "leased_until", now + LEASE)):
+    if retry_on_lock(partial(claim, rows, "leased_until", now + LEASE, longest=LEASE)):
         work()
+
+A moment that is further ahead than it can be was written by a clock that was wrong, and holds
+nobody up: such a row is free.
 
 Rows claimed in a batch are marked with the claimant's name in the same UPDATE
 (``report_claim=name``), and read back by it.
@@ -16,13 +19,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
-from django.db.models import QuerySet, Value
-from django.db.models.functions import Coalesce
+from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
 
 from django_wxpay.services import clock
 
 Duration = TypeVar("Duration", timedelta, float)
 
+# The clocks of two machines differ, and what one has just taken must not be free to the other.
+SKEW: Final = timedelta(minutes=1)
 # Past this many doublings every pause is its longest, and no number overflows.
 _MOST_DOUBLINGS: Final = 16
 
@@ -39,24 +43,38 @@ class Batch:
     done: int
 
 
+def is_free(column: str, *, longest: timedelta, now: datetime, due_by: datetime | None = None) -> Q:
+    """Return the condition that a row is free: due by then, or held for longer than it can be.
+
+    ``longest`` is how far ahead the column can be; zero for one that holds when a row was taken.
+    """
+    held_by_no_clock = Q(**{f"{column}__gt": now + longest + SKEW})
+    return (
+        Q(**{f"{column}__isnull": True}) | Q(**{f"{column}__lte": due_by or now}) | held_by_no_clock
+    )
+
+
 def claim(
     rows: QuerySet[Any],
     column: str,
     until: datetime | None,
     *,
+    longest: timedelta,
     due_by: datetime | None = None,
     **values: Any,
 ) -> int:
     """Claim those of ``rows`` that are free, and return how many are the caller's now.
 
-    A row is free while ``column`` is null or not after ``due_by`` (default: now). It is given
-    ``until``, and ``values`` in the same UPDATE. A column that holds when a row was taken,
-    instead of until when, is claimed with ``until`` now and ``due_by`` the oldest age allowed.
+    A row is free while ``column`` is null, not after ``due_by`` (default: now) or further ahead
+    than ``longest``. It is given ``until``, and ``values`` in the same UPDATE. A column that
+    holds when a row was taken, instead of until when, is claimed with ``until`` now, ``due_by``
+    the oldest age allowed and ``longest`` zero.
     """
-    due_by = due_by or clock.now()
-    # MariaDB waits for the lock of every row that it looks at in order to write. COALESCE is a
+    # MariaDB waits for the lock of every row that it looks at in order to write. CASE is a
     # condition that no index on the column serves, so it looks up the rows themselves ...
-    free = rows.alias(_free_at=Coalesce(column, Value(due_by))).filter(_free_at__lte=due_by)
+    condition = is_free(column, longest=longest, now=clock.now(), due_by=due_by)
+    state = Case(When(condition, then=1), default=0, output_field=IntegerField())
+    free = rows.alias(_is_free=state).filter(_is_free=Value(1))
     # ... and a row that another worker has is read, which waits for nothing, and not written to.
     return free.update(**{column: until}, **values) if free.exists() else 0
 

@@ -23,7 +23,7 @@ from django_wxpay.gateway import (
 from django_wxpay.protocol.errors import ConfigurationError, OutcomeUnknown
 from django_wxpay.protocol.merchants import Api, Merchant
 from django_wxpay.protocol.v3.certificates import PlatformCertificate
-from django_wxpay.services import clock
+from django_wxpay.services import clock, patience
 from django_wxpay.services.certificates import CertificateStore
 from django_wxpay.services.latency.recording import record_call
 from django_wxpay.services.transactions import require_no_transaction
@@ -50,7 +50,8 @@ def transport() -> Transport:
 def platform_keys(alias: str) -> PlatformKeys:
     """Return WeChat Pay's keys for one v3 merchant, as this process knows them."""
     account = conf.merchant(alias)
-    return PlatformKeys(account, store=CertificateStore(account.mch_id), now=clock.now)
+    store = CertificateStore(account.mch_id)
+    return PlatformKeys(account, store=store, now=clock.now, run=patience.run_for)
 
 
 def platform_key(alias: str, serial: str) -> RSAPublicKey | None:

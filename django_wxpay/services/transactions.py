@@ -10,10 +10,12 @@ import time
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from django.db import OperationalError, connections, router, transaction
+from django.db import Error, connections, router, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from django_wxpay.models import Order
 from django_wxpay.protocol.errors import InsideTransaction
+from django_wxpay.services.database_errors import Remedy, remedy
 
 T = TypeVar("T")
 View = TypeVar("View", bound=Callable[..., Any])
@@ -21,11 +23,19 @@ View = TypeVar("View", bound=Callable[..., Any])
 # Together about three seconds, inside the five that WeChat Pay waits for an answer.
 _PATIENCE_S: Final = 3.0
 _PAUSES_S: Final = (0.01, 0.02, 0.04, 0.08, *(0.15,) * 19)
+# A server that does not take a new connection by then is not back within that time either.
+_RECONNECTS: Final = 4
 
 
 def database() -> str:
     """Return the alias of the database that our tables are written to."""
     return router.db_for_write(Order)
+
+
+def connection() -> BaseDatabaseWrapper:
+    """Return this thread's connection to our tables' database."""
+    ours: BaseDatabaseWrapper = transaction.get_connection(using=database())
+    return ours
 
 
 def atomic() -> transaction.Atomic:
@@ -43,9 +53,9 @@ def without_atomic_requests(view: View) -> View:
 
 def in_transaction() -> bool:
     """Return whether the caller holds a transaction open, a test case's wrapping one apart."""
-    connection = transaction.get_connection(using=database())
+    blocks: list[Any] = connection().atomic_blocks
     # The same question that atomic(durable=True) asks, and the same exception for tests.
-    return any(not block._from_testcase for block in connection.atomic_blocks)  # noqa: SLF001
+    return any(not block._from_testcase for block in blocks)  # noqa: SLF001
 
 
 def require_no_transaction(verb: str) -> None:
@@ -67,20 +77,54 @@ def after_commit(action: Callable[[], object]) -> None:
 
 
 def retry_on_lock(action: Callable[[], T]) -> T:
-    """Run ``action``, and again when a lock or a deadlock undid it; return what it returns.
+    """Run ``action`` and return what it returns; again when a lock or a deadlock undid it.
 
-    Raises the database's ``OperationalError`` after a few seconds, and at once inside a
-    transaction of the caller's.
+    After a lost connection it is run again on a new one, so it must bear to be run twice: the
+    COMMIT may have arrived before the connection was lost. Raises the database's error after a
+    few seconds, any other error at once, and every error inside a transaction of the caller's.
     """
     # A deadlock undoes the whole transaction, and only its owner can do that work again.
-    if not in_transaction():
-        give_up_at = time.monotonic() + _PATIENCE_S
-        for pause_s in _PAUSES_S:
-            try:
-                return action()
-            except OperationalError:
-                # The database may have waited for the lock itself, and for longer than this.
-                if time.monotonic() > give_up_at:
-                    raise
-                time.sleep(pause_s)
+    if in_transaction():
+        return action()
+    give_up_at = time.monotonic() + _PATIENCE_S
+    reconnects = 0
+    for pause_s in _PAUSES_S:
+        try:
+            return action()
+        except Exception as error:
+            cure = remedy(error)
+            reconnects += cure is Remedy.RECONNECT
+            # The database may have waited for the lock itself, and for longer than this.
+            is_over = time.monotonic() > give_up_at or reconnects > _RECONNECTS
+            if cure is Remedy.NONE or is_over:
+                raise
+            if cure is Remedy.RECONNECT:
+                _close_lost_connections()
+        time.sleep(pause_s)
     return action()
+
+
+def replace_dead_connections() -> None:
+    """Close each connection of this thread that is free and dead; the next query opens another."""
+    for each in connections.all(initialized_only=True):
+        # In a transaction, the caller's own or one begun by set_autocommit, it is never touched.
+        is_free = each.autocommit and not each.in_atomic_block
+        if each.connection is not None and is_free and not each.is_usable():
+            each.close()
+
+
+def _close_lost_connections() -> None:
+    # Of every database, for the error may be that of a receiver's own.
+    for each in connections.all(initialized_only=True):
+        if each.connection is None or each.in_atomic_block:
+            continue
+        # Where it broke in a transaction, Django could not switch autocommit on again: what is
+        # written next would never be committed, even if the driver has connected anew by itself.
+        is_whole = each.autocommit == each.settings_dict["AUTOCOMMIT"]
+        if is_whole and each.is_usable():
+            continue
+        try:
+            each.close()
+        except Error:
+            # A driver may refuse to close what is closed already; it is let go all the same.
+            each.connection = None

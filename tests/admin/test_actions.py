@@ -283,7 +283,8 @@ def test_an_order_page_tells_the_whole_story(boss: Client) -> None:
     )
     PrepayFactory(order=order, live=True)
     OrderEventFactory(order=order, kind="MOVED", from_state="CREATED", to_state="NOTPAY")
-    OrderEventFactory(order=order, untold=True, dispatch_error="")
+    OrderEventFactory(order=order, untold=True, dispatch_error="", dispatch_attempts=0)
+    OrderEventFactory(order=order, untold=True, dispatch_error="", dispatch_attempts=1)
     OrderEventFactory(order=order, conflict=True, source="bill")
     page = boss.get(f"{ADMIN}/order/{order.pk}/change/").content.decode()
     for words in (
@@ -295,6 +296,7 @@ def test_an_order_page_tells_the_whole_story(boss: Client) -> None:
         "oUpF…",
         "table 7",
         "not delivered to your code yet",
+        "a try that began at",
         "total_fee: expected 1250, received 1",
         "delivered to your code at",
         "by a notification",

@@ -52,7 +52,8 @@ def test_the_settings_are_all_and_only_those_that_there_are() -> None:
     assert set(shown) == {row.name for row in conf.SETTINGS} | {"MERCHANTS"}
     assert set(shown["MERCHANTS"]["default"]) == {row.name for row in conf.MERCHANT_SETTINGS}
     defaults = {row.name: row.default for row in conf.SETTINGS}
-    for name in ("TIMEOUT", "HOST_RECOVERY_S", "REPORT_LEVEL", "API_REPORT_RETENTION_DAYS"):
+    plain = ("TIMEOUT", "HOST_RECOVERY_S", "RECEIVER_TIMEOUT_S", "REPORT_LEVEL")
+    for name in (*plain, "API_REPORT_RETENTION_DAYS"):
         assert shown[name] == defaults[name], name
     assert shown["LATENCY_LIMITS"] == defaults["LATENCY_LIMITS"]
 

@@ -52,7 +52,7 @@ def failed(count: int) -> list[str]:
     numbers = [f"RACE30000{at}" for at in range(count)]
     for number in numbers:
         assert not services.receive_notification(
-            "default", "payment", {}, payment_notice(number)
+            "default", "payment", {}, payment_notice(number, transaction_id=f"4200{number}")
         ).accepted
         OrderFactory(created=True, total_fee=100, out_trade_no=number)
     return numbers
@@ -65,8 +65,9 @@ def left_over(count: int) -> list[str]:
         patch.setattr(orders, "after_commit", lambda action: None)
         for number in numbers:
             new_order(out_trade_no=number)
-            body = payment_notice(number)
+            body = payment_notice(number, transaction_id=f"4200{number}")
             assert services.receive_notification("default", "payment", {}, body).accepted
+    OrderEvent.objects.update(next_dispatch_at=clock.now())
     return numbers
 
 
@@ -112,7 +113,7 @@ def test_a_worker_and_wechat_pays_own_repetition_pay_an_order_once(
     shop: Shop,
 ) -> None:
     (number,) = failed(1)
-    body = payment_notice(number, nonce_str="another")
+    body = payment_notice(number, nonce_str="another", transaction_id=f"4200{number}")
     outcomes = at_once(
         services.retry_notifications,
         lambda: services.receive_notification("default", "payment", {}, body).accepted,
@@ -220,7 +221,7 @@ def test_a_database_that_is_away_is_waited_for_and_the_work_is_done_when_it_is_b
         assert shop.lines == []
         is_away.clear()
         until(lambda: shop.lines == [f"paid {number}"])
-        until(lambda: BackgroundJob.objects.filter(succeeded_at__isnull=False).count() == 6)
+        until(lambda: BackgroundJob.objects.filter(succeeded_at__isnull=False).count() == len(JOBS))
         assert worker.crashed == []
     assert worker.unfinished == []
 

@@ -26,14 +26,27 @@ def _now(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("held_until", "claimed"),
-    [(None, 1), (NOW - SECOND, 1), (NOW, 1), (NOW + SECOND, 0)],
+    [
+        (None, 1),
+        (NOW - SECOND, 1),
+        (NOW, 1),
+        (NOW + SECOND, 0),
+        # Another machine's clock is a little ahead ...
+        (NOW + 2 * MINUTE, 0),
+        # ... or so far that nobody can have it for as long as that.
+        (NOW + 2 * MINUTE + SECOND, 1),
+        (NOW + 365 * 24 * 60 * MINUTE, 1),
+    ],
 )
 def test_a_row_is_free_without_a_lease_and_once_its_lease_is_over(
     held_until: datetime | None,
     claimed: int,
 ) -> None:
     order = OrderFactory(placing_until=held_until)
-    assert claim(Order.objects.filter(pk=order.pk), "placing_until", NOW + MINUTE) == claimed
+    assert (
+        claim(Order.objects.filter(pk=order.pk), "placing_until", NOW + MINUTE, longest=MINUTE)
+        == claimed
+    )
     order.refresh_from_db()
     assert order.placing_until == (NOW + MINUTE if claimed else held_until)
 
@@ -42,8 +55,8 @@ def test_a_row_is_free_without_a_lease_and_once_its_lease_is_over(
 def test_what_is_claimed_is_not_claimed_again_and_nothing_else_is_touched() -> None:
     order, other = OrderFactory(), OrderFactory()
     rows = Order.objects.filter(pk=order.pk)
-    assert claim(rows, "placing_until", NOW + MINUTE, err_code="mine") == 1
-    assert claim(rows, "placing_until", NOW + 2 * MINUTE, err_code="another's") == 0
+    assert claim(rows, "placing_until", NOW + MINUTE, longest=MINUTE, err_code="mine") == 1
+    assert claim(rows, "placing_until", NOW + 2 * MINUTE, longest=MINUTE, err_code="another's") == 0
     order.refresh_from_db()
     other.refresh_from_db()
     assert (order.placing_until, order.err_code) == (NOW + MINUTE, "mine")
@@ -56,7 +69,9 @@ def test_a_row_that_somebody_has_is_not_written_to() -> None:
     with CaptureQueriesContext(
         connection,
     ) as queries:
-        claim(Order.objects.filter(pk=order.pk), "placing_until", NOW + 2 * MINUTE)
+        claim(
+            Order.objects.filter(pk=order.pk), "placing_until", NOW + 2 * MINUTE, longest=2 * MINUTE
+        )
     assert [query["sql"].split()[0] for query in queries] == ["SELECT"]
 
 
@@ -64,20 +79,23 @@ def test_a_row_that_somebody_has_is_not_written_to() -> None:
 def test_of_several_rows_the_free_ones_are_claimed() -> None:
     free, held = OrderFactory(), OrderFactory(placing_until=NOW + MINUTE)
     rows = Order.objects.filter(pk__in=[free.pk, held.pk])
-    assert claim(rows, "placing_until", NOW + 2 * MINUTE) == 1
+    assert claim(rows, "placing_until", NOW + 2 * MINUTE, longest=2 * MINUTE) == 1
     held.refresh_from_db()
     assert held.placing_until == NOW + MINUTE
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(("age", "claimed"), [(MINUTE - SECOND, 0), (MINUTE, 1)])
+@pytest.mark.parametrize(
+    ("age", "claimed"),
+    [(MINUTE - SECOND, 0), (MINUTE, 1), (-MINUTE, 0), (-MINUTE - SECOND, 1)],
+)
 def test_a_column_that_says_when_a_row_was_taken_is_claimed_by_its_age(
     age: timedelta,
     claimed: int,
 ) -> None:
     order = OrderFactory(placing_until=NOW - age)
     rows = Order.objects.filter(pk=order.pk)
-    assert claim(rows, "placing_until", NOW, due_by=NOW - MINUTE) == claimed
+    assert claim(rows, "placing_until", NOW, due_by=NOW - MINUTE, longest=timedelta()) == claimed
 
 
 def test_pauses_double_up_to_the_longest() -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
+from django.db import Error as DjangoError
 from django.db import OperationalError
 from django.test.utils import CaptureQueriesContext
 
@@ -146,3 +147,93 @@ def test_a_lock_that_passes_in_time_is_waited_for(
 
     assert transactions.retry_on_lock(locked_for_two_seconds) == "done"
     assert len(tries) > 5
+
+
+@pytest.mark.parametrize(
+    "error", [OperationalError("no such table: tea"), ValueError("tea"), KeyError(0)]
+)
+def test_what_no_waiting_helps_against_is_raised_at_once(db: None, error: Exception) -> None:
+    tries: list[int] = []
+
+    def fails() -> None:
+        tries.append(1)
+        raise error
+
+    with pytest.raises(type(error)):
+        transactions.retry_on_lock(fails)
+    assert tries == [1]
+
+
+def test_a_server_that_is_gone_is_asked_a_few_times_only(
+    db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimpleNamespace(monotonic=lambda: 0.0, sleep=lambda seconds: None)
+    monkeypatch.setattr(transactions, "time", clock)
+    tries: list[int] = []
+
+    def lost() -> None:
+        tries.append(1)
+        raise OperationalError(2006, "Server has gone away")
+
+    with pytest.raises(OperationalError, match="2006"):
+        transactions.retry_on_lock(lost)
+    assert len(tries) == 5
+
+
+class Session:
+    """A connection as Django's wrapper shows it, and whether it was closed."""
+
+    settings_dict: ClassVar = {"AUTOCOMMIT": True}
+
+    def __init__(self, **facts: Any) -> None:
+        self.connection: object | None = object()
+        self.in_atomic_block = False
+        self.autocommit = True
+        self.usable = True
+        self.error: Exception | None = None
+        self.closed = 0
+        self.__dict__ |= facts
+
+    def is_usable(self) -> bool:
+        return self.usable
+
+    def close(self) -> None:
+        self.closed += 1
+        if self.error:
+            raise self.error
+
+
+@pytest.mark.parametrize(
+    ("session", "closed"),
+    [
+        (Session(), 0),
+        (Session(usable=False), 1),
+        (Session(usable=False, in_atomic_block=True), 0),
+        (Session(connection=None, usable=False), 0),
+        # The driver has connected anew by itself, in the middle of a transaction.
+        (Session(autocommit=False), 1),
+    ],
+)
+def test_a_lost_connection_is_closed_before_the_next_try(
+    session: Session, closed: int, db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[int] = []
+
+    def lost_once() -> str:
+        tries.append(1)
+        if len(tries) == 1:
+            raise OperationalError(2013, "Lost connection")
+        return "done"
+
+    monkeypatch.setattr(transactions.connections, "all", lambda **_: [session])
+    assert transactions.retry_on_lock(lost_once) == "done"
+    assert session.closed == closed
+
+
+def test_one_that_its_driver_does_not_close_is_let_go_all_the_same(
+    db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = Session(usable=False, error=DjangoError("Already closed"))
+    monkeypatch.setattr(transactions.connections, "all", lambda **_: [session])
+    transactions._close_lost_connections()
+    assert (session.closed, session.connection) == (1, None)

@@ -22,7 +22,7 @@ from django_wxpay.admin.filters import DeliveryFilter
 from django_wxpay.exceptions import WXPayError
 from django_wxpay.models import Notification, Order, OrderEvent, Refund
 from django_wxpay.models.choices import REFUND_STATUSES, EventKinds
-from django_wxpay.services.transitions.events import dispatch_event, heard_kinds
+from django_wxpay.services.transitions.dispatch import began_at, dispatch_event, heard_kinds
 
 SOURCES: Final = {
     "unifiedorder": _("accepted by WeChat Pay"),
@@ -98,6 +98,9 @@ def delivery(event: OrderEvent) -> str:
         return gettext("delivered to your code at %(moment)s") % values
     if event.dispatch_error:
         return gettext("not delivered to your code: %(error)s") % {"error": event.dispatch_error}
+    if began := began_at(event):
+        values = {"moment": display.moment(began)}
+        return gettext("a try that began at %(moment)s has not ended") % values
     if event.kind not in heard_kinds():
         return gettext("waits until your code has a receiver for it")
     return gettext("not delivered to your code yet")

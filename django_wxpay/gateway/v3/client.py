@@ -160,7 +160,7 @@ class V3Gateway:
         self, request: V3Request, *, about: OrderTerms | OrderRef, read: Callable[[bytes], T]
     ) -> T:
         def key_of(serial: str, _body: bytes) -> PublicKey | None:
-            return self._keys.find(serial, self.certificates)
+            return self._keys.find(serial, self.certificates, is_our_call=True)
 
         self._keys.refresh_if_due(self.certificates)
         return self._ask(request, about=about, key_of=key_of, read=read)

@@ -12,11 +12,12 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from django_wxpay.protocol.errors import ConfigurationError, Refused, WXPayError
+from django_wxpay.protocol.errors import ConfigurationError, OutcomeUnknown, Refused, WXPayError
 from django_wxpay.protocol.merchants import Merchant
 from django_wxpay.protocol.v3.certificates import (
     NO_CERTIFICATES,
@@ -34,14 +35,33 @@ REFRESH_AFTER: Final = timedelta(hours=11)
 CHECK_AFTER: Final = timedelta(minutes=30)
 # Over all processes, so that forged callbacks cannot make us call WeChat Pay at will.
 UNKNOWN_SERIAL_PAUSE: Final = timedelta(minutes=1)
-# A callback has to be answered within five seconds (protocol-v3 section 6.4), also during a slow
-# download by another thread.
-WAIT_S: Final = 4.0
+# A genuine new certificate is there by then, unless WeChat Pay is slow. Anybody can invent a
+# serial, and must not keep our threads waiting for longer.
+WAIT_S: Final = 1.0
+# In a call of our own nobody can invent one, and without the key its answer is worth nothing.
+CALL_WAIT_S: Final = 30.0
 
 # What names a certificate; nothing else is looked for.
 _CERTIFICATE: Final = re.compile("[0-9A-F]{40}")
 
 Download = Callable[[], Sequence[PlatformCertificate]]
+# Runs an action, and waits for its end for so many seconds at most.
+Runner = Callable[[Callable[[], None], float], None]
+
+
+class KeyNotHereYet(OutcomeUnknown):
+    """Whether a serial names a key is not known before a download has ended."""
+
+
+class _Running:
+    """A download that runs; ``is_vain`` is set when it has ended or was waited for in vain."""
+
+    def __init__(self) -> None:
+        self.has_ended, self.is_vain = threading.Event(), threading.Event()
+
+
+def run_here(action: Callable[[], None], _wait_s: float) -> None:
+    action()
 
 
 class CertificateStore(Protocol):
@@ -78,15 +98,18 @@ class PlatformKeys:
         store: CertificateStore,
         now: Callable[[], datetime],
         wait_s: float = WAIT_S,
+        run: Runner = run_here,
     ) -> None:
         self._merchant = merchant
         self._store = store
         self._now = now
         self._wait_s = wait_s
+        self._run = run
         self._keys: dict[str, RSAPublicKey] = {}
         self._read_pems: set[str] = set()
-        # Held while a download runs; known keys are found without it.
+        # Held while the store is read, never while a download runs.
         self._lock = threading.Lock()
+        self._running: _Running | None = None
         self._checked_at: datetime | None = None
         self._downloaded_for_unknown_at: datetime | None = None
         self._is_overdue = False
@@ -100,20 +123,34 @@ class PlatformKeys:
         """Return the key that ``serial`` names if this process knows it, else None; no download."""
         return self._keys.get(key_name(serial))
 
-    def find(self, serial: str, download: Download) -> RSAPublicKey | None:
+    def find(
+        self, serial: str, download: Download, *, is_our_call: bool = False
+    ) -> RSAPublicKey | None:
         """Return the key that ``serial`` names, or None.
 
         A certificate that this process does not know is looked for in the store and then, once a
-        minute over all processes, at WeChat Pay. Never raises for a download that fails, and
-        waits at most ``wait_s`` seconds for one that another thread makes.
+        minute over all processes, at WeChat Pay. Never raises for a download that fails. Waits at
+        most ``wait_s`` seconds for one, and not at all for one that others have waited for in
+        vain: raises ``KeyNotHereYet`` while it runs. With ``is_our_call`` it waits for longer.
         """
         name = key_name(serial)
-        is_unknown_certificate = name not in self._keys and _CERTIFICATE.fullmatch(name)
-        if is_unknown_certificate and self._lock.acquire(timeout=self._wait_s):
-            try:
-                self._look_for(name, download)
-            finally:
-                self._lock.release()
+        if name in self._keys or not _CERTIFICATE.fullmatch(name):
+            return self._keys.get(name)
+        wait_s = CALL_WAIT_S if is_our_call else self._wait_s
+        with self._lock:
+            running = self._running
+            is_mine = running is None and self._has_to_download(name)
+            if is_mine:
+                running = self._begin()
+        if running is None:
+            return self._keys.get(name)
+        if is_mine:
+            self._run(partial(self._download_and_end, download, running), wait_s)
+        else:
+            (running.has_ended if is_our_call else running.is_vain).wait(wait_s)
+        running.is_vain.set()
+        if name not in self._keys and not running.has_ended.is_set():
+            raise KeyNotHereYet("the platform certificates are being downloaded; ask again")
         return self._keys.get(name)
 
     def refresh_if_due(self, download: Download) -> bool:
@@ -121,27 +158,41 @@ class PlatformKeys:
 
         Returns at once while another thread downloads. Never raises for a download that fails.
         """
-        if self._is_within(CHECK_AFTER, self._checked_at):
-            return False
-        if not self._lock.acquire(blocking=False):
-            return False
-        try:
+        with self._lock:
+            if self._is_within(CHECK_AFTER, self._checked_at) or self._running is not None:
+                return False
             self._checked_at = self._now()
+            running = self._begin()
+        try:
             return self._refresh(download)
         finally:
-            self._lock.release()
+            self._end(running)
 
     @property
     def is_overdue(self) -> bool:
         """Whether certificates are used here and the latest refresh failed."""
         return self._missed_refresh
 
-    def _look_for(self, name: str, download: Download) -> None:
+    def _begin(self) -> _Running:
+        self._running = _Running()
+        return self._running
+
+    def _end(self, running: _Running) -> None:
+        self._running = None
+        running.has_ended.set()
+        running.is_vain.set()
+
+    def _download_and_end(self, download: Download, running: _Running) -> None:
+        try:
+            self._download(download)
+        finally:
+            self._end(running)
+
+    def _has_to_download(self, name: str) -> bool:
         # The thread that held the lock before may have added it.
         if name not in self._keys:
             self._read_store()
-        if name not in self._keys and self._may_download_for_unknown():
-            self._download(download)
+        return name not in self._keys and self._may_download_for_unknown()
 
     def _may_download_for_unknown(self) -> bool:
         # The store writes a row; many forged serials must not cost as many writes.

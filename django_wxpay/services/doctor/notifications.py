@@ -10,8 +10,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
+from django.db.models import Q
+
 from django_wxpay.models import Notification, OrderEvent
 from django_wxpay.models.choices import EventKinds, NotificationOutcomes
+from django_wxpay.services.claims import SKEW
 from django_wxpay.services.doctor.findings import (
     COUNTED_UP_TO,
     Finding,
@@ -25,6 +28,7 @@ from django_wxpay.services.doctor.scope import Scope
 from django_wxpay.services.notifications.processing import UNREADABLE
 
 _A_DAY: Final = timedelta(days=1)
+_TRY_ENDS_WITHIN: Final = timedelta(minutes=15)
 
 
 def check_notifications(scope: Scope) -> Iterator[Finding]:
@@ -92,7 +96,7 @@ def check_conflicts(scope: Scope) -> Iterator[Finding]:
 
 
 def check_events(scope: Scope) -> Iterator[Finding]:
-    """Yield the events that the shop's receivers refuse."""
+    """Yield the events that the shop's receivers refuse, and those that they do not end with."""
     refused = OrderEvent.objects.filter(
         dispatched_at__isnull=True,
         **scope.lookups("order__merchant"),
@@ -113,7 +117,39 @@ def check_events(scope: Scope) -> Iterator[Finding]:
             "django_wxpay.dispatch); every event is delivered again by itself, and at once with "
             "the button of its page in the admin.",
         )
-    yield from _ok(scope, Subject.EVENTS, by_merchant, "The shop's receivers accept every event.")
+    endless = dict(_endless(scope))
+    yield from endless.values()
+    wrong = [*by_merchant, *endless]
+    yield from _ok(scope, Subject.EVENTS, wrong, "The shop's receivers accept every event.")
+
+
+def _endless(scope: Scope) -> Iterator[tuple[str, Finding]]:
+    # A try leaves its mark or its error. Where there is neither, it goes on, or never ended.
+    began = OrderEvent.objects.filter(
+        Q(created_at__lte=scope.now - _TRY_ENDS_WITHIN) | Q(created_at__gt=scope.now + SKEW),
+        dispatched_at__isnull=True,
+        dispatch_attempts__gt=0,
+        dispatch_error="",
+        **scope.lookups("order__merchant"),
+    )
+    columns = "order__merchant", "created_at", "dispatch_attempts"
+    rows = began.order_by().values_list(*columns)
+    for alias, of_one in _by_merchant(rows[:COUNTED_UP_TO]).items():
+        tries = max(attempts for _, attempts in of_one)
+        yield (
+            alias,
+            Finding(
+                merchant=alias,
+                subject=Subject.EVENTS,
+                level=Level.ERROR,
+                message=f"The shop's receivers began with {counted(len(of_one), 'event')} and "
+                f"never ended, the oldest of {local_time(min(at for at, _ in of_one))}, with up "
+                f"to {tries} {'try' if tries == 1 else 'tries'}.",
+                advice="A receiver hangs, or its process is killed while it works (for its memory, "
+                "or by a restart). Give what it waits for a time limit, or let it only note the "
+                "event and do the work elsewhere; events are delivered again by themselves.",
+            ),
+        )
 
 
 def _by_merchant(rows: Iterable[Sequence[Any]]) -> dict[str, list[tuple[Any, ...]]]:

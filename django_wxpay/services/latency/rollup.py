@@ -15,11 +15,11 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from django.db import OperationalError
 from django.db.models import QuerySet
 
 from django_wxpay.latency import Histogram, Tally
 from django_wxpay.models import ApiReport, HourlyLatency
+from django_wxpay.services.database_errors import UndoneByAnother
 from django_wxpay.services.transactions import atomic, require_no_transaction, retry_on_lock
 
 # SQLite has a single writer, so every payment waits while a batch commits: keep it small.
@@ -50,11 +50,8 @@ class HourKey(NamedTuple):
     host: str
 
 
-class ConcurrentUpdate(OperationalError):
-    """Another worker counted the same rows or changed the same hour; nothing was counted.
-
-    An ``OperationalError``, so that ``retry_on_lock`` starts the batch again.
-    """
+class ConcurrentUpdate(UndoneByAnother):
+    """Another worker counted the same rows or changed the same hour; nothing was counted."""
 
 
 def roll_up(*, limit: int | None = None, stop: Callable[[], bool] = lambda: False) -> int:

@@ -12,8 +12,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from django.db import DatabaseError
-
 from django_wxpay import conf
 from django_wxpay.models import Notification, Order
 from django_wxpay.models.choices import NotificationOutcomes
@@ -23,6 +21,7 @@ from django_wxpay.protocol.errors import (
     MalformedMessage,
     MessageTooLarge,
     NotAuthentic,
+    OutcomeUnknown,
     UnknownMerchant,
 )
 from django_wxpay.protocol.merchants import Api
@@ -45,13 +44,15 @@ logger = logging.getLogger("django_wxpay.notifications")
 # Requests that were not WeChat Pay's, by merchant and reason, since this process started.
 refused_counts: Counter[tuple[str, str]] = Counter()
 
-# The most particular class first. Two of them are our own fault: a key of ours is wrong.
+# The most particular class first. Some are our own fault: a key of ours is wrong, or not here yet.
 _REFUSALS: Final[tuple[tuple[type[Exception], Refusal], ...]] = (
     (MessageTooLarge, Refusal.TOO_LARGE),
     (MalformedMessage, Refusal.MALFORMED),
     (TagMismatch, Refusal.OUR_TROUBLE),
     (NotAuthentic, Refusal.NOT_AUTHENTIC),
     (ConfigurationError, Refusal.OUR_TROUBLE),
+    # The key that it names is being downloaded at this moment; it is sent again.
+    (OutcomeUnknown, Refusal.OUR_TROUBLE),
 )
 _UNREAD: Final = tuple(kind for kind, _ in _REFUSALS)
 
@@ -75,6 +76,10 @@ def receive_notification(
     except ConfigurationError as problem:
         # Without settings nothing can be verified, so nothing is kept; it is sent again.
         logger.error("a %s notification was not read: %s", kind, problem)  # noqa: TRY400 - it says all
+        return refused(api_of(headers, body), Refusal.OUR_TROUBLE)
+    except Exception:
+        # Such as a file of keys that is replaced at this moment.
+        logger.exception("a %s notification was not read", kind)
         return refused(api_of(headers, body), Refusal.OUR_TROUBLE)
     delivery = Delivery(merchant=account, kind=kind, headers=headers, body=body)
     try:
@@ -208,6 +213,7 @@ def _keep_trouble(notification: Notification, exc: Exception) -> Acknowledgement
         if same.exists():
             return processing.acknowledge_again(notification)
         processing.keep(notification, NotificationOutcomes.FAILED, reason)
-    except DatabaseError:
+    except Exception:
+        # A driver's own exceptions are no DatabaseError when a connection dies.
         logger.exception("notification for %s was not kept", notification.out_trade_no)
     return refused(api, Refusal.OUR_TROUBLE)

@@ -20,7 +20,7 @@ from django_wxpay.models import Notification
 from django_wxpay.models.choices import NotificationOutcomes
 from django_wxpay.protocol.errors import WXPayError
 from django_wxpay.services import clock
-from django_wxpay.services.claims import Batch, backoff, claim
+from django_wxpay.services.claims import SKEW, Batch, backoff, claim
 from django_wxpay.services.notifications.receiving import replay_notification
 from django_wxpay.services.transactions import require_no_transaction, retry_on_lock
 
@@ -73,11 +73,13 @@ def _failed() -> QuerySet[Notification]:
 
 
 def _due(limit: int) -> list[Notification]:
-    found = list(_never_tried()[:limit])
-    return [*found, *_tried_and_due()[: limit - len(found)]]
+    found: list[Notification] = []
+    for rows in (_never_tried(), _tried_and_due(), _held_by_no_clock()):
+        found += rows[: limit - len(found)]
+    return found
 
 
-# Two queries, for each is one range of the index on every database; together they are not.
+# Three queries, for each is one range of the index on every database; together they are not.
 def _never_tried() -> QuerySet[Notification]:
     return _failed().filter(next_retry_at__isnull=True, retries=0).order_by("id")
 
@@ -86,13 +88,18 @@ def _tried_and_due() -> QuerySet[Notification]:
     return _failed().filter(next_retry_at__lte=clock.now()).order_by("next_retry_at", "id")
 
 
+def _held_by_no_clock() -> QuerySet[Notification]:
+    ahead = clock.now() + LONGEST_PAUSE + SKEW
+    return _failed().filter(next_retry_at__gt=ahead).order_by("next_retry_at", "id")
+
+
 def _claim(notification: Notification, *, is_due_only: bool) -> bool:
     # As it was seen: whoever was quicker has counted a try, or decided it.
     as_seen = _failed().filter(pk=notification.pk, retries=notification.retries)
     next_retry_at = _next_retry_at(notification, clock.now())
     due_by = None if is_due_only else notification.next_retry_at
-    retries = F("retries") + 1
-    return bool(claim(as_seen, "next_retry_at", next_retry_at, due_by=due_by, retries=retries))
+    mine = partial(claim, as_seen, "next_retry_at", next_retry_at, longest=LONGEST_PAUSE)
+    return bool(mine(due_by=due_by, retries=F("retries") + 1))
 
 
 def _next_retry_at(notification: Notification, now: datetime) -> datetime | None:

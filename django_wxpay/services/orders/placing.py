@@ -77,8 +77,9 @@ def _longest_call_s(order: Order) -> float:
 
 def _lease(order: Order, length_s: float) -> datetime | None:
     # As long as a call may take at most, so that a crash only costs the rest of it.
-    until = clock.now() + timedelta(seconds=length_s)
-    return until if claim(Order.objects.filter(pk=order.pk), "placing_until", until) else None
+    length = timedelta(seconds=length_s)
+    until, rows = clock.now() + length, Order.objects.filter(pk=order.pk)
+    return until if claim(rows, "placing_until", until, longest=length) else None
 
 
 def _place_under(lease: datetime, order: Order) -> Prepay:

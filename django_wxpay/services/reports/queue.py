@@ -12,12 +12,12 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, QuerySet
 
 from django_wxpay.models import ApiReport, ReportBacklog
 from django_wxpay.models.choices import ReportStatuses
 from django_wxpay.services import clock
-from django_wxpay.services.claims import claim
+from django_wxpay.services.claims import claim, is_free
 from django_wxpay.services.latency.rollup import start_of_hour
 from django_wxpay.services.latency.summary import Period
 from django_wxpay.services.transactions import retry_on_lock
@@ -37,16 +37,15 @@ class ReportQueue:
 
     def claim(self, count: int, *, except_merchants: Sequence[str]) -> list[ApiReport]:
         """Claim up to ``count`` more rows, the oldest first; [] if none is free."""
-        lease_is_over = Q(report_claimed_until__isnull=True) | Q(
-            report_claimed_until__lte=clock.now()
-        )
+        column = "report_claimed_until"
+        lease_is_over = is_free(column, longest=LEASE, now=clock.now())
         free = _waiting().filter(lease_is_over).exclude(merchant__in=except_merchants)
         oldest = free.order_by("created_at", "id").values_list("pk", flat=True)
         while pks := list(oldest[: max(0, count)]):
             until = clock.now() + LEASE
             rows = _waiting().filter(pk__in=pks)
-            column = "report_claimed_until"
-            retry_on_lock(partial(claim, rows, column, until, report_claim=self._claimant))
+            mine = partial(claim, rows, column, until, longest=LEASE)
+            retry_on_lock(partial(mine, report_claim=self._claimant))
             # Where another worker was faster, fewer rows are claimed than were seen, or none.
             if claimed := list(self._claimed(pks).order_by("created_at", "id")):
                 return claimed

@@ -36,7 +36,8 @@ def check_order(order: Order) -> bool:
     """
     now = clock.now()
     row = Order.objects.filter(pk=order.pk)
-    if not retry_on_lock(partial(claim, row, "checked_at", now, due_by=now - PAUSE)):
+    mine = partial(claim, row, "checked_at", now, due_by=now - PAUSE, longest=timedelta())
+    if not retry_on_lock(mine):
         return False
     try:
         query_order(order)

@@ -14,7 +14,7 @@ from typing import Final
 
 from django_wxpay.models import Order
 from django_wxpay.services import clock
-from django_wxpay.services.claims import claim
+from django_wxpay.services.claims import claim, is_free
 from django_wxpay.services.sync.checking import check_order
 from django_wxpay.services.transactions import require_no_transaction, retry_on_lock
 
@@ -39,8 +39,10 @@ def sync_orders(*, limit: int | None = None, stop: Callable[[], bool] = lambda: 
     transaction.
     """
     require_no_transaction("sync_orders")
-    due = Order.objects.filter(next_check_at__lte=clock.now()).order_by("next_check_at", "id")
-    orders = list(due[:limit])
+    # NULL is an order that need not be checked, so it is none that is free.
+    is_due = is_free("next_check_at", longest=LEASE, now=clock.now())
+    due = Order.objects.filter(is_due, next_check_at__isnull=False)
+    orders = list(due.order_by("next_check_at", "id")[:limit])
     settled = 0
     for order in orders:
         if stop():
@@ -52,7 +54,7 @@ def sync_orders(*, limit: int | None = None, stop: Callable[[], bool] = lambda: 
 
 
 def _lease(order: Order, until: datetime) -> int:
-    return claim(Order.objects.filter(pk=order.pk), "next_check_at", until)
+    return claim(Order.objects.filter(pk=order.pk), "next_check_at", until, longest=LEASE)
 
 
 def _clear(order: Order, until: datetime) -> int:

@@ -1,44 +1,20 @@
-"""The record of what a fact did, and its dispatch to the shop's own code, exactly once.
+"""The record of what a fact did: the outcome of its notification, and the events of its order.
 
-An ``OrderEvent`` is the outbox. Its signal is sent inside the transaction that marks it as
-dispatched, so a receiver's database work and that mark commit together or not at all. An
-event whose receiver raised is dispatched again after a growing pause, and shows the error.
+An ``OrderEvent`` is the outbox: it commits with the move, and ``dispatch`` delivers it afterwards.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import logging
-from collections.abc import Callable
-from datetime import timedelta
-from functools import partial
-from typing import Final
 
-from django.db import DatabaseError, IntegrityError
-from django.db.models import F, Q
-from django.dispatch import Signal
+from django.db import IntegrityError
 
 from django_wxpay.models import Notification, Order, OrderEvent
 from django_wxpay.models.choices import EventKinds, NotificationOutcomes
 from django_wxpay.protocol.states import Conflict
-from django_wxpay.services import clock
-from django_wxpay.services.claims import Batch, backoff, claim
-from django_wxpay.services.transactions import atomic, retry_on_lock
-from django_wxpay.signals import order_closed, order_conflicted, order_paid, refund_settled
-
-logger = logging.getLogger("django_wxpay.dispatch")
-
-_SIGNALS: Final[dict[str, Signal]] = {
-    EventKinds.PAID: order_paid,
-    EventKinds.CLOSED: order_closed,
-    EventKinds.CONFLICTED: order_conflicted,
-    EventKinds.REFUND_SETTLED: refund_settled,
-}
-_FIRST_PAUSE: Final = timedelta(minutes=2)
-_LONGEST_PAUSE: Final = timedelta(hours=6)
-# Longer than receivers take; after it, the event of a process that died is free again.
-LEASE: Final = timedelta(minutes=5)
+from django_wxpay.services.transactions import atomic
+from django_wxpay.services.transitions.dispatch import first_marks
 
 
 def save_outcome(notification: Notification, order: Order, decision: object) -> None:
@@ -91,7 +67,7 @@ def save_conflict(
         source=source,
         detail=about | {"differences": [list(row) for row in conflict.differences]},
         notification=notification,
-        created_at=clock.now(),
+        **first_marks(EventKinds.CONFLICTED),
     )
     try:
         # Inserted without a look first: in MySQL's REPEATABLE READ a look may miss the event that
@@ -101,90 +77,3 @@ def save_conflict(
     except IntegrityError:
         return None
     return event
-
-
-def dispatch_events(*, limit: int = 100, stop: Callable[[], bool] = lambda: False) -> int:
-    """Dispatch pending events, oldest first; return how many were dispatched.
-
-    Ends early, between two events, when ``stop`` says so. Any number may run side by side.
-    """
-    return dispatch_pending(limit=limit, stop=stop).done
-
-
-def dispatch_pending(*, limit: int, stop: Callable[[], bool] = lambda: False) -> Batch:
-    """Do what ``dispatch_events`` does; return besides how many it found pending."""
-    due = Q(next_dispatch_at__isnull=True) | Q(next_dispatch_at__lte=clock.now())
-    pending = OrderEvent.objects.filter(due, dispatched_at__isnull=True, kind__in=heard_kinds())
-    events = list(pending.select_related("order", "refund").order_by("id")[:limit])
-    dispatched = 0
-    for event in events:
-        if stop():
-            break
-        # Leased first, so that the other workers neither wait for a slow receiver nor call it a
-        # second time within the pause after it raised.
-        if retry_on_lock(partial(_lease, event)):
-            dispatched += dispatch_event(event, event.order)
-    return Batch(found=len(events), done=dispatched)
-
-
-def _lease(event: OrderEvent) -> bool:
-    pending = OrderEvent.objects.filter(pk=event.pk, dispatched_at__isnull=True)
-    return bool(claim(pending, "next_dispatch_at", clock.now() + LEASE))
-
-
-def heard_kinds() -> list[str]:
-    """Return the kinds of events that have a receiver in this process.
-
-    An event of another kind stays pending, and is dispatched once there is one: a process that
-    forgot to import the shop's receivers must not mark a paid order as told.
-    """
-    return [kind for kind, signal in _SIGNALS.items() if signal.has_listeners(Order)]
-
-
-def dispatch_event(event: OrderEvent, order: Order) -> bool:
-    """Send the signal of one event; return whether this call sent it and no receiver raised."""
-    if event.kind not in heard_kinds():
-        return False
-    signal = _SIGNALS[event.kind]
-    try:
-        return retry_on_lock(lambda: _send(signal, event, order))
-    except Exception as exc:  # noqa: BLE001 - a shop's receiver may raise anything; it is saved
-        _postpone(event, exc)
-        return False
-
-
-def _send(signal: Signal, event: OrderEvent, order: Order) -> bool:
-    with atomic():
-        # Marked before it is sent: the row is locked, so of two who send it one sees the mark.
-        if not _mark_dispatched(event):
-            return False
-        more = {} if event.refund_id is None else {"refund": event.refund}
-        signal.send(sender=Order, order=order, event=event, **more)
-    return True
-
-
-def _mark_dispatched(event: OrderEvent) -> bool:
-    now = clock.now()
-    marked = OrderEvent.objects.filter(pk=event.pk, dispatched_at__isnull=True).update(
-        dispatched_at=now,
-        dispatch_attempts=F("dispatch_attempts") + 1,
-        dispatch_error="",
-        next_dispatch_at=None,
-    )
-    event.dispatched_at = now
-    return bool(marked)
-
-
-def _postpone(event: OrderEvent, exc: Exception) -> None:
-    logger.error("a receiver of %s for event %s raised", event.kind, event.pk, exc_info=exc)
-    event.dispatched_at = None
-    pause = backoff(event.dispatch_attempts, _FIRST_PAUSE, _LONGEST_PAUSE)
-    try:
-        OrderEvent.objects.filter(pk=event.pk, dispatched_at__isnull=True).update(
-            dispatch_attempts=F("dispatch_attempts") + 1,
-            dispatch_error=f"{type(exc).__name__}: {exc}",
-            next_dispatch_at=clock.now() + pause,
-        )
-    except DatabaseError:
-        # The event stays pending, and its lease ends.
-        logger.exception("event %s could not be postponed", event.pk)

@@ -20,7 +20,8 @@ from django_wxpay.protocol.facts import Payment, TradeFact, TradeState
 from django_wxpay.protocol.states import Conflict, Decision, EventKind, Move, Same, decide
 from django_wxpay.services import clock
 from django_wxpay.services.transactions import after_commit, atomic
-from django_wxpay.services.transitions.events import dispatch_event, save_conflict, save_outcome
+from django_wxpay.services.transitions.dispatch import dispatch_new, first_marks
+from django_wxpay.services.transitions.events import save_conflict, save_outcome
 
 
 class _OvertakenError(Exception):
@@ -94,7 +95,7 @@ def _apply(
     with atomic():
         event = _write(order, fact, decision, notification)
     if event is not None:
-        after_commit(partial(dispatch_event, event, order))
+        after_commit(partial(dispatch_new, event, order))
     return decision
 
 
@@ -193,7 +194,6 @@ def _new_event(
 
 
 def _event(order: Order, move: Move, *, source: str) -> OrderEvent:
-    now = clock.now()
     states = order.trade_state, move.state.value
     is_conflict = move.kind is EventKind.CONFLICTED
     return OrderEvent(
@@ -204,9 +204,7 @@ def _event(order: Order, move: Move, *, source: str) -> OrderEvent:
         source=source,
         # In the words of every other conflict, for pages and receivers to show.
         detail={"differences": [["trade_state", *states]]} if is_conflict else {},
-        created_at=now,
-        # A mere move is history: no signal is sent for it, so nothing stays pending.
-        dispatched_at=now if move.kind is EventKind.MOVED else None,
+        **first_marks(move.kind.value),
     )
 
 

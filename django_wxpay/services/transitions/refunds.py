@@ -28,7 +28,8 @@ from django_wxpay.protocol.states import (
 )
 from django_wxpay.services import clock
 from django_wxpay.services.transactions import after_commit, atomic
-from django_wxpay.services.transitions.events import dispatch_event, save_conflict, save_outcome
+from django_wxpay.services.transitions.dispatch import dispatch_new, first_marks
+from django_wxpay.services.transitions.events import save_conflict, save_outcome
 from django_wxpay.services.transitions.orders import check_soon
 
 logger = logging.getLogger("django_wxpay.notifications")
@@ -120,7 +121,7 @@ def apply_refund_fact(
             seen = _look_again(order, fact)
             continue
         if event is not None:
-            after_commit(partial(dispatch_event, event, order))
+            after_commit(partial(dispatch_new, event, order))
         return
     raise OutcomeUnknown(f"refund {fact.out_refund_no} keeps moving; ask again")
 
@@ -297,5 +298,5 @@ def _event(
         source=fact.source,
         detail={"out_refund_no": fact.out_refund_no, "refund_status": fact.refund_status.value},
         notification=notification,
-        created_at=clock.now(),
+        **first_marks(EventKinds.REFUND_SETTLED),
     )

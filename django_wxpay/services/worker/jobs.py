@@ -19,7 +19,7 @@ from django_wxpay.services.notifications.retrying import retry_failed
 from django_wxpay.services.reports.queue import record_backlog
 from django_wxpay.services.reports.sending import send_reports
 from django_wxpay.services.sync.sweep import sync_orders
-from django_wxpay.services.transitions.events import dispatch_pending
+from django_wxpay.services.transitions.dispatch import dispatch_pending
 
 Stop = Callable[[], bool]
 

@@ -30,7 +30,7 @@ from django_wxpay.protocol.errors import ConfigurationError
 from django_wxpay.protocol.secrets import Secret, holds_any, masked
 from django_wxpay.services import clock
 from django_wxpay.services.claims import backoff
-from django_wxpay.services.transactions import require_no_transaction
+from django_wxpay.services.transactions import replace_dead_connections, require_no_transaction
 from django_wxpay.services.worker.jobs import JOBS, Job, JobResult, Stop, chosen_jobs
 
 logger = logging.getLogger("django_wxpay.worker")
@@ -84,7 +84,9 @@ def run_until_done(job: Job, *, stop: Stop = lambda: False) -> JobRun:
 
 def run_job(job: Job, *, stop: Stop = lambda: False) -> JobRun:
     """Run ``job`` once, and write its times and its result to its ``BackgroundJob``."""
-    _guarded(_replace_dead_connections)
+    # Nothing tells a client that its connection was closed while it idled, so that each is asked.
+    # One that works is left as it is: in Celery or a view it is the caller's, with its cursors.
+    _guarded(replace_dead_connections)
     _guarded(partial(_write, job.name, started_at=clock.now()))
     try:
         run = JobRun(name=job.name, result=job.run(stop))
@@ -92,7 +94,7 @@ def run_job(job: Job, *, stop: Stop = lambda: False) -> JobRun:
         run = JobRun(name=job.name, error=_error_text(exc))
         _log_failure(run, exc)
         # The error may be a lost connection; the row is then written on a new one.
-        _guarded(_replace_dead_connections)
+        _guarded(replace_dead_connections)
     else:
         logger.log(logging.INFO if any(run.result.counts.values()) else logging.DEBUG, "%s", run)
     _guarded(partial(_write_outcome, run))
@@ -192,16 +194,6 @@ def _write_outcome(run: JobRun) -> None:
         # A text that this database does not hold must not hide that the run failed.
         plain = run.error.encode("ascii", "backslashreplace").decode()[:_ERROR_WIDTH]
         _write(run.name, **(columns | {"error": plain}))
-
-
-def _replace_dead_connections() -> None:
-    # Nothing tells a client that its connection was closed while it idled, so that each is asked.
-    # One that works is left as it is: in Celery or a view it is the caller's, with its cursors.
-    for connection in connections.all(initialized_only=True):
-        # In a transaction, the caller's own or one begun by set_autocommit, it is never touched.
-        is_free = connection.autocommit and not connection.in_atomic_block
-        if connection.connection is not None and is_free and not connection.is_usable():
-            connection.close()
 
 
 def _let_connections_go(pause_s: float) -> None:

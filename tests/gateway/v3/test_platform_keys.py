@@ -17,7 +17,12 @@ from hypothesis import strategies as st
 
 from django_wxpay.gateway import PlatformKeys
 from django_wxpay.gateway.v3 import platform_keys
-from django_wxpay.gateway.v3.platform_keys import CHECK_AFTER, REFRESH_AFTER, UNKNOWN_SERIAL_PAUSE
+from django_wxpay.gateway.v3.platform_keys import (
+    CHECK_AFTER,
+    REFRESH_AFTER,
+    UNKNOWN_SERIAL_PAUSE,
+    KeyNotHereYet,
+)
 from django_wxpay.protocol.errors import (
     BadSignature,
     ConfigurationError,
@@ -554,14 +559,55 @@ def test_while_a_download_runs_nobody_waits_for_what_is_known() -> None:
     assert ring.source.downloads == 1
 
 
-def test_while_a_download_runs_nobody_waits_longer_than_a_callback_may_take() -> None:
+def test_while_a_download_is_slow_one_waits_for_a_moment_and_nobody_after_him() -> None:
+    """None of them is told that his key is false, for that is not known yet."""
     ring = Ring(store=MemoryStore(OLD))
     with Slow(ring) as slow:
-        began = time.monotonic()
-        assert ring.find(STRANGE_SERIAL) is None
-        assert 0.1 < time.monotonic() - began < 5
+        looks, waited = ring.store.looks, []
+        for _ in range(20):
+            began = time.monotonic()
+            with pytest.raises(KeyNotHereYet):
+                ring.find(STRANGE_SERIAL)
+            waited.append(time.monotonic() - began)
+        assert waited[0] >= 0.2
+        assert sum(waited[1:]) < 0.2, "nineteen would have waited for four seconds"
+        assert ring.store.looks == looks, "nor do they cost a query"
         assert slow.found == []
     assert ring.find(OLD_SERIAL) is not None
+    assert ring.source.downloads == 1
+
+
+def test_a_call_of_our_own_waits_for_a_slow_download() -> None:
+    ring = Ring(store=MemoryStore(OLD))
+    found: list[object] = []
+    with Slow(ring) as slow:
+        with pytest.raises(KeyNotHereYet):
+            ring.find(STRANGE_SERIAL)
+        ours = threading.Thread(
+            target=lambda: found.append(ring.keys.find(YOUNG_SERIAL, ring.source, is_our_call=True))
+        )
+        ours.start()
+    ours.join(10)
+    assert found == slow.found == [public(YOUNG_KEY)]
+
+
+def test_a_refresh_that_runs_is_waited_for_like_any_download() -> None:
+    ring = Ring(store=MemoryStore(OLD))
+    begun, over = threading.Event(), threading.Event()
+
+    def behave() -> None:
+        begun.set()
+        assert over.wait(10)
+
+    ring.source.behave = behave
+    refreshing = threading.Thread(target=ring.refresh)
+    refreshing.start()
+    assert begun.wait(10)
+    with pytest.raises(KeyNotHereYet):
+        ring.find(YOUNG_SERIAL)
+    over.set()
+    refreshing.join(10)
+    assert ring.find(YOUNG_SERIAL) == public(YOUNG_KEY)
     assert ring.source.downloads == 1
 
 

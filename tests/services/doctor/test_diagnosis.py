@@ -17,6 +17,7 @@ from django_wxpay.services.doctor.findings import Finding, Level, Subject, advic
 from django_wxpay.services.latency.rollup import roll_up
 from tests.factories import (
     ApiReportFactory,
+    CertificateDownloadFactory,
     NotificationFactory,
     OrderEventFactory,
     OrderFactory,
@@ -71,13 +72,14 @@ def test_it_takes_few_queries_and_an_index_serves_those_on_notifications_and_eve
     with CaptureQueriesContext(connection) as queries:
         diagnosis.diagnose(ask=False)
     asked = [query["sql"] for query in queries]
-    assert len(asked) <= 16
+    assert len(asked) <= 21
     on_events = [sql for sql in asked if "_orderevent" in sql or "_notification" in sql]
-    assert len(on_events) == 4
+    assert len(on_events) == 6
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
             plans = [cursor.execute(f"EXPLAIN QUERY PLAN {sql}").fetchall() for sql in on_events]
-        assert [step for plan in plans for *_, step in plan if not step.startswith("SEARCH")] == []
+        served = ("SEARCH", "MULTI-INDEX OR", "INDEX ")
+        assert [step for plan in plans for *_, step in plan if not step.startswith(served)] == []
 
 
 def test_asking_refuses_an_open_transaction() -> None:
@@ -361,36 +363,149 @@ def untold(**fields: Any) -> None:
     OrderEventFactory(**{"dispatched_at": None, "next_dispatch_at": None, **fields})
 
 
-@pytest.mark.parametrize(
-    ("make", "word"),
-    [
-        (lambda: untold(created_at=NOW - MINUTE), "events to deliver"),
-        (lambda: untold(created_at=NOW - HOUR, next_dispatch_at=NOW), "events to deliver"),
-        (
-            lambda: ApiReportFactory(created_at=NOW - 16 * MINUTE, is_rolled_up=True),
-            "reports to send",
-        ),
-        (
-            lambda: ApiReportFactory(created_at=NOW - 61 * MINUTE, report_status="SENT"),
-            "calls to roll up",
-        ),
-    ],
-)
-def test_where_work_waits_the_worker_is_missed(make: Any, word: str) -> None:
+def failed_notice(**fields: Any) -> None:
+    NotificationFactory(**{"unknown": True, "retries": 0, "next_retry_at": None, **fields})
+
+
+def old_certificates(claimed_at: datetime) -> None:
+    PlatformCertificateFactory(mch_id=V3_MERCHANT["MCH_ID"], expire_time=NOW + 90 * DAY)
+    CertificateDownloadFactory(mch_id=V3_MERCHANT["MCH_ID"], claimed_at=claimed_at)
+
+
+WAITING: list[tuple[Any, str, str]] = [
+    (lambda: untold(created_at=NOW - MINUTE), "events", "events to deliver"),
+    (lambda: untold(created_at=NOW - HOUR, next_dispatch_at=NOW), "events", "events to deliver"),
+    # A clock that was wrong wrote it, or had it in hand.
+    (lambda: untold(created_at=NOW + DAY), "events", "events to deliver"),
+    (
+        lambda: untold(created_at=NOW - HOUR, next_dispatch_at=NOW + 365 * DAY),
+        "events",
+        "events to deliver",
+    ),
+    (
+        lambda: failed_notice(created_at=NOW - 15 * MINUTE),
+        "notifications",
+        "notifications to process again",
+    ),
+    (
+        lambda: failed_notice(created_at=NOW - HOUR, retries=1, next_retry_at=NOW - 15 * MINUTE),
+        "notifications",
+        "notifications to process again",
+    ),
+    (
+        lambda: failed_notice(created_at=NOW - HOUR, retries=1, next_retry_at=NOW + DAY),
+        "notifications",
+        "notifications to process again",
+    ),
+    (lambda: OrderFactory(next_check_at=NOW - 15 * MINUTE), "sync", "orders to query"),
+    (
+        lambda: ApiReportFactory(created_at=NOW - 16 * MINUTE, is_rolled_up=True),
+        "reports",
+        "reports to send",
+    ),
+    (
+        lambda: ApiReportFactory(created_at=NOW - 61 * MINUTE, report_status="SENT"),
+        "latency",
+        "calls to roll up",
+    ),
+    (
+        lambda: old_certificates(NOW - 12 * HOUR - MINUTE),
+        "certificates",
+        "platform certificates to renew",
+    ),
+]
+
+
+@pytest.mark.parametrize(("make", "job", "words"), WAITING)
+def test_where_work_waits_the_worker_is_missed(
+    make: Any, job: str, words: str, wxpay: dict[str, Any]
+) -> None:
+    v3(wxpay)
     make()
     (finding,) = worker()
     assert (finding.merchant, finding.level) == ("", WARNING)
-    assert finding.message == f"No background job has finished yet, and there is work: {word}."
+    assert finding.message == f"No background job has finished yet, and there is work: {words}."
     assert finding.advice.startswith("Is wxpay_worker running?")
 
-    job = BackgroundJob.objects.create(name="events", finished_at=NOW - 16 * MINUTE)
+    row = BackgroundJob.objects.create(name=job, finished_at=NOW - 16 * MINUTE)
     BackgroundJob.objects.create(name="never")
     (finding,) = worker()
     assert "No background job has finished since 2026-06-01 20:14 CST, and" in finding.message
-    job.finished_at = NOW - 15 * MINUTE
-    job.save()
+    # Nor does one that finished in the future show that any runs.
+    row.finished_at = NOW + DAY
+    row.save()
+    assert worker()[0].message.startswith("No background job has finished since 2026-06-02 ")
+
+
+@pytest.mark.parametrize(("make", "job", "words"), WAITING)
+def test_a_job_that_is_well_does_not_hide_that_another_does_not_run(
+    make: Any, job: str, words: str, wxpay: dict[str, Any]
+) -> None:
+    v3(wxpay)
+    make()
+    BackgroundJob.objects.create(name="pruning", finished_at=NOW - 15 * MINUTE)
+    (finding,) = worker()
+    assert finding.level == WARNING
+    assert finding.message.startswith(
+        f'The job "{job}" has never finished, though others did, and there is work: {words}, '
+    )
+    BackgroundJob.objects.create(name=job, finished_at=NOW - HOUR)
+    (finding,) = worker()
+    assert f'"{job}" has not finished since 2026-06-01 19:30 CST, though' in finding.message
+
+
+@pytest.mark.parametrize(("make", "job", "words"), WAITING[1:8] + WAITING[9:])
+def test_a_job_that_finishes_happily_and_leaves_its_work_undone_is_no_healthy_one(
+    make: Any, job: str, words: str, wxpay: dict[str, Any]
+) -> None:
+    v3(wxpay)
+    make()
+    BackgroundJob.objects.create(name=job, finished_at=NOW)
+    (finding,) = worker()
+    assert finding.level == (ERROR if job == "events" else WARNING)
+    assert finding.message.startswith(f'The job "{job}" runs, and yet there is work: {words}, the ')
+    assert f"wxpay_worker --once {job}" in finding.advice
+
+
+def test_a_job_that_does_its_work_in_time_is_well() -> None:
+    untold(created_at=NOW - 14 * MINUTE)
+    BackgroundJob.objects.create(name="events", finished_at=NOW - 15 * MINUTE)
     (finding,) = worker()
     assert (finding.level, finding.message) == (OK, "A job finished at 2026-06-01 20:15 CST.")
+
+
+@pytest.mark.parametrize("finished_at", [None, NOW - HOUR])
+def test_a_job_that_began_and_has_not_ended_hangs_or_was_killed(
+    finished_at: datetime | None,
+) -> None:
+    BackgroundJob.objects.create(name="pruning", started_at=NOW, finished_at=NOW)
+    row = BackgroundJob.objects.create(
+        name="events", started_at=NOW - 14 * MINUTE, finished_at=finished_at
+    )
+    assert levels(worker()) == [("", OK)]
+    row.started_at = NOW - 15 * MINUTE
+    row.save()
+    untold(created_at=NOW - HOUR)
+    (finding,) = worker()
+    assert finding.level == ERROR
+    assert finding.message == (
+        'The job "events" runs since 2026-06-01 20:15 CST: it hangs, or its process was killed.'
+    )
+
+
+def test_a_receiver_that_never_ends_is_found_however_often_it_is_leased_again() -> None:
+    began = {"dispatch_attempts": 3, "dispatch_error": "", "next_dispatch_at": NOW + MINUTE}
+    untold(created_at=NOW - 14 * MINUTE, **began)
+    assert levels(diagnosed(Subject.EVENTS, merchants=["default"])) == [("default", OK)]
+    untold(created_at=NOW - 15 * MINUTE, **began)
+    finding = the_wrong(Subject.EVENTS)
+    assert (finding.merchant, finding.level) == ("default", ERROR)
+    assert finding.message == (
+        "The shop's receivers began with 1 event and never ended, the oldest of "
+        "2026-06-01 20:15 CST, with up to 3 tries."
+    )
+    BackgroundJob.objects.create(name="events", finished_at=NOW)
+    assert levels(worker()) == [("", OK)], "that is no fault of the job"
 
 
 @pytest.mark.parametrize(
@@ -399,12 +514,17 @@ def test_where_work_waits_the_worker_is_missed(make: Any, word: str) -> None:
         lambda: untold(created_at=NOW - MINUTE / 2),
         lambda: untold(created_at=NOW - HOUR, next_dispatch_at=NOW + MINUTE),
         lambda: untold(created_at=NOW - HOUR, dispatched_at=NOW),
+        lambda: failed_notice(created_at=NOW - 14 * MINUTE),
+        lambda: failed_notice(created_at=NOW - DAY, retries=9),
+        lambda: failed_notice(created_at=NOW - DAY, retries=1, next_retry_at=NOW + MINUTE),
         lambda: ApiReportFactory(created_at=NOW - 15 * MINUTE),
         lambda: ApiReportFactory(created_at=NOW - HOUR, report_status="SENT"),
         lambda: ApiReportFactory(created_at=NOW - DAY, report_status="SENT", is_rolled_up=True),
+        lambda: old_certificates(NOW - 12 * HOUR),
     ],
 )
-def test_what_may_still_wait_does_not_miss_the_worker(make: Any) -> None:
+def test_what_may_still_wait_does_not_miss_the_worker(make: Any, wxpay: dict[str, Any]) -> None:
+    v3(wxpay)
     make()
     assert levels(worker()) == [("", OK)]
 
@@ -535,5 +655,6 @@ def test_the_worst_comes_first_and_causes_before_what_they_cause(wxpay: dict[str
         (ERROR, Subject.LATENCY),
         (ERROR, Subject.EVENTS),
         (WARNING, Subject.CONFIGURATION),
+        (WARNING, Subject.WORKER),
         (WARNING, Subject.NOTIFICATIONS),
     ]

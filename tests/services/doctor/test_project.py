@@ -289,7 +289,9 @@ def test_a_shop_that_hears_of_no_payment_is_warned_by_the_doctor_unless_it_says_
 
 
 def test_an_event_that_nobody_listens_for_is_no_work_for_a_job() -> None:
-    event = OrderEventFactory(dispatched_at=None, created_at=datetime(2026, 1, 1, tzinfo=UTC))
+    event = OrderEventFactory(
+        dispatched_at=None, dispatch_attempts=0, created_at=datetime(2026, 1, 1, tzinfo=UTC)
+    )
     assert [each.subject for each in diagnosed()] == [Subject.WORKER]
     OrderEvent.objects.filter(pk=event.pk).update(kind="CONFLICTED")
     assert Subject.WORKER not in [each.subject for each in diagnosed()]

@@ -160,7 +160,7 @@ def test_trouble_in_writing_down_is_logged_and_the_job_is_done_all_the_same(
 
     with monkeypatch.context() as patch:
         patch.setattr(running, "_write", down)
-        patch.setattr(running, "_replace_dead_connections", down)
+        patch.setattr(running, "replace_dead_connections", down)
         assert str(run_job(a_job(does))) == "tea: 1 cups"
         assert run_job(raising(OperationalError("down"))).error == "OperationalError: down"
     assert done == [1]

@@ -12,7 +12,7 @@ from django.db import DatabaseError
 
 from django_wxpay import services
 from django_wxpay.models import Order, OrderEvent
-from django_wxpay.services.transitions import events
+from django_wxpay.services.transitions import dispatch
 from django_wxpay.signals import order_paid
 from tests.services.conftest import new_order
 from tests.tables import atomic
@@ -70,7 +70,7 @@ def test_an_event_that_nobody_listens_to_waits_until_somebody_does(
     assert services.dispatch_events() == 0
     waiting = OrderEvent.objects.get()
     assert (waiting.dispatched_at, waiting.dispatch_attempts) == (None, 0)
-    assert "PAID" not in events.heard_kinds()
+    assert "PAID" not in dispatch.heard_kinds()
 
     told: list[str] = []
 
@@ -139,14 +139,14 @@ def test_an_event_somebody_else_told_is_not_told_again(
     pay(order)
     stale = OrderEvent.objects.get()
 
-    assert events.dispatch_event(stale, order) is False
+    assert dispatch.dispatch_event(stale, order) is False
     assert received == [stale.pk]
 
 
 def test_history_that_nobody_is_told_of_is_never_pending(order: Order) -> None:
     event = OrderEvent(kind="MOVED")
 
-    assert events.dispatch_event(event, order) is False
+    assert dispatch.dispatch_event(event, order) is False
 
 
 def test_leftovers_are_told_oldest_first_and_no_more_than_asked(
@@ -204,8 +204,8 @@ def test_what_another_worker_has_in_hand_is_left_to_it_until_its_lease_is_over(
         received.append(order.out_trade_no)
 
     connected(receiver)
-    assert events._lease(OrderEvent.objects.get(order__out_trade_no=numbers[0]))
-    batch = events.dispatch_pending(limit=10)
+    assert dispatch._lease(OrderEvent.objects.get(order__out_trade_no=numbers[0]))
+    batch = dispatch.dispatch_pending(limit=10)
     assert (batch.found, batch.done, received) == (1, 1, numbers[1:])
 
     OrderEvent.objects.update(next_dispatch_at=datetime.now(UTC))
@@ -219,16 +219,16 @@ def test_an_event_that_another_worker_takes_at_the_same_moment_is_not_told(
 ) -> None:
     left_over(1)
     connected(_raises)
-    lease = events._lease
+    lease = dispatch._lease
 
     def too_late(event: OrderEvent) -> bool:
-        assert lease(event)
+        assert lease(OrderEvent.objects.get(pk=event.pk))
         return lease(event)
 
-    monkeypatch.setattr(events, "_lease", too_late)
-    batch = events.dispatch_pending(limit=10)
+    monkeypatch.setattr(dispatch, "_lease", too_late)
+    batch = dispatch.dispatch_pending(limit=10)
     assert (batch.found, batch.done) == (1, 0)
-    assert OrderEvent.objects.get().dispatch_attempts == 0
+    assert OrderEvent.objects.get().dispatch_attempts == 1, "counted once, by who has it"
 
 
 def test_a_receiver_that_raises_does_not_keep_the_next_event_waiting(
@@ -243,7 +243,7 @@ def test_a_receiver_that_raises_does_not_keep_the_next_event_waiting(
             raise DatabaseError("the shop's own table is gone")
 
     connected(receiver)
-    batch = events.dispatch_pending(limit=10)
+    batch = dispatch.dispatch_pending(limit=10)
     assert (batch.found, batch.done, received) == (3, 2, numbers)
     assert services.dispatch_events() == 0
     failed = OrderEvent.objects.get(dispatched_at__isnull=True)
@@ -274,16 +274,18 @@ def test_an_event_that_cannot_even_be_postponed_stays_pending(
 ) -> None:
     connected(_raises)
     with monkeypatch.context() as patch:
-        patch.setattr(events, "F", _raises_database_error)
+        patch.setattr(dispatch, "partial", _raises_database_error)
         pay(order)
     event = OrderEvent.objects.get()
-    assert (event.dispatched_at, event.next_dispatch_at) == (None, None)
+    assert (event.dispatched_at, event.dispatch_error) == (None, "")
+    assert event.next_dispatch_at == event.created_at + dispatch.FIRST_LEASE
 
     order_paid.disconnect(_raises)
+    OrderEvent.objects.update(next_dispatch_at=datetime.now(UTC))
     assert services.dispatch_events() == 1
 
 
-def _raises_database_error(*args: Any) -> None:
+def _raises_database_error(*args: Any, **values: Any) -> None:
     raise DatabaseError("down")
 
 

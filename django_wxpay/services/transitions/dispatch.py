@@ -1,0 +1,209 @@
+"""Dispatch of events to the shop's own code: what it writes commits once, whatever breaks.
+
+A try is counted when it is leased, before the receiver runs, so that one which never ends shows.
+The receiver runs in a transaction whose last statement marks the event as dispatched: its own
+database work and that mark commit together or not at all, and no lock of ours is held meanwhile.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Final
+
+from django.db.models import Q
+from django.dispatch import Signal
+
+from django_wxpay.models import Order, OrderEvent
+from django_wxpay.models.choices import EventKinds
+from django_wxpay.services import clock
+from django_wxpay.services.claims import Batch, backoff, claim, is_free
+from django_wxpay.services.transactions import retry_on_lock
+from django_wxpay.services.transitions.crew import Crew
+from django_wxpay.services.transitions.delivery import DeliveredAlready, Delivery
+from django_wxpay.signals import order_closed, order_conflicted, order_paid, refund_settled
+
+logger = logging.getLogger("django_wxpay.dispatch")
+
+SIGNALS: Final[dict[str, Signal]] = {
+    EventKinds.PAID: order_paid,
+    EventKinds.CLOSED: order_closed,
+    EventKinds.CONFLICTED: order_conflicted,
+    EventKinds.REFUND_SETTLED: refund_settled,
+}
+# The lease of an event that is dispatched by the process that wrote it, at once.
+FIRST_LEASE: Final = timedelta(minutes=1)
+# Longer than RECEIVER_TIMEOUT_S may be: a slow receiver has ended before it is called again.
+LEASE: Final = timedelta(minutes=5)
+_FIRST_PAUSE: Final = timedelta(minutes=2)
+LONGEST_PAUSE: Final = timedelta(hours=6)
+
+
+def first_marks(kind: str) -> dict[str, Any]:
+    """Return the columns of dispatch for a new event of ``kind``.
+
+    One that has a receiver here is born leased, with its first try counted: ``dispatch_new``
+    needs no query of its own for that, and if this process dies a worker takes over soon.
+    """
+    now = clock.now()
+    if kind not in SIGNALS:
+        # A mere move is history: no signal is sent for it, so nothing stays pending.
+        return {"created_at": now, "dispatched_at": now}
+    if kind not in heard_kinds():
+        return {"created_at": now}
+    return {"created_at": now, "dispatch_attempts": 1, "next_dispatch_at": now + FIRST_LEASE}
+
+
+def heard_kinds() -> list[str]:
+    """Return the kinds of events that have a receiver in this process.
+
+    An event of another kind stays pending, and is dispatched once there is one: a process that
+    forgot to import the shop's receivers must not mark a paid order as told.
+    """
+    return [kind for kind, signal in SIGNALS.items() if signal.has_listeners(Order)]
+
+
+def is_due(now: datetime) -> Q:
+    """Return the condition that an event may be tried now, as far as its lease goes."""
+    return is_free("next_dispatch_at", longest=LONGEST_PAUSE, now=now)
+
+
+def began_at(event: OrderEvent) -> datetime | None:
+    """Return when a try began whose end was never seen: it goes on, hangs, or was killed."""
+    if event.dispatched_at or event.dispatch_error or not event.dispatch_attempts:
+        return None
+    if event.next_dispatch_at is None:
+        return event.created_at
+    if event.next_dispatch_at == event.created_at + FIRST_LEASE:
+        return event.created_at
+    return event.next_dispatch_at - _lease_length(event.dispatch_attempts)
+
+
+def dispatch_events(*, limit: int = 100, stop: Callable[[], bool] = lambda: False) -> int:
+    """Dispatch pending events, oldest first; return how many were dispatched.
+
+    Ends early, between two events, when ``stop`` says so. Any number may run side by side.
+    A receiver that takes longer than ``RECEIVER_TIMEOUT_S`` is not waited for any more.
+    """
+    return dispatch_pending(limit=limit, stop=stop).done
+
+
+def dispatch_pending(*, limit: int, stop: Callable[[], bool] = lambda: False) -> Batch:
+    """Do what ``dispatch_events`` does; return besides how many it found pending."""
+    with Crew(on_overdue=_save_overdue) as crew:
+        pending = OrderEvent.objects.filter(
+            is_due(clock.now()), dispatched_at__isnull=True, kind__in=heard_kinds()
+        ).exclude(order_id__in=crew.orders_in_hand())
+        events = list(pending.select_related("order", "refund").order_by("id")[:limit])
+        for event in events:
+            if stop():
+                break
+            # One at a time of each order, so that what happened later is not told first.
+            if event.order_id in crew.orders_in_hand():
+                continue
+            crew.make_room()
+            # Leased first, so that the other workers neither wait for a slow receiver nor call it
+            # a second time within the pause after it raised.
+            if retry_on_lock(partial(_lease, event)):
+                crew.deliver(_delivery(event, event.order), _try)
+    return Batch(found=len(events), done=crew.delivered)
+
+
+def dispatch_new(event: OrderEvent, order: Order) -> bool:
+    """Send the signal of an event that this process has just saved with ``first_marks``.
+
+    Returns whether it was sent and no receiver raised.
+    """
+    if event.kind not in heard_kinds():
+        return False
+    # The transaction that saved it may have been open for longer than its lease.
+    is_leased = event.next_dispatch_at is not None and event.next_dispatch_at > clock.now()
+    return dispatch_event(event, order) if not is_leased else _try(_delivery(event, order))
+
+
+def dispatch_event(event: OrderEvent, order: Order) -> bool:
+    """Send the signal of one event whatever its pause; return whether no receiver raised.
+
+    Refused while another try goes on that began less than ``LEASE`` ago.
+    """
+    began = began_at(event)
+    is_in_hand = began is not None and began > clock.now() - LEASE
+    if event.kind not in heard_kinds() or (is_in_hand and not _is_over(event)):
+        return False
+    as_seen = event.next_dispatch_at
+    if not retry_on_lock(partial(_lease, event, due_by=as_seen)):
+        return False
+    return _try(_delivery(event, order))
+
+
+def _is_over(event: OrderEvent) -> bool:
+    return event.next_dispatch_at is None or event.next_dispatch_at <= clock.now()
+
+
+def _lease(event: OrderEvent, *, due_by: datetime | None = None) -> bool:
+    tries = event.dispatch_attempts + 1
+    until = clock.now() + _lease_length(tries)
+    pending = OrderEvent.objects.filter(
+        pk=event.pk, dispatched_at__isnull=True, dispatch_attempts=event.dispatch_attempts
+    )
+    # The error of the try before goes, so that what stands there is always of the latest one.
+    values: dict[str, Any] = {"dispatch_attempts": tries, "dispatch_error": ""}
+    if not claim(
+        pending, "next_dispatch_at", until, due_by=due_by, longest=LONGEST_PAUSE, **values
+    ):
+        return False
+    event.dispatch_attempts, event.next_dispatch_at, event.dispatch_error = tries, until, ""
+    return True
+
+
+def _lease_length(tries: int) -> timedelta:
+    # As long as the pause would be, so that an event which kills its process every time, or hangs,
+    # is tried more and more seldom.
+    return max(LEASE, backoff(tries - 1, _FIRST_PAUSE, LONGEST_PAUSE))
+
+
+def _delivery(event: OrderEvent, order: Order) -> Delivery:
+    return Delivery(event, order, SIGNALS[event.kind])
+
+
+def _try(delivery: Delivery) -> bool:
+    try:
+        retry_on_lock(delivery)
+    except DeliveredAlready:
+        return False
+    except Exception as exc:  # noqa: BLE001 - a shop's receiver may raise anything; it is saved
+        _save_error(delivery.event, exc)
+        return False
+    return True
+
+
+def _save_error(event: OrderEvent, exc: Exception) -> None:
+    logger.error("a receiver of %s for event %s raised", event.kind, event.pk, exc_info=exc)
+    tries = max(event.dispatch_attempts, 1)
+    pause = backoff(tries - 1, _FIRST_PAUSE, LONGEST_PAUSE)
+    _save(
+        event,
+        dispatch_error=f"{type(exc).__name__}: {exc}",
+        next_dispatch_at=clock.now() + pause,
+    )
+
+
+def _save_overdue(event: OrderEvent, waited_s: float) -> None:
+    error = f"no end after {waited_s:g} s: the receiver hangs, or takes too long"
+    logger.error("a receiver of %s for event %s: %s", event.kind, event.pk, error)
+    # Its lease goes on: should the receiver end after all, that is noted then.
+    _save(event, dispatch_error=error)
+
+
+def _save(event: OrderEvent, **columns: Any) -> None:
+    # Of this try alone: one that ends after the next has begun says nothing about that one.
+    same_try = OrderEvent.objects.filter(
+        pk=event.pk, dispatched_at__isnull=True, dispatch_attempts=event.dispatch_attempts
+    )
+    try:
+        retry_on_lock(partial(same_try.update, **columns))
+    except Exception:
+        # The event stays pending, and its lease ends.
+        logger.exception("the error of event %s was not saved", event.pk)
