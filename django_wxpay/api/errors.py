@@ -168,7 +168,10 @@ class WXPayErrorSerializer(serializers.Serializer[Any]):
 class WXPayInvalidSerializer(WXPayErrorSerializer):
     """Each wrong field is a key, with its sentences; under ``errors`` they stand together."""
 
-    errors = serializers.DictField(child=serializers.ListField(child=serializers.CharField()))
+    # Only described by it, so nobody asks this serializer for errors of its own.
+    errors = serializers.DictField(  # type: ignore[assignment]
+        child=serializers.ListField(child=serializers.CharField())
+    )
 
 
 class WXPayCallErrorSerializer(WXPayErrorSerializer):

@@ -27,6 +27,7 @@ from drf_spectacular.renderers import (
     OpenApiYamlRenderer,
     OpenApiYamlRenderer2,
 )
+from drf_spectacular.utils import Direction
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.permissions import AllowAny
 from rest_framework.renderers import BaseRenderer
@@ -64,8 +65,8 @@ class RouteSchema(AutoSchema):
         found = super()._resolve_path_parameters(variables)  # type: ignore[no-untyped-call]
         return [row | {"schema": _KEY} if row["name"] == "id" else row for row in found]
 
-    def _get_response_bodies(self, direction: str = "response") -> dict[str, Any]:
-        bodies: dict[str, Any] = super()._get_response_bodies(direction)  # type: ignore[no-untyped-call]
+    def _get_response_bodies(self, direction: Direction = "response") -> dict[str, Any]:
+        bodies = super()._get_response_bodies(direction)
         errors = {
             **_ANYWHERE,
             **(_OF_A_ROW if "{id}" in self.path else {}),
@@ -73,7 +74,7 @@ class RouteSchema(AutoSchema):
         }
         for status, serializer in errors.items():
             if str(status) not in bodies:
-                bodies[str(status)] = self._get_response_for_code(serializer, str(status))  # type: ignore[no-untyped-call]
+                bodies[str(status)] = self._get_response_for_code(serializer, str(status))
         return dict(sorted(bodies.items()))
 
     def _get_response_for_code(
@@ -81,7 +82,7 @@ class RouteSchema(AutoSchema):
         serializer: Any,
         status_code: str,
         media_types: list[str] | None = None,
-        direction: str = "response",
+        direction: Direction = "response",
     ) -> dict[str, Any]:
         # An error is JSON, also where the answer is a picture.
         chosen = media_types if status_code < "400" else [_JSON]
@@ -106,6 +107,12 @@ class RouteGenerator(SchemaGenerator):
         return dict(sanitize_result_object(whole))  # type: ignore[no-untyped-call]
 
 
+# By the names that the address may ask for.
+_RENDERERS: Final[dict[str, type[BaseRenderer]]] = {
+    renderer.format: renderer for renderer in (OpenApiYamlRenderer, OpenApiJsonRenderer)
+}
+
+
 class Unlisted(AutoSchema):
     """Keeps the document's own route out of every document."""
 
@@ -114,7 +121,7 @@ class Unlisted(AutoSchema):
 
 
 @lru_cache(maxsize=64)
-def rendered(prefix: str, language: str | None, renderer: type[BaseRenderer]) -> bytes:  # noqa: ARG001
+def rendered(prefix: str, language: str | None, form: str) -> bytes:  # noqa: ARG001
     """Return the document of the routes below ``prefix``, made once for each language and format.
 
     It takes as long as a hundred refused notifications, and nobody need log in to ask for it. A
@@ -123,8 +130,9 @@ def rendered(prefix: str, language: str | None, renderer: type[BaseRenderer]) ->
     patterns = [path(prefix, include("django_wxpay.api.urls"))]
     generator = RouteGenerator(patterns=patterns)  # type: ignore[no-untyped-call]
     document = generator.get_schema(public=True)
-    whole: bytes = renderer().render(document | {"info": _info()}, renderer_context={})
-    return whole
+    renderer: Any = _RENDERERS[form]()
+    whole = renderer.render(document | {"info": _info()}, renderer_context={})
+    return bytes(whole)
 
 
 class SchemaView(APIView):
@@ -147,7 +155,7 @@ class SchemaView(APIView):
         # With the mount (SCRIPT_NAME), which the paths have to show.
         prefix = request.path.removeprefix("/").removesuffix("schema/")
         renderer = request.accepted_renderer
-        body = rendered(prefix, get_language(), type(renderer))
+        body = rendered(prefix, get_language(), renderer.format)
         return HttpResponse(body, content_type=renderer.media_type)
 
 
