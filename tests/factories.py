@@ -170,12 +170,13 @@ def _envelope(event_id: str, event_type: str) -> bytes:
 
 
 class RefundFactory(DjangoModelFactory[Refund]):
-    """Half of the money, on its way back; ``paid_back`` where it has arrived."""
+    """Half of the money, on its way back; ``paid_back`` where it has arrived, or ``hinted``."""
 
     class Meta:
         model = Refund
 
     class Params:
+        hinted = factory.Trait(position=None, refund_id="")
         paid_back = factory.Trait(
             refund_status="SUCCESS",
             user_received_account="支付用户零钱",
@@ -186,6 +187,7 @@ class RefundFactory(DjangoModelFactory[Refund]):
     merchant = factory.SelfAttribute("order.merchant")
     out_refund_no = factory.Sequence(lambda n: f"R20260101{n:010d}")
     refund_id = factory.Sequence(lambda n: f"503000000020260101{n:011d}")
+    position = factory.Sequence(lambda n: n + 1)
     refund_fee = 625
     refund_desc = "one cup too many"
     refund_status = "PROCESSING"

@@ -16,6 +16,7 @@ from django_wxpay import checks, conf, services
 from django_wxpay.conf.schema import HINTS
 from django_wxpay.exceptions import ConfigurationError, UnknownMerchant
 from django_wxpay.protocol.merchants import Api, Mode, Region, SignType
+from django_wxpay.protocol.secrets import Secret
 from tests.docs.markdown import rows, text_of
 from tests.protocol.v3 import keys
 
@@ -296,7 +297,8 @@ def test_a_merchant_is_read_in_full(settings: Any, tmp_path: Path) -> None:
     assert read.owns_appid("wx1")
     assert read.owns_appid("wx2")
     assert not read.owns_appid("wx3")
-    assert (read.client_cert, read.client_key, read.platform_certificates) == (PEM, PEM, (PEM,))
+    assert (read.client_cert, read.client_key.reveal()) == (PEM, PEM)
+    assert read.platform_certificates == (PEM,)
     assert read.hosts[0] == "https://apihk.mch.weixin.qq.com"
     assert KEY not in repr(read)
     assert "TEST KEY" not in repr(read)
@@ -327,7 +329,7 @@ def test_what_a_file_or_a_person_adds_around_a_setting_is_no_part_of_it(
     read = config.merchants["default"]
     plain = v3()["MERCHANTS"]["default"]
     assert read.wechatpay_public_key_id == plain["WECHATPAY_PUBLIC_KEY_ID"]
-    assert (read.api_v3_key, read.appid) == (plain["API_V3_KEY"], plain["APPID"])
+    assert (read.api_v3_key.reveal(), read.appid) == (plain["API_V3_KEY"], plain["APPID"])
     assert (read.hosts, read.appids) == (("https://api.example.com",), ("wx2",))
 
 
@@ -346,8 +348,8 @@ def test_a_pem_may_be_a_path_object_and_hold_what_people_and_systems_put_into_it
 
     assert found(v3(**paths), settings) == []
     read = conf.current().merchants["default"]
-    assert read.private_key.startswith("-----BEGIN")
-    assert "\r" not in read.private_key
+    assert read.private_key.reveal().startswith("-----BEGIN")
+    assert "\r" not in read.private_key.reveal()
     assert read.client_cert == keys.MERCHANT_CERTIFICATE
 
 
@@ -403,6 +405,16 @@ def test_what_only_looks_a_little_like_an_example_is_a_value(
     name: str, value: str, settings: Any
 ) -> None:
     assert not any("placeholder" in message.msg for message in found(v3(**{name: value}), settings))
+
+
+def test_a_line_end_inside_a_key_is_named_and_the_key_is_not(settings: Any) -> None:
+    value = f"{KEY[:16]}\n{KEY[17:]}"
+    (message,) = found(merchant(API_KEY=value), settings)
+
+    assert message.id == "django_wxpay.E012"
+    assert "a character that is not allowed (allowed: exactly 32 characters" in message.msg
+    assert KEY[:16] not in message.msg
+    assert KEY[17:] not in message.msg
 
 
 KEY_IN_A_LINE = "".join(keys.MERCHANT_KEY.splitlines()[1:-1])
@@ -524,7 +536,7 @@ def test_what_an_environment_variable_gives_is_told_from_a_number(
 
 def test_a_lazy_text_is_a_text(settings: Any) -> None:
     assert found(merchant(API_KEY=lazystr(KEY)), settings) == []
-    assert conf.merchant("default").api_key == KEY
+    assert conf.merchant("default").api_key == Secret(KEY)
 
 
 def test_defaults_are_the_official_ones(settings: Any) -> None:

@@ -7,9 +7,15 @@ from typing import Any
 import pytest
 from django.db import DataError
 
-from django_wxpay.models import Notification, Order, OrderEvent, Promotion
+from django_wxpay.models import Notification, Order, OrderEvent, Promotion, Refund
 from django_wxpay.models.base import DescriptiveCharField, ExactCharField, ExactTextField, storable
-from tests.factories import NotificationFactory, OrderEventFactory, OrderFactory, PromotionFactory
+from tests.factories import (
+    NotificationFactory,
+    OrderEventFactory,
+    OrderFactory,
+    PromotionFactory,
+    RefundFactory,
+)
 from tests.tables import connection
 
 pytestmark = pytest.mark.django_db
@@ -67,19 +73,45 @@ def test_nothing_stays_nothing() -> None:
     assert DescriptiveCharField(max_length=5).get_prep_value(None) is None
 
 
-@pytest.mark.parametrize("vendor", ["mysql", "postgresql", "sqlite", "oracle"])
+@pytest.mark.parametrize(
+    ("vendor", "is_mariadb", "expected"),
+    [
+        ("mysql", True, "utf8mb4_nopad_bin"),
+        ("mysql", False, "utf8mb4_bin"),
+        ("postgresql", False, None),
+        ("sqlite", False, None),
+        ("oracle", False, None),
+    ],
+)
 @pytest.mark.parametrize("kind", [ExactCharField, DescriptiveCharField, ExactTextField])
 def test_case_is_told_apart_where_the_database_would_not(
     kind: Any,
     vendor: str,
+    is_mariadb: bool,
+    expected: str | None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     field = kind(max_length=32)
     field.set_attributes_from_name("out_trade_no")
     monkeypatch.setattr(connection, "vendor", vendor)
+    monkeypatch.setattr(connection, "mysql_is_mariadb", is_mariadb, raising=False)
 
-    collation = field.db_parameters(connection)["collation"]
-    assert collation == ("utf8mb4_bin" if vendor == "mysql" else None)
+    assert field.db_parameters(connection)["collation"] == expected
+
+
+@pytest.mark.parametrize(
+    "other", ["ABCDEF0001", "abcdef0001 ", "\u00e5bcdef0001", "abcdef00010", "\uff41bcdef0001"]
+)
+def test_a_number_is_another_one_by_any_of_its_letters(db: None, other: str) -> None:
+    order = OrderFactory(out_trade_no="abcdef0001", transaction_id="t", mch_id="m")
+    OrderFactory(out_trade_no=other, transaction_id=other[:9] + "t")
+    RefundFactory(order=order, out_refund_no="abcdef0001")
+    RefundFactory(order=order, out_refund_no=other)
+
+    for model in (Order, Refund):
+        name = "out_trade_no" if model is Order else "out_refund_no"
+        assert model.objects.filter(**{name: other}).count() == 1
+        assert model.objects.filter(**{name: "abcdef0001"}).count() == 1
 
 
 def test_an_exact_column_changes_nothing() -> None:

@@ -119,6 +119,7 @@ class RefundAdmin(OwnedAdmin):
     list_display = (
         "status_shown",
         "amount_shown",
+        "is_proven",
         "out_refund_no",
         "created_at",
         "order_link",
@@ -132,6 +133,7 @@ class RefundAdmin(OwnedAdmin):
     fields = (
         "status_shown",
         "amount_shown",
+        "is_proven",
         "order",
         "out_refund_no",
         "refund_id",
@@ -157,6 +159,10 @@ class RefundAdmin(OwnedAdmin):
     @admin.display(description=_("amount"))
     def amount_shown(self, refund: Refund) -> str:
         return refund.amount
+
+    @admin.display(description=_("confirmed"), boolean=True)
+    def is_proven(self, refund: Refund) -> bool:
+        return refund.is_proven
 
 
 def _events(site: AdminSite, refund: Refund) -> Section:

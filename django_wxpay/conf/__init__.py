@@ -1,7 +1,7 @@
 """Reading of ``settings.WXPAY``, and the problems found in it.
 
-Nothing else in the package reads ``settings``. The rows are in ``schema``, the checks of keys that
-belong together in ``credentials``.
+Nothing else in the package reads ``settings``, and a key leaves them as a ``Secret``. The rows are
+in ``schema``, the checks of keys that belong together in ``credentials``.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from django.conf import settings as django_settings
 from django.core.signals import setting_changed
 
 from django_wxpay.conf import credentials, project
-from django_wxpay.conf.reading import as_meant, read_pem
-from django_wxpay.conf.schema import DEFAULT_LATENCY_LIMITS, MERCHANT_SETTINGS, SETTINGS
+from django_wxpay.conf.reading import read_pem, read_sealed
+from django_wxpay.conf.schema import DEFAULT_LATENCY_LIMITS, MERCHANT_SETTINGS, SETTINGS, is_shown
 from django_wxpay.protocol.errors import ConfigurationError, UnknownMerchant
 from django_wxpay.protocol.merchants import DEFAULT_HOSTS, Api, Merchant, Mode, Region, SignType
 from django_wxpay.protocol.rules import Text
+from django_wxpay.protocol.secrets import Secret
 
 __all__ = [
     "MERCHANT_SETTINGS",
@@ -77,8 +78,8 @@ _ALIAS: Final = Text(max=64, alphabet="[-a-zA-Z0-9_]", described="letters, digit
 
 def problems() -> tuple[Problem, ...]:
     """Return what is wrong with ``settings.WXPAY`` and then with the settings around it."""
-    raw = getattr(django_settings, "WXPAY", None)
-    around = (Problem(code, message) for code, message in project.problems(as_meant(raw)))
+    raw = _wxpay()
+    around = (Problem(code, message) for code, message in project.problems(raw))
     return (*_problems(raw), *around)
 
 
@@ -93,7 +94,7 @@ def current() -> Config:
     errors = [problem for problem in problems() if problem.code.startswith("E")]
     if errors:
         raise ConfigurationError(errors[0].message)
-    raw: Mapping[str, Any] = as_meant(django_settings.WXPAY)
+    raw: Mapping[str, Any] = _wxpay()
     value = {row.name: raw.get(row.name, row.default) for row in SETTINGS}
     connect, read = value["TIMEOUT"]
     classes = value["API_PERMISSION_CLASSES"]
@@ -111,7 +112,7 @@ def current() -> Config:
 
 def aliases() -> tuple[str, ...]:
     """Return the alias of every merchant, as far as settings that are wrong name any."""
-    raw = getattr(django_settings, "WXPAY", None)
+    raw = _wxpay()
     entries = raw.get("MERCHANTS") if isinstance(raw, Mapping) else None
     return tuple(map(str, entries)) if isinstance(entries, Mapping) else ()
 
@@ -135,8 +136,11 @@ def merchant(alias: str) -> Merchant:
         raise UnknownMerchant(f'no merchant "{alias}" in WXPAY["MERCHANTS"]') from None
 
 
+def _wxpay() -> Any:
+    return read_sealed(lambda: getattr(django_settings, "WXPAY", None), is_shown=is_shown)
+
+
 def _problems(raw: object) -> Iterator[Problem]:
-    raw = as_meant(raw)
     if not isinstance(raw, Mapping):
         yield Problem("E001", "settings.WXPAY is missing or is not a dict")
         return
@@ -202,16 +206,20 @@ def _merchant(alias: str, entry: Mapping[str, Any]) -> Merchant:
         merchant_category_code=value["MERCHANT_CATEGORY_CODE"],
         api_key=value["API_KEY"],
         sign_type=SignType(value["SIGN_TYPE"]),
-        client_cert=read_pem(value["CLIENT_CERT"]),
-        client_key=read_pem(value["CLIENT_KEY"]),
+        client_cert=_shown_pem(value["CLIENT_CERT"]),
+        client_key=read_pem(Secret.of(value["CLIENT_KEY"])),
         api_v3_key=value["API_V3_KEY"],
-        private_key=read_pem(value["PRIVATE_KEY"]),
+        private_key=read_pem(Secret.of(value["PRIVATE_KEY"])),
         cert_serial_no=value["CERT_SERIAL_NO"],
-        wechatpay_public_key=read_pem(value["WECHATPAY_PUBLIC_KEY"]),
+        wechatpay_public_key=_shown_pem(value["WECHATPAY_PUBLIC_KEY"]),
         wechatpay_public_key_id=value["WECHATPAY_PUBLIC_KEY_ID"],
-        platform_certificates=tuple(read_pem(pem) for pem in value["PLATFORM_CERTIFICATES"]),
+        platform_certificates=tuple(map(_shown_pem, value["PLATFORM_CERTIFICATES"])),
         hosts=tuple(host.rstrip("/") for host in value["HOSTS"] or DEFAULT_HOSTS[region]),
     )
+
+
+def _shown_pem(value: str) -> str:
+    return read_pem(Secret(value)).reveal()
 
 
 # Tests override settings, so a cached configuration must not outlive them.

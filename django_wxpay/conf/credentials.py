@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from django_wxpay.conf.reading import placeholder, read_pem
+from django_wxpay.conf.reading import BEGIN, placeholder, read_pem
 from django_wxpay.conf.schema import Setting
 from django_wxpay.protocol.errors import ConfigurationError
 from django_wxpay.protocol.merchants import Api, Merchant, Region
 from django_wxpay.protocol.rules import Text
+from django_wxpay.protocol.secrets import Secret
 from django_wxpay.protocol.v3.certificates import certificate_matches_key, read_certificate
 from django_wxpay.protocol.v3.fields import MERCHANT_CATEGORY_CODE
 from django_wxpay.protocol.v3.keys import load_private_key, load_public_key
@@ -47,13 +48,13 @@ _CODES_OF_PLACEHOLDERS: Final = {
 
 def value_problems(row: Setting, value: Any) -> Iterator[tuple[str, str]]:
     """Yield (code, words) for a value of the right type that is an example's, or no PEM."""
-    for each in [value] if isinstance(value, str) else value or ():
+    for each in map(Secret.of, [value] if isinstance(value, str | Secret) else value or ()):
         # A serial is a number, and zeros may be one; only WeChat Pay knows which are given out.
-        is_serial = row.name == "CERT_SERIAL_NO" and not _SERIAL.problem(each)
+        is_serial = row.name == "CERT_SERIAL_NO" and not _SERIAL.problem(value)
         if row.name not in _COPIED_SETTINGS or is_serial:
             continue
         is_path = row.name in _PEM_SETTINGS
-        if "-----BEGIN" not in each and (reason := placeholder(each)):
+        if BEGIN not in each.reveal() and (reason := placeholder(each)):
             code = "E014" if is_path else _CODES_OF_PLACEHOLDERS.get(row.name, row.code)
             yield code, f"is a placeholder: {reason}"
         elif row.name in _PEM_SETTINGS:
@@ -72,7 +73,7 @@ def problems(merchant: Merchant) -> Iterator[tuple[str, str, str]]:
         yield "E015", name.upper(), "is missing"
     if missing:
         return
-    if len(merchant.api_v3_key.encode()) != 32:
+    if len(merchant.api_v3_key.octets()) != 32:
         yield "E016", "API_V3_KEY", "is not 32 bytes long"
     yield from _own_problems(merchant)
     yield from _platform_problems(merchant)

@@ -1,23 +1,35 @@
 """Reading of values as people and systems write them: what is meant, or why it cannot be used.
 
-No message quotes a value that may be a key. A path is quoted, for it is what has to be corrected.
+No message quotes a value that may be a key, and no variable holds one: ``read_sealed`` makes a
+``Secret`` of it in the expression that takes it out of the settings. A path is quoted, for it is
+what has to be corrected.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import reduce
+from operator import getitem
 from pathlib import Path, PurePath
 from typing import Any, Final
 
 from django.utils.functional import Promise
 
+from django_wxpay.protocol.secrets import Secret
+
+# The names under which a value stands in the settings, from the outermost on.
+Names = tuple[Any, ...]
+
 # Blanks and line ends, and the byte order mark.
 _AROUND: Final = " \t\r\n\ufeff"
-_BEGIN: Final = "-----BEGIN"
+BEGIN: Final = "-----BEGIN"
 # DER, and PKCS#12 in it, begins with a SEQUENCE.
 _DER: Final = b"\x30"
 _UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
+_IN_A_PATH: Final = re.compile(r"[./\\]")
+_LONGEST_PATH: Final = 256
 # No path is that long without a dot, and no RSA key is shorter.
 _BARE_BASE64: Final = re.compile(r"[A-Za-z0-9+/=\s]{64,}")
 
@@ -48,78 +60,122 @@ def as_meant(value: Any) -> Any:
     return value.strip(_AROUND) if isinstance(value, str) else value
 
 
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """What stands in the place of a value that should be a key and is no text; ``problem`` says."""
+
+    problem: str
+
+
+def read_sealed(
+    settings: Callable[[], Any], *, is_shown: Callable[[Names], bool], at: Names = ()
+) -> Any:
+    """Return the setting under the names ``at`` as it is meant, with every key as a ``Secret``.
+
+    ``settings`` returns the outermost dict. Whatever text stands under names that are not
+    ``is_shown`` may be a key: also a misspelt setting, and one in the wrong place.
+    """
+    # Taken out anew in each expression, so that none of the settings is ever held.
+    if at and is_shown(at):
+        return as_meant(reduce(getitem, at, settings()))
+    if isinstance(reduce(getitem, at, settings()), Mapping):
+        return {
+            name: read_sealed(settings, is_shown=is_shown, at=(*at, name))
+            for name in reduce(getitem, at, settings())
+        }
+    if isinstance(reduce(getitem, at, settings()), str | PurePath | Promise):
+        return Secret(str(reduce(getitem, at, settings())).strip(_AROUND))
+    if reduce(getitem, at, settings()) is None:
+        return None
+    return Unusable(_of_type(type(reduce(getitem, at, settings()))))
+
+
 def not_a_text(value: object) -> str:
     """Return what a value is that should be a text, and what to do about it, in a few words."""
+    if isinstance(value, Unusable):
+        return value.problem
     if value is None:
         return "is not a text: it is missing, or an environment variable that is not set"
     if value == "":
         return "is not a text: it is empty"
-    if isinstance(value, bytes | bytearray):
+    return _of_type(type(value))
+
+
+def _of_type(kind: type) -> str:
+    if issubclass(kind, bytes | bytearray):
         return "is not a text but bytes: decode it"
-    if isinstance(value, int | float):
+    if issubclass(kind, int | float):
         return "is not a text but a number: put it in quotes"
-    if hasattr(value, "get_secret_value"):
+    if hasattr(kind, "get_secret_value"):
         return "is not a text but a secret's wrapper: give its get_secret_value()"
-    return f"is not a text but a {type(value).__name__}"
+    return f"is not a text but a {kind.__name__}"
 
 
-def placeholder(value: str) -> str:
+def placeholder(value: Secret) -> str:
     """Return by which rule a value is an example's and no real one, or ""."""
     for pattern, reason in _PLACEHOLDERS:
-        if pattern.fullmatch(value):
+        if pattern.fullmatch(value.reveal()):
             return reason
-    return "it is one character again and again" if len(set(value)) == 1 < len(value) else ""
+    is_one = len(set(value.reveal())) == 1 < len(value.reveal())
+    return "it is one character again and again" if is_one else ""
 
 
-def read_pem(value: str) -> str:
+def read_pem(value: Secret) -> Secret:
     """Return PEM text from PEM text (real newlines or literal ``\\n``) or from a file's path.
 
     Raises ``ValueError``, whose text says what is wrong and quotes a path and nothing else.
     """
     if not value:
-        return ""
-    text = value if _BEGIN in value else _text_of_file(value)
+        return value
+    text = value if BEGIN in value.reveal() else _text_of_file(value)
     # What openssl writes before a PEM ("Bag Attributes") is for people, and may be in any language.
-    pem = text[text.index(_BEGIN) :].replace("\\n", "\n").replace("\r\n", "\n")
-    if "ENCRYPTED" in pem:
+    pem = Secret(
+        text.reveal()[text.reveal().index(BEGIN) :].replace("\\n", "\n").replace("\r\n", "\n")
+    )
+    if "ENCRYPTED" in pem.reveal():
         raise ValueError(
             "is a PEM encrypted with a passphrase: decrypt it (openssl pkey -in ... -out ...)"
         )
-    return pem.strip() + "\n"
+    return Secret(pem.reveal().strip() + "\n")
 
 
-def _text_of_file(path: str) -> str:
-    if _BARE_BASE64.fullmatch(path):
+def _text_of_file(path: Secret) -> Secret:
+    if _BARE_BASE64.fullmatch(path.reveal()):
         raise ValueError("is base64 without the BEGIN and END lines of a PEM: give the whole PEM")
-    shown = f'the file "{path}"' if re.search(r"[./\\]", path) and len(path) < 256 else "a file"
+    # A match, or its error, would hold the text: a key may stand in the place of a path.
+    is_named = bool(_IN_A_PATH.search(path.reveal())) and len(path.reveal()) < _LONGEST_PATH
+    shown = f'the file "{path.reveal()}"' if is_named else "a file"
     try:
-        octets = Path(path).read_bytes()
+        octets = Secret(Path(path.reveal()).read_bytes())
     except FileNotFoundError:
-        where = "" if PurePath(path).is_absolute() else ", seen from the working directory"
-        raise ValueError(f"names {shown}, which is missing{where}") from None
+        where = "" if PurePath(path.reveal()).is_absolute() else ", seen from the working directory"
+        problem = f"names {shown}, which is missing{where}"
     except IsADirectoryError:
-        raise ValueError(f"names {shown}, which is a folder") from None
+        problem = f"names {shown}, which is a folder"
     except PermissionError:
-        raise ValueError(f"names {shown}, which this process may not read") from None
+        problem = f"names {shown}, which this process may not read"
     except (OSError, ValueError):
-        raise ValueError("is neither a PEM nor the path of a readable file") from None
-    return _text_of(octets, shown)
+        problem = "is neither a PEM nor the path of a readable file"
+    else:
+        return _text_of(octets, shown)
+    raise ValueError(problem)
 
 
-def _text_of(octets: bytes, shown: str) -> str:
-    if not octets.strip():
+def _text_of(octets: Secret, shown: str) -> Secret:
+    if not octets.octets().strip():
         raise ValueError(f"names {shown}, which is empty")
-    if octets.startswith(_UTF_16):
+    if octets.octets().startswith(_UTF_16):
         raise ValueError(f"names {shown}, which is UTF-16: save it as UTF-8")
     try:
-        text = octets.decode("utf-8-sig")
+        text = Secret(octets.octets().decode("utf-8-sig"))
     except UnicodeDecodeError:
-        is_der = octets.startswith(_DER)
+        is_der = octets.octets().startswith(_DER)
         kind = "DER or PKCS#12 (.p12)" if is_der else "neither a PEM nor text"
         advice = ": turn it into a PEM with openssl" if is_der else ""
-        raise ValueError(f"names {shown}, which is {kind}{advice}") from None
-    if _BEGIN not in text:
-        bare = _BARE_BASE64.fullmatch(text)
-        kind = "base64 without the BEGIN and END lines of a PEM" if bare else "not a PEM"
-        raise ValueError(f"names {shown}, which is {kind}")
-    return text
+    else:
+        if BEGIN in text.reveal():
+            return text
+        is_bare, advice = bool(_BARE_BASE64.fullmatch(text.reveal())), ""
+        kind = "base64 without the BEGIN and END lines of a PEM" if is_bare else "not a PEM"
+    # Outside the except clause: that error holds what could not be decoded.
+    raise ValueError(f"names {shown}, which is {kind}{advice}")

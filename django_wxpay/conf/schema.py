@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
-from django_wxpay.conf.reading import not_a_text
+from django_wxpay.conf.reading import Names, not_a_text
 from django_wxpay.protocol.merchants import Api, Mode, Region, SignType
 from django_wxpay.protocol.rules import OneOf, Rule, Text
+from django_wxpay.protocol.secrets import Secret
 from django_wxpay.protocol.v3.fields import ID
 
 DEFAULT_LATENCY_LIMITS: Final[dict[str, float]] = {"FAILURE_RATE": 0.05, "P95_MS": 3000}
@@ -25,17 +26,22 @@ DEFAULT_LATENCY_LIMITS: Final[dict[str, float]] = {"FAILURE_RATE": 0.05, "P95_MS
 _MOST_DAYS: Final = 36_500
 
 _API_KEY: Final = Text(min=32, max=32)
+_ON_ONE_LINE: Final = re.compile(f"{_API_KEY.alphabet}*")
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One row: ``problem`` returns what is wrong with a value in a few words, or ""."""
+    """One row: ``problem`` returns what is wrong with a value in a few words, or "".
+
+    One that ``is_secret`` is read as a ``Secret``.
+    """
 
     name: str
     default: object
     code: str
     problem: Callable[[Any], str]
     doc: str
+    is_secret: bool = False
 
 
 def _as_text(value: object) -> str:
@@ -95,6 +101,21 @@ def _wrong_base_url(value: object) -> str:
 
 def _wrong_text(value: object) -> str:
     return "" if isinstance(value, str) else not_a_text(value)
+
+
+def _wrong_secret(value: object) -> str:
+    return "" if isinstance(value, Secret) or value == "" else not_a_text(value)
+
+
+def _wrong_api_key(value: object) -> str:
+    if not isinstance(value, Secret) or not value:
+        return _wrong_secret(value)
+    length, wrong = len(value.reveal()), ""
+    if not _ON_ONE_LINE.fullmatch(value.reveal()):
+        wrong = "a character that is not allowed"
+    elif length != _API_KEY.max:
+        wrong = f"{length} {_API_KEY.unit} long"
+    return f"does not fit: {wrong} (allowed: {_API_KEY.text})" if wrong else ""
 
 
 def _wrong_texts(value: object) -> str:
@@ -200,18 +221,36 @@ MERCHANT_SETTINGS: Final = (
     Setting("SUB_APPID", "", "E010", _optional(ID), "Default appid of the sub-merchant."),
     Setting("SUB_MCH_ID", "", "E010", _optional(ID), "Default sub-merchant number."),
     Setting("MERCHANT_CATEGORY_CODE", "", "E010", _wrong_text, "For global v3 orders."),
-    Setting("API_KEY", "", "E012", _optional(_API_KEY), "The 32-character v2 key."),
+    Setting("API_KEY", "", "E012", _wrong_api_key, "The 32-character v2 key.", is_secret=True),
     Setting("SIGN_TYPE", "HMAC-SHA256", "E011", _one_of(*SignType), '"HMAC-SHA256" or "MD5".'),
     Setting("CLIENT_CERT", "", "E010", _wrong_text, "PEM or path, for mutual TLS."),
-    Setting("CLIENT_KEY", "", "E010", _wrong_text, "PEM or path, for mutual TLS."),
-    Setting("API_V3_KEY", "", "E010", _wrong_text, "The v3 key."),
-    Setting("PRIVATE_KEY", "", "E010", _wrong_text, "PEM or path of the v3 key pair."),
+    Setting(
+        "CLIENT_KEY", "", "E010", _wrong_secret, "PEM or path, for mutual TLS.", is_secret=True
+    ),
+    Setting("API_V3_KEY", "", "E010", _wrong_secret, "The v3 key.", is_secret=True),
+    Setting(
+        "PRIVATE_KEY", "", "E010", _wrong_secret, "PEM or path of the v3 key pair.", is_secret=True
+    ),
     Setting("CERT_SERIAL_NO", "", "E010", _wrong_text, "Serial of our certificate."),
     Setting("WECHATPAY_PUBLIC_KEY", "", "E010", _wrong_text, "PEM or path."),
     Setting("WECHATPAY_PUBLIC_KEY_ID", "", "E010", _wrong_text, "PUB_KEY_ID_..."),
     Setting("PLATFORM_CERTIFICATES", (), "E010", _wrong_texts, "PEMs to start from."),
     Setting("HOSTS", None, "E013", _wrong_hosts, "Primary, then standby hosts; by region."),
 )
+
+_SHOWN: Final = frozenset(row.name for row in SETTINGS)
+_SHOWN_OF_MERCHANT: Final = frozenset(row.name for row in MERCHANT_SETTINGS if not row.is_secret)
+
+
+def is_shown(names: Names) -> bool:
+    """Return whether what stands under ``names`` is a known setting and no secret."""
+    match names:
+        case [name]:
+            return name in _SHOWN
+        case ["MERCHANTS", _, name]:
+            return name in _SHOWN_OF_MERCHANT
+    return False
+
 
 # One row a check code. A code is never used again for another fault.
 HINTS: Final[dict[str, str]] = {

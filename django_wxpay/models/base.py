@@ -31,8 +31,10 @@ _UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
 _REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
 
 # MySQL and MariaDB take "ABC" for "abc", and their old tables hold no emoji; the other databases
-# need nothing. WeChat Pay's numbers tell case apart (protocol-v2 section 3.2).
-_COLLATIONS: Final = {"mysql": "utf8mb4_bin"}
+# need nothing. WeChat Pay's numbers tell case apart (protocol-v2 section 3.2). MySQL's has no
+# name for one that tells "abc " from "abc" in every version that Django takes.
+_OF_MYSQL: Final = "utf8mb4_bin"
+_OF_MARIADB: Final = "utf8mb4_nopad_bin"
 
 
 class PrimaryQuerySet(models.QuerySet[Model]):
@@ -68,10 +70,16 @@ def storable(text: str, width: int | None = None) -> str:
     return _UNSTORABLE.sub(_REPLACEMENT, text)[:width]
 
 
+def _collation(connection: Any) -> str | None:
+    if connection.vendor != "mysql":
+        return None
+    return _OF_MARIADB if connection.mysql_is_mariadb else _OF_MYSQL
+
+
 class _ExactMixin:
     def db_parameters(self, connection: BaseDatabaseWrapper) -> dict[str, Any]:
         parameters: dict[str, Any] = super().db_parameters(connection)  # type: ignore[misc]
-        return parameters | {"collation": _COLLATIONS.get(connection.vendor)}
+        return parameters | {"collation": _collation(connection)}
 
 
 class ExactCharField(_ExactMixin, CharFieldBase):
@@ -80,6 +88,20 @@ class ExactCharField(_ExactMixin, CharFieldBase):
 
 class ExactTextField(_ExactMixin, TextFieldBase):
     """Text of any length that is stored as it is, or not at all."""
+
+
+class UniqueExactCharField(ExactCharField):
+    """Text of a unique constraint: "" to every caller, NULL in the database where there is none."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        # Of NULLs a unique constraint takes any number, on every database.
+        super().__init__(*args, **options | {"null": True, "blank": True, "default": ""})
+
+    def from_db_value(self, value: str | None, *_: object) -> str:
+        return value or ""
+
+    def get_prep_value(self, value: Any) -> Any:
+        return super().get_prep_value(value) or None
 
 
 class DescriptiveCharField(ExactCharField):

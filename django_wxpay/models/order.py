@@ -18,6 +18,7 @@ from django_wxpay.models.base import (
     ExactCharField,
     ExactTextField,
     Row,
+    UniqueExactCharField,
 )
 from django_wxpay.models.choices import TRADE_STATES, TRADE_TYPES
 from django_wxpay.protocol.facts import TradeState
@@ -67,6 +68,9 @@ class Order(Row):
     user_creid = ExactCharField("user_creid", max_length=32, blank=True, default="")
     user_truename = ExactCharField("user_truename", max_length=64, blank=True, default="")
     placing_until = models.DateTimeField(null=True, blank=True, editable=False)
+    # When WeChat Pay is to be asked for this order, and when it was last asked for proof.
+    next_check_at = models.DateTimeField(null=True, blank=True, editable=False)
+    checked_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     trade_state = models.CharField(
         _("state"),
@@ -79,7 +83,7 @@ class Order(Row):
     )
     err_code = DescriptiveCharField("err_code", max_length=64, blank=True, default="")
     err_code_des = DescriptiveCharField("err_code_des", max_length=256, blank=True, default="")
-    transaction_id = ExactCharField("transaction_id", max_length=32, blank=True, default="")
+    transaction_id = UniqueExactCharField("transaction_id", max_length=32)
     success_time = models.DateTimeField(_("paid at"), null=True, blank=True)
     bank_type = DescriptiveCharField("bank_type", max_length=32, blank=True, default="")
     payer_openid = DescriptiveCharField(_("payer openid"), max_length=128, blank=True, default="")
@@ -124,6 +128,11 @@ class Order(Row):
                 fields=["merchant", "out_trade_no"],
                 name="wxpay_order_number_once",
             ),
+            # One payment is the payment of one order.
+            models.UniqueConstraint(
+                fields=["mch_id", "transaction_id"],
+                name="wxpay_order_transaction_once",
+            ),
             models.CheckConstraint(condition=Q(total_fee__gte=1), name="wxpay_order_has_amount"),
         )
         indexes = (
@@ -134,6 +143,7 @@ class Order(Row):
             models.Index(fields=["trade_state", "-created_at"], name="wxpay_order_state"),
             models.Index(fields=["trade_type", "-created_at"], name="wxpay_order_type"),
             models.Index(fields=["merchant", "-created_at"], name="wxpay_order_merchant"),
+            models.Index(fields=["next_check_at"], name="wxpay_order_to_check"),
         )
 
     def __str__(self) -> str:

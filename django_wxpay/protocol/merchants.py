@@ -1,7 +1,7 @@
 """A merchant's account at WeChat Pay: its identity, its keys and its hosts.
 
-``conf`` builds these from the settings, the gateway and the simulator use them. Keys are
-kept out of every repr.
+``conf`` builds these from the settings, the gateway and the simulator use them. Its keys are
+secrets; what WeChat Pay and everybody else may see of it is text.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
+
+from django_wxpay.protocol.secrets import Secret
 
 
 class Mode(StrEnum):
@@ -40,9 +42,17 @@ DEFAULT_HOSTS: Final[dict[Region, tuple[str, ...]]] = {
 }
 
 
+# The attributes of a merchant that nobody may see.
+KEYS: Final = ("api_key", "client_key", "api_v3_key", "private_key")
+NO_KEY: Final = Secret("")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Merchant:
-    """One entry of ``WXPAY["MERCHANTS"]``. PEMs are text here, wherever they were read from."""
+    """One entry of ``WXPAY["MERCHANTS"]``. PEMs are text here, wherever they were read from.
+
+    A key that is given as text becomes a ``Secret``.
+    """
 
     alias: str
     mch_id: str
@@ -54,17 +64,26 @@ class Merchant:
     sub_appid: str = ""
     sub_mch_id: str = ""
     merchant_category_code: str = ""
-    api_key: str = field(default="", repr=False)
+    api_key: Secret = field(default=NO_KEY, repr=False)
     sign_type: SignType = SignType.HMAC_SHA256
     client_cert: str = field(default="", repr=False)
-    client_key: str = field(default="", repr=False)
-    api_v3_key: str = field(default="", repr=False)
-    private_key: str = field(default="", repr=False)
+    client_key: Secret = field(default=NO_KEY, repr=False)
+    api_v3_key: Secret = field(default=NO_KEY, repr=False)
+    private_key: Secret = field(default=NO_KEY, repr=False)
     cert_serial_no: str = ""
     wechatpay_public_key: str = field(default="", repr=False)
     wechatpay_public_key_id: str = ""
     platform_certificates: tuple[str, ...] = field(default=(), repr=False)
     hosts: tuple[str, ...] = DEFAULT_HOSTS[Region.MAINLAND]
+
+    def __post_init__(self) -> None:
+        for name in KEYS:
+            object.__setattr__(self, name, Secret.of(getattr(self, name)))
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """The keys that this merchant has."""
+        return tuple(filter(None, (getattr(self, name) for name in KEYS)))
 
     def owns_appid(self, appid: str) -> bool:
         """Return whether ``appid`` is this merchant's own or one of those bound to its mch_id."""

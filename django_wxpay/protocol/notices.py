@@ -25,8 +25,9 @@ class Notice:
     ``product`` names the type of an event that is another product's by its name. A fact that it
     holds all the same is for an order that is known, and for no other.
 
-    ``is_proven`` says whether the protocol proves the fact; one that is not proven may make a
-    refund known and moves nothing.
+    ``doubt`` says why the fact is not proven although the notification is authentic, "" where it
+    is. A fact in doubt moves nothing by itself: it may make a refund known, or have the order
+    asked for.
     """
 
     api: Api
@@ -39,4 +40,4 @@ class Notice:
     event_type: str = ""
     product: str = ""
     unreadable: str = ""
-    is_proven: bool = True
+    doubt: str = ""

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from django_wxpay.protocol.errors import MalformedMessage
+from django_wxpay.protocol.json_bounds import has_too_many_values
+from django_wxpay.protocol.secrets import MASK
 from django_wxpay.protocol.v2.xml import decode_xml, encode_xml
-
-MASK: Final = "…"
 
 _SHOWN: Final = frozenset(
     # v2: codes, states, numbers and money
@@ -44,7 +44,8 @@ def redact(fields: Mapping[str, str]) -> dict[str, str]:
 def redact_text(body: bytes | str) -> str:
     """Return a stored body for a person's eyes, masked; never raises.
 
-    XML stays XML and JSON stays JSON; of anything else only the size is shown.
+    XML stays XML and JSON stays JSON; of anything else, and of JSON that no reader of ours takes,
+    only the size is shown.
     """
     raw = body.encode(errors="replace") if isinstance(body, str) else body
     for root in ("xml", "root"):
@@ -52,13 +53,16 @@ def redact_text(body: bytes | str) -> str:
             return encode_xml(redact(decode_xml(raw, root=root)), root=root).decode()
         except MalformedMessage:
             continue
+    size = f"({len(raw)} bytes, neither XML nor JSON)"
+    if has_too_many_values(raw):
+        return size
     try:
         content = json.loads(raw)
         shown = json.dumps(_redacted("", content), ensure_ascii=False, indent=1)
         # An escaped half of a surrogate pair is JSON, but nothing that can be written out.
         return shown.encode(errors="replace").decode()
     except (ValueError, RecursionError):
-        return f"({len(raw)} bytes, neither XML nor JSON)"
+        return size
 
 
 def _shown(name: str, value: str) -> str:

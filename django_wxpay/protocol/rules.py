@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 from urllib.parse import urlsplit
 
+from django_wxpay.protocol.json_bounds import has_too_many_values
 from django_wxpay.protocol.money import LARGEST
 from django_wxpay.protocol.times import parse_t14
 
@@ -21,6 +22,7 @@ SchemaChecker = Callable[[dict[str, Any]], str]
 
 # What XML 1.0 can carry at all; a tighter alphabet replaces it.
 WRITABLE: Final = "[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
+_LONGEST_JSON: Final = 64 * 1024
 ONE_LINE: Final = "[\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 
@@ -161,7 +163,12 @@ class JsonObject:
 
 
 def parse_object(text: str) -> dict[str, Any] | None:
-    """Return the JSON object that ``text`` is, or None for anything else."""
+    """Return the JSON object that ``text`` is, or None for anything else.
+
+    One that is longer than a whole message of v2, or of too many values, is nothing either.
+    """
+    if len(text) > _LONGEST_JSON or has_too_many_values(text):
+        return None
     try:
         content = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):

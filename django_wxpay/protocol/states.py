@@ -101,6 +101,8 @@ def decide(expected: Expectation, fact: TradeFact) -> Decision:
     if differences:
         return Conflict(differences)
     here, there = expected.trade_state, fact.trade_state
+    if there is _S.SUCCESS and here not in PAID and (missing := _unstated(expected, fact)):
+        return Conflict(missing)
     if there in MOVES[here]:
         return Move(there, _kind(here, there))
     if there == here or there in STALE[here]:
@@ -124,6 +126,16 @@ def _differences(expected: Expectation, fact: TradeFact) -> tuple[tuple[str, str
     if fact.transaction_id and expected.transaction_id:
         pairs.append(("transaction_id", expected.transaction_id, fact.transaction_id))
     return tuple(pair for pair in pairs if pair[1] != pair[2])
+
+
+def _unstated(expected: Expectation, fact: TradeFact) -> tuple[tuple[str, str, str], ...]:
+    # What is not stated contradicts nothing, and proves nothing either.
+    rows = []
+    if fact.total_fee is None:
+        rows.append(("total_fee", str(expected.total_fee), ""))
+    if not fact.transaction_id:
+        rows.append(("transaction_id", "a number", ""))
+    return tuple(rows)
 
 
 def _kind(here: TradeState, there: TradeState) -> EventKind:
@@ -150,11 +162,21 @@ REFUND_MOVES: Final[dict[RefundStatus, frozenset[RefundStatus]]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundExpectation:
-    """The refund as we know it; ``status`` is None for one that is new to us."""
+    """The refund as we know it, and the other refunds that a fact about it touches.
+
+    ``status`` and ``refund_fee`` are None for one that is new to us, or merely hinted at.
+    ``refunded_fee`` is the sum of the order's other proven refunds that are not closed.
+    ``belongs_elsewhere`` says that the refund of this number is another order's, ``id_taken`` that
+    the fact's refund_id is another refund's.
+    """
 
     order: Expectation
-    status: RefundStatus | None
-    refund_fee: int | None
+    status: RefundStatus | None = None
+    refund_fee: int | None = None
+    refund_id: str = ""
+    refunded_fee: int = 0
+    belongs_elsewhere: bool = False
+    id_taken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +190,8 @@ class RefundMove:
 def decide_refund(expected: RefundExpectation, fact: RefundFact) -> RefundMove | Same | Conflict:
     """Return what ``fact`` does to a refund of which ``expected`` is known.
 
-    Other money or another identity is a ``Conflict``, and so is a refund of more than was
-    paid, or one whose final status would change.
+    Other money or another identity is a ``Conflict``, and so is a refund of more than was paid
+    and not refunded yet, or one whose final status would change.
     """
     differences = _refund_differences(expected, fact)
     if differences:
@@ -198,6 +220,18 @@ def _refund_differences(
         pairs.append(("transaction_id", order.transaction_id, fact.transaction_id))
     if expected.refund_fee is not None:
         pairs.append(("refund_fee", str(expected.refund_fee), str(fact.refund_fee)))
-    elif fact.refund_fee > order.total_fee:
-        pairs.append(("refund_fee", f"at most {order.total_fee}", str(fact.refund_fee)))
+    elif fact.refund_fee > (left := _left_to_refund(expected, fact)):
+        pairs.append(("refund_fee", f"at most {left}", str(fact.refund_fee)))
+    if fact.refund_id and expected.refund_id:
+        pairs.append(("refund_id", expected.refund_id, fact.refund_id))
+    if expected.belongs_elsewhere:
+        pairs.append(("out_refund_no", "a refund of this order", fact.out_refund_no))
+    if expected.id_taken:
+        pairs.append(("refund_id", "of no other refund", fact.refund_id))
     return tuple(pair for pair in pairs if pair[1] != pair[2])
+
+
+def _left_to_refund(expected: RefundExpectation, fact: RefundFact) -> int:
+    # A closed refund moves no money, so that it takes nothing from what is left.
+    is_closed = fact.refund_status is RefundStatus.CLOSED
+    return expected.order.total_fee - (0 if is_closed else expected.refunded_fee)

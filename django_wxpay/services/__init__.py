@@ -17,6 +17,7 @@ from django_wxpay.services.orders.placing import unified_order
 from django_wxpay.services.orders.querying import query_order
 from django_wxpay.services.reports.sales import SalesRun, record_sale, report_sales
 from django_wxpay.services.reports.sending import ReportRun, send_reports
+from django_wxpay.services.sync.sweep import SyncRun, sync_orders
 from django_wxpay.services.transitions.events import dispatch_events
 from django_wxpay.services.worker.running import JobRun, run_jobs
 
@@ -27,6 +28,7 @@ __all__ = [
     "ReportRun",
     "SaleState",
     "SalesRun",
+    "SyncRun",
     "TerminalSale",
     "checkout",
     "close_order",
@@ -42,5 +44,6 @@ __all__ = [
     "retry_notifications",
     "run_jobs",
     "send_reports",
+    "sync_orders",
     "unified_order",
 ]

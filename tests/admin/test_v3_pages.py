@@ -64,6 +64,14 @@ def test_an_order_shows_its_refunds_and_each_refund_the_order(boss: Client) -> N
     assert f"{ADMIN}/order/{order.pk}/change/" in page(boss, "refund", back)
 
 
+def test_a_hinted_refund_is_not_shown_as_confirmed(boss: Client) -> None:
+    proven, hinted = RefundFactory(), RefundFactory(hinted=True)
+    for refund, icon in ((proven, "icon-yes"), (hinted, "icon-no")):
+        assert icon in page(boss, "refund", refund)
+    shown = boss.get(f"{ADMIN}/refund/").content.decode()
+    assert (shown.count("icon-yes"), shown.count("icon-no")) == (1, 1)
+
+
 def test_a_refund_leads_to_its_events_and_to_what_was_told_of_refunds(boss: Client) -> None:
     order = OrderFactory(paid=True)
     told = NotificationFactory(order=order, refund=True)

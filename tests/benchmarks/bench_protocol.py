@@ -19,11 +19,11 @@ from tests.journeys.stage import DIRECT, payment_notice
 def main() -> None:
     """Measure and print."""
     logging.getLogger("wechatpy").setLevel(logging.WARNING)
-    wechatpy = WeChatPay(appid=DIRECT.appid, api_key=DIRECT.api_key, mch_id=DIRECT.mch_id)
+    wechatpy = WeChatPay(appid=DIRECT.appid, api_key=DIRECT.api_key.reveal(), mch_id=DIRECT.mch_id)
     md5 = payment_notice("BENCH0000001", sign_type="MD5", attach="table 7")
     hmac = payment_notice("BENCH0000001", attach="table 7")
     fields = v2.decode_xml(hmac)
-    key = DIRECT.api_key
+    key = DIRECT.api_key.reveal()
 
     times = in_turns(
         {

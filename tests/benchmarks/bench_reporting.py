@@ -67,7 +67,7 @@ def point_at(url: str) -> None:
 
     from tests.journeys.stage import DIRECT
 
-    entry = {"APPID": DIRECT.appid, "MCH_ID": DIRECT.mch_id, "API_KEY": DIRECT.api_key}
+    entry = {"APPID": DIRECT.appid, "MCH_ID": DIRECT.mch_id, "API_KEY": DIRECT.api_key.reveal()}
     settings.WXPAY = {
         "NOTIFY_BASE_URL": "https://shop.example.com",
         "MERCHANTS": {"default": entry | {"HOSTS": [url]}},

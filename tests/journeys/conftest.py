@@ -63,7 +63,7 @@ def entry(merchant: Merchant, *hosts: str) -> dict[str, Any]:
         "APPIDS": list(merchant.appids),
         "MCH_ID": merchant.mch_id,
         "SUB_MCH_ID": merchant.sub_mch_id,
-        "API_KEY": merchant.api_key,
+        "API_KEY": merchant.api_key.reveal(),
         "SIGN_TYPE": merchant.sign_type.value,
         "HOSTS": list(hosts),
     }

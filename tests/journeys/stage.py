@@ -43,7 +43,7 @@ INSTITUTION: Final = Merchant(
     api_key="TESTKEYtestkeyTESTKEYtestkey0001",
 )
 MERCHANTS: Final = (DIRECT, PLAIN, INSTITUTION)
-KEYS: Final = tuple(merchant.api_key for merchant in MERCHANTS)
+KEYS: Final = tuple(merchant.api_key.reveal() for merchant in MERCHANTS)
 
 # How long the shop waits for an answer: long enough for any machine, and for a fault that is
 # meant to outlast it, so short that nobody here has to wait. What a fault of the catalogue
@@ -261,4 +261,4 @@ def payment_notice(
         "total_fee": "1250",
         "cash_fee": "1250",
     }
-    return v2.payment_notice(out_trade_no, key=key or merchant.api_key, **usual | changes)
+    return v2.payment_notice(out_trade_no, key=key or merchant.api_key.reveal(), **usual | changes)

@@ -50,7 +50,7 @@ def test_on_a_quiet_night_it_says_one_line(stage: Stage) -> None:
 
 def test_a_wrong_key_is_said_to_be_one_and_whose(stage: Stage) -> None:
     usual = stage.settings.WXPAY
-    wrong = usual["MERCHANTS"]["default"] | {"API_KEY": DIRECT.api_key[::-1]}
+    wrong = usual["MERCHANTS"]["default"] | {"API_KEY": DIRECT.api_key.reveal()[::-1]}
     stage.settings.WXPAY = usual | {"MERCHANTS": usual["MERCHANTS"] | {"default": wrong}}
     code, said = doctor()
     lines = said.splitlines()
@@ -61,7 +61,7 @@ def test_a_wrong_key_is_said_to_be_one_and_whose(stage: Stage) -> None:
     )
     assert "API key" in lines[2]
     assert lines[3:] == ["Nothing is wrong with institution, md5.", "1 error, 0 warnings"]
-    assert DIRECT.api_key[::-1] not in said
+    assert DIRECT.api_key.reveal()[::-1] not in said
 
 
 def test_what_was_mended_is_well_again_for_the_doctor_himself_counts_nowhere(stage: Stage) -> None:

@@ -93,4 +93,4 @@ def test_a_crash_is_heard(ears: Ears) -> None:
 
 
 def test_the_keys_that_are_searched_for_are_the_ones_in_use(stage: Stage) -> None:
-    assert {merchant.api_key for merchant in conf.merchants().values()} == set(KEYS)
+    assert {merchant.api_key.reveal() for merchant in conf.merchants().values()} == set(KEYS)

@@ -56,7 +56,9 @@ def wire(
 
 
 def wechatpy(merchant: Merchant) -> WeChatPyClient:
-    return WeChatPyClient(appid=merchant.appid, api_key=merchant.api_key, mch_id=merchant.mch_id)
+    return WeChatPyClient(
+        appid=merchant.appid, api_key=merchant.api_key.reveal(), mch_id=merchant.mch_id
+    )
 
 
 def test_wechatpy_accepts_the_signature_of_every_request_of_ours(
@@ -88,7 +90,7 @@ def test_wechatpy_comes_to_the_same_hmac_sha256_as_we_do(
     sign = params.pop("sign")
 
     assert params["sign_type"] == "HMAC-SHA256"
-    assert sign == calculate_signature_hmac(params, DIRECT.api_key)
+    assert sign == calculate_signature_hmac(params, DIRECT.api_key.reveal())
 
 
 def test_wechatpy_and_we_read_the_same_notification_the_same_way(stage: Stage) -> None:

@@ -201,6 +201,14 @@ def test_a_json_object_is_held_against_its_checker_and_its_length():
     assert strict.problem('{"a": "\x00"}') == "a character that is not allowed"
 
 
-@pytest.mark.parametrize("text", ['{"a":' * 100_000, '{"a":' + "1" * 5000 + "}"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a":' * 100_000,
+        '{"a":' + "1" * 5000 + "}",
+        '{"a":[' + "1," * 10_000 + "1]}",
+        '{"a":"' + "x" * 64 * 1024 + '"}',
+    ],
+)
 def test_json_made_to_break_a_parser_is_no_object(text):
     assert parse_object(text) is None

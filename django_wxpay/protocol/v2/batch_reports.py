@@ -16,6 +16,7 @@ from typing import Final
 
 from django_wxpay.protocol.errors import InvalidOrder
 from django_wxpay.protocol.merchants import Mode, SignType
+from django_wxpay.protocol.secrets import Secret
 from django_wxpay.protocol.times import to_t14, within_calendar
 from django_wxpay.protocol.v2.fields import UNIFIEDORDER_RULES
 from django_wxpay.protocol.v2.reports import Reporter, cut, identity, report_ip, signed, writable
@@ -112,7 +113,7 @@ def batch_report_fields(
     reporter: Reporter,
     mode: Mode,
     sign_type: SignType,
-    key: str,
+    key: Secret,
     nonce: str,
 ) -> dict[str, str]:
     """Return the signed fields of the report on one of ``batches``.

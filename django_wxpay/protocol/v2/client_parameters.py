@@ -8,6 +8,7 @@ from django_wxpay.protocol.client_parameters import Signer, parameters_for
 from django_wxpay.protocol.facts import PrepayGrant
 from django_wxpay.protocol.merchants import Mode, SignType
 from django_wxpay.protocol.orders import OrderTerms
+from django_wxpay.protocol.secrets import Secret
 from django_wxpay.protocol.v2.signing import sign
 
 
@@ -17,7 +18,7 @@ def client_parameters(
     *,
     mode: Mode,
     sign_type: SignType,
-    key: str,
+    key: str | Secret,
     timestamp: int,
     nonce: str,
 ) -> dict[str, str]:
@@ -29,7 +30,7 @@ def client_parameters(
     return parameters_for(
         terms,
         grant,
-        signer=_signer(key, sign_type),
+        signer=_signer(Secret.of(key), sign_type),
         sign_type=sign_type.value,
         partner_id=terms.sub_mch_id if mode is Mode.INSTITUTIONAL else terms.mch_id,
         timestamp=timestamp,
@@ -37,7 +38,7 @@ def client_parameters(
     )
 
 
-def _signer(key: str, sign_type: SignType) -> Signer:
+def _signer(key: Secret, sign_type: SignType) -> Signer:
     def signer(parameters: Mapping[str, str], _names: tuple[str, ...]) -> str:
         return sign(parameters, key, sign_type)
 

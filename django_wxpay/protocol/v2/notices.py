@@ -4,6 +4,10 @@ Anyone can post to a notify_url. A payment is authentic once it is signed under 
 every field it holds. A refund is not signed: our key opens it, so it may say that a refund
 exists, and proves nothing. From there on nothing is refused: what cannot be read becomes a
 ``Notice`` that says why.
+
+Authentic is not proven. The signed string joins names and values with ``&`` and ``=`` and
+escapes neither, so one signature fits every document that joins to the same string, and the
+same key signs the answers to our calls. Such a payment is a ``Notice`` in doubt.
 """
 
 from __future__ import annotations
@@ -42,6 +46,13 @@ _STATUSES: Final = {
 _OF_A_PAYMENT: Final = ("out_trade_no", "transaction_id", "total_fee")
 # The beginning of the document that a refund notice seals.
 _OPENED: Final = re.compile(rb"(\xef\xbb\xbf)?\s*<(\?xml|root|xml)\b")
+# Where a value could be cut into fields. A document without such a place is the only one that its
+# signature fits, but for fields that WeChat Pay left out.
+_CUT: Final = re.compile(r"&[A-Za-z_][A-Za-z0-9_.-]*=", re.ASCII)
+_UNCUT_PER_DELIVERY: Final = ("nonce_str=", "sign_type=")
+# What answers to other calls hold and a payment's notification does not (protocol-v2 sections
+# 3.6 and 6).
+_OF_AN_ANSWER: Final = re.compile("(out_)?refund_.*|prepay_id|code_url|mweb_url|recall")
 # S(64): longer than the other numbers (protocol-v2 section 7.4).
 _LONGEST_REFUND_NUMBER: Final = 64
 
@@ -70,7 +81,6 @@ def _payment(fields: Mapping[str, str], merchant: Merchant) -> Notice:
         raise NotAuthentic("the notice's signature is missing or wrong")
     # Whether mch_id, appid and money are the order's is not decided here: a difference there is
     # a conflict to keep and show, and no forgery.
-    content = sorted((k, v) for k, v in fields.items() if v and k not in _PER_DELIVERY)
     is_contract = bool(fields.get("contract_id")) and not any(map(fields.get, _OF_A_PAYMENT))
     fact, unreadable = None, ""
     if not is_contract:
@@ -80,7 +90,7 @@ def _payment(fields: Mapping[str, str], merchant: Merchant) -> Notice:
             unreadable = str(error)
     return Notice(
         api=Api.V2,
-        fingerprint=_fingerprint(merchant.alias, PAYMENT, content),
+        fingerprint=_fingerprint(merchant.alias, PAYMENT, _content(fields)),
         fact=fact,
         kind=PAYMENT,
         out_trade_no=_whole(fields, "out_trade_no"),
@@ -88,7 +98,28 @@ def _payment(fields: Mapping[str, str], merchant: Merchant) -> Notice:
         # That a customer has signed or ended a contract comes in the same form as a payment.
         product="a contract" if is_contract else "",
         unreadable=unreadable,
+        doubt=_doubt(fields),
     )
+
+
+def _doubt(fields: Mapping[str, str]) -> str:
+    if any(_CUT.search(value) for value in fields.values()):
+        return "its values could be cut into other fields"
+    if not fields.get("appid"):
+        return "it names no appid"
+    # The answer to an orderquery; a notification of a payment has none (protocol-v2 section 7.2).
+    return "it is an answer to a query" if fields.get("trade_state") else ""
+
+
+def _content(fields: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return what tells this statement from others, in an order of its own."""
+    content = sorted((k, v) for k, v in fields.items() if v and k not in _PER_DELIVERY)
+    if not any(_CUT.search(value) for _, value in content):
+        return content
+    # However it is cut, it joins to one string; else one signature could make rows without end.
+    joined = "&".join(f"{name}={value}" for name, value in content)
+    pieces = [each for each in joined.split("&") if not each.startswith(_UNCUT_PER_DELIVERY)]
+    return [("pieces", "&".join(sorted(pieces))), ("out_trade_no", _whole(fields, "out_trade_no"))]
 
 
 def _refund(outer: Mapping[str, str], merchant: Merchant) -> Notice:
@@ -104,23 +135,30 @@ def _refund(outer: Mapping[str, str], merchant: Merchant) -> Notice:
         raise NotAuthentic("the notice is for another mch_id")
     inner: Mapping[str, str] = {}
     fact, unreadable = None, ""
-    content = [("document", hashlib.sha256(document).hexdigest())]
     try:
         inner = decode_xml(document, root="root")
-        content = sorted((name, value) for name, value in inner.items() if value)
         fact = _refund_fact(inner, outer)
     except MalformedMessage as error:
         unreadable = str(error)
+    # Blocks of two notices, put together, open as well. So a hint is known again by what it can
+    # say at all, and all that cannot be read are one.
+    identity = [("unreadable", "")]
+    if fact is not None:
+        identity = [
+            ("out_trade_no", fact.out_trade_no),
+            ("out_refund_no", fact.out_refund_no),
+            ("refund_status", fact.refund_status.value),
+        ]
     return Notice(
         api=Api.V2,
-        fingerprint=_fingerprint(merchant.alias, REFUND, content),
+        fingerprint=_fingerprint(merchant.alias, REFUND, identity),
         fact=fact,
         kind=REFUND,
         out_trade_no=_whole(inner, "out_trade_no"),
         transaction_id=_whole(inner, "transaction_id"),
         unreadable=unreadable,
         # ECB without a MAC: whoever has seen one can reorder its blocks (protocol-v2 section 7.4).
-        is_proven=False,
+        doubt="WeChat Pay does not sign it",
     )
 
 
@@ -130,6 +168,8 @@ def _trade_fact(fields: Mapping[str, str]) -> TradeFact | None:
         raise MalformedMessage("return_code and result_code are neither SUCCESS nor FAIL")
     if code == "FAIL":
         return None
+    if any(value and _OF_AN_ANSWER.fullmatch(name) for name, value in fields.items()):
+        raise MalformedMessage("it holds what only the answer to another call does")
     # A deduction under a contract states it besides; money has arrived if both say so.
     if (fields.get("trade_state") or "SUCCESS") != "SUCCESS":
         raise MalformedMessage("result_code is SUCCESS and trade_state is not")

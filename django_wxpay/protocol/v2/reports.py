@@ -15,6 +15,7 @@ from typing import Final
 
 from django_wxpay.protocol.merchants import Merchant, Mode, SignType
 from django_wxpay.protocol.rules import WRITABLE
+from django_wxpay.protocol.secrets import Secret
 from django_wxpay.protocol.times import to_t14
 from django_wxpay.protocol.v2.replies import read_envelope
 from django_wxpay.protocol.v2.signing import sign
@@ -73,7 +74,7 @@ def report_fields(
     *,
     mode: Mode,
     sign_type: SignType,
-    key: str,
+    key: Secret,
     nonce: str,
     now: datetime,
 ) -> dict[str, str]:
@@ -100,7 +101,7 @@ def identity(reporter: Reporter, mode: Mode) -> dict[str, str]:
 
 
 def signed(
-    report: Mapping[str, str], *, sign_type: SignType, key: str, nonce: str
+    report: Mapping[str, str], *, sign_type: SignType, key: Secret, nonce: str
 ) -> dict[str, str]:
     """Return the fields of ``report`` as they are sent, without the empty ones."""
     whole = {

@@ -13,6 +13,7 @@ from django_wxpay.protocol.merchants import Mode, SignType
 from django_wxpay.protocol.order_checks import check_expiry, check_types
 from django_wxpay.protocol.orders import OrderRef, OrderTerms
 from django_wxpay.protocol.rules import parse_object
+from django_wxpay.protocol.secrets import Secret
 from django_wxpay.protocol.times import to_t14
 from django_wxpay.protocol.v2.fields import (
     CLOSEORDER_RULES,
@@ -71,18 +72,20 @@ def json_text(field: str, value: Mapping[str, Any] | str) -> str:
         raise InvalidOrder(field, "it holds what JSON cannot", rule) from error
 
 
-def unifiedorder(terms: OrderTerms, *, sign_type: SignType, key: str, nonce: str) -> dict[str, str]:
+def unifiedorder(
+    terms: OrderTerms, *, sign_type: SignType, key: Secret, nonce: str
+) -> dict[str, str]:
     """Return the signed fields of unifiedorder for terms that passed ``check_terms``."""
     return _signed(_wire(terms), sign_type=sign_type, key=key, nonce=nonce)
 
 
-def orderquery(ref: OrderRef, *, sign_type: SignType, key: str, nonce: str) -> dict[str, str]:
+def orderquery(ref: OrderRef, *, sign_type: SignType, key: Secret, nonce: str) -> dict[str, str]:
     """Return the signed fields of orderquery (protocol-v2 section 5.1)."""
     names = ("transaction_id", "out_trade_no", "version")
     return _signed(_named(ref, *names), sign_type=sign_type, key=key, nonce=nonce)
 
 
-def closeorder(ref: OrderRef, *, sign_type: SignType, key: str, nonce: str) -> dict[str, str]:
+def closeorder(ref: OrderRef, *, sign_type: SignType, key: Secret, nonce: str) -> dict[str, str]:
     """Return the signed fields of closeorder (protocol-v2 section 6.1)."""
     return _signed(_named(ref, "out_trade_no"), sign_type=sign_type, key=key, nonce=nonce)
 
@@ -101,6 +104,8 @@ def _named(ref: OrderRef, *names: str) -> dict[str, str]:
     return {name: getattr(ref, name) for name in every if getattr(ref, name)}
 
 
-def _signed(fields: dict[str, str], *, sign_type: SignType, key: str, nonce: str) -> dict[str, str]:
+def _signed(
+    fields: dict[str, str], *, sign_type: SignType, key: Secret, nonce: str
+) -> dict[str, str]:
     whole = fields | {"nonce_str": nonce, "sign_type": sign_type.value}
     return whole | {"sign": sign(whole, key, sign_type)}

@@ -10,36 +10,55 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
+
 from django_wxpay.protocol.merchants import SignType
+from django_wxpay.protocol.secrets import Secret
 from django_wxpay.protocol.v2.xml import plain_text
 
 _HMAC_LENGTH = 64
+_KEY_FIELD = b"&key="
 
 
-def sign(params: Mapping[str, str | int | None], key: str, sign_type: str = SignType.MD5) -> str:
+def sign(
+    params: Mapping[str, str | int | None], key: str | Secret, sign_type: str = SignType.MD5
+) -> str:
     """Return the upper-case hexadecimal signature of ``params`` under the merchant's API key.
 
     ``sign`` itself and empty values are left out, 0 is signed (protocol-v2 section 2.1).
     Raises ``TypeError`` for values that are neither text nor whole numbers, ``ValueError``
     for an unknown ``sign_type`` or an empty key.
     """
+    key = Secret.of(key)
     algorithm = SignType(sign_type)
     if not key:
         raise ValueError("the API key is empty")
-    message = f"{_joined(params)}&key={key}".encode()
+    # The key is in the text that is signed, so that only arguments of C ever hold that text: the
+    # standard library's hmac is written in Python.
+    fields = _joined(params).encode()
     if algorithm is SignType.HMAC_SHA256:
-        return hmac.new(key.encode(), message, hashlib.sha256).hexdigest().upper()
+        mac = HMAC(key.octets(), SHA256())
+        mac.update(_KEY_FIELD.join((fields, key.octets())))
+        return mac.finalize().hex().upper()
     # MD5 is the protocol's own choice, and the appended key is what it rests on.
-    return hashlib.md5(message, usedforsecurity=False).hexdigest().upper()
+    return (
+        hashlib.md5(_KEY_FIELD.join((fields, key.octets())), usedforsecurity=False)
+        .hexdigest()
+        .upper()
+    )
 
 
-def verify(params: Mapping[str, str | int | None], key: str, sign_type: str | None = None) -> bool:
+def verify(
+    params: Mapping[str, str | int | None], key: str | Secret, sign_type: str | None = None
+) -> bool:
     """Return whether ``params`` carry the signature that ``key`` gives them, in constant time.
 
     Without ``sign_type`` the message's own counts, and where it has none, the length of its
     ``sign`` (64 is HMAC-SHA256). Whatever is odd about the input is False, never an
     exception.
     """
+    key = Secret.of(key)
     given = params.get("sign")
     if not isinstance(given, str) or not given.isascii():
         return False

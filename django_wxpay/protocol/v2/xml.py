@@ -2,14 +2,15 @@
 
 xmltodict does the parsing. The gateway's messages are a list of names and texts (protocol-v2
 section 9), so whatever could be read in two ways, or could make a parser fetch, expand or nest,
-is refused before any signature is checked.
+is refused before any signature is checked. It is refused where it begins, inside the parser: a
+document has to be read before it can be verified, so what it may cost is bounded here.
 """
 
 from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from xml.parsers import expat
 
@@ -18,10 +19,15 @@ import xmltodict
 from django_wxpay.protocol.errors import MalformedMessage, MessageTooLarge
 
 LARGEST_BODY: Final = 64 * 1024
+# The longest answer, of refundquery, has ten refunds of a dozen fields and three for each coupon
+# (protocol-v2 section 6.5). At the length of its names and texts a thousand fill the body.
+MOST_ELEMENTS: Final = 1000
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*", re.ASCII)
 _BARE: Final = re.compile(r"[0-9]+", re.ASCII)
 _BLANK: Final = " \t\r\n"
+# Of a field: it stands in the root, and nothing stands in it.
+_DEPTH: Final = 2
 # What XML 1.0 has no way to write, not even as a character reference.
 _UNWRITABLE: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -38,13 +44,21 @@ def decode_xml(body: bytes, *, root: str = "xml", limit: int = LARGEST_BODY) -> 
     # expat follows the marks of UTF-16, whichever encoding it is given.
     if b"\0" in body or body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise MalformedMessage("the document is not in UTF-8")
+    document = _FlatDocument(root)
     try:
-        document = xmltodict.parse(body, encoding="utf-8", expat=_Expat, strip_whitespace=False)
+        xmltodict.parse(
+            document.whole(body),
+            encoding="utf-8",
+            expat=document,
+            item_depth=_DEPTH,
+            item_callback=document.take,
+            strip_whitespace=False,
+        )
     except MalformedMessage:
         raise
     except (expat.ExpatError, ValueError) as error:
         raise MalformedMessage("not a well-formed XML document in UTF-8") from error
-    return _fields(document, root)
+    return document.fields
 
 
 def encode_xml(params: Mapping[str, str | int | None], *, root: str = "xml") -> bytes:
@@ -73,19 +87,74 @@ def plain_text(value: object) -> str:
     raise TypeError(f"a parameter is text or a whole number, not {type(value).__name__}")
 
 
-class _Expat:
-    """What xmltodict takes as its ``expat`` module: a parser that refuses what we refuse."""
+class _FlatDocument:
+    """What xmltodict takes as its ``expat`` module and hands the fields to, one by one.
 
-    @staticmethod
+    Its parser refuses what we refuse.
+    """
+
+    def __init__(self, root: str) -> None:
+        self.fields: dict[str, str] = {}
+        self._root = root
+        self._open = ""
+        self._parser: expat.XMLParserType
+
     def ParserCreate(  # noqa: N802 - the name xmltodict calls
-        encoding: str | None, namespace_separator: str | None
+        self, encoding: str | None, namespace_separator: str | None
     ) -> expat.XMLParserType:
-        parser = expat.ParserCreate(encoding, namespace_separator)
+        self._parser = parser = expat.ParserCreate(encoding, namespace_separator)
         parser.StartDoctypeDeclHandler = _refuser("a DOCTYPE")
         parser.ProcessingInstructionHandler = _refuser("a processing instruction")
         parser.CommentHandler = _refuser("a comment")
         parser.XmlDeclHandler = _check_declaration
         return parser
+
+    def whole(self, body: bytes) -> Iterator[bytes]:
+        """Yield ``body`` in one piece, once the parser has our handlers before xmltodict's own.
+
+        xmltodict asks for the first piece after it has set them.
+        """
+        parser = self._parser
+        begin: Any = parser.StartElementHandler
+        self._read_text = parser.CharacterDataHandler
+
+        def begin_root(name: str, attributes: list[str]) -> None:
+            if name != self._root or attributes:
+                raise MalformedMessage(f"the root element is not <{self._root}>")
+            parser.StartElementHandler = begin_field
+            parser.CharacterDataHandler = _check_blank
+            begin(name, attributes)
+
+        def begin_field(name: str, attributes: list[str]) -> None:
+            if self._open or attributes:
+                raise MalformedMessage("an element holds elements or attributes")
+            self._check_name(name)
+            self._open = name
+            parser.CharacterDataHandler = self._read_text
+            begin(name, attributes)
+
+        parser.StartElementHandler = begin_root
+        yield body
+
+    def take(self, _path: object, text: str | None) -> bool:
+        """Keep the field that has ended, and have xmltodict go on."""
+        self.fields[self._open] = text or ""
+        self._open = ""
+        self._parser.CharacterDataHandler = _check_blank
+        return True
+
+    def _check_name(self, name: str) -> None:
+        if name in self.fields:
+            raise MalformedMessage(f"<{name[:32]}> occurs more than once")
+        if not _NAME.fullmatch(name):
+            raise MalformedMessage("a prefix or a name outside plain ASCII")
+        if len(self.fields) == MOST_ELEMENTS:
+            raise MalformedMessage(f"there are more than {MOST_ELEMENTS} elements")
+
+
+def _check_blank(between: str) -> None:
+    if between.strip(_BLANK):
+        raise MalformedMessage("there is text between the elements")
 
 
 def _refuser(what: str) -> Any:
@@ -98,32 +167,6 @@ def _refuser(what: str) -> Any:
 def _check_declaration(_version: str, encoding: str | None, _standalone: int) -> None:
     if encoding is not None and encoding.upper() != "UTF-8":
         raise MalformedMessage("the document declares another encoding than UTF-8")
-
-
-def _fields(document: Mapping[str, object], root: str) -> dict[str, str]:
-    if root not in document:
-        raise MalformedMessage(f"the root element is not <{root}>")
-    content = document[root]
-    if isinstance(content, dict):
-        _check_blank(content.pop("#text", None))
-        return {name: _text(name, value) for name, value in content.items()}
-    _check_blank(content)
-    return {}
-
-
-def _check_blank(between: object) -> None:
-    if isinstance(between, str) and between.strip(_BLANK):
-        raise MalformedMessage("there is text between the elements")
-
-
-def _text(name: str, value: object) -> str:
-    if not _NAME.fullmatch(name):
-        raise MalformedMessage("an attribute, a prefix or a name outside plain ASCII")
-    if isinstance(value, list):
-        raise MalformedMessage(f"<{name[:32]}> occurs more than once")
-    if isinstance(value, dict):
-        raise MalformedMessage(f"<{name[:32]}> holds elements or attributes")
-    return str(value or "")
 
 
 def _element(name: str, text: str) -> str:

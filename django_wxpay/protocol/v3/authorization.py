@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from django_wxpay.protocol.v3.keys import PrivateKey
+from django_wxpay.protocol.v3.keys import PrivateKey, load_private_key
 from django_wxpay.protocol.v3.signing import SCHEME, lines, sign
 
 _NAMES: Final = frozenset({"mchid", "nonce_str", "signature", "timestamp", "serial_no"})
@@ -47,6 +47,7 @@ def build_authorization(
     ``serial_no`` that of its own certificate; ``timestamp`` is in seconds since 1970. Raises
     ``ValueError`` for a value the header cannot hold (protocol-v3 section 2.2).
     """
+    private_key = load_private_key(private_key)
     message = request_message(
         method=method, url_path=url_path, body=body, timestamp=timestamp, nonce=nonce
     )

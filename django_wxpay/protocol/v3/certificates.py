@@ -20,6 +20,7 @@ from django_wxpay.protocol.errors import (
     ConfigurationError,
     MalformedMessage,
 )
+from django_wxpay.protocol.secrets import Secret
 from django_wxpay.protocol.v3.documents import read_object
 from django_wxpay.protocol.v3.encryption import TagMismatch, unseal
 from django_wxpay.protocol.v3.keys import (
@@ -64,7 +65,7 @@ def read_certificate(pem: str | bytes) -> PlatformCertificate:
 
 def read_certificate_list(
     body: bytes,
-    api_v3_key: str,
+    api_v3_key: str | Secret,
     *,
     on_unreadable: Callable[[str, str], None] = lambda _serial_no, _problem: None,
 ) -> tuple[PlatformCertificate, ...]:
@@ -77,6 +78,7 @@ def read_certificate_list(
     ``ConfigurationError`` for a key that is not 32 bytes. The answer's own signature is
     another question.
     """
+    api_v3_key = Secret.of(api_v3_key)
     found, problems = [], []
     try:
         for entry in _entries(body):
@@ -97,9 +99,9 @@ def read_certificate_list(
 
 def certificate_matches_key(certificate_pem: str | bytes, private_key: PrivateKey) -> bool:
     """Return whether the certificate certifies ``private_key``; neither may be unreadable."""
+    private_key = load_private_key(private_key)
     certified = certified_key(load_certificate(certificate_pem))
-    own = load_private_key(private_key).public_key()
-    return certified.public_numbers() == own.public_numbers()
+    return certified.public_numbers() == private_key.public_key().public_numbers()
 
 
 def _entries(body: bytes) -> list[object]:
@@ -115,7 +117,7 @@ def _named(entry: object) -> str:
     return ascii(serial_no[:_SHOWN_SERIAL]) if isinstance(serial_no, str) else "none"
 
 
-def _certificate(entry: object, api_v3_key: str) -> PlatformCertificate:
+def _certificate(entry: object, api_v3_key: Secret) -> PlatformCertificate:
     if not isinstance(entry, dict):
         raise MalformedMessage("an entry of the list is not an object")
     pem = unseal(child(entry, "encrypt_certificate"), api_v3_key)

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
 from django_wxpay.protocol.client_parameters import Signer, parameters_for
 from django_wxpay.protocol.facts import PrepayGrant
 from django_wxpay.protocol.orders import OrderTerms
-from django_wxpay.protocol.v3.keys import PrivateKey
+from django_wxpay.protocol.v3.keys import PrivateKey, load_private_key
 from django_wxpay.protocol.v3.signing import lines, sign
 
 # No other algorithm is taken for a prepay_id of APIv3 (protocol-v3 section 5).
@@ -35,7 +37,7 @@ def client_parameters(
     return parameters_for(
         terms,
         grant,
-        signer=_signer(private_key),
+        signer=_signer(load_private_key(private_key)),
         sign_type=SIGN_TYPE,
         partner_id=partner_id or terms.mch_id,
         timestamp=timestamp,
@@ -43,7 +45,7 @@ def client_parameters(
     )
 
 
-def _signer(private_key: PrivateKey) -> Signer:
+def _signer(private_key: RSAPrivateKey) -> Signer:
     def signer(parameters: Mapping[str, str], names: tuple[str, ...]) -> str:
         return sign(lines(*(parameters[name] for name in names)), private_key)
 

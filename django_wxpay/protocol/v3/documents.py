@@ -3,7 +3,8 @@
 Read strictly, a document with anything that parsers do not read alike is refused whole: NaN,
 members that occur twice, deep nesting, texts that no database stores. In what WeChat Pay has
 signed each of these is a mark on its member, because the rest of the document still holds:
-a payment must not be lost over the name of a coupon.
+a payment must not be lost over the name of a coupon. Either way a document of too many octets
+or values is refused before it is parsed.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django_wxpay.protocol.errors import MalformedMessage, MessageTooLarge
+from django_wxpay.protocol.json_bounds import MOST_VALUES, has_too_many_values
 
 LARGEST_BODY: Final = 1024 * 1024
 DEEPEST: Final = 32
 
 # NUL and half a character: JSON writes them, and no database stores them.
 UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
-# As many digits as the largest integer of 64 bits has; Python refuses to read some thousands.
+# As many digits as the largest integer of 64 bits has; to read some thousands takes long.
 _LONGEST_INTEGER: Final = 19
 
 
@@ -40,8 +42,7 @@ def read_object(body: bytes, *, limit: int = LARGEST_BODY) -> dict[str, Any]:
     Raises ``MessageTooLarge`` over ``limit`` bytes and ``MalformedMessage`` for everything
     else that is not such a document; neither repeats what was in it.
     """
-    if len(body) > limit:
-        raise MessageTooLarge(f"the document is larger than {limit} bytes")
+    _check_size(body, limit)
     content = _parsed(body)
     if not isinstance(content, dict):
         raise MalformedMessage("the document is not a JSON object")
@@ -56,8 +57,7 @@ def read_with_marks(body: bytes, *, limit: int = LARGEST_BODY) -> dict[str, Any]
     refuse both, the optional ones leave out the marks. Raises ``MessageTooLarge`` over ``limit``
     bytes and ``MalformedMessage`` for what is no JSON object at all.
     """
-    if len(body) > limit:
-        raise MessageTooLarge(f"the document is larger than {limit} bytes")
+    _check_size(body, limit)
     try:
         content = json.loads(
             body.removeprefix(codecs.BOM_UTF8).decode(errors="surrogateescape"),
@@ -79,6 +79,13 @@ def write_object(content: dict[str, Any]) -> bytes:
     return text.encode()
 
 
+def _check_size(body: bytes, limit: int) -> None:
+    if len(body) > limit:
+        raise MessageTooLarge(f"the document is larger than {limit} bytes")
+    if has_too_many_values(body):
+        raise MalformedMessage(f"the document holds more than {MOST_VALUES} values")
+
+
 def _parsed(body: bytes) -> Any:
     try:
         return json.loads(
@@ -86,6 +93,7 @@ def _parsed(body: bytes) -> Any:
             object_pairs_hook=_members,
             parse_constant=_refuse_constant,
             parse_float=_finite,
+            parse_int=_whole,
         )
     except MalformedMessage:
         raise
@@ -131,6 +139,13 @@ def _finite(text: str) -> float:
     if math.isinf(number):
         raise MalformedMessage("a number larger than any")
     return number
+
+
+def _whole(text: str) -> int:
+    # How many digits Python itself refuses is a setting of the project's, and may be none.
+    if len(text.lstrip("-")) > _LONGEST_INTEGER:
+        raise MalformedMessage("a number of too many digits")
+    return int(text)
 
 
 def _check_holdings(content: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA1
 
 from django_wxpay.protocol.errors import ConfigurationError, MalformedMessage, NotAuthentic
+from django_wxpay.protocol.secrets import Secret
 from django_wxpay.protocol.v3.documents import read_object
 from django_wxpay.protocol.v3.keys import PrivateKey, PublicKey, load_private_key, load_public_key
 
@@ -36,18 +37,22 @@ class TagMismatch(NotAuthentic):
     """
 
 
-def decrypt_resource(resource: Mapping[str, Any], api_v3_key: str | bytes) -> dict[str, Any]:
+def decrypt_resource(
+    resource: Mapping[str, Any], api_v3_key: str | bytes | Secret
+) -> dict[str, Any]:
     """Return the JSON object sealed in a callback's ``resource``.
 
     Raises ``MalformedMessage`` for what is no such seal, another algorithm among them, or
     holds no JSON object; ``TagMismatch``, a ``NotAuthentic``, if the key does not open it;
     ``ConfigurationError`` for a key that is not 32 bytes.
     """
+    api_v3_key = Secret.of(api_v3_key)
     return read_object(unseal(resource, api_v3_key))
 
 
-def unseal(resource: Mapping[str, Any], api_v3_key: str | bytes) -> bytes:
+def unseal(resource: Mapping[str, Any], api_v3_key: str | bytes | Secret) -> bytes:
     """Return the octets sealed in ``resource``; raises what ``decrypt_resource`` raises."""
+    api_v3_key = Secret.of(api_v3_key)
     cipher = _cipher(api_v3_key)
     if not isinstance(resource, Mapping):
         raise MalformedMessage("the resource is not an object")
@@ -65,7 +70,7 @@ def unseal(resource: Mapping[str, Any], api_v3_key: str | bytes) -> bytes:
 def encrypt_resource(
     plaintext: bytes,
     *,
-    api_v3_key: str | bytes,
+    api_v3_key: str | bytes | Secret,
     nonce: str,
     associated_data: str,
     original_type: str,
@@ -75,6 +80,7 @@ def encrypt_resource(
     ``nonce`` is 12 characters of ASCII, never used before under this key. Raises
     ``ValueError`` for another, ``ConfigurationError`` for a key that is not 32 bytes.
     """
+    api_v3_key = Secret.of(api_v3_key)
     if len(nonce.encode()) != _NONCE_LENGTH:
         raise ValueError(f"a nonce is {_NONCE_LENGTH} bytes long")
     sealed = _cipher(api_v3_key).encrypt(nonce.encode(), plaintext, associated_data.encode())
@@ -87,11 +93,10 @@ def encrypt_resource(
     }
 
 
-def _cipher(api_v3_key: str | bytes) -> AESGCM:
-    key = api_v3_key.encode() if isinstance(api_v3_key, str) else api_v3_key
-    if len(key) != _KEY_LENGTH:
+def _cipher(api_v3_key: Secret) -> AESGCM:
+    if len(api_v3_key.octets()) != _KEY_LENGTH:
         raise ConfigurationError(f"API_V3_KEY is not {_KEY_LENGTH} bytes long")
-    return AESGCM(key)
+    return AESGCM(api_v3_key.octets())
 
 
 def _octets(resource: Mapping[str, Any], name: str) -> bytes:
@@ -129,8 +134,8 @@ def encrypt_field(text: str, *, public_key: PublicKey) -> str:
 
 def decrypt_field(sealed: str, *, private_key: PrivateKey) -> str:
     """Return the text in ``sealed``; ``MalformedMessage`` if ``private_key`` does not open it."""
-    key = load_private_key(private_key)
+    private_key = load_private_key(private_key)
     try:
-        return key.decrypt(base64.b64decode(sealed, validate=True), _PADDING).decode()
+        return private_key.decrypt(base64.b64decode(sealed, validate=True), _PADDING).decode()
     except ValueError:
         raise MalformedMessage("a sealed text that this key does not open") from None

@@ -11,8 +11,9 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPubl
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
 from django_wxpay.protocol.errors import ConfigurationError
+from django_wxpay.protocol.secrets import Secret
 
-PrivateKey = str | bytes | RSAPrivateKey
+PrivateKey = str | bytes | Secret | RSAPrivateKey
 PublicKey = str | bytes | RSAPublicKey
 
 # Reading a private key takes as long as a hundred signatures, because its numbers are checked.
@@ -26,7 +27,12 @@ def load_private_key(key: PrivateKey) -> RSAPrivateKey:
 
     Raises ``ConfigurationError``, which repeats nothing of the key, if it is no such thing.
     """
-    return key if isinstance(key, RSAPrivateKey) else _private_key(key)
+    if isinstance(key, RSAPrivateKey):
+        return key
+    if not isinstance(key, str | bytes | Secret):
+        raise ConfigurationError("not the PEM of an unencrypted private key")
+    key = Secret.of(key)
+    return _private_key(key)
 
 
 def load_public_key(key: PublicKey) -> RSAPublicKey:
@@ -57,9 +63,9 @@ def load_certificate(pem: str | bytes) -> x509.Certificate:
 
 
 @lru_cache(maxsize=_KEPT)
-def _private_key(pem: str | bytes) -> RSAPrivateKey:
+def _private_key(pem: Secret) -> RSAPrivateKey:
     try:
-        key = load_pem_private_key(_octets(pem), password=None)
+        key = load_pem_private_key(pem.octets(), password=None)
     except _UNREADABLE:
         raise ConfigurationError("not the PEM of an unencrypted private key") from None
     if not isinstance(key, RSAPrivateKey):

@@ -22,6 +22,7 @@ from django_wxpay.protocol.errors import ConfigurationError, MalformedMessage, M
 from django_wxpay.protocol.facts import RefundFact, TradeFact
 from django_wxpay.protocol.merchants import Api, Merchant
 from django_wxpay.protocol.notices import PAYMENT, REFUND, Notice
+from django_wxpay.protocol.secrets import Secret
 from django_wxpay.protocol.v3.documents import LARGEST_BODY, read_with_marks
 from django_wxpay.protocol.v3.encryption import TagMismatch, unseal
 from django_wxpay.protocol.v3.reading import Members, child, optional_number
@@ -70,7 +71,7 @@ def read_notice(body: bytes, *, merchant: Merchant) -> Notice:
     fact, unreadable = (None, letter.trouble) if letter.trouble else _fact(kind, resource)
     return Notice(
         api=Api.V3,
-        fingerprint=_fingerprint(merchant.alias, None if product else fact, event_id, letter.plain),
+        fingerprint=_fingerprint(merchant.alias, f"{kind} {product}", letter, event_id),
         fact=fact,
         kind=kind,
         out_trade_no=optional_number(resource, "out_trade_no"),
@@ -80,6 +81,7 @@ def read_notice(body: bytes, *, merchant: Merchant) -> Notice:
         product=product,
         # Another product's content is not ours to read.
         unreadable="" if product else unreadable,
+        doubt=_doubt(fact),
     )
 
 
@@ -88,7 +90,7 @@ def failure_reply(message: str) -> bytes:
     return json.dumps({"code": "FAIL", "message": message}).encode()
 
 
-def _opened(body: bytes, api_v3_key: str) -> _Letter:
+def _opened(body: bytes, api_v3_key: Secret) -> _Letter:
     letter = _Letter(plain=body)
     try:
         letter.envelope = read_with_marks(body)
@@ -154,17 +156,20 @@ def _fact(kind: str, resource: Members) -> tuple[TradeFact | RefundFact | None, 
     return (fact, "") if fact.out_trade_no else (None, "out_trade_no is missing")
 
 
-def _fingerprint(
-    alias: str, fact: TradeFact | RefundFact | None, event_id: str, plain: bytes
-) -> str:
-    key = ["v3", "event", event_id]
-    if isinstance(fact, RefundFact):
-        key = ["v3", "refund", fact.mch_id, fact.refund_id, fact.refund_status]
-    elif fact is not None and fact.transaction_id:
-        key = ["v3", "payment", fact.mch_id, fact.transaction_id, fact.trade_state]
-    elif not event_id:
-        # What was sealed stays the same when it is sealed again for a repeat.
-        key = ["v3", "content", hashlib.sha256(plain).hexdigest()]
-    content = hashlib.sha256(json.dumps(key).encode()).hexdigest()
+def _doubt(fact: TradeFact | RefundFact | None) -> str:
+    # Required in a payment (protocol-v3 section 3.3): without it nothing says whose app was paid.
+    return "it names no appid" if isinstance(fact, TradeFact) and not fact.appid else ""
+
+
+def _fingerprint(alias: str, about: str, letter: _Letter, event_id: str) -> str:
+    """Return the same text for every repeat, and another one for whatever is judged otherwise."""
+    key = ["v3", "content", hashlib.sha256(letter.plain).hexdigest()]
+    if letter.resource:
+        # Sealed again for a repeat it says the same, in whichever order of members.
+        content = json.dumps(letter.resource, sort_keys=True, default=str)
+        key = ["v3", about, hashlib.sha256(content.encode()).hexdigest()]
+    elif event_id:
+        key = ["v3", "event", event_id]
+    digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()
     # The alias belongs to it: the same statement to another alias is about another order.
-    return hashlib.sha256(f"{alias}:{content}".encode()).hexdigest()
+    return hashlib.sha256(f"{alias}:{digest}".encode()).hexdigest()

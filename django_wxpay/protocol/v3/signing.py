@@ -47,7 +47,8 @@ def sign(message: str | bytes, private_key: PrivateKey) -> str:
 
     Text is signed as UTF-8. Raises ``ConfigurationError`` for what is no RSA private key.
     """
-    signature = load_private_key(private_key).sign(_octets(message), PKCS1v15(), SHA256())
+    private_key = load_private_key(private_key)
+    signature = private_key.sign(_octets(message), PKCS1v15(), SHA256())
     return base64.b64encode(signature).decode()
 
 
@@ -177,6 +178,7 @@ def signed_headers(
     body: bytes, *, serial: str, private_key: PrivateKey, timestamp: int | str, nonce: str
 ) -> dict[str, str]:
     """Return the five headers with which WeChat Pay's side signs ``body``."""
+    private_key = load_private_key(private_key)
     return {
         "Wechatpay-Timestamp": str(timestamp),
         "Wechatpay-Nonce": nonce,

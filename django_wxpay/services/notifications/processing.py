@@ -7,12 +7,13 @@ from typing import Final
 from django.db import IntegrityError
 from django.db.models import F, QuerySet, Subquery
 
-from django_wxpay.models import Notification, Order, Refund
+from django_wxpay.models import Notification, Order
 from django_wxpay.models.choices import NotificationOutcomes
 from django_wxpay.models.notification import DECIDED
 from django_wxpay.protocol.facts import RefundFact, TradeFact
 from django_wxpay.protocol.merchants import Api
 from django_wxpay.protocol.notices import Notice
+from django_wxpay.protocol.states import Conflict, Same, decide
 from django_wxpay.services import clock
 from django_wxpay.services.notifications.deliveries import Delivery
 from django_wxpay.services.notifications.responses import (
@@ -21,15 +22,23 @@ from django_wxpay.services.notifications.responses import (
     accepted,
     refused,
 )
-from django_wxpay.services.transitions.events import save_notification
-from django_wxpay.services.transitions.orders import apply_trade_fact
-from django_wxpay.services.transitions.refunds import apply_refund_fact
+from django_wxpay.services.transitions.events import save_notification, save_outcome
+from django_wxpay.services.transitions.orders import apply_trade_fact, check_soon
+from django_wxpay.services.transitions.refunds import (
+    apply_refund_fact,
+    apply_refund_hint,
+    seen_refunds,
+    with_refunds,
+)
 
 # The beginning of the reason of what was authentic and could not be read.
 UNREADABLE: Final = "not readable"
 
-# The columns of a refund that its next status is decided by.
-_SEEN: Final = ("id", "refund_status", "refund_fee", "out_refund_no")
+# The beginning of the reason of what was authentic and proves nothing by itself.
+UNPROVEN: Final = "not proven"
+# More hints at refunds of orders that we do not have are not kept: nobody has signed them.
+MOST_WAITING_HINTS: Final = 100
+
 # What a later reading of a stored notification may find out about it.
 _FOUND_OUT: Final = ("kind", "event_id", "event_type", "out_trade_no", "transaction_id")
 
@@ -76,15 +85,8 @@ def _orders(notification: Notification, notice: Notice) -> QuerySet[Order]:
         merchant=notification.merchant,
         out_trade_no=notification.out_trade_no,
     ).annotate(notice_outcome=Subquery(same.values("outcome")[:1]))
-    if not isinstance(notice.fact, RefundFact):
-        return orders
-    refund = Refund.objects.filter(
-        merchant=notification.merchant,
-        out_refund_no=notice.fact.out_refund_no,
-    )
-    return orders.annotate(
-        **{f"seen_{name}": Subquery(refund.values(name)[:1]) for name in _SEEN},
-    )
+    fact = notice.fact
+    return with_refunds(orders, fact) if isinstance(fact, RefundFact) else orders
 
 
 def _apply_known(row: Notification, notice: Notice, order: Order | None) -> Acknowledgement:
@@ -119,40 +121,76 @@ def _apply(notification: Notification, notice: Notice, order: Order | None) -> A
         return keep(notification, NotificationOutcomes.FAILED, reason, Refusal.UNREADABLE)
     if fact is None or (order is None and notice.product):
         return keep(notification, NotificationOutcomes.IGNORED, _nothing(notice))
-    if order is None:
-        answer = keep(notification, NotificationOutcomes.FAILED, Refusal.UNKNOWN_ORDER.reason)
-        # Looked for again: an order created meanwhile looked for notifications that were waiting
-        # for it before this one was kept, and so neither would find the other.
-        order = _order(notification, notice)
-        if order is None:
-            return answer
-    if isinstance(fact, TradeFact):
-        apply_trade_fact(order, fact, notification=notification)
-    else:
-        apply_refund_fact(
-            order,
-            _seen_refund(order, fact.out_refund_no),
-            fact,
-            notification=notification,
-            is_proven=notice.is_proven,
-        )
-    return accepted(Api(notification.api))
+    if order is not None:
+        return _apply_to(order, notification, notice, fact)
+    if _is_one_too_many(notification, notice):
+        return refused(notice.api, Refusal.UNKNOWN_ORDER)
+    answer = keep(notification, NotificationOutcomes.FAILED, Refusal.UNKNOWN_ORDER.reason)
+    # Looked for again: an order created meanwhile looked for notifications that were waiting
+    # for it before this one was kept, and so neither would find the other.
+    order = _order(notification, notice)
+    return answer if order is None else _apply_to(order, notification, notice, fact)
 
 
-def _seen_refund(order: Order, out_refund_no: str) -> Refund | None:
-    seen = {name: getattr(order, f"seen_{name}", None) for name in _SEEN}
-    # To the letter, as orders are.
-    if seen["id"] is None or seen["out_refund_no"] != out_refund_no:
-        return None
-    known = seen | {"merchant": order.merchant}
-    fields = Refund._meta.concrete_fields  # noqa: SLF001 - Django's documented model API
-    columns = [field.attname for field in fields if field.attname in known]
-    # As if loaded with all other columns deferred. An instance of our making would hand receivers
-    # empty columns; a query of its own would be one too many.
-    database = order._state.db  # noqa: SLF001 - Django's documented model API
-    refund = Refund.from_db(database, columns, [known[name] for name in columns])
-    refund.order = order
-    return refund
+def _apply_to(
+    order: Order, notification: Notification, notice: Notice, fact: TradeFact | RefundFact
+) -> Acknowledgement:
+    if isinstance(fact, RefundFact):
+        return _apply_refund(notification, notice, order, fact)
+    if doubt := notice.doubt or _unlike(order, fact, notice.api):
+        return _apply_in_doubt(notification, order, fact, doubt)
+    apply_trade_fact(order, fact, notification=notification)
+    return accepted(notice.api)
+
+
+def _is_one_too_many(notification: Notification, notice: Notice) -> bool:
+    if notification.pk or not (notice.doubt and isinstance(notice.fact, RefundFact)):
+        return False
+    waiting = Notification.objects.filter(
+        outcome=NotificationOutcomes.FAILED,
+        merchant=notification.merchant,
+        kind=notification.kind,
+        api=notification.api,
+    )
+    return waiting.count() >= MOST_WAITING_HINTS
+
+
+def _apply_refund(
+    notification: Notification, notice: Notice, order: Order, fact: RefundFact
+) -> Acknowledgement:
+    seen = seen_refunds(order, fact)
+    if not notice.doubt:
+        apply_refund_fact(order, seen, fact, notification=notification)
+    elif not apply_refund_hint(order, seen, fact, notification=notification) and notification.pk:
+        # One that says nothing new leaves no row; this one has waited for its order.
+        notification.order = order
+        return keep(notification, NotificationOutcomes.IGNORED, f"{UNPROVEN}: {notice.doubt}")
+    return accepted(notice.api)
+
+
+def _unlike(order: Order, fact: TradeFact, api: Api) -> str:
+    """Say what a v2 notification echoes otherwise than it was ordered; a v3 one is proven whole."""
+    if api is Api.V2 and fact.attach and fact.attach != order.attach:
+        return "its attach is not the order's"
+    if api is Api.V2 and fact.trade_type and fact.trade_type != order.trade_type:
+        return "its trade_type is not the order's"
+    return ""
+
+
+def _apply_in_doubt(
+    notification: Notification, order: Order, fact: TradeFact, doubt: str
+) -> Acknowledgement:
+    """Save what ``order`` is by better proof; the caller asks WeChat Pay if that is undecided."""
+    notification.order = order
+    decision = decide(order.expectation(), fact)
+    reason = f"{UNPROVEN}: {doubt}"
+    if isinstance(decision, Same):
+        save_outcome(notification, order, decision)
+        return accepted(Api(notification.api))
+    if isinstance(decision, Conflict):
+        check_soon(order)
+        return keep(notification, NotificationOutcomes.CONFLICT, reason)
+    return keep(notification, NotificationOutcomes.FAILED, reason, Refusal.UNPROVEN)
 
 
 def keep(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from django.db import DatabaseError
@@ -37,6 +37,7 @@ from django_wxpay.services import clock, gateways
 from django_wxpay.services.notifications import processing
 from django_wxpay.services.notifications.deliveries import Delivery, api_of, is_signed_in_header
 from django_wxpay.services.notifications.responses import Acknowledgement, Refusal, refused
+from django_wxpay.services.sync.checking import check_order
 from django_wxpay.services.transactions import retry_on_lock
 
 logger = logging.getLogger("django_wxpay.notifications")
@@ -85,13 +86,17 @@ def receive_notification(
         logger.exception("a %s notification for merchant %s was not read", kind, merchant)
         return refused(delivery.api, Refusal.OUR_TROUBLE)
     try:
-        return retry_on_lock(lambda: processing.process(delivery, notice))
+        return _settle(lambda: processing.process(delivery, notice), notice)
     except Exception as exc:  # noqa: BLE001 - this door is an edge: what it catches is saved
         return _keep_trouble(delivery.row(notice), exc)
 
 
 def replay_notification(notification: Notification) -> Acknowledgement:
     """Verify and apply a stored notification again, whatever its outcome was before."""
+    return _replay(notification, may_ask=True)
+
+
+def _replay(notification: Notification, *, may_ask: bool) -> Acknowledgement:
     delivery = Delivery(
         merchant=conf.merchant(notification.merchant),
         kind=notification.kind,
@@ -104,7 +109,9 @@ def replay_notification(notification: Notification) -> Acknowledgement:
     except _UNREAD as exc:
         return _refuse(delivery, exc)
     try:
-        return retry_on_lock(lambda: processing.process_again(notification, notice))
+        return _settle(
+            lambda: processing.process_again(notification, notice), notice, may_ask=may_ask
+        )
     except Exception as exc:  # noqa: BLE001 - as above
         return _keep_trouble(notification, exc)
 
@@ -116,7 +123,8 @@ def apply_waiting(order: Order) -> None:
         out_trade_no=order.out_trade_no,
         outcome=NotificationOutcomes.FAILED,
     )
-    answers = [replay_notification(notification) for notification in waiting.order_by("id")]
+    # Nothing is asked: to create an order is a matter of the database alone.
+    answers = [_replay(notification, may_ask=False) for notification in waiting.order_by("id")]
     if answers:
         order.refresh_from_db()
 
@@ -134,6 +142,19 @@ def read(delivery: Delivery) -> Notice:
     if not merchant.api_key:
         raise NotAuthentic("this merchant has no v2 key")
     return v2.read_notice(delivery.body, merchant=merchant)
+
+
+def _settle(
+    process: Callable[[], Acknowledgement], notice: Notice, *, may_ask: bool = True
+) -> Acknowledgement:
+    """Process ``notice``; if it is in doubt, have WeChat Pay asked for its order, and once more."""
+    answer = retry_on_lock(process)
+    if not may_ask or answer.refusal is not Refusal.UNPROVEN:
+        return answer
+    stored = Notification.objects.select_related("order").get(fingerprint=notice.fingerprint)
+    if stored.order is None or not check_order(stored.order):
+        return answer
+    return retry_on_lock(lambda: processing.process_again(stored, notice))
 
 
 def _verify_v3(delivery: Delivery) -> None:

@@ -16,12 +16,16 @@ _JSON: Final = "application/json"
 
 @dataclass(frozen=True, slots=True)
 class Acknowledgement:
-    """An answer; ``accepted`` says whether WeChat Pay stops sending."""
+    """An answer; ``accepted`` says whether WeChat Pay stops sending, ``refusal`` why not."""
 
     status: int
     content_type: str
     body: bytes
-    accepted: bool
+    refusal: Refusal | None = None
+
+    @property
+    def accepted(self) -> bool:
+        return self.refusal is None
 
 
 class Refusal(Enum):
@@ -33,6 +37,7 @@ class Refusal(Enum):
     UNKNOWN_ORDER = ("no such order", 404)
     # 5xx, for what it lacks is on this side: a key, or a version that can read it.
     UNREADABLE = ("authentic, but not readable here", 503)
+    UNPROVEN = ("not proven yet, please send again", 503)
     OUR_TROUBLE = ("not settled, please send again", 503)
 
     @property
@@ -47,14 +52,14 @@ class Refusal(Enum):
 def accepted(api: Api) -> Acknowledgement:
     """Return the answer after which WeChat Pay stops sending."""
     if api is Api.V3:
-        return Acknowledgement(200, _JSON, SUCCESS_REPLY, accepted=True)
-    return Acknowledgement(200, _XML, ACKNOWLEDGED, accepted=True)
+        return Acknowledgement(200, _JSON, SUCCESS_REPLY)
+    return Acknowledgement(200, _XML, ACKNOWLEDGED)
 
 
 def refused(api: Api, why: Refusal) -> Acknowledgement:
     """Return the answer after which WeChat Pay sends again."""
     if api is Api.V3:
-        return Acknowledgement(why.status, _JSON, failure_reply(why.reason), accepted=False)
+        return Acknowledgement(why.status, _JSON, failure_reply(why.reason), why)
     # v2 reads the body alone (protocol-v2 section 7.1); 413 is for proxies and logs.
     status = why.status if why is Refusal.TOO_LARGE else 200
-    return Acknowledgement(status, _XML, refusal(why.reason), accepted=False)
+    return Acknowledgement(status, _XML, refusal(why.reason), why)

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, Final, Unpack
 
 from django.db import IntegrityError
+from django.db.models import QuerySet
 from django.urls import reverse
 
 from django_wxpay import conf
@@ -138,7 +139,14 @@ def _notify_url(alias: str) -> str:
 
 
 def _find(merchant: str, terms: OrderTerms) -> Order | None:
-    return Order.objects.filter(merchant=merchant, out_trade_no=terms.out_trade_no).first()
+    named = merchant, terms.out_trade_no
+    found = _same_number(merchant, terms).first()
+    # To the letter: a converted table may find "ABC" for "abc", and then take no second one.
+    return found if found and (found.merchant, found.out_trade_no) == named else None
+
+
+def _same_number(merchant: str, terms: OrderTerms) -> QuerySet[Order]:
+    return Order.objects.filter(merchant=merchant, out_trade_no=terms.out_trade_no)
 
 
 def _same(existing: Order, terms: OrderTerms, reference: str) -> Order:
@@ -164,9 +172,9 @@ def _insert(merchant: str, terms: OrderTerms, reference: str) -> tuple[Order, bo
     except IntegrityError:
         if existing := _find(merchant, terms):
             return _same(existing, terms, reference), False
-        if in_transaction():
-            # The caller's transaction may see the rows of its beginning alone (REPEATABLE READ).
-            # Then it cannot read the order that was created since, to say whether it is the same.
+        # Taken under another spelling, or by an order that was created since the caller's
+        # transaction began, which may see the rows of its beginning alone (REPEATABLE READ).
+        if in_transaction() or _same_number(merchant, terms).exists():
             raise OrderConflict(terms.out_trade_no) from None
         raise
     # WeChat Pay may know the order before we do: its notification has been waiting.

@@ -74,9 +74,14 @@ def save_conflict(
     *,
     source: str,
     notification: Notification | None,
+    out_refund_no: str = "",
 ) -> OrderEvent | None:
-    """Save a contradiction once, however often it is stated; return its event if it is new."""
-    key = hashlib.sha256(json.dumps(conflict.differences).encode()).hexdigest()
+    """Save a contradiction once, however often it is stated; return its event if it is new.
+
+    ``out_refund_no`` is the refund that it is about, if any: the same said of two is two.
+    """
+    about = {"out_refund_no": out_refund_no} if out_refund_no else {}
+    key = hashlib.sha256(json.dumps([conflict.differences, about]).encode()).hexdigest()
     event = OrderEvent(
         order=order,
         conflict_key=key,
@@ -84,7 +89,7 @@ def save_conflict(
         from_state=order.trade_state,
         to_state=order.trade_state,
         source=source,
-        detail={"differences": [list(row) for row in conflict.differences]},
+        detail=about | {"differences": [list(row) for row in conflict.differences]},
         notification=notification,
         created_at=clock.now(),
     )

@@ -12,6 +12,8 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
+from django.db import IntegrityError
+
 from django_wxpay.models import Notification, Order, OrderEvent, Prepay, Promotion
 from django_wxpay.protocol.errors import OutcomeUnknown
 from django_wxpay.protocol.facts import Payment, TradeFact, TradeState
@@ -19,6 +21,15 @@ from django_wxpay.protocol.states import Conflict, Decision, EventKind, Move, Sa
 from django_wxpay.services import clock
 from django_wxpay.services.transactions import after_commit, atomic
 from django_wxpay.services.transitions.events import dispatch_event, save_conflict, save_outcome
+
+
+class _OvertakenError(Exception):
+    """Somebody else moved the order first, so it is read and decided on again."""
+
+
+class _TransactionTakenError(Exception):
+    """The transaction of a fact has paid another order."""
+
 
 # Each lost race means that another writer got on; more than a few in a row means a fault.
 _ROUNDS = 8
@@ -41,13 +52,12 @@ def apply_trade_fact(
     for _ in range(_ROUNDS):
         is_current = order.trade_state in only_while
         decision = decide(order.expectation(), fact) if is_current else Same()
-        with atomic():
-            is_written, event = _write(order, fact, decision, notification)
-        if is_written:
-            if event is not None:
-                after_commit(partial(dispatch_event, event, order))
-            return decision
-        order.refresh_from_db()
+        try:
+            return _apply(order, fact, decision, notification)
+        except _OvertakenError:
+            order.refresh_from_db()
+        except _TransactionTakenError:
+            return _apply(order, fact, _taken(fact), notification)
     raise OutcomeUnknown(f"order {order.out_trade_no} keeps moving; ask again")
 
 
@@ -70,26 +80,58 @@ def accept(order: Order, prepay: Prepay) -> None:
     order.refresh_from_db()
 
 
+def check_soon(order: Order) -> None:
+    """Have WeChat Pay asked for ``order``: a notification contradicts what is known of it."""
+    Order.objects.filter(pk=order.pk).update(next_check_at=clock.now())
+
+
+def _apply(
+    order: Order,
+    fact: TradeFact,
+    decision: Decision,
+    notification: Notification | None,
+) -> Decision:
+    with atomic():
+        event = _write(order, fact, decision, notification)
+    if event is not None:
+        after_commit(partial(dispatch_event, event, order))
+    return decision
+
+
+def _taken(fact: TradeFact) -> Conflict:
+    return Conflict((("transaction_id", "of no other order", fact.transaction_id),))
+
+
 def _write(
     order: Order,
     fact: TradeFact,
     decision: Decision,
     notification: Notification | None,
-) -> tuple[bool, OrderEvent | None]:
+) -> OrderEvent | None:
     values = {} if isinstance(decision, Conflict) else _values(order, fact, decision)
     if values:
-        seen = Order.objects.filter(pk=order.pk, trade_state=order.trade_state)
-        # No row: somebody else moved the order first. Read again, decide again.
-        if not seen.update(**values):
-            return False, None
+        _update(order, values)
     if notification is not None:
         save_outcome(notification, order, decision)
     event = _new_event(order, decision, fact, notification)
     if not isinstance(decision, Conflict):
         _save_promotions(order, fact.payment)
+    elif notification is not None:
+        check_soon(order)
     for name, value in values.items():
         setattr(order, name, value)
-    return True, event
+    return event
+
+
+def _update(order: Order, values: dict[str, Any]) -> None:
+    seen = Order.objects.filter(pk=order.pk, trade_state=order.trade_state)
+    try:
+        moved = seen.update(**values)
+    except IntegrityError:
+        # The only unique column among them: the payment is another order's.
+        raise _TransactionTakenError from None
+    if not moved:
+        raise _OvertakenError
 
 
 def _values(order: Order, fact: TradeFact, decision: Decision) -> dict[str, Any]:

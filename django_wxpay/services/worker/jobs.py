@@ -18,6 +18,7 @@ from django_wxpay.services.latency.rollup import roll_up
 from django_wxpay.services.notifications.retrying import retry_failed
 from django_wxpay.services.reports.queue import record_backlog
 from django_wxpay.services.reports.sending import send_reports
+from django_wxpay.services.sync.sweep import sync_orders
 from django_wxpay.services.transitions.events import dispatch_pending
 
 Stop = Callable[[], bool]
@@ -25,6 +26,7 @@ Stop = Callable[[], bool]
 # The most that one run does, before its result is written down and the next run begins.
 _EVENTS: Final = 100
 _NOTIFICATIONS: Final = 100
+_CHECKS: Final = 100
 _REPORTS: Final = 1000
 _ROLLED_UP: Final = 20_000
 _PRUNED: Final = 20_000
@@ -77,6 +79,15 @@ def _notifications(stop: Stop) -> JobResult:
     )
 
 
+def _sync(stop: Stop) -> JobResult:
+    run = sync_orders(limit=_CHECKS, stop=stop)
+    return JobResult(
+        counts={"orders checked": run.settled, "left for later": run.found - run.settled},
+        has_more=run.found == _CHECKS,
+        no_response=run.found > run.settled == 0,
+    )
+
+
 def _reports(stop: Stop) -> JobResult:
     run = send_reports(limit=_REPORTS, stop=stop)
     return JobResult(
@@ -112,6 +123,8 @@ JOBS: Final = (
     Job(name="events", run=_events, every_s=5),
     # WeChat Pay repeats after 15 s at first, and what fails again has minutes to wait.
     Job(name="notifications", run=_notifications, every_s=30),
+    # A customer may have paid what a notification has not proved.
+    Job(name="sync", run=_sync, every_s=5),
     # No customer waits for a report, and a backlog is sent without pauses anyway.
     Job(name="reports", run=_reports, every_s=10),
     # The charts are as fresh as a person reloads them.

@@ -27,7 +27,7 @@ from django.db.models import F
 from django_wxpay import conf
 from django_wxpay.models import BackgroundJob
 from django_wxpay.protocol.errors import ConfigurationError
-from django_wxpay.protocol.redaction import MASK
+from django_wxpay.protocol.secrets import Secret, holds_any, masked
 from django_wxpay.services import clock
 from django_wxpay.services.claims import backoff
 from django_wxpay.services.transactions import require_no_transaction
@@ -221,31 +221,27 @@ def _guarded(action: Callable[[], None]) -> None:
 
 def _log_failure(run: JobRun, exc: Exception) -> None:
     # An exception's cause may quote a request, so a trace with a key in it is not logged.
-    trace = "".join(traceback.format_exception(exc))
-    is_clean = not any(key in trace for key in _keys())
-    logger.error("job %s", run, exc_info=exc if is_clean else None)
+    trace = Secret("".join(traceback.format_exception(exc)))
+    logger.error("job %s", run, exc_info=None if holds_any(trace, _keys()) else exc)
 
 
 def _error_text(exc: Exception) -> str:
     try:
-        words = str(exc)
+        words = Secret(str(exc).encode(errors="backslashreplace"))
     except Exception:  # noqa: BLE001 - the worker is an edge, and what it catches may be broken
-        words = "(it has no text)"
+        words = Secret("(it has no text)")
     # PostgreSQL takes no NUL in a text, and half a character is none.
-    text = (
-        f"{type(exc).__name__}: {words}".replace("\0", "")
-        .encode(errors="backslashreplace")
-        .decode()
+    text = Secret(
+        f"{type(exc).__name__}: {words.reveal()}".replace("\0", "").encode(
+            errors="backslashreplace"
+        )
     )
-    for key in _keys():
-        text = text.replace(key, MASK)
-    return text[:_ERROR_WIDTH]
+    return masked(text, _keys())[:_ERROR_WIDTH]
 
 
-def _keys() -> list[str]:
+def _keys() -> list[Secret]:
     try:
         accounts = conf.merchants().values()
     except ConfigurationError:
         return []
-    keys = [(one.api_key, one.api_v3_key, one.private_key, one.client_key) for one in accounts]
-    return [key for each in keys for key in each if key]
+    return [key for account in accounts for key in account.secrets]

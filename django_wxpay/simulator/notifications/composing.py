@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from django_wxpay.protocol.errors import MalformedMessage
 from django_wxpay.protocol.merchants import Api, Region, SignType
+from django_wxpay.protocol.secrets import Secret
 from django_wxpay.protocol.times import BEIJING, to_rfc3339
 from django_wxpay.protocol.v2 import decode_xml, encrypt_req_info
 from django_wxpay.protocol.v3.documents import read_object, write_object
@@ -131,7 +132,7 @@ def _v2_payment_fields(trade: Trade, account: Account, *, nonce: str) -> dict[st
     }
 
 
-def _v2_refund_document(refund: Refund, *, key: str, nonce: str, fault: str) -> bytes:
+def _v2_refund_document(refund: Refund, *, key: Secret, nonce: str, fault: str) -> bytes:
     """Return a refund notification.
 
     It has no signature: that its ``req_info`` opens with the API key is the proof
@@ -148,7 +149,7 @@ def _v2_refund_document(refund: Refund, *, key: str, nonce: str, fault: str) -> 
     return enclose(fields | seal, fault)
 
 
-def _req_info(refund: Refund, key: str, fault: str) -> str:
+def _req_info(refund: Refund, key: Secret, fault: str) -> str:
     trade = refund.trade
     total = int(trade.terms["total_fee"]) + (fault == "wrong_amount")
     fields: dict[str, str | int | None] = {

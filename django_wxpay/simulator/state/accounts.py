@@ -13,7 +13,8 @@ from typing import Any, Final
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from django_wxpay.protocol.errors import ConfigurationError
-from django_wxpay.protocol.merchants import DEFAULT_HOSTS, Api, Merchant, Mode, Region
+from django_wxpay.protocol.merchants import DEFAULT_HOSTS, NO_KEY, Api, Merchant, Mode, Region
+from django_wxpay.protocol.secrets import Secret
 from django_wxpay.protocol.v3.certificates import read_certificate
 from django_wxpay.protocol.v3.keys import load_private_key, load_public_key
 from django_wxpay.protocol.v3.signing import key_name
@@ -50,8 +51,8 @@ class Account:
     appids: tuple[str, ...]
     mode: Mode
     mainland: bool
-    api_key: str = field(repr=False)
-    api_v3_key: str = field(default="", repr=False)
+    api_key: Secret = field(repr=False)
+    api_v3_key: Secret = field(default=NO_KEY, repr=False)
     certificates: Mapping[str, RSAPublicKey] = field(default_factory=dict, repr=False)
     key_mode: KeyMode = KeyMode.CERTIFICATE
 
@@ -78,7 +79,7 @@ def open_accounts(merchants: Iterable[Merchant], material: KeyMaterial) -> Mappi
 
 
 def _account(merchant: Merchant) -> Account:
-    if merchant.api_v3_key and len(merchant.api_v3_key.encode()) != _API_V3_KEY_BYTES:
+    if merchant.api_v3_key and len(merchant.api_v3_key.octets()) != _API_V3_KEY_BYTES:
         raise ConfigurationError(f'merchant "{merchant.alias}": API_V3_KEY is not 32 bytes long')
     has_public_key = bool(merchant.wechatpay_public_key_id)
     return Account(
@@ -134,7 +135,7 @@ def _joined(first: Account, second: Account) -> Account:
     )
 
 
-def _one_key(mch_id: str, kind: str, first: str, second: str) -> str:
+def _one_key(mch_id: str, kind: str, first: Secret, second: Secret) -> Secret:
     if first and second and first != second:
         raise ConfigurationError(f"mch_id {mch_id} has two different {kind} keys")
     return first or second
@@ -166,7 +167,7 @@ DEMO_MERCHANTS: Final = (
         alias="default",
         mch_id="1900000109",
         appid="wx8888888888888888",
-        api_key="TESTKEYtestkeyTESTKEYtestkey0000",
+        api_key=Secret("TESTKEYtestkeyTESTKEYtestkey0000"),
     ),
     Merchant(
         alias="institution",
@@ -174,7 +175,7 @@ DEMO_MERCHANTS: Final = (
         appid="wx8888888888888888",
         mode=Mode.INSTITUTIONAL,
         sub_mch_id="1900000109",
-        api_key="TESTKEYtestkeyTESTKEYtestkey0001",
+        api_key=Secret("TESTKEYtestkeyTESTKEYtestkey0001"),
     ),
     # A new mainland merchant: verifies with WeChat Pay's public key, has no platform certificates.
     Merchant(

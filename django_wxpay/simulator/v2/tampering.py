@@ -6,9 +6,10 @@ import codecs
 from typing import Final
 
 from django_wxpay.protocol.merchants import SignType
+from django_wxpay.protocol.secrets import Secret
 from django_wxpay.protocol.v2 import encode_xml, sign
 
-ANOTHER_KEY: Final = "ANOTHER-KEYS-SIGNATURE-0000000000"
+ANOTHER_KEY: Final = Secret("ANOTHER-KEYS-SIGNATURE-0000000000")
 _DOCTYPE: Final = b'<!DOCTYPE xml [<!ENTITY who "attacker">]>'
 
 _CHANGES: Final[dict[str, tuple[str, str]]] = {
@@ -18,7 +19,7 @@ _CHANGES: Final[dict[str, tuple[str, str]]] = {
 }
 
 
-def write(fields: dict[str, str], *, key: str, sign_type: SignType, fault: str = "") -> bytes:
+def write(fields: dict[str, str], *, key: Secret, sign_type: SignType, fault: str = "") -> bytes:
     """Return ``fields`` as a signed document, spoiled in the way ``fault`` names."""
     changed = _changed(fields, fault)
     if fault != "unsigned":
@@ -56,7 +57,7 @@ def _changed(fields: dict[str, str], fault: str) -> dict[str, str]:
     return changed
 
 
-def _sign(changed: dict[str, str], key: str, sign_type: SignType, fault: str) -> str:
+def _sign(changed: dict[str, str], key: Secret, sign_type: SignType, fault: str) -> str:
     if fault == "bad_signature":
         return sign(changed, ANOTHER_KEY, sign_type)
     if fault == "hmac_answer":

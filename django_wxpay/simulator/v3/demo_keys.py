@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+from django_wxpay.protocol.secrets import Secret
+
 TEST_API_V3_KEY: Final = "TESTONLYapiv3keyTESTONLYapiv3key"
 
 TEST_MERCHANT_SERIAL_NO: Final = "005CEED07905D5A14950A5803F612098DF2787E5"
@@ -94,14 +96,18 @@ RRi6dJclqqt+pkM2CuzQlHIQ9j24d03+Yp/K3kL1jdzGOPtAuN5AiuXPgHLljv/W
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyMaterial:
-    """WeChat Pay's side of the keys, as PEM text; the defaults are the demonstration's.
+    """WeChat Pay's side of the keys, as PEMs; the defaults are the demonstration's.
 
     ``private_key`` belongs to the WeChat Pay public key that ``public_key_id`` names.
     ``certificate`` is the first platform certificate and ``certificate_key`` its private key;
-    without them a pair is made.
+    without them a pair is made. A private key that is given as text becomes a ``Secret``.
     """
 
     public_key_id: str = TEST_PUBLIC_KEY_ID
-    private_key: str = field(default=TEST_PLATFORM_PRIVATE_KEY, repr=False)
+    private_key: Secret = field(default=Secret(TEST_PLATFORM_PRIVATE_KEY), repr=False)
     certificate: str = ""
-    certificate_key: str = field(default="", repr=False)
+    certificate_key: Secret = field(default=Secret(""), repr=False)
+
+    def __post_init__(self) -> None:
+        for name in ("private_key", "certificate_key"):
+            object.__setattr__(self, name, Secret.of(getattr(self, name)))

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from django_wxpay.protocol.errors import MalformedMessage
 from django_wxpay.protocol.merchants import Api, Region
+from django_wxpay.protocol.secrets import Secret
 from django_wxpay.protocol.times import to_rfc3339
 from django_wxpay.protocol.v3.authorization import read_authorization
 from django_wxpay.protocol.v3.documents import read_object
@@ -217,7 +218,9 @@ def _certificates(world: World, call: Call) -> Answer:
     return Answer(status=200, content={"data": listed})
 
 
-def _certificate_entry(world: World, certificate: Certificate, api_v3_key: str) -> dict[str, Any]:
+def _certificate_entry(
+    world: World, certificate: Certificate, api_v3_key: Secret
+) -> dict[str, Any]:
     sealed = encrypt_resource(
         certificate.pem.encode(),
         api_v3_key=api_v3_key,

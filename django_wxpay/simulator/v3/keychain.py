@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
 from django_wxpay.protocol.v3.certificates import read_certificate
-from django_wxpay.protocol.v3.keys import load_private_key
+from django_wxpay.protocol.v3.keys import PrivateKey, load_private_key
 from django_wxpay.simulator.control.arguments import ControlError
 from django_wxpay.simulator.state.accounts import Account, KeyMode
 from django_wxpay.simulator.state.clock import Clock
@@ -236,7 +236,7 @@ def _mint(*, entropy: bytes, now: datetime, key: RSAPrivateKey | None = None) ->
     return _load(made.public_bytes(Encoding.PEM).decode(), key)
 
 
-def _load(pem: str, private_key: str | RSAPrivateKey) -> Certificate:
+def _load(pem: str, private_key: PrivateKey) -> Certificate:
     """Return the certificate in ``pem``; ``ConfigurationError`` where there is none."""
     read = read_certificate(pem)
     return Certificate(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from django_wxpay.protocol.secrets import Secret
 from django_wxpay.protocol.v3.documents import write_object
 from django_wxpay.protocol.v3.signing import PROBE as PROBE_TEXT
 from django_wxpay.protocol.v3.signing import signed_headers
@@ -21,6 +22,7 @@ Content = dict[str, Any]
 _SHIFTS: Final = {"stale_timestamp": -600, "future_timestamp": 600}
 # The form of a serial that no certificate has.
 _UNKNOWN_SERIAL: Final = "7F" * 20
+_ANOTHER_KEY: Final = Secret(TEST_MERCHANT_PRIVATE_KEY)
 
 
 def changed(content: Mapping[str, Any], fault: str) -> Content:
@@ -47,7 +49,7 @@ def signature_headers(
     headers = signed_headers(
         body + b" " if fault == "other_body" else body,
         serial=_UNKNOWN_SERIAL if fault == "wrong_serial" else signer.serial,
-        private_key=TEST_MERCHANT_PRIVATE_KEY if fault == "bad_signature" else signer.private_key,
+        private_key=_ANOTHER_KEY if fault == "bad_signature" else signer.private_key,
         timestamp=int(now.timestamp()) + _SHIFTS.get(fault, 0),
         nonce=identifiers.nonce(),
     )

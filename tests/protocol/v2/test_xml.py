@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+import sys
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from django_wxpay.protocol.errors import MalformedMessage, MessageTooLarge
 from django_wxpay.protocol.v2 import decode_xml, encode_xml
+from django_wxpay.protocol.v2.xml import LARGEST_BODY, MOST_ELEMENTS
 from tests.protocol.v2.vectors import M21, M21_XML
 
 XML_CHARACTERS = st.characters(
@@ -189,6 +193,90 @@ def test_a_body_of_one_byte_more_is_too_large():
     assert len(body) == 65537
     with pytest.raises(MessageTooLarge, match="larger than 65536 bytes"):
         decode_xml(body)
+
+
+def filled(unit, *, head=b"<xml>", tail=b"</xml>"):
+    """Return a document of at most 64 KiB that is full of ``unit(0)``, ``unit(1)`` and so on."""
+    room = LARGEST_BODY - len(head) - len(tail)
+    sizes = itertools.accumulate(len(unit(number)) for number in itertools.count())
+    count = sum(1 for _ in itertools.takewhile(lambda size: size <= room, sizes))
+    return b"".join([head, *map(unit, range(count)), tail])
+
+
+# As long as a refund's fields are, with their numbers.
+HONEST = filled(
+    lambda n: b"<coupon_refund_fee_%d><![CDATA[a value of it]]></coupon_refund_fee_%d>" % (n, n)
+)
+TIRING = {
+    "nested": filled(lambda n: b"<a>", tail=b""),
+    "nested and closed": b"<xml>" + b"<a>" * 9300 + b"</a>" * 9300 + b"</xml>",
+    "nested under its own name": filled(lambda n: b"<xml>", tail=b""),
+    "wide": filled(lambda n: b"<a%x/>" % n),
+    "wide with texts": filled(lambda n: b"<a%x>1</a%x>" % (n, n)),
+    "wide with blanks between": filled(lambda n: b"\n<a%x/>" % n),
+    "the same name": filled(lambda n: b"<a/>"),
+    "attributes": filled(lambda n: b"<a%x b='' c=''/>" % n),
+    "another root": filled(lambda n: b"<a%x/>" % n, head=b"<a>", tail=b"</a>"),
+    "character references": filled(lambda n: b"&#65;", head=b"<xml><a>", tail=b"</a></xml>"),
+    "entities": filled(lambda n: b"&lt;", head=b"<xml><a>", tail=b"</a></xml>"),
+    "sections": filled(lambda n: b"<![CDATA[x]]>", head=b"<xml><a>", tail=b"</a></xml>"),
+    "line ends": filled(lambda n: b"\n", head=b"<xml><a>", tail=b"</a></xml>"),
+    "references between": filled(lambda n: b"&#32;"),
+    "long names": filled(lambda n: b"<%s%x/>" % (b"a" * 30, n)),
+}  # fmt: skip
+
+
+def calls(body):
+    """Return how many functions are called, of Python and of C, until ``body`` is judged."""
+    count = 0
+
+    def profile(_frame, event, _arg):
+        nonlocal count
+        count += event.endswith("call")
+
+    sys.setprofile(profile)
+    try:
+        decode_xml(body)
+    except MalformedMessage:
+        pass
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+@pytest.mark.parametrize("body", TIRING.values(), ids=TIRING.keys())
+def test_no_document_is_more_work_than_an_honest_one_of_its_size(body):
+    assert 60_000 <= len(body) <= LARGEST_BODY
+    assert calls(body) < 1.5 * calls(HONEST)
+
+
+def test_a_document_of_as_many_elements_as_are_let_in_is_read_and_of_one_more_is_not():
+    fields = {f"a{number}": "1" for number in range(MOST_ELEMENTS)}
+
+    assert decode_xml(encode_xml(fields)) == fields
+    with pytest.raises(MalformedMessage, match="more than 1000 elements"):
+        decode_xml(encode_xml(fields | {"b": "1"}))
+
+
+def test_the_longest_answer_of_refundquery_is_let_in():
+    names = (
+        "out_refund_no refund_id refund_channel refund_fee settlement_refund_fee "
+        "coupon_refund_fee coupon_refund_count refund_status refund_account "
+        "refund_recv_accout refund_success_time"
+    ).split()
+    coupons = ("coupon_type", "coupon_refund_id", "coupon_refund_fee")
+    fields = {f"head_{number}": "x" for number in range(25)}
+    fields |= {f"{name}_{n}": "x" * 20 for n in range(10) for name in names}
+    fields |= {f"{name}_{n}_{m}": "x" * 8 for n in range(10) for m in range(20) for name in coupons}
+
+    assert decode_xml(encode_xml(fields)) == fields
+
+
+def test_a_refusal_comes_before_what_follows_is_looked_at():
+    for start in (b"<xml><a><b>", b"<xml><a/><a/>", b"<xml><a b='c'>", b"<xml>x<a>", b"<root>"):
+        with pytest.raises(MalformedMessage) as caught:
+            decode_xml(start + b"& this is no XML")
+        assert "well-formed" not in str(caught.value)
 
 
 def test_the_limit_is_the_callers_to_set():

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from django_wxpay.protocol.errors import MalformedMessage, MessageTooLarge
+from django_wxpay.protocol.json_bounds import MOST_VALUES
 from django_wxpay.protocol.times import BEIJING, parse_rfc3339, to_rfc3339
 from django_wxpay.protocol.v3.documents import (
     DEEPEST,
@@ -161,6 +162,41 @@ def test_the_depth_that_is_let_in_ends_where_it_is_said_to():
     assert read_object(tower(DEEPEST - 1))
     with pytest.raises(MalformedMessage, match="deeper"):
         read_object(tower(DEEPEST))
+
+
+FULL = {
+    "members": b"{" + b",".join(b'"%d":1' % n for n in range(100_000)) + b"}",
+    "items": b'{"a":[' + b"1," * 100_000 + b"1]}",
+    "empty objects": b'{"a":[' + b"{}," * 100_000 + b"{}]}",
+    "one member again and again": b"{" + b'"a":1,' * 100_000 + b'"a":1}',
+    "lists in lists": b'{"a":[' + b",".join([b"[" * 900 + b"]" * 900] * 500) + b"]}",
+    "objects in objects": b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
+}
+
+
+@pytest.mark.parametrize("reader", [read_object, read_with_marks])
+@pytest.mark.parametrize("body", FULL.values(), ids=FULL.keys())
+def test_a_document_of_very_many_values_is_refused_before_it_is_parsed(body, reader, monkeypatch):
+    monkeypatch.setattr(json, "loads", None)
+
+    with pytest.raises(MalformedMessage, match="more than 10000 values"):
+        reader(body)
+
+
+@pytest.mark.parametrize("reader", [read_object, read_with_marks])
+def test_as_many_values_as_are_let_in_are_read(reader):
+    # One bracket and one comma fewer than values.
+    numbers = list(range(MOST_VALUES - 1))
+
+    assert reader(json.dumps({"a": numbers}).encode()) == {"a": numbers}
+    with pytest.raises(MalformedMessage, match="more than 10000 values"):
+        reader(json.dumps({"a": [*numbers, 1]}).encode())
+
+
+def test_a_number_of_more_digits_than_64_bits_have_is_refused_whatever_python_would_read():
+    assert read_object(b'{"a":-9223372036854775808}') == {"a": -(2**63)}
+    with pytest.raises(MalformedMessage, match="a number of too many digits"):
+        read_object(b'{"a":' + b"9" * 20 + b"}")
 
 
 def test_an_error_repeats_nothing_of_the_document():

@@ -35,7 +35,7 @@ def test_a_payment_becomes_a_fact(resource):
     assert (notice.fact.source, notice.fact.trade_state) == ("v3.notice", TradeState.SUCCESS)
     assert notice.fact.out_trade_no == resource["out_trade_no"]
     assert isinstance(notice.fact, TradeFact)
-    assert (notice.api, notice.is_proven) == (Api.V3, True)
+    assert (notice.api, notice.doubt) == (Api.V3, "")
     assert (notice.event_type, notice.event_id) == (PAID, ENVELOPE["id"])
     assert (notice.out_trade_no, notice.transaction_id) == (
         resource["out_trade_no"],
@@ -57,7 +57,7 @@ def test_a_refund_becomes_a_fact(event_type, word, status):
 
     assert isinstance(notice.fact, RefundFact)
     assert (notice.fact.source, notice.fact.refund_status) == ("v3.notice", status)
-    assert notice.is_proven
+    assert notice.doubt == ""
 
 
 @pytest.mark.parametrize("event_type", ["COUPON.USE", "TRANSACTION.PAY_BACK", "REFUNDS", "x"])
@@ -74,7 +74,7 @@ def test_personal_data_stays_out_of_the_repr():
 
 def test_the_same_notice_has_the_same_fingerprint_however_it_is_wrapped():
     first = read(envelope(PAID, COMMON))
-    again = read(envelope(PAID, COMMON | {"attach": "other"}, id="another-envelope"))
+    again = read(envelope(PAID, dict(reversed(COMMON.items())), id="another-envelope"))
 
     assert first.event_id != again.event_id
     assert first.fingerprint == again.fingerprint
@@ -98,6 +98,10 @@ def test_a_refund_that_names_no_order_is_unreadable():
     [
         (PAID, COMMON | {"id": "4200"}),
         (PAID, COMMON | {"mchid": "1900000108"}),
+        # Judged otherwise, so known again otherwise: each may be what the order waits for.
+        (PAID, COMMON | {"amount": COMMON["amount"] | {"total": 1}}),
+        (PAID, COMMON | {"out_trade_no": "ORDER2"}),
+        (PAID, COMMON | {"attach": "other"}),
         (PAID, COMMON | {"trade_state": "REFUND"}),
         ("REFUND.SUCCESS", REFUND),
         ("REFUND.SUCCESS", REFUND | {"refund_id": "503"}),
@@ -112,21 +116,10 @@ def test_another_notice_has_another_fingerprint(event_type, resource):
     assert here not in {read(body).fingerprint for body in others}
 
 
-def test_every_word_for_closed_is_the_same_notice():
-    word = [
-        read(envelope("REFUND.CLOSED", REFUND | {"refund_status": closed})).fingerprint
-        for closed in ("CLOSED", "CLOSE", "REFUNDCLOSE")
-    ]
-
-    assert len(set(word)) == 1
-
-
-def test_a_notice_without_a_number_of_its_own_is_known_by_its_envelope():
-    unpaid = {"mchid": "1", "out_trade_no": "ORDER1", "trade_state": "CLOSED"}
+def test_a_notice_of_no_content_is_known_by_its_envelope():
     one, two = envelope("OTHER", {}), envelope("OTHER", {}, id="two")
 
     assert read(one).fingerprint == read(one).fingerprint != read(two).fingerprint
-    assert read(envelope(PAID, unpaid)).fingerprint == read(one).fingerprint
 
 
 @pytest.mark.parametrize("create_time", [None, "", "yesterday", 5])

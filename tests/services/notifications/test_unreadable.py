@@ -21,6 +21,7 @@ from django_wxpay.protocol.v2 import notices as v2_notices
 from django_wxpay.protocol.v3 import notices as v3_notices
 from django_wxpay.services.notifications import processing
 from django_wxpay.services.notifications.responses import Acknowledgement
+from django_wxpay.services.transitions import refunds
 from django_wxpay.signals import order_paid
 from tests.protocol.v2.test_refund_notices import INNER
 from tests.protocol.v2.test_refund_notices import notice as v2_refund
@@ -295,14 +296,16 @@ def test_a_refund_found_under_another_spelling_is_another_refund(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     order = new_order(out_trade_no=NUMBER)
-    assert notify(refund_notice(NUMBER, out_refund_no="r1", refund_status="PROCESSING")).accepted
+    half = {"total": 100, "refund": 50}
+    first = refund_notice(NUMBER, out_refund_no="r1", refund_status="PROCESSING", amount=half)
+    assert notify(first).accepted
     find = processing._orders
 
     def careless(notification: Notification, notice: Any) -> Any:
         return find(notification, notice).annotate(**_seen(Refund.objects.get(out_refund_no="r1")))
 
     monkeypatch.setattr(processing, "_orders", careless)
-    body = refund_notice(NUMBER, out_refund_no="R1", refund_id="503")
+    body = refund_notice(NUMBER, out_refund_no="R1", refund_id="503", amount=half)
     assert notify(body).accepted
     monkeypatch.undo()
     assert list(order.refunds.order_by("id").values_list("out_refund_no", "refund_status")) == [
@@ -314,7 +317,7 @@ def test_a_refund_found_under_another_spelling_is_another_refund(
 def _seen(found: Refund) -> dict[str, Any]:
     from django.db.models import Value
 
-    return {f"seen_{name}": Value(getattr(found, name)) for name in processing._SEEN}
+    return {f"seen_{name}": Value(getattr(found, name)) for name in refunds._SEEN}
 
 
 # --- whatever a third party may send

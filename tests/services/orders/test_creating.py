@@ -208,11 +208,32 @@ def test_an_integrity_error_about_something_else_is_not_swallowed(
 
     from django_wxpay.services.orders import creating
 
-    new_order(out_trade_no="TEST000001")
-    monkeypatch.setattr(creating, "_find", lambda *args: None)
+    def broken(*_: Any) -> None:
+        raise IntegrityError("a check of the shop's own")
+
+    monkeypatch.setattr(creating, "_save", broken)
 
     with pytest.raises(IntegrityError):
         new_order(out_trade_no="TEST000001")
+
+
+def test_a_number_that_a_converted_table_takes_for_another_is_a_conflict(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from django.db import IntegrityError
+
+    from django_wxpay.services.orders import creating
+
+    existing = new_order(out_trade_no="abcdef0001")
+    careless = Order.objects.filter(pk=existing.pk)
+
+    def taken(*_: Any) -> None:
+        raise IntegrityError("Duplicate entry")
+
+    monkeypatch.setattr(creating, "_same_number", lambda *_: careless)
+    monkeypatch.setattr(creating, "_save", taken)
+    with pytest.raises(OrderConflict):
+        new_order(out_trade_no="ABCDEF0001")
 
 
 def test_a_number_that_the_callers_transaction_cannot_see_is_a_conflict(

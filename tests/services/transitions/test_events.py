@@ -35,7 +35,7 @@ def connected() -> Iterator[Callable[[Any], None]]:
 
 
 def pay(order: Order) -> None:
-    body = payment_notice(order.out_trade_no)
+    body = payment_notice(order.out_trade_no, transaction_id=f"4200{order.pk:024d}")
     assert services.receive_notification("default", "payment", {}, body).accepted
 
 

@@ -16,6 +16,8 @@ pytestmark = pytest.mark.django_db
 
 
 def fact(order: Order, state: TradeState, **more: Any) -> TradeFact:
+    if state is TradeState.SUCCESS:
+        more = {"total_fee": 100, "fee_type": "CNY", "transaction_id": "42"} | more
     return TradeFact(
         source="test",
         mch_id=order.mch_id,
@@ -52,7 +54,10 @@ def test_an_order_that_never_holds_still_is_left_for_later(
     order: Order,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(orders, "_write", lambda *args: (False, None))
+    def always_later(*args: Any) -> None:
+        raise orders._OvertakenError
+
+    monkeypatch.setattr(orders, "_update", always_later)
     with pytest.raises(OutcomeUnknown, match="keeps moving"):
         orders.apply_trade_fact(order, fact(order, TradeState.SUCCESS))
 

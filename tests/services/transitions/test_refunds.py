@@ -243,14 +243,15 @@ def test_a_refund_that_lost_a_race_is_decided_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     notify(refund_notice(paid.out_trade_no, refund_status="PROCESSING"))
-    move = refunds._move
+    decide = refunds.decide_refund
 
-    def quicker(refund: Refund, fact: Any) -> Refund | None:
-        monkeypatch.setattr(refunds, "_move", move)
+    def slow(*args: Any) -> Any:
+        decision = decide(*args)
+        monkeypatch.setattr(refunds, "decide_refund", decide)
         Refund.objects.update(refund_status=RefundStatus.SUCCESS)
-        return move(refund, fact)
+        return decision
 
-    monkeypatch.setattr(refunds, "_move", quicker)
+    monkeypatch.setattr(refunds, "decide_refund", slow)
     assert notify(refund_notice(paid.out_trade_no)).accepted
 
     assert Refund.objects.get().refund_status == "SUCCESS"
@@ -261,7 +262,10 @@ def test_a_refund_that_never_holds_still_is_left_for_later(
     paid: Order,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(refunds, "_write", lambda *args: (False, None))
+    def always_later(*args: Any) -> None:
+        raise refunds._OvertakenError
+
+    monkeypatch.setattr(refunds, "_move", always_later)
 
     assert notify(refund_notice(paid.out_trade_no)).status == 503
     assert "OutcomeUnknown" in Notification.objects.get().reason

@@ -18,7 +18,7 @@ from tests.wechatpay.transport import ScriptedTransport
 
 pytestmark = pytest.mark.django_db
 
-NAMES = ["events", "notifications", "reports", "latency", "pruning", "certificates"]
+NAMES = ["events", "notifications", "sync", "reports", "latency", "pruning", "certificates"]
 YES = b"<xml><return_code>SUCCESS</return_code><result_code>SUCCESS</result_code></xml>"
 
 

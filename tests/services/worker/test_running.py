@@ -303,12 +303,20 @@ def test_every_job_is_run_although_each_one_before_it_raised(
     def broken(**_: Any) -> Any:
         raise DatabaseError("down")
 
-    for function in ("dispatch_pending", "retry_failed", "send_reports", "roll_up", "prune"):
+    functions = (
+        "dispatch_pending",
+        "retry_failed",
+        "sync_orders",
+        "send_reports",
+        "roll_up",
+        "prune",
+    )
+    for function in functions:
         monkeypatch.setattr(jobs, function, broken)
     runs = services.run_jobs()
 
     assert [run.name for run in runs] == [job.name for job in JOBS]
-    assert [run.error for run in runs] == ["DatabaseError: down"] * 5 + [""]
+    assert [run.error for run in runs] == ["DatabaseError: down"] * 6 + [""]
     assert dict(BackgroundJob.objects.values_list("name", "failures_in_a_row")) == {
         **dict.fromkeys([job.name for job in JOBS], 1),
         "certificates": 0,
@@ -337,6 +345,7 @@ def test_a_receiver_that_raises_is_its_events_trouble_and_no_jobs(
     assert [str(run) for run in runs] == [
         "events: 1 left for later",
         "notifications: 1 left for later",
+        "sync: nothing to do",
         "reports: 1 calls reported",
         "latency: 1 calls rolled up",
         "pruning: nothing to do",
