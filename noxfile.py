@@ -76,6 +76,14 @@ def docs(session: nox.Session) -> None:
         session.run(f"{BIN}/mkdocs", "build", "--strict", "--site-dir", folder, external=True)
 
 
+@nox.session
+def openapi(session: nox.Session) -> None:
+    """Hold the views against the OpenAPI document; ``-- EXAMPLES SECONDS`` for a longer run."""
+    session.run(
+        sys.executable, ".ci/openapi.py", *session.posargs, env={"PYTHONPATH": "."}, external=True
+    )
+
+
 @nox.session(name="floors", venv_backend="venv")
 def at_the_floors(session: nox.Session) -> None:
     """Run the tests as a stranger's project would: oldest dependencies, other settings, ``-O``."""

@@ -57,6 +57,7 @@ def test_once_runs_every_job_until_it_is_done_and_prints_a_line_for_each(
     assert output_of("wxpay_worker", "--once") == [
         "events: nothing to do",
         "notifications: 1 left for later",
+        "sync: nothing to do",
         "reports: 5 calls reported",
         "latency: 5 calls rolled up",
         "pruning: nothing to do",
@@ -64,7 +65,7 @@ def test_once_runs_every_job_until_it_is_done_and_prints_a_line_for_each(
     ]
     assert len(wxpay.ledger()["reports"]) == 5
     assert sorted(BackgroundJob.objects.values_list("name", flat=True)) == sorted(NAMES)
-    assert output_of("wxpay_worker", "--once")[2:4] == [
+    assert output_of("wxpay_worker", "--once")[3:5] == [
         "reports: nothing to do",
         "latency: nothing to do",
     ]
@@ -84,7 +85,7 @@ def test_once_with_a_job_that_fails_does_the_others_and_is_a_failure(
     assert failed.value.returncode == 1
     lines = out.getvalue().splitlines()
     assert [line.split(":")[0] for line in lines] == NAMES
-    assert lines[2] == "reports: RuntimeError: a bug"
+    assert lines[3] == "reports: RuntimeError: a bug"
 
 
 def test_some_jobs_may_be_chosen(wxpay: SimulatedWXPay) -> None:

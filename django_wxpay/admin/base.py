@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.utils import flatten_fieldsets
 from django.contrib.admin.views.main import ERROR_FLAG
 from django.core.exceptions import PermissionDenied
@@ -20,9 +20,11 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
 from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from django_wxpay.admin.display import page_address
+from django_wxpay.admin.lookups import is_answerable
 from django_wxpay.services.transactions import without_atomic_requests
 
 # Django's own classes take no type argument at run time.
@@ -139,8 +141,9 @@ class ReadOnlyAdmin(ModelAdminBase):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """Run outside of any transaction, because actions call WeChat Pay."""
-        if any("\0" in text for text in request.GET.values()):
-            # PostgreSQL refuses a NUL in a text, and the page would be a 500.
+        if not is_answerable(request, self.model):
+            sentence = _("No row can have what this address asks for, so all rows are shown.")
+            messages.warning(request, sentence, fail_silently=True)
             return redirect(f"{request.path}?{ERROR_FLAG}=1")
         return super().changelist_view(request, extra_context)
 

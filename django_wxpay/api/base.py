@@ -1,4 +1,4 @@
-"""The base of every REST view.
+"""The base of every REST view, and what a body may be.
 
 Logins and throttles are the site's. What the contract rests on is ours, whatever the site's own
 REST settings are: requests and answers, permissions, pages, filters, versions and errors.
@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import IO, Any
+from typing import IO, Any, Final
 
 from django.utils.decorators import method_decorator
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from rest_framework.exceptions import ParseError
+from rest_framework.exceptions import NotFound, ParseError
 from rest_framework.filters import BaseFilterBackend
 from rest_framework.generics import GenericAPIView
 from rest_framework.metadata import SimpleMetadata
@@ -27,15 +27,22 @@ from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 
 from django_wxpay import conf
-from django_wxpay.api.errors import answer_error
+from django_wxpay.api.errors import BodyTooLarge, answer_error
+from django_wxpay.api.fields import asked_key
 from django_wxpay.api.lists import NewestFirst
 from django_wxpay.api.schema import RouteSchema
 from django_wxpay.models import Order
 from django_wxpay.services.transactions import without_atomic_requests
 
+# An order's longest texts are 6000 characters of detail, 12 bytes each where they are escaped.
+LARGEST_BODY: Final = 128 * 1024
+# Each of those characters may be a comma.
+MOST_VALUES: Final = 10_000
+DEEPEST: Final = 32
+
 
 class SafeJSONParser(JSONParser):
-    """JSON alone, because a form has no integers; endless nesting is a 400, not a crash."""
+    """JSON alone, because a form has no integers; too much of it is refused before it is read."""
 
     strict = True
 
@@ -49,13 +56,39 @@ class SafeJSONParser(JSONParser):
         if "request" in context:
             # Before 3.18, REST framework uses the body up: middleware that looks at it afterwards,
             # such as an audit log, would turn an order that was placed into a 500.
-            stream = io.BytesIO(context["request"].body)
+            body: bytes = context["request"].body
+        else:
+            body = stream.read(LARGEST_BODY + 1)
+        if len(body) > LARGEST_BODY:
+            raise BodyTooLarge
+        if sum(map(body.count, (b",", b"[", b"{"))) > MOST_VALUES:
+            raise ParseError(_("The JSON holds too many values."))
         try:
             # JSON is UTF-8. A charset of the caller's may name any codec, bz2 among them, which
             # REST framework 3.16 would unpack without end.
-            return super().parse(stream, media_type, context)
+            value = super().parse(io.BytesIO(body), media_type, context)
         except RecursionError:
-            raise ParseError(_("The JSON is nested too deeply.")) from None
+            raise _too_deep() from None
+        if _is_deeper(value, DEEPEST):
+            raise _too_deep()
+        return value
+
+
+def _too_deep() -> ParseError:
+    return ParseError(_("The JSON is nested too deeply."))
+
+
+def _is_deeper(value: object, levels: int) -> bool:
+    """Return whether lists and objects stand in one another more than ``levels`` deep."""
+    level = [value]
+    for _level in range(levels + 1):
+        holders = [one for one in level if isinstance(one, dict | list)]
+        if not holders:
+            return False
+        level = [
+            held for one in holders for held in (one.values() if isinstance(one, dict) else one)
+        ]
+    return True
 
 
 class HoldsModelPermission(BasePermission):
@@ -100,6 +133,22 @@ class WXPayView(GenericAPIView[Any]):
     permission_to_read = ""
     permission_to_write = ""
     order: Order | None = None
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Read as UTF-8, whichever charset the request names, and no body that is too large."""
+        # Some charsets decode to half a character, and some to no text at all. Not before this
+        # method: only here is what Django raises meanwhile answered in JSON.
+        request.parser_context["encoding"] = request._request.encoding = "utf-8"  # noqa: SLF001
+        super().initial(request, *args, **kwargs)
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        if length.isascii() and length.isdigit() and int(length) > LARGEST_BODY:
+            raise BodyTooLarge
+
+    def get_object(self) -> Any:
+        """Return the row of the address; a key that no row can have is a 404 like any other."""
+        if asked_key(self.kwargs["pk"]) is None:
+            raise NotFound
+        return super().get_object()
 
     def get_permissions(self) -> Sequence[Any]:
         """Return what ``API_PERMISSION_CLASSES`` names, or the model permission."""

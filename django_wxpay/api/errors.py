@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
-from django.core.exceptions import PermissionDenied
-from django.http import Http404
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.http import Http404, UnreadablePostError
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions, serializers
@@ -57,8 +57,21 @@ ANSWERS: Final[tuple[tuple[type[WXPayError], HTTPStatus, str, Any], ...]] = (
 )
 
 
+class BodyTooLarge(exceptions.APIException):
+    """A body that is larger than any that these routes take."""
+
+    status_code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    default_code = "too_large"
+    default_detail = _("The body is too large.")
+
+
 def answer_error(exc: Exception, context: dict[str, Any]) -> Response | None:
     """Return the answer to ``exc``, or None for a fault of ours, which Django then reports."""
+    if isinstance(exc, RequestDataTooBig):
+        exc = BodyTooLarge()
+    if isinstance(exc, SuspiciousOperation | UnreadablePostError):
+        # Django's own page of a 400 is HTML.
+        exc = exceptions.ParseError()
     if isinstance(exc, InvalidOrder):
         exc = exceptions.ValidationError({exc.field: [_sentence(exc)]})
     if isinstance(exc, exceptions.ValidationError | exceptions.ParseError):
@@ -78,15 +91,15 @@ def _sentence(invalid: InvalidOrder) -> str:
 
 
 def _invalid(detail: Any) -> dict[str, Any]:
-    # ``code`` comes last, so that it stays ours even where a field is called so. ``detail`` does
-    # not: an order has a field of that name, and its errors stand under it.
     if not isinstance(detail, Mapping):
-        return {"code": "invalid", "detail": _in_a_sentence(detail)}
+        return {"code": "invalid", "detail": _in_a_sentence(detail), "errors": {}}
     names = ", ".join(name for name in detail if name != NON_FIELD_ERRORS)
     summary = gettext("Refused because of: %(names)s.") % {"names": names}
     if not names:
         summary = gettext("The request is not of the form that is asked for.")
-    return {"detail": summary, **detail, "code": "invalid"}
+    # The envelope's own keys come last: an order has a field called ``detail``, and a caller may
+    # post one called ``code``. Under ``errors`` no name is taken.
+    return {**detail, "code": "invalid", "detail": summary, "errors": detail}
 
 
 def _of_the_framework(exc: exceptions.APIException) -> Response:
@@ -146,10 +159,19 @@ def _order_of(context: dict[str, Any]) -> dict[str, Any]:
 
 
 class WXPayErrorSerializer(serializers.Serializer[Any]):
-    """``code`` is for programs, ``detail`` for people; a 400 has a key for each wrong field."""
+    """``code`` is for programs, ``detail`` is a sentence for people."""
 
     code = serializers.CharField()
     detail = serializers.CharField()
+
+
+class WXPayInvalidSerializer(WXPayErrorSerializer):
+    """Each wrong field is a key, with its sentences; under ``errors`` they stand together."""
+
+    # Only described by it, so nobody asks this serializer for errors of its own.
+    errors = serializers.DictField(  # type: ignore[assignment]
+        child=serializers.ListField(child=serializers.CharField())
+    )
 
 
 class WXPayCallErrorSerializer(WXPayErrorSerializer):

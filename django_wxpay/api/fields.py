@@ -7,7 +7,10 @@ and ``5`` is not a text. A number is answered as a number, and a time with its o
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+import re
+from collections.abc import Iterable
+from datetime import datetime
+from itertools import islice
 from typing import Any, ClassVar, Final, TypeVar
 
 from django.db import models
@@ -17,14 +20,47 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from django_wxpay.protocol.times import parse_t14
+from django_wxpay.protocol.times import FIRST_YEAR, LAST_YEAR, parse_t14, within_calendar
 
-DATE_TIME: Final = {"type": "string", "format": "date-time"}
+# What a key column holds; a larger number would break in the database.
+LARGEST_KEY: Final = 2**63 - 1
+
+_ASKED_KEY: Final = re.compile("[1-9][0-9]{0,18}")
+_LONGEST_ASKED: Final = 256
+_ASKED_TEXT: Final = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": _LONGEST_ASKED,
+    # PostgreSQL refuses a NUL.
+    "pattern": r"^[^\u0000]*$",
+}
+
+_YEARS: Final = rf"^(?!{FIRST_YEAR - 1}|{LAST_YEAR + 1})[1-9][0-9]{{3}}-"
+_DATE_TIME: Final = {"type": "string", "format": "date-time", "pattern": _YEARS}
+_T14: Final = {"type": "string", "pattern": f"{_YEARS.removesuffix('-')}[0-9]{{10}}$"}
 
 # The key of what is wrong with a posted object as a whole.
 NON_FIELD_ERRORS: Final = "non_field_errors"
 
+# How many names that we do not know an answer repeats.
+_MOST_NAMED: Final = 5
+_LONGEST_NAMED: Final = 64
+
 Row = TypeVar("Row", bound=models.Model)
+
+
+def unknown_names(names: Iterable[str], problem: Any) -> dict[str, Any]:
+    """Return the errors of ``names`` that we do not know: the first few, however many there are."""
+    unknown = iter(names)
+    errors: dict[str, Any] = {_writable(name): [problem] for name in islice(unknown, _MOST_NAMED)}
+    if next(unknown, None) is not None:
+        errors[NON_FIELD_ERRORS] = [_("There are more names like these.")]
+    return errors
+
+
+def _writable(name: str) -> str:
+    # A lone surrogate in a posted name cannot be encoded, and would be a 500 in the answer.
+    return name[:_LONGEST_NAMED].encode(errors="replace").decode()
 
 
 class Text(serializers.CharField):
@@ -67,7 +103,7 @@ class JSONDocument(serializers.Field[Any, Any, Any, Any]):
         return data
 
 
-@extend_schema_field(DATE_TIME | {"nullable": True})
+@extend_schema_field({"anyOf": [_DATE_TIME, _T14], "nullable": True})
 class MomentIn(serializers.Field[Any, Any, Any, Any]):
     """ISO 8601 with an offset, or WeChat Pay's 14 digits of Beijing time."""
 
@@ -96,14 +132,23 @@ class MomentIn(serializers.Field[Any, Any, Any, Any]):
 
 
 def parse_iso(text: str) -> datetime | None:
-    """Return the moment ``text`` names, if it names one that every zone can express."""
+    """Return the moment ``text`` names, within the calendar unless it is naive; or None."""
+    if not (text.isascii() and text.isprintable()):
+        # Python reads the digits of other scripts, and passes over a NUL at the end.
+        return None
     try:
         moment = parse_datetime(text)
-        if moment is not None and timezone.is_aware(moment):
-            moment.astimezone(UTC)
-    except (ValueError, OverflowError):
+        if moment is None or timezone.is_naive(moment):
+            return moment
+        return within_calendar(moment)
+    except ValueError:
         return None
-    return moment
+
+
+def asked_key(text: str) -> int | None:
+    """Return the key that ``text`` names in plain digits, or None where no row can have it."""
+    key = int(text) if _ASKED_KEY.fullmatch(text) else 0
+    return key if 0 < key <= LARGEST_KEY else None
 
 
 class Moment(serializers.DateTimeField):
@@ -114,7 +159,28 @@ class Moment(serializers.DateTimeField):
         return timezone.localtime(aware).isoformat()
 
 
-@extend_schema_field(DATE_TIME)
+@extend_schema_field(_ASKED_TEXT)
+class TextAsked(serializers.CharField):
+    """A text in an address, compared character for character; one longer than any is refused."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(trim_whitespace=False, max_length=_LONGEST_ASKED, **kwargs)
+
+
+@extend_schema_field({"type": "integer", "minimum": 1, "maximum": LARGEST_KEY})
+class KeyAsked(serializers.Field[Any, Any, Any, Any]):
+    """A row's key in an address."""
+
+    default_error_messages: ClassVar[dict[str, Any]] = {"invalid": _("No row has this key.")}
+
+    def to_internal_value(self, data: str) -> int:
+        key = asked_key(data)
+        if key is None:
+            self.fail("invalid")
+        return key
+
+
+@extend_schema_field(_DATE_TIME)
 class MomentAsked(serializers.Field[Any, Any, Any, Any]):
     """A time in an address: ISO 8601, in this site's zone if it names none; a date is its start."""
 
@@ -127,7 +193,12 @@ class MomentAsked(serializers.Field[Any, Any, Any, Any]):
         moment = parse_iso(data.replace(" ", "+") if "T" in data else data)
         if moment is None:
             self.fail("invalid")
-        return timezone.make_aware(moment) if timezone.is_naive(moment) else moment
+        if timezone.is_aware(moment):
+            return moment
+        try:
+            return within_calendar(timezone.make_aware(moment))
+        except ValueError:
+            self.fail("invalid")
 
 
 class RowSerializer(serializers.ModelSerializer[Row]):

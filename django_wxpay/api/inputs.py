@@ -16,7 +16,14 @@ from rest_framework import serializers
 from rest_framework.fields import empty
 
 from django_wxpay import conf
-from django_wxpay.api.fields import NON_FIELD_ERRORS, JSONDocument, MomentIn, Text, WholeNumber
+from django_wxpay.api.fields import (
+    NON_FIELD_ERRORS,
+    JSONDocument,
+    MomentIn,
+    Text,
+    WholeNumber,
+    unknown_names,
+)
 from django_wxpay.protocol.merchants import Api
 
 _WITH_PORT: Final = re.compile(r"\[([^\]]*)\](?::\d*)?|([\d.]+):\d*")
@@ -37,8 +44,10 @@ class KnownFieldsSerializer(serializers.Serializer[Any]):
         raise serializers.ValidationError({NON_FIELD_ERRORS: [sentence]})
 
     def to_internal_value(self, data: Any) -> Any:
-        problem = [_("There is no such field.")]
-        unknown = {_writable(name): problem for name in data if name not in self.fields}
+        known = self.fields
+        unknown = unknown_names(
+            (name for name in data if name not in known), _("There is no such field.")
+        )
         try:
             values = super().to_internal_value(data)
         except serializers.ValidationError as exc:
@@ -46,11 +55,6 @@ class KnownFieldsSerializer(serializers.Serializer[Any]):
         if unknown:
             raise serializers.ValidationError(unknown)
         return values
-
-
-def _writable(name: str) -> str:
-    # A lone surrogate in a posted name cannot be encoded, and would be a 500 in the answer.
-    return name[:64].encode(errors="replace").decode()
 
 
 def bare_address(text: str) -> str:

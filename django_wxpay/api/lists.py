@@ -7,10 +7,10 @@ everything would look like an answer.
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from django.db.models import QuerySet
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound, ValidationError
@@ -21,7 +21,7 @@ from rest_framework.settings import api_settings
 from rest_framework.utils.urls import replace_query_param
 from rest_framework.views import APIView
 
-from django_wxpay.api.fields import MomentAsked, parse_iso
+from django_wxpay.api.fields import KeyAsked, MomentAsked, TextAsked, parse_iso, unknown_names
 from django_wxpay.models.choices import (
     REFUND_STATUSES,
     TRADE_STATES,
@@ -30,8 +30,11 @@ from django_wxpay.models.choices import (
     ReportStatuses,
 )
 
-# What a key column holds; a larger number would break in the database.
-_LARGEST_KEY: Final = 2**63 - 1
+# A time as Python writes it; PostgreSQL reads no offset of 16 hours or more.
+_POSITION: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{6})?"
+    r"[+-](0[0-9]|1[0-5]):[0-5][0-9]"
+)
 
 
 class NewestFirst(CursorPagination):
@@ -53,6 +56,12 @@ class NewestFirst(CursorPagination):
             )
         return int(text)
 
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        """Describe the two parameters, with the bounds of ``page_size``."""
+        cursor, size = super().get_schema_operation_parameters(view)
+        bounds = {"minimum": 1, "maximum": self.max_page_size, "default": self.page_size}
+        return [cursor, size | {"schema": size["schema"] | bounds}]
+
     def decode_cursor(self, request: Request) -> Cursor | None:
         """Return the cursor asked for; one that we cannot have written is a 400."""
         text = request.query_params.get(self.cursor_query_param)
@@ -73,9 +82,8 @@ class NewestFirst(CursorPagination):
         if cursor.position is None:
             return True
         # The framework hands the position to the database, which breaks at what is no time.
-        moment = parse_iso(str(cursor.position))
-        now = timezone.now()
-        return moment is not None and timezone.is_naive(moment) == timezone.is_naive(now)
+        position = str(cursor.position)
+        return bool(_POSITION.fullmatch(position)) and parse_iso(position) is not None
 
 
 class Period(serializers.Serializer[Any]):
@@ -86,34 +94,34 @@ class Period(serializers.Serializer[Any]):
 
 
 class OrderFilter(Period):
-    merchant = serializers.CharField(required=False)
-    out_trade_no = serializers.CharField(required=False)
-    transaction_id = serializers.CharField(required=False)
-    reference = serializers.CharField(required=False)
+    merchant = TextAsked(required=False)
+    out_trade_no = TextAsked(required=False)
+    transaction_id = TextAsked(required=False)
+    reference = TextAsked(required=False)
     trade_state = serializers.ChoiceField(list(TRADE_STATES), required=False)
     trade_type = serializers.ChoiceField(list(TRADE_TYPES), required=False)
 
 
 class NotificationFilter(Period):
-    merchant = serializers.CharField(required=False)
-    out_trade_no = serializers.CharField(required=False)
-    transaction_id = serializers.CharField(required=False)
+    merchant = TextAsked(required=False)
+    out_trade_no = TextAsked(required=False)
+    transaction_id = TextAsked(required=False)
     outcome = serializers.ChoiceField(NotificationOutcomes.choices, required=False)
 
 
 class RefundFilter(Period):
-    merchant = serializers.CharField(required=False)
-    order = serializers.IntegerField(required=False, min_value=1, max_value=_LARGEST_KEY)
-    out_refund_no = serializers.CharField(required=False)
-    refund_id = serializers.CharField(required=False)
+    merchant = TextAsked(required=False)
+    order = KeyAsked(required=False)
+    out_refund_no = TextAsked(required=False)
+    refund_id = TextAsked(required=False)
     refund_status = serializers.ChoiceField(list(REFUND_STATUSES), required=False)
 
 
 class ApiReportFilter(Period):
-    merchant = serializers.CharField(required=False)
-    host = serializers.CharField(required=False)
-    out_trade_no = serializers.CharField(required=False)
-    failure = serializers.CharField(required=False)
+    merchant = TextAsked(required=False)
+    host = TextAsked(required=False)
+    out_trade_no = TextAsked(required=False)
+    failure = TextAsked(required=False)
     report_status = serializers.ChoiceField(ReportStatuses.choices, required=False)
 
 
@@ -122,9 +130,9 @@ class LatencyFilter(serializers.Serializer[Any]):
 
     created_after = MomentAsked(required=False)
     created_before = MomentAsked(required=False)
-    merchant = serializers.CharField(required=False)
-    interface_url = serializers.CharField(required=False)
-    host = serializers.CharField(required=False)
+    merchant = TextAsked(required=False)
+    interface_url = TextAsked(required=False)
+    host = TextAsked(required=False)
 
 
 class ExactFilters(BaseFilterBackend):
@@ -144,12 +152,15 @@ def lookups(request: Request, kind: type[serializers.Serializer[Any]]) -> dict[s
     # A plain dict, because a form's rules would take "" for absent and return everything.
     filters = kind(data=request.query_params.dict())
     known = {*filters.fields, "cursor", "page_size", api_settings.URL_FORMAT_OVERRIDE}
-    errors: dict[str, Any] = {}
-    for name, values in request.query_params.lists():
-        if name not in known:
-            errors[name] = [_("There is no such filter.")]
-        elif len(values) > 1:
-            errors[name] = [_("This is asked for more than once.")]
+    asked = dict(request.query_params.lists())
+    errors = unknown_names(
+        (name for name in asked if name not in known), _("There is no such filter.")
+    )
+    errors |= {
+        name: [_("This is asked for more than once.")]
+        for name in known & asked.keys()
+        if len(asked[name]) > 1
+    }
     if not filters.is_valid():
         errors |= filters.errors
     if errors:

@@ -62,7 +62,6 @@ class OrderView(WXPayView):
     responses={
         201: WXPayPlacedOrderSerializer,
         200: WXPayPlacedOrderSerializer,
-        400: WXPayErrorSerializer,
         409: WXPayErrorSerializer,
         **CALL_ERRORS,
     },
@@ -97,7 +96,7 @@ class OrderList(OrderView, ListAPIView[Order]):
         return Response(body, status=HTTPStatus.CREATED if created else HTTPStatus.OK)
 
 
-@extend_schema(responses={200: WXPayOrderSerializer, 404: WXPayErrorSerializer})
+@extend_schema(responses={200: WXPayOrderSerializer})
 class OrderDetail(OrderView, RetrieveAPIView[Order]):
     """One order."""
 
@@ -106,8 +105,6 @@ class OrderDetail(OrderView, RetrieveAPIView[Order]):
     request={"application/json": WXPayQueryInputSerializer},
     responses={
         200: WXPayOrderSerializer,
-        400: WXPayErrorSerializer,
-        404: WXPayErrorSerializer,
         **CALL_ERRORS,
     },
 )
@@ -119,7 +116,7 @@ class OrderQuery(OrderView):
     # A POST without a body often comes as an empty form, and a form can hold this one field.
     parser_classes = (SafeJSONParser, FormParser, MultiPartParser)
 
-    def post(self, request: Request, **_kwargs: int) -> Response:
+    def post(self, request: Request, **_kwargs: str) -> Response:
         """Ask WeChat Pay how the order stands, and settle what it answers."""
         self.order = self.get_object()
         context = {"merchant": self.order.merchant}
@@ -130,7 +127,7 @@ class OrderQuery(OrderView):
 
 @extend_schema(
     request=None,
-    responses={200: WXPayOrderSerializer, 404: WXPayErrorSerializer, **CALL_ERRORS},
+    responses={200: WXPayOrderSerializer, **CALL_ERRORS},
 )
 class OrderClose(OrderView):
     """The end of one order."""
@@ -138,7 +135,7 @@ class OrderClose(OrderView):
     permission_to_read = ""
     permission_to_write = "change_order"
 
-    def post(self, _request: Request, **_kwargs: int) -> Response:
+    def post(self, _request: Request, **_kwargs: str) -> Response:
         """Close the order, so that it can no longer be paid."""
         self.order = self.get_object()
         return Response(self.shown(services.close_order(self.order)))
@@ -154,11 +151,11 @@ def payable(order: Order) -> Prepay:
     return newest
 
 
-@extend_schema(responses={200: dict[str, str], 404: WXPayErrorSerializer})
+@extend_schema(responses={200: dict[str, str]})
 class OrderParameters(OrderView):
     """The paying client's parameters, freshly signed."""
 
-    def get(self, _request: Request, **_kwargs: int) -> Response:
+    def get(self, _request: Request, **_kwargs: str) -> Response:
         """Return them with a new timestamp and nonce; nothing is sent to WeChat Pay."""
         return Response(services.payment_parameters(payable(self.get_object())))
 
@@ -186,14 +183,14 @@ class SVGRenderer(BaseRenderer):
 
 
 @extend_schema(
-    responses={(200, "image/svg+xml"): OpenApiTypes.STR, 404: WXPayErrorSerializer},
+    responses={(200, "image/svg+xml"): OpenApiTypes.STR},
 )
 class OrderQRCode(OrderView):
     """The code_url of a NATIVE order as a picture; other orders have none."""
 
     renderer_classes = (SVGRenderer, JSONRenderer)
 
-    def get(self, _request: Request, **_kwargs: int) -> HttpResponse:
+    def get(self, _request: Request, **_kwargs: str) -> HttpResponse:
         prepay = payable(self.get_object())
         if not prepay.code_url:
             raise NotFound(_("Only NATIVE orders have a QR code."))

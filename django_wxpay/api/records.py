@@ -14,7 +14,6 @@ from rest_framework.response import Response
 
 from django_wxpay import services
 from django_wxpay.api.base import WXPayView
-from django_wxpay.api.errors import WXPayErrorSerializer
 from django_wxpay.api.lists import (
     ApiReportFilter,
     ExactFilters,
@@ -47,7 +46,7 @@ class RefundList(WXPayView, ListAPIView[Refund]):
     serializer_class = WXPayRefundSerializer
 
 
-@extend_schema(responses={200: WXPayRefundSerializer, 404: WXPayErrorSerializer})
+@extend_schema(responses={200: WXPayRefundSerializer})
 class RefundDetail(WXPayView, RetrieveAPIView[Refund]):
     """One refund."""
 
@@ -71,7 +70,7 @@ class NotificationList(WXPayView, ListAPIView[Notification]):
         return super().get_queryset().defer("body", "headers")
 
 
-@extend_schema(responses={200: WXPayNotificationDetailSerializer, 404: WXPayErrorSerializer})
+@extend_schema(responses={200: WXPayNotificationDetailSerializer})
 class NotificationDetail(WXPayView, RetrieveAPIView[Notification]):
     """One notification, its body redacted."""
 
@@ -82,7 +81,7 @@ class NotificationDetail(WXPayView, RetrieveAPIView[Notification]):
 
 @extend_schema(
     request=None,
-    responses={200: WXPayNotificationDetailSerializer, 404: WXPayErrorSerializer},
+    responses={200: WXPayNotificationDetailSerializer},
 )
 class NotificationReplay(WXPayView):
     """One notification, processed again."""
@@ -91,7 +90,7 @@ class NotificationReplay(WXPayView):
     queryset = Notification.objects.all()
     serializer_class = WXPayNotificationDetailSerializer
 
-    def post(self, _request: Request, **_kwargs: int) -> Response:
+    def post(self, _request: Request, **_kwargs: str) -> Response:
         """Send the stored bytes through the same door again; ``outcome`` is the result."""
         notification = self.get_object()
         services.replay_notification(notification)
@@ -112,7 +111,7 @@ class ApiReportList(WXPayView, ListAPIView[ApiReport]):
 
 @extend_schema(
     parameters=[LatencyFilter],
-    responses={200: WXPayLatencySummarySerializer, 400: WXPayErrorSerializer},
+    responses={200: WXPayLatencySummarySerializer},
 )
 class ApiReportSummary(WXPayView):
     """How long calls took and how many failed, by merchant, interface and host."""

@@ -1,4 +1,7 @@
-"""Routes of the REST API."""
+"""Routes of the REST API.
+
+A key is any text to them, so that one that no row can have is the views' own 404, in JSON.
+"""
 
 from __future__ import annotations
 
@@ -25,17 +28,17 @@ from django_wxpay.api.schema import SchemaView
 
 urlpatterns = [
     path("orders/", OrderList.as_view(), name="api-orders"),
-    path("orders/<int:pk>/", OrderDetail.as_view(), name="api-order"),
-    path("orders/<int:pk>/parameters/", OrderParameters.as_view(), name="api-order-parameters"),
-    path("orders/<int:pk>/qr.svg", OrderQRCode.as_view(), name="api-order-qr"),
-    path("orders/<int:pk>/query/", OrderQuery.as_view(), name="api-order-query"),
-    path("orders/<int:pk>/close/", OrderClose.as_view(), name="api-order-close"),
+    path("orders/<str:pk>/", OrderDetail.as_view(), name="api-order"),
+    path("orders/<str:pk>/parameters/", OrderParameters.as_view(), name="api-order-parameters"),
+    path("orders/<str:pk>/qr.svg", OrderQRCode.as_view(), name="api-order-qr"),
+    path("orders/<str:pk>/query/", OrderQuery.as_view(), name="api-order-query"),
+    path("orders/<str:pk>/close/", OrderClose.as_view(), name="api-order-close"),
     path("refunds/", RefundList.as_view(), name="api-refunds"),
-    path("refunds/<int:pk>/", RefundDetail.as_view(), name="api-refund"),
+    path("refunds/<str:pk>/", RefundDetail.as_view(), name="api-refund"),
     path("notifications/", NotificationList.as_view(), name="api-notifications"),
-    path("notifications/<int:pk>/", NotificationDetail.as_view(), name="api-notification"),
+    path("notifications/<str:pk>/", NotificationDetail.as_view(), name="api-notification"),
     path(
-        "notifications/<int:pk>/replay/",
+        "notifications/<str:pk>/replay/",
         NotificationReplay.as_view(),
         name="api-notification-replay",
     ),

@@ -10,7 +10,7 @@ from django_wxpay.protocol.errors import InvalidOrder
 from django_wxpay.protocol.money import LARGEST, minor_units
 from django_wxpay.protocol.orders import OrderTerms
 from django_wxpay.protocol.rules import Whole
-from django_wxpay.protocol.times import to_t14
+from django_wxpay.protocol.times import within_calendar
 
 TIMES: Final = ("time_start", "time_expire")
 
@@ -47,6 +47,6 @@ def _check_moment(name: str, value: object) -> None:
     if not isinstance(value, datetime):
         raise InvalidOrder(name, f"{type(value).__name__} is not a time", rule)
     try:
-        to_t14(value)
-    except (ValueError, OverflowError) as error:
+        within_calendar(value)
+    except ValueError as error:
         raise InvalidOrder(name, str(error), rule) from error

@@ -8,8 +8,12 @@ from typing import Final
 
 BEIJING: Final = timezone(timedelta(hours=8), "Asia/Shanghai")
 
-# MySQL's calendar begins there; earlier times are zeros that were written as dates.
-_FIRST_YEAR: Final = 1000
+# MySQL's calendar begins in 1000, and Python's ends with 9999. A moment that is one of these years
+# in any zone can be stored in every database, and shown in every other zone.
+FIRST_YEAR: Final = 1001
+LAST_YEAR: Final = 9998
+_EARLIEST: Final = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC) - timedelta(days=1)
+_LATEST: Final = datetime(LAST_YEAR + 1, 1, 1, tzinfo=UTC) + timedelta(days=1)
 
 _T14: Final = re.compile(r"[0-9]{14}", re.ASCII)
 _RFC3339: Final = re.compile(
@@ -28,7 +32,7 @@ def parse_t14(text: str) -> datetime:
     """Return the aware moment that 14 Beijing digits name; anything else is a ``ValueError``."""
     if not _T14.fullmatch(text):
         raise ValueError("not the 14 digits of yyyyMMddHHmmss")
-    return _storable(datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=BEIJING))
+    return within_calendar(datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=BEIJING))
 
 
 def to_rfc3339(moment: datetime) -> str:
@@ -42,14 +46,17 @@ def parse_rfc3339(text: str) -> datetime:
     """Return the aware moment that ``text`` names; anything else is a ``ValueError``."""
     if not _RFC3339.fullmatch(text):
         raise ValueError("not a time of RFC 3339")
-    return _storable(datetime.fromisoformat(text))
+    return within_calendar(datetime.fromisoformat(text))
 
 
-def _storable(moment: datetime) -> datetime:
-    try:
-        year = moment.astimezone(UTC).year
-    except OverflowError:
-        raise ValueError("a time outside the calendar") from None
-    if year < _FIRST_YEAR:
-        raise ValueError("a time outside the calendar of a database")
-    return moment
+def within_calendar(moment: datetime) -> datetime:
+    """Return ``moment``, at an offset that every database takes.
+
+    A naive moment, or one that not every database and every zone can hold, is a ``ValueError``.
+    """
+    if moment.tzinfo is None:
+        raise ValueError("a time without a zone is a guess")
+    if not _EARLIEST <= moment <= _LATEST:
+        raise ValueError(f"outside the calendar of {FIRST_YEAR} to {LAST_YEAR}")
+    # PostgreSQL reads no offset of 16 hours or more, and Beijing's clock is the wire's.
+    return moment.astimezone(BEIJING)

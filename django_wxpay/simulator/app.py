@@ -11,8 +11,9 @@ from typing import Any
 
 from django_wxpay.protocol.merchants import Merchant
 from django_wxpay.simulator.control import actions, keys, ledger
-from django_wxpay.simulator.control.arguments import Arguments
-from django_wxpay.simulator.control.routes import control, not_allowed
+from django_wxpay.simulator.control.access import check_access
+from django_wxpay.simulator.control.arguments import Arguments, ControlError
+from django_wxpay.simulator.control.routes import control, error_response, not_allowed
 from django_wxpay.simulator.http.messages import (
     HOME,
     NETWORK_FAULT_KEY,
@@ -218,12 +219,18 @@ def _started(response: Response, start_response: StartResponse, *, head: bool) -
 
 def _routed(world: World, request: Request) -> Response:
     path, is_reading = request.path, request.method in {"GET", "HEAD"}
+    is_phone = is_reading and path == H5_PATH
+    if is_phone or path.startswith(HOME):
+        try:
+            check_access(request, world.options)
+        except ControlError as error:
+            return error_response(error)
     if path.startswith(HOME):
         return _own(world, request, path.removeprefix(HOME))
     if is_reading and path in {"/", HOME.rstrip("/")}:
         # For a person who types the address of the host; no client of a gateway asks for it.
         return see_other(HOME)
-    if is_reading and path == H5_PATH:
+    if is_phone:
         return phone(world, request, request.query.get("prepay_id", ""))
     if path.startswith(_V3):
         return answer_v3(world, request)

@@ -40,6 +40,7 @@ def test_an_invalid_order_is_keyed_by_its_field_with_the_rule() -> None:
     assert told == {
         "detail": "Refused because of: body.",
         "body": ["is too long (at most 127 bytes)"],
+        "errors": {"body": ["is too long (at most 127 bytes)"]},
         "code": "invalid",
     }
     assert _answered(InvalidOrder("body", "is missing"))[1]["body"] == ["is missing"]
@@ -49,6 +50,7 @@ def test_problems_that_are_no_fields_stay_sentences() -> None:
     assert _answered(exceptions.ValidationError(["one", "two"]))[1] == {
         "code": "invalid",
         "detail": "one two",
+        "errors": {},
     }
 
 

@@ -6,7 +6,7 @@ from base64 import b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import pytest
 from rest_framework.test import APIClient
@@ -133,6 +133,21 @@ def test_links_keep_the_filters(clerk: APIClient) -> None:
         ("created_after", "0001-01-01T00:00:00+08:00"),
         ("created_before", "9999-12-31T23:59:59-08:00"),
         ("created_before", ""),
+        ("created_after", "0001-01-01"),
+        ("created_after", "0999-12-31T23:59:59Z"),
+        ("created_after", "1000-12-30T23:59:59Z"),
+        ("created_before", "9999-12-31T23:59:59"),
+        ("created_before", "9999-01-02T00:00:01Z"),
+        ("created_before", "9999-12-31T23:59:59-12:00"),
+        ("created_before", "2026-01-01T00:00:00+24:00"),
+        ("cursor", cursor(p="9999-12-31 23:59:59.999999+00:00")),
+        ("cursor", cursor(p="2026-01-01 00:00:00+00:00\0")),
+        ("cursor", cursor(p="2026-01-01 00:00:00+23:59")),
+        ("created_after", "2026-01-01T00:00:00Z\0"),
+        ("created_after", "٢٠٢٦-01-01"),
+        ("page_size", "٣"),
+        ("reference", "x" * 257),
+        ("reference", "a\0b"),
         ("out_trade_no", ""),
         ("out_trade_no", "\x00"),
         ("merchant", ""),
@@ -180,6 +195,10 @@ def test_each_filter_is_exact(clerk: APIClient) -> None:
         ("created_after=2026-03-01T20:00:01+08:00", {"later"}),
         ("created_after=2026-03-01T20:00:01%2B08:00", {"later"}),
         ("created_after=2026-03-01T20:00:01", {"later"}),
+        ("created_after=2026-03-02T11:59:01%2B23:59", {"later"}),
+        ("created_after=2026-02-28T12:01:01-23:59", {"later"}),
+        ("created_after=1001-01-01", {"before", "noon", "later"}),
+        ("created_before=9998-12-31T23:59:59-23:59", {"before", "noon", "later"}),
         ("created_after=2026-03-02", {"later"}),
         ("created_after=2026-03-01&created_before=2026-03-02", {"before", "noon"}),
     ],
@@ -231,3 +250,53 @@ def _one_of_each() -> Order:
     RefundFactory(order=order)
     ApiReportFactory(out_trade_no=order.out_trade_no)
     return order
+
+
+@pytest.mark.parametrize("key", ["٣", "0", "-1", "1.0", " 1", str(2**63), "9" * 5000, "x", "null"])
+@pytest.mark.parametrize("route", ["orders/{}/", "orders/{}/parameters/", "orders/{}/qr.svg"])
+def test_a_key_that_no_row_can_have_is_a_404_in_json(
+    clerk: APIClient, route: str, key: str
+) -> None:
+    answer = clerk.get(f"{API}/{route.format(quote(key))}")
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    assert clerk.get(f"{API}/{route.format(2**63 - 1)}").status_code == 404
+
+
+@pytest.mark.parametrize("key", ["٣", "0", "-1", "1.0", " 1", str(2**63), "9" * 5000, "x", ""])
+def test_a_key_that_no_row_can_have_is_no_filter(
+    as_holder: Callable[..., APIClient], key: str
+) -> None:
+    viewer = as_holder("view_refund")
+    answer = viewer.get(f"{API}/refunds/", {"order": key})
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, ["order"])
+    assert viewer.get(f"{API}/refunds/", {"order": 2**63 - 1}).json()["results"] == []
+
+
+@pytest.mark.parametrize(
+    "moment",
+    ["0001-01-01", "1000-12-30T23:59:59Z", "9999-01-03", "9999-12-31T23:59:59-12:00"],
+)
+@pytest.mark.parametrize("name", ["created_after", "created_before"])
+@pytest.mark.parametrize(
+    ("route", "permission"),
+    [
+        ("refunds", "view_refund"),
+        ("notifications", "view_notification"),
+        ("api-reports", "view_apireport"),
+        ("api-reports/summary", "view_apireport"),
+    ],
+)
+def test_no_list_takes_a_time_outside_the_calendar(
+    as_holder: Callable[..., APIClient], route: str, permission: str, name: str, moment: str
+) -> None:
+    viewer = as_holder(permission)
+    answer = viewer.get(f"{API}/{route}/", {name: moment})
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, [name])
+    for edge in ("1001-01-01T00:00:00+23:59", "9998-12-31T23:59:59-23:59"):
+        assert viewer.get(f"{API}/{route}/", {name: edge}).status_code == 200
+
+
+def test_of_many_unknown_filters_the_first_few_are_named(clerk: APIClient) -> None:
+    answer = clerk.get(ORDERS, {f"x{n}": "1" for n in range(900)})
+    assert (answer.status_code, len(answer.content) < 1000) == (400, True)
+    assert answer.json()["non_field_errors"] == ["There are more names like these."]

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 import requests
 from django.db import connections
+from rest_framework.parsers import JSONParser
 from rest_framework.test import APIClient
 
 from django_wxpay.models import ApiReport, Order, Prepay
 from tests.api.conftest import API, NATIVE
+from tests.factories import OrderFactory
 from tests.wechatpay.transport import ScriptedTransport
 from tests.wechatpay.v2 import PAID, refused, standing
 
@@ -256,10 +258,12 @@ def test_bad_input_is_a_400_keyed_by_its_field_and_neither_written_nor_sent(
     assert answer.status_code == 400
     told = answer.json()
     assert told["code"] == "invalid"
-    assert isinstance(told[field], list)
-    assert set(told) == {"code", "detail", field}
+    assert set(told) == {"code", "detail", "errors", field}
+    assert told["detail"] == f"Refused because of: {field}."
+    assert list(told["errors"]) == [field]
+    assert isinstance(told["errors"][field], list)
     if field != "detail":
-        assert told["detail"] == f"Refused because of: {field}."
+        assert told[field] == told["errors"][field]
     assert not Order.objects.exists()
     assert not ApiReport.objects.exists()
     assert gateway.calls == []
@@ -274,13 +278,107 @@ def test_what_is_missing_is_named(clerk: APIClient, field: str) -> None:
 
 
 def test_every_wrong_field_is_named_at_once(clerk: APIClient) -> None:
-    answer = clerk.post(ORDERS, NATIVE | {"total_fee": "1", "sign": "x", "code": "y"})
+    wrong = {"total_fee": "1", "sign": "x", "code": "y", "errors": "z", "detail": 7}
+    answer = clerk.post(ORDERS, NATIVE | wrong)
+    unknown, number = ["There is no such field."], ["A valid integer is required."]
+    document = ["This is neither a JSON object nor the text of one."]
     assert answer.json() == {
-        "detail": "Refused because of: sign, code, total_fee.",
-        "sign": ["There is no such field."],
-        "total_fee": ["A valid integer is required."],
         "code": "invalid",
+        "detail": "Refused because of: sign, code, errors, total_fee, detail.",
+        "errors": {
+            "sign": unknown,
+            "code": unknown,
+            "errors": unknown,
+            "total_fee": number,
+            "detail": document,
+        },
+        "sign": unknown,
+        "total_fee": number,
     }
+
+
+def test_of_many_unknown_fields_the_first_few_are_named(clerk: APIClient) -> None:
+    answer = clerk.post(ORDERS, NATIVE | {f"x{n}": 1 for n in range(5000)})
+    told = answer.json()
+    assert (answer.status_code, len(answer.content) < 1000) == (400, True)
+    assert list(told["errors"]) == ["x0", "x1", "x2", "x3", "x4", "non_field_errors"]
+    assert told["non_field_errors"] == ["There are more names like these."]
+
+
+@pytest.mark.parametrize(
+    ("document", "status", "code"),
+    [
+        ("{" + ",".join(f'"x{n}":1' for n in range(100_000)) + "}", 413, "too_large"),
+        (f'{{"body": "{"x" * 131_072}"}}', 413, "too_large"),
+        ("[" + "1," * 10_000 + "1]", 400, "invalid"),
+        ('{"detail":' + "[" * 10_000 + "]" * 10_000 + "}", 400, "invalid"),
+        ('{"detail":' + "[" * 33 + "]" * 33 + "}", 400, "invalid"),
+        ('{"detail":' + '{"x":' * 33 + "1" + "}" * 33 + "}", 400, "invalid"),
+    ],
+    ids=["members", "text", "list", "deep", "lists", "objects"],
+)
+def test_more_than_an_order_can_be_is_refused_shortly(
+    clerk: APIClient, document: str, status: int, code: str
+) -> None:
+    answer = clerk.post(ORDERS, data=document, content_type="application/json")
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert len(answer.content) < 300
+    assert not Order.objects.exists()
+
+
+def test_what_is_refused_for_its_size_is_not_parsed(
+    clerk: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed: list[object] = []
+    monkeypatch.setattr(JSONParser, "parse", lambda *given: parsed.append(given))
+    for document in ("[" + "1," * 10_000 + "1]", " " * 131_073):
+        answer = clerk.post(ORDERS, data=document, content_type="application/json")
+        assert answer.status_code in {400, 413}
+    assert parsed == []
+
+
+def test_an_order_as_large_as_one_may_be_is_taken(
+    clerk: APIClient, gateway: ScriptedTransport
+) -> None:
+    line = {"goods_id": "T1", "quantity": 1, "price": 1}
+    lines = [line | {"goods_name": "," * 256}] * 15 + [line | {"goods_name": "茶" * 100}]
+    detail = json.dumps({"goods_detail": lines}, ensure_ascii=False, separators=(",", ":"))
+    answer = clerk.post(ORDERS, NATIVE | {"detail": detail})
+    assert answer.status_code == 201
+    assert json.loads(gateway.calls[0][1]["detail"])["goods_detail"] == lines
+    document = json.dumps(NATIVE | {"detail": {"goods_detail": lines, "x": "," * 500}})
+    assert clerk.post(ORDERS, data=document, content_type="application/json").status_code == 201
+
+
+@pytest.mark.parametrize("charset", ["utf-7", "unicode_escape", "utf-16"])
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_no_charset_of_a_request_is_believed(clerk: APIClient, charset: str, method: str) -> None:
+    order = OrderFactory()
+    address = f"{ORDERS}{order.pk}/query/" if method == "post" else f"{ORDERS}?reference=%2B2AA-"
+    sent = clerk.generic(
+        method,
+        address,
+        "api=%2B2AA-" if method == "post" else "",
+        content_type=f"application/x-www-form-urlencoded; charset={charset}",
+    )
+    assert sent.status_code == (400 if method == "post" else 200)
+
+
+def test_djangos_own_limits_are_answered_in_json(clerk: APIClient, settings: Any) -> None:
+    order = OrderFactory()
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 100
+    answer = clerk.post(ORDERS, NATIVE | {"attach": "x" * 100})
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+    settings.DATA_UPLOAD_MAX_NUMBER_FIELDS = 3
+    for sent in (
+        clerk.get(f"{ORDERS}?a=1&b=1&c=1&d=1"),
+        clerk.post(
+            f"{ORDERS}{order.pk}/query/",
+            "a=1&b=1&c=1&d=1",
+            content_type="application/x-www-form-urlencoded",
+        ),
+    ):
+        assert (sent.status_code, sent.json()["code"]) == (400, "invalid")
 
 
 @pytest.mark.parametrize(

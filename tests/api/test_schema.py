@@ -8,11 +8,15 @@ from typing import Any
 import pytest
 from drf_spectacular.drainage import GENERATOR_STATS
 from drf_spectacular.validation import validate_schema
+from rest_framework.renderers import JSONRenderer
 from rest_framework.test import APIClient
 
+from django_wxpay.api.schema import RouteGenerator, rendered
 from tests.api.conftest import API
 
 pytestmark = pytest.mark.django_db
+
+ANYWHERE = {"400", "401", "403", "406", "429", "503"}
 
 
 @pytest.fixture
@@ -53,7 +57,8 @@ def test_it_says_what_may_be_posted_and_what_comes_back(document: dict[str, Any]
     place = document["paths"][f"{API}/orders/"]["post"]
     posted = document["components"]["schemas"]["WXPayOrderInput"]
     assert list(place["requestBody"]["content"]) == ["application/json"]
-    assert set(place["responses"]) == {"200", "201", "400", "409", "422", "502", "504"}
+    of_a_call = {"200", "201", "409", "422", "502", "504"}
+    assert set(place["responses"]) == of_a_call | ANYWHERE | {"413", "415"}
     assert set(posted["required"]) == {"trade_type", "body", "total_fee"}
     assert posted["properties"]["total_fee"]["minimum"] == 1
     assert "notify_url" not in posted["properties"]
@@ -72,7 +77,64 @@ def test_it_says_over_what_a_query_may_be_asked_and_that_nothing_need_be(
     assert "required" not in query["requestBody"]
     assert "required" not in asked
     assert list(asked["properties"]) == ["api"]
-    assert set(query["responses"]) == {"200", "400", "404", "422", "502", "504"}
+    of_a_call = {"200", "404", "422", "502", "504"}
+    assert set(query["responses"]) == of_a_call | ANYWHERE | {"413", "415"}
+
+
+def test_it_says_what_a_list_may_be_asked_and_what_a_key_is(document: dict[str, Any]) -> None:
+    for route in ("orders", "refunds", "notifications", "api-reports"):
+        asked = document["paths"][f"{API}/{route}/"]["get"]
+        assert set(asked["responses"]) == {"200"} | ANYWHERE
+        named = {row["name"]: row["schema"] for row in asked["parameters"]}
+        bounds = {"minimum": 1, "maximum": 200, "default": 50}
+        assert named["page_size"] == {"type": "integer"} | bounds
+        assert named["merchant"]["maxLength"] == 256
+    shown = document["paths"][f"{API}/orders/{{id}}/"]["get"]
+    assert set(shown["responses"]) == {"200", "404"} | ANYWHERE
+    assert shown["parameters"][0]["schema"]["maximum"] == 2**63 - 1
+    picture = document["paths"][f"{API}/orders/{{id}}/qr.svg"]["get"]["responses"]
+    assert list(picture["200"]["content"]) == ["image/svg+xml"]
+    assert list(picture["404"]["content"]) == ["application/json"]
+
+
+def test_a_second_request_makes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = [
+        (f"{API}/schema/?format=json", "en"),
+        (f"{API}/schema/", "en"),
+        (f"{API}/schema/?format=json", "zh-hans"),
+    ]
+    client = APIClient()
+    first = [client.get(each, HTTP_ACCEPT_LANGUAGE=language) for each, language in asked]
+    assert len({answer.content for answer in first}) == 3
+    monkeypatch.setattr(RouteGenerator, "get_schema", None)
+    monkeypatch.setattr(JSONRenderer, "render", None)
+    second = [client.get(each, HTTP_ACCEPT_LANGUAGE=language) for each, language in asked]
+    assert [answer.content for answer in second] == [answer.content for answer in first]
+    assert [each.headers["Content-Type"] for each in second] == [
+        each.headers["Content-Type"] for each in first
+    ]
+
+
+def test_each_mount_has_its_own_paths() -> None:
+    for mount in ("", "/shop-a", "/shop-b", ""):
+        answer = APIClient().get(f"{API}/schema/?format=json", SCRIPT_NAME=mount)
+        paths = json.loads(answer.content)["paths"]
+        assert f"{mount}{API}/orders/" in paths
+        assert len([path for path in paths if path.startswith(f"{mount}{API}/")]) == len(paths)
+
+
+def test_what_is_kept_is_bounded_however_many_prefixes_there_are() -> None:
+    most = rendered.cache_parameters()["maxsize"]
+    assert most is not None
+    assert most <= 64
+
+
+def test_it_costs_no_query_and_asks_for_no_login(django_assert_num_queries: Any) -> None:
+    client = APIClient()
+    client.cookies["sessionid"] = "0" * 32
+    with django_assert_num_queries(0):
+        answer = client.get(f"{API}/schema/", HTTP_AUTHORIZATION="Basic nonsense")
+    assert answer.status_code == 200
 
 
 def test_it_comes_as_yaml_too() -> None:

@@ -74,7 +74,7 @@ def test_mainland_takes_cny_alone_and_says_so_under_fee_type(
 ) -> None:
     answer = clerk.post(ORDERS, TEA | {"fee_type": currency})
     assert answer.status_code == 400
-    assert set(answer.json()) == {"code", "detail", "fee_type"}
+    assert set(answer.json()) == {"code", "detail", "errors", "fee_type"}
     assert not Order.objects.exists()
     assert platform.calls == []
 
@@ -90,12 +90,18 @@ def test_a_global_merchant_prices_in_another_currency(
 
 def test_product_id_is_still_asked_for_on_v2(clerk: APIClient) -> None:
     answer = clerk.post(ORDERS, TEA | {"merchant": "v2"})
-    assert (answer.status_code, set(answer.json())) == (400, {"code", "detail", "product_id"})
+    assert (answer.status_code, set(answer.json())) == (
+        400,
+        {"code", "detail", "errors", "product_id"},
+    )
 
 
 def test_what_v3_has_no_place_for_is_refused_by_its_name(clerk: APIClient) -> None:
     answer = clerk.post(ORDERS, TEA | {"user_type": "IDCARD"})
-    assert (answer.status_code, set(answer.json())) == (400, {"code", "detail", "user_type"})
+    assert (answer.status_code, set(answer.json())) == (
+        400,
+        {"code", "detail", "errors", "user_type"},
+    )
 
 
 def test_a_refusal_of_v3_has_the_gateways_own_word_and_the_kind_of_both_protocols(
@@ -181,6 +187,7 @@ def test_a_merchant_without_the_keys_is_a_400_under_api_and_nothing_is_sent(
         "code": "invalid",
         "detail": "Refused because of: api.",
         "api": ["This merchant has no keys for that."],
+        "errors": {"api": ["This merchant has no keys for that."]},
     }
     assert (gateway.calls, platform.calls) == ([], [])
 

@@ -21,7 +21,7 @@ PROJECT: dict[str, Any] = tomllib.loads(text_of("pyproject.toml"))["project"]
 
 def test_every_session_exists_and_is_in_the_guide() -> None:
     named = re.findall(r"nox -s ([\w-]+)", GUIDE)
-    assert list(dict.fromkeys(named)) == [*_tasks(), "floors"]
+    assert list(dict.fromkeys(named)) == [*_tasks(), "openapi", "floors"]
     assert set(named) == _sessions() - {"all"}
     assert re.findall(r"nox -s (\w+)", text_of(".ci/run")) != []
     assert set(re.findall(r"nox -s (\w+)", text_of(".ci/run"))) <= _sessions()
@@ -47,7 +47,7 @@ def test_every_extra_exists() -> None:
         for group in re.findall(r"'\.\[([\w,]+)\]'", text)
         for extra in group.split(",")
     }
-    assert named == {"test", "check", "docs"}
+    assert named == {"test", "check", "docs", "openapi"}
     assert named <= set(PROJECT["optional-dependencies"])
 
 

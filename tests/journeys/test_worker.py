@@ -212,6 +212,7 @@ def test_once_from_cron_does_what_waits_and_exits(
     assert done.stdout.splitlines() == [
         "events: 1 events delivered",
         "notifications: nothing to do",
+        "sync: nothing to do",
         "reports: 3 calls reported",
         "latency: 3 calls rolled up",
         "pruning: nothing to do",

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_wxpay.protocol.times import parse_t14, to_t14
+from django_wxpay.protocol.times import parse_t14, to_t14, within_calendar
 
 
 def test_a_moment_is_written_in_beijing_time():
@@ -25,6 +25,8 @@ def test_14_digits_are_read_as_beijing_time_eight_hours_ahead_to_the_minute():
 def test_a_time_without_a_zone_is_refused():
     with pytest.raises(ValueError, match="a time without a zone is a guess"):
         to_t14(datetime(2026, 1, 1))  # noqa: DTZ001
+    with pytest.raises(ValueError, match="a time without a zone is a guess"):
+        within_calendar(datetime(2026, 1, 1))  # noqa: DTZ001
 
 
 @pytest.mark.parametrize(
@@ -45,6 +47,26 @@ def test_what_is_not_14_digits_is_refused(text):
 def test_14_digits_that_name_no_moment_are_refused(text):
     with pytest.raises(ValueError, match=r"does not match|unconverted|out of range|must be in"):
         parse_t14(text)
+
+
+@given(
+    st.datetimes(),
+    st.timedeltas(timedelta(hours=-23, minutes=-59), timedelta(hours=23, minutes=59)),
+)
+def test_a_moment_within_the_calendar_can_be_shown_in_every_zone(naive, offset):
+    moment = naive.replace(tzinfo=timezone(offset))
+    if not 1000 <= naive.year <= 9999:
+        with pytest.raises(ValueError, match="outside the calendar of 1001 to 9998"):
+            within_calendar(moment)
+    if not 1001 <= naive.year <= 9998:
+        return
+    same = within_calendar(moment)
+    assert within_calendar(same) == same == moment
+    # MySQL's first year, and the largest offset that PostgreSQL reads.
+    assert same.astimezone(UTC).year >= 1000
+    assert abs(same.utcoffset()) < timedelta(hours=16)
+    for hours in (-23, 23):
+        assert same.astimezone(timezone(timedelta(hours=hours))) == moment
 
 
 @given(

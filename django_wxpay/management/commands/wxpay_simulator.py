@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django_wxpay import conf
 from django_wxpay.protocol.errors import ConfigurationError
 from django_wxpay.protocol.merchants import Merchant
-from django_wxpay.simulator import DEMO_MERCHANTS, Simulator, create_app, serve
+from django_wxpay.simulator import DEMO_MERCHANTS, Options, Simulator, create_app, serve
 
 
 class Command(BaseCommand):
@@ -25,11 +25,18 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
         parser.add_argument("--port", type=int, default=9100, help="port to listen on; 0: any")
+        parser.add_argument(
+            "--allowed-host",
+            action="append",
+            default=[],
+            metavar="NAME",
+            help="answer for the pages and the control plane under this name too",
+        )
 
     def handle(self, *_: Any, **options: Any) -> None:
         """Serve until Ctrl-C or SIGTERM."""
         host, port = options["host"], options["port"]
-        app = self._simulator()
+        app = self._simulator(frozenset(map(str.lower, options["allowed_host"])))
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, _stop)
         try:
@@ -45,9 +52,9 @@ class Command(BaseCommand):
             return DEMO_MERCHANTS
         return conf.merchants().values()
 
-    def _simulator(self) -> Simulator:
+    def _simulator(self, own_hosts: frozenset[str]) -> Simulator:
         try:
-            return create_app(self._merchants())
+            return create_app(self._merchants(), options=Options(own_hosts=own_hosts))
         except ConfigurationError as error:
             raise CommandError(f"{error}. Run manage.py check for all of it.") from error
 

@@ -16,9 +16,8 @@ from typing import Final
 
 from django_wxpay.protocol.errors import InvalidOrder
 from django_wxpay.protocol.merchants import Mode, SignType
-from django_wxpay.protocol.rules import Time14
 from django_wxpay.protocol.secrets import Secret
-from django_wxpay.protocol.times import to_t14
+from django_wxpay.protocol.times import to_t14, within_calendar
 from django_wxpay.protocol.v2.fields import UNIFIEDORDER_RULES
 from django_wxpay.protocol.v2.reports import Reporter, cut, identity, report_ip, signed, writable
 
@@ -64,17 +63,15 @@ def check_number(out_trade_no: object) -> None:
         raise InvalidOrder("out_trade_no", problem, _NUMBER.text)
 
 
-def check_moment(name: str, moment: object) -> None:
-    """Raise ``InvalidOrder`` unless ``moment`` is aware and has 14 digits on the wire."""
+def check_moment(name: str, moment: object) -> datetime:
+    """Return ``moment`` as it is stored; ``InvalidOrder`` unless it is an aware time."""
     rule = "a time with a zone"
     if not isinstance(moment, datetime):
         raise InvalidOrder(name, f"{type(moment).__name__} is not a time", rule)
     try:
-        problem = Time14().problem(to_t14(moment))
-    except (ValueError, OverflowError) as error:
+        return within_calendar(moment)
+    except ValueError as error:
         raise InvalidOrder(name, str(error), rule) from error
-    if problem:
-        raise InvalidOrder(name, problem, rule)
 
 
 def check_text(name: str, text: object) -> None:

@@ -36,7 +36,7 @@ from django_wxpay.services import clock, gateways
 from django_wxpay.services.notifications import processing
 from django_wxpay.services.notifications.deliveries import Delivery, api_of, is_signed_in_header
 from django_wxpay.services.notifications.responses import Acknowledgement, Refusal, refused
-from django_wxpay.services.sync.checking import check_order
+from django_wxpay.services.sync.checking import check_order_within
 from django_wxpay.services.transactions import retry_on_lock
 
 logger = logging.getLogger("django_wxpay.notifications")
@@ -54,6 +54,8 @@ _REFUSALS: Final[tuple[tuple[type[Exception], Refusal], ...]] = (
     # The key that it names is being downloaded at this moment; it is sent again.
     (OutcomeUnknown, Refusal.OUR_TROUBLE),
 )
+# Of the five seconds in which WeChat Pay wants its answer (protocol-v2 section 7.1).
+_ASK_FOR_S: Final = 3.0
 _UNREAD: Final = tuple(kind for kind, _ in _REFUSALS)
 
 
@@ -157,7 +159,7 @@ def _settle(
     if not may_ask or answer.refusal is not Refusal.UNPROVEN:
         return answer
     stored = Notification.objects.select_related("order").get(fingerprint=notice.fingerprint)
-    if stored.order is None or not check_order(stored.order):
+    if stored.order is None or not check_order_within(stored.order, _ASK_FOR_S):
         return answer
     return retry_on_lock(lambda: processing.process_again(stored, notice))
 

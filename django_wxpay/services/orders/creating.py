@@ -21,7 +21,7 @@ from django_wxpay.protocol.merchants import Merchant, Mode
 from django_wxpay.protocol.money import minor_units
 from django_wxpay.protocol.orders import OrderTerms
 from django_wxpay.protocol.rules import Text
-from django_wxpay.protocol.times import parse_t14
+from django_wxpay.protocol.times import parse_t14, within_calendar
 from django_wxpay.protocol.v2.requests import json_text
 from django_wxpay.services import clock, gateways
 from django_wxpay.services.notifications.receiving import apply_waiting
@@ -126,8 +126,11 @@ def _moment(name: str, value: object) -> datetime | None:
             raise InvalidOrder(name, "is not a time", rule) from None
     if not isinstance(value, datetime) or value.tzinfo is None:
         raise InvalidOrder(name, "is not an aware time", rule)
-    # The wire carries no more than seconds.
-    return value.replace(microsecond=0)
+    try:
+        # The wire carries no more than seconds.
+        return within_calendar(value).replace(microsecond=0)
+    except ValueError as error:
+        raise InvalidOrder(name, str(error), rule) from None
 
 
 def _notify_url(alias: str) -> str:

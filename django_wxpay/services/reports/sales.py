@@ -77,7 +77,7 @@ def record_sale(  # noqa: PLR0913 - the words are those of the report
     """
     account = conf.merchant(merchant)
     check_number(out_trade_no)
-    check_moment("started_at", started_at)
+    started_at = check_moment("started_at", started_at)
     texts = {"return_msg": return_msg, "err_code": err_code, "err_code_des": err_code_des}
     for name, text in texts.items():
         check_text(name, text)

@@ -15,7 +15,7 @@ from django.db import DatabaseError
 
 from django_wxpay.models import Order
 from django_wxpay.protocol.errors import Refused, WXPayError
-from django_wxpay.services import clock
+from django_wxpay.services import clock, patience
 from django_wxpay.services.claims import claim
 from django_wxpay.services.orders.querying import query_order
 from django_wxpay.services.transactions import retry_on_lock
@@ -34,11 +34,28 @@ def check_order(order: Order) -> bool:
     False as well within a minute after the last check. Never raises for a call that fails: it is
     logged, and the caller comes back.
     """
+    return _take_turn(order) and _query(order)
+
+
+def check_order_within(order: Order, seconds: float) -> bool:
+    """Do what ``check_order`` does; return False if there is no answer within ``seconds``.
+
+    The query then goes on without the caller, and settles the order when it is answered.
+    """
+    if not _take_turn(order):
+        return False
+    answered = patience.start(partial(_query, order), name="wxpay-check")
+    return patience.has_ended(answered, seconds) and answered.result()
+
+
+def _take_turn(order: Order) -> bool:
     now = clock.now()
     row = Order.objects.filter(pk=order.pk)
     mine = partial(claim, row, "checked_at", now, due_by=now - PAUSE, longest=timedelta())
-    if not retry_on_lock(mine):
-        return False
+    return bool(retry_on_lock(mine))
+
+
+def _query(order: Order) -> bool:
     try:
         query_order(order)
     except Refused as refused:

@@ -65,7 +65,8 @@ NO_NETWORK_FAULT: Final = NetworkFault()
 class Request:
     """An HTTP request, read whole; ``body`` holds at most ``BODY_LIMIT`` + 1 bytes.
 
-    ``target`` is path and query as sent; the names of ``headers`` are in lower case.
+    ``target`` is path and query as sent; the names of ``headers`` are in lower case. ``server`` is
+    the address that was called, or in-process the name.
     """
 
     method: str
@@ -74,6 +75,7 @@ class Request:
     query: Mapping[str, str]
     origin: str
     host: str
+    server: str
     content_type: str
     language: str
     headers: Mapping[str, str] = field(repr=False)
@@ -102,6 +104,7 @@ def read_request(environ: Environ) -> Request:
         query=dict(parse_qsl(environ.get("QUERY_STRING", ""))),
         origin=f"{environ['wsgi.url_scheme']}://{host}",
         host=host,
+        server=environ["SERVER_NAME"],
         content_type=environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower(),
         language=environ.get("HTTP_ACCEPT_LANGUAGE", ""),
         headers={

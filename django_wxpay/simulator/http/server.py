@@ -161,7 +161,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def _environment(self, body: bytes) -> Environ:
-        host, port = self.server.server_address[:2]
+        # Of this connection: the server may listen at every address of the machine.
+        host, port = self.connection.getsockname()[:2]
         return environment(
             method=self.command,
             scheme="http",

@@ -22,7 +22,8 @@ _POLICY: Final = (
 _HEADERS: Final = (
     ("Content-Security-Policy", _POLICY),
     ("X-Content-Type-Options", "nosniff"),
-    ("Referrer-Policy", "no-referrer"),
+    # Not "no-referrer": a form would then hide its origin from the simulator as well.
+    ("Referrer-Policy", "same-origin"),
     ("Cache-Control", "no-store"),
 )
 _HOME: Final = Path(__file__).resolve().parents[1]

@@ -37,6 +37,8 @@ class Options:
     section 7.1).
     ``h5_origin``: the start of ``h5_url`` and ``mweb_url``. "" means WeChat Pay's own where the
     gateway was called under one of its names, and else the address that was called.
+    ``own_hosts``: further names, without ports, under which the pages and the control plane answer;
+    loopback names and the address that is served at need no entry.
     ``ledger_size``: how many requests, reports and notification attempts are remembered.
     ``entropy``: the source of nonces and identifiers.
     """
@@ -56,5 +58,6 @@ class Options:
     live: bool | None = None
     notify_timeout_s: float = 5.0
     h5_origin: str = ""
+    own_hosts: frozenset[str] = frozenset()
     ledger_size: int = 10_000
     entropy: Callable[[int], bytes] = secrets.token_bytes

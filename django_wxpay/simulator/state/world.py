@@ -29,7 +29,7 @@ from django_wxpay.simulator.v3.keychain import Keychain
 
 # Where the real gateway sends a browser (protocol-v2 section 3.6), and its own names.
 _H5_ORIGIN: Final = "https://wx.tenpay.com"
-_WECHAT_PAY: Final = (".mch.weixin.qq.com", ".wechatpay.cn")
+WECHAT_PAY: Final = (".mch.weixin.qq.com", ".wechatpay.cn")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +133,7 @@ class World:
         would lead a local browser away from this machine.
         """
         host = urlsplit(origin).hostname or ""
-        real = _H5_ORIGIN if f".{host}".endswith(_WECHAT_PAY) else origin
+        real = _H5_ORIGIN if f".{host}".endswith(WECHAT_PAY) else origin
         return prepay.mweb_url(self.options.h5_origin or real)
 
     def _clear(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -15,6 +16,7 @@ from django_wxpay.exceptions import OutcomeUnknown
 from django_wxpay.models import Notification, Order, OrderEvent
 from django_wxpay.protocol import v2
 from django_wxpay.services import clock, gateways
+from django_wxpay.services.notifications import receiving
 from django_wxpay.services.notifications.responses import Acknowledgement
 from django_wxpay.signals import order_conflicted, order_paid
 from tests.services.conftest import HOST, new_order
@@ -296,3 +298,31 @@ def test_a_v3_notice_without_an_appid_is_asked_for(both: dict[str, Any], setting
         gateways.unmount(HOST)
     assert len(scripted.requests) == 1
     assert OrderEvent.objects.get().source == "v3.query"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_slow_answer_is_not_waited_for_and_settles_the_order_when_it_comes(
+    gateway: ScriptedTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = new_order(attach="a&b=1")
+    asked, go_on = threading.Event(), threading.Event()
+
+    def slowly(sent: Any) -> Any:
+        asked.set()
+        assert go_on.wait(30)
+        return paid(attach="a&b=1")(sent)
+
+    gateway.answers[QUERY] = slowly
+    monkeypatch.setattr(receiving, "_ASK_FOR_S", 0.05)
+    body = payment_notice(order.out_trade_no, attach="a&b=1")
+    assert not notify(body).accepted
+    assert asked.wait(30)
+    assert states() == {order.out_trade_no: "CREATED"}
+
+    go_on.set()
+    for thread in threading.enumerate():
+        if thread.name == "wxpay-check":
+            thread.join(30)
+    assert states() == {order.out_trade_no: "SUCCESS"}
+    assert notify(body).accepted
+    assert gateway.paths() == [QUERY]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -35,6 +35,13 @@ def test_an_order_is_written_with_the_merchants_identity_and_nothing_is_sent(
     assert len(order.out_trade_no) == 32
     assert Order.objects.get() == order
     assert OrderEvent.objects.count() == 0
+
+
+def test_a_time_at_any_offset_is_kept_on_every_database() -> None:
+    moment = datetime(2031, 1, 1, tzinfo=timezone(timedelta(hours=23, minutes=59)))
+    order = new_order(time_start=moment, time_expire=moment + timedelta(hours=1))
+    order.refresh_from_db()
+    assert (order.time_start, order.time_expire) == (moment, moment + timedelta(hours=1))
 
 
 @pytest.mark.parametrize("api", ["v2", "v3"])
@@ -85,6 +92,8 @@ def test_an_institution_fills_in_its_sub_merchant_and_an_order_may_name_its_own(
         ("time_expire", "yesterday"),
         ("time_expire", datetime(2026, 1, 1)),  # noqa: DTZ001 - naive is what is refused
         ("time_expire", datetime.now(UTC) + timedelta(minutes=1)),
+        ("time_start", datetime.min.replace(tzinfo=UTC)),
+        ("time_expire", datetime.max.replace(tzinfo=UTC)),
         ("detail", {"goods_detail": "not a list"}),
         ("scene_info", "{not json"),
         ("reference", "x" * 129),

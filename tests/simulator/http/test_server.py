@@ -252,7 +252,7 @@ def test_a_connection_is_kept(live: Simulator, url: str) -> None:
     host, port = url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as line:
         for _ in range(2):
-            line.sendall(b"GET /_simulator/static/icon.svg HTTP/1.1\r\nHost: x\r\n\r\n")
+            line.sendall(b"GET /_simulator/static/icon.svg HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert read_answer(line).startswith(b"HTTP/1.1 200 OK\r\n")
 
 
@@ -593,8 +593,8 @@ def read_document(line: socket.socket) -> bytes:
 
 def read_answer(line: socket.socket) -> bytes:
     answer = b""
-    while not answer.endswith(b"</svg>\n"):
-        answer += line.recv(4096)
+    while not answer.endswith(b"</svg>\n") and (piece := line.recv(4096)):
+        answer += piece
     return answer
 
 
