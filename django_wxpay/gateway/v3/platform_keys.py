@@ -136,6 +136,13 @@ class PlatformKeys:
         name = key_name(serial)
         if name in self._keys or not _CERTIFICATE.fullmatch(name):
             return self._keys.get(name)
+        # Twice, for what was waited for may have been a refresh that had nothing to do.
+        if self._is_looked_for(name, download, is_our_call=is_our_call):
+            self._is_looked_for(name, download, is_our_call=is_our_call)
+        return self._keys.get(name)
+
+    def _is_looked_for(self, name: str, download: Download, *, is_our_call: bool) -> bool:
+        """Look for a key or wait for who does; return whether it was another in vain."""
         wait_s = CALL_WAIT_S if is_our_call else self._wait_s
         with self._lock:
             running = self._running
@@ -143,7 +150,7 @@ class PlatformKeys:
             if is_mine:
                 running = self._begin()
         if running is None:
-            return self._keys.get(name)
+            return False
         if is_mine:
             self._run(partial(self._download_and_end, download, running), wait_s)
         else:
@@ -151,7 +158,7 @@ class PlatformKeys:
         running.is_vain.set()
         if name not in self._keys and not running.has_ended.is_set():
             raise KeyNotHereYet("the platform certificates are being downloaded; ask again")
-        return self._keys.get(name)
+        return name not in self._keys and not is_mine
 
     def refresh_if_due(self, download: Download) -> bool:
         """Download anew twice a day, where certificates are used at all; return whether it did.

@@ -577,6 +577,33 @@ def test_while_a_download_is_slow_one_waits_for_a_moment_and_nobody_after_him() 
     assert ring.source.downloads == 1
 
 
+def test_who_waited_for_a_refresh_that_had_nothing_to_do_looks_for_himself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ring = Ring(store=MemoryStore(OLD))
+    begun, over, found = threading.Event(), threading.Event(), list[object]()
+
+    def refresh(_: object) -> bool:
+        begun.set()
+        assert over.wait(10)
+        return False
+
+    monkeypatch.setattr(ring.keys, "_refresh", refresh)
+    refreshing = threading.Thread(target=ring.refresh)
+    refreshing.start()
+    assert begun.wait(10)
+    asking = threading.Thread(
+        target=lambda: found.append(ring.keys.find(YOUNG_SERIAL, ring.source, is_our_call=True))
+    )
+    asking.start()
+    time.sleep(0.05)
+    over.set()
+    refreshing.join(10)
+    asking.join(10)
+    assert found == [public(YOUNG_KEY)]
+    assert ring.source.downloads == 1
+
+
 def test_what_another_thread_has_just_added_is_looked_for_nowhere() -> None:
     ring = Ring(PINNED)
     assert not ring.keys._has_to_download(OLD_SERIAL)
