@@ -16,7 +16,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import OperationalError
 
-from django_wxpay.models import ApiReport, BackgroundJob
+from django_wxpay import services
+from django_wxpay.models import ApiReport
 from django_wxpay.services.doctor import diagnosis
 from django_wxpay.testing import SimulatedWXPay, simulated_wxpay
 from tests.conftest import TEST_KEYS
@@ -86,7 +87,7 @@ def test_in_full_it_prints_what_is_ok(wxpay: SimulatedWXPay) -> None:
 def test_what_is_wrong_comes_first_the_worst_on_top_with_what_to_do(
     wxpay: SimulatedWXPay,
 ) -> None:
-    NotificationFactory(merchant="default", unknown=True)
+    NotificationFactory(merchant="default", unknown=True, created_at=datetime.now(UTC))
     OrderEventFactory(untold=True, order__merchant="default")
     code, output = run("--offline")
     lines = output.splitlines()
@@ -101,7 +102,7 @@ def test_what_is_wrong_comes_first_the_worst_on_top_with_what_to_do(
 
 
 def test_a_warning_alone_exits_with_zero(wxpay: SimulatedWXPay) -> None:
-    NotificationFactory(merchant="tea", unknown=True)
+    NotificationFactory(merchant="tea", unknown=True, created_at=datetime.now(UTC))
     code, output = run()
     assert code == 0
     assert output.splitlines()[-1] == "0 errors, 1 warning"
@@ -128,7 +129,7 @@ def test_for_a_monitor_every_finding_is_json(wxpay: SimulatedWXPay) -> None:
 def test_hours_reach_further_back(wxpay: SimulatedWXPay) -> None:
     ApiReportFactory(created_at=datetime.now(UTC) - timedelta(hours=5), failed=True)
     ApiReport.objects.update(report_status="SENT", is_rolled_up=False)
-    BackgroundJob.objects.create(name="rollup", finished_at=datetime.now(UTC))
+    services.run_jobs("latency")
     assert run("--offline") == (0, "Nothing is wrong with default, tea.\n")
     code, output = run("--offline", "--hours", "6")
     assert code == 1
