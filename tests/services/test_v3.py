@@ -16,6 +16,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from django_wxpay import services
 from django_wxpay.exceptions import ConfigurationError, InvalidOrder, OrderClosed
+from django_wxpay.gateway.v3.platform_keys import KeyNotHereYet
 from django_wxpay.models import (
     ApiReport,
     CertificateDownload,
@@ -344,6 +345,22 @@ def test_our_own_trouble_with_a_v3_notice_is_503(monkeypatch: pytest.MonkeyPatch
     answer = notify(paid_notice(order.out_trade_no))
 
     assert (answer.status, answer.accepted) == (503, False)
+
+
+def test_a_notice_whose_key_is_being_downloaded_is_503_without_a_row_or_a_trace(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not 401: whether the key exists is not known yet, and WeChat Pay sends it again."""
+
+    def not_here(alias: str, serial: str) -> None:
+        raise KeyNotHereYet("the platform certificates are being downloaded; ask again")
+
+    order = new_order()
+    monkeypatch.setattr(gateways, "platform_key", not_here)
+    answer = notify(paid_notice(order.out_trade_no))
+    assert (answer.status, answer.accepted) == (503, False)
+    assert Notification.objects.count() == 0
+    assert [record.exc_info for record in caplog.records] == [None]
 
 
 def test_a_database_that_cannot_even_be_read_is_503(monkeypatch: pytest.MonkeyPatch) -> None:
