@@ -63,7 +63,14 @@ def apply_trade_fact(
 
 
 def accept(order: Order, prepay: Prepay) -> None:
-    """Save the ``prepay`` the gateway granted; an order it had not accepted before is NOTPAY."""
+    """Save the ``prepay`` the gateway granted; an order it had not accepted before is NOTPAY.
+
+    May be called again after a lost connection, whose COMMIT may have arrived.
+    """
+    if prepay.pk is not None and Prepay.objects.filter(pk=prepay.pk, order=order).exists():
+        order.refresh_from_db()
+        return
+    prepay.pk = None
     with atomic():
         # The order first: inserting a prepay takes a shared lock on the order it refers to, and
         # two who hold that lock deadlock when both go on to update the order.

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from django_wxpay.exceptions import OutcomeUnknown
-from django_wxpay.models import Order, OrderEvent
+from django_wxpay.models import Order, OrderEvent, Prepay
 from django_wxpay.protocol.facts import TradeFact, TradeState
 from django_wxpay.protocol.states import Move, Same
 from django_wxpay.services.transitions import orders
+from tests.factories import PrepayFactory
+from tests.tables import atomic, connection
 
 pytestmark = pytest.mark.django_db
 
@@ -71,3 +73,22 @@ def test_words_of_another_state_are_not_taken_over(order: Order) -> None:
 
     order.refresh_from_db()
     assert order.trade_state_desc == "paid"
+
+
+@pytest.mark.parametrize("has_arrived", [True, False])
+def test_a_grant_whose_commit_was_not_answered_is_saved_once(
+    order: Order, has_arrived: bool
+) -> None:
+    prepay = PrepayFactory.build(order=order)
+    if has_arrived:
+        orders.accept(order, prepay)
+    else:
+        with atomic():
+            orders.accept(order, prepay)
+            connection.set_rollback(True)
+    orders.accept(order, prepay)
+
+    assert Prepay.objects.get() == prepay
+    order.refresh_from_db()
+    assert order.trade_state == "NOTPAY"
+    assert [event.to_state for event in OrderEvent.objects.all()] == ["NOTPAY"]
