@@ -16,7 +16,7 @@ from django.core.checks import CheckMessage, Error, Tags, register
 from django.utils.module_loading import import_string
 
 from django_wxpay import conf
-from django_wxpay.conf.schema import HINTS
+from django_wxpay.conf.hints import HINTS
 from django_wxpay.services.doctor.project import (
     connection_problems,
     table_problems,

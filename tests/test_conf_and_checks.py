@@ -13,7 +13,7 @@ from django.core.checks import CheckMessage, run_checks
 from django.utils.functional import lazystr
 
 from django_wxpay import checks, conf, services
-from django_wxpay.conf.schema import HINTS
+from django_wxpay.conf.hints import HINTS
 from django_wxpay.exceptions import ConfigurationError, UnknownMerchant
 from django_wxpay.protocol.merchants import Api, Mode, Region, SignType
 from django_wxpay.protocol.secrets import Secret

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from django_wxpay import conf
 from django_wxpay.conf import Problem
-from django_wxpay.conf.schema import HINTS
+from django_wxpay.conf.hints import HINTS
 from django_wxpay.services.doctor.background import check_jobs, check_reports
 from django_wxpay.services.doctor.findings import Finding, Level, Subject, by_urgency
 from django_wxpay.services.doctor.hosts import check_hosts

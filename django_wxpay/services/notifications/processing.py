@@ -24,12 +24,8 @@ from django_wxpay.services.notifications.responses import (
 )
 from django_wxpay.services.transitions.events import save_notification, save_outcome
 from django_wxpay.services.transitions.orders import apply_trade_fact, check_soon
-from django_wxpay.services.transitions.refunds import (
-    apply_refund_fact,
-    apply_refund_hint,
-    seen_refunds,
-    with_refunds,
-)
+from django_wxpay.services.transitions.refunds import apply_refund_fact, apply_refund_hint
+from django_wxpay.services.transitions.seen_refunds import seen_refunds, with_refunds
 
 # The beginning of the reason of what was authentic and could not be read.
 UNREADABLE: Final = "not readable"

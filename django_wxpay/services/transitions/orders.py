@@ -67,7 +67,7 @@ def accept(order: Order, prepay: Prepay) -> None:
 
     May be called again after a lost connection, whose COMMIT may have arrived.
     """
-    if prepay.pk is not None and Prepay.objects.filter(pk=prepay.pk, order=order).exists():
+    if prepay.pk and Prepay.objects.filter(pk=prepay.pk, order=order).exists():
         order.refresh_from_db()
         return
     prepay.pk = None

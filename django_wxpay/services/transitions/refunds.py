@@ -8,12 +8,11 @@ those of its order that no other can take, so no two are ever decided on the sam
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
 from django.db import IntegrityError
-from django.db.models import Max, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Q
 
 from django_wxpay.models import Notification, Order, OrderEvent, Refund
 from django_wxpay.models.choices import EventKinds
@@ -31,6 +30,7 @@ from django_wxpay.services.transactions import after_commit, atomic
 from django_wxpay.services.transitions.dispatch import dispatch_new, first_marks
 from django_wxpay.services.transitions.events import save_conflict, save_outcome
 from django_wxpay.services.transitions.orders import check_soon
+from django_wxpay.services.transitions.seen_refunds import SeenRefunds, look_again
 
 logger = logging.getLogger("django_wxpay.notifications")
 
@@ -38,65 +38,9 @@ _ROUNDS: Final = 8
 # An order can have no more (protocol-v2 section 6.4).
 MOST_REFUNDS: Final = 50
 
-# The columns of a refund that its next status is decided by.
-_SEEN: Final = (
-    "id",
-    "order_id",
-    "out_refund_no",
-    "refund_id",
-    "refund_fee",
-    "refund_status",
-    "position",
-)
-
 
 class _OvertakenError(Exception):
     """Another writer was first, so the rows are read and decided on again."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SeenRefunds:
-    """What a fact about a refund is decided on.
-
-    ``refund`` is the row of its number, or None. ``refunded_fee`` is the sum of the order's other
-    proven refunds that are not closed, ``last_position`` the place of the last of them.
-    """
-
-    refund: Refund | None
-    refunded_fee: int
-    last_position: int
-    id_taken: bool
-
-
-def with_refunds(orders: QuerySet[Order], fact: RefundFact) -> QuerySet[Order]:
-    """Return ``orders`` with the columns that ``seen_refunds`` reads, for one query altogether."""
-    of_merchant = Refund.objects.filter(merchant=OuterRef("merchant")).order_by()
-    same = of_merchant.filter(out_refund_no=fact.out_refund_no)
-    namesakes = of_merchant.filter(refund_id=fact.refund_id, position__isnull=False)
-    proven = Refund.objects.filter(order=OuterRef("pk"), position__isnull=False).order_by()
-    others = proven.exclude(out_refund_no=fact.out_refund_no).exclude(
-        refund_status=RefundStatus.CLOSED
-    )
-    return orders.annotate(
-        **{f"seen_{name}": Subquery(same.values(name)[:1]) for name in _SEEN},
-        seen_refunded_fee=Subquery(_aggregate(others, Sum("refund_fee"))),
-        seen_last_position=Subquery(_aggregate(proven, Max("position"))),
-        seen_namesake=Subquery(
-            namesakes.exclude(out_refund_no=fact.out_refund_no).values("refund_id")[:1]
-        ),
-    )
-
-
-def seen_refunds(order: Order, fact: RefundFact) -> SeenRefunds:
-    """Return what the query of ``with_refunds`` found for ``order``."""
-    columns = order.__dict__
-    return SeenRefunds(
-        refund=_seen_refund(order, fact),
-        refunded_fee=columns["seen_refunded_fee"] or 0,
-        last_position=columns["seen_last_position"] or 0,
-        # To the letter, as numbers of orders are.
-        id_taken=bool(fact.refund_id) and columns["seen_namesake"] == fact.refund_id,
-    )
 
 
 def apply_refund_fact(
@@ -118,7 +62,7 @@ def apply_refund_fact(
             with atomic():
                 event = _write(order, seen, fact, decision, notification)
         except _OvertakenError:
-            seen = _look_again(order, fact)
+            seen = look_again(order, fact)
             continue
         if event is not None:
             after_commit(partial(dispatch_new, event, order))
@@ -163,30 +107,6 @@ def _is_news(order: Order, seen: SeenRefunds, fact: RefundFact) -> bool:
         return False
     hinted = Refund.objects.filter(order=order, position__isnull=True)
     return hinted.count() < MOST_REFUNDS
-
-
-def _look_again(order: Order, fact: RefundFact) -> SeenRefunds:
-    return seen_refunds(with_refunds(Order.objects.filter(pk=order.pk), fact).get(), fact)
-
-
-def _aggregate(refunds: QuerySet[Refund], total: Any) -> QuerySet[Any]:
-    return refunds.values("order").annotate(total=total).values("total")
-
-
-def _seen_refund(order: Order, fact: RefundFact) -> Refund | None:
-    known = {name: order.__dict__[f"seen_{name}"] for name in _SEEN}
-    if known["id"] is None or known["out_refund_no"] != fact.out_refund_no:
-        return None
-    known["merchant"] = order.merchant
-    fields = Refund._meta.concrete_fields  # noqa: SLF001 - Django's documented model API
-    columns = [field.attname for field in fields if field.attname in known]
-    # As if loaded with all other columns deferred. An instance of our making would hand receivers
-    # empty columns; a query of its own would be one too many.
-    database = order._state.db  # noqa: SLF001 - Django's documented model API
-    refund = Refund.from_db(database, columns, [known[name] for name in columns])
-    if refund.order_id == order.pk:
-        refund.order = order
-    return refund
 
 
 def _expectation(order: Order, seen: SeenRefunds) -> RefundExpectation:

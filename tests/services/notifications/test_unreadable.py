@@ -21,7 +21,7 @@ from django_wxpay.protocol.v2 import notices as v2_notices
 from django_wxpay.protocol.v3 import notices as v3_notices
 from django_wxpay.services.notifications import processing
 from django_wxpay.services.notifications.responses import Acknowledgement
-from django_wxpay.services.transitions import refunds
+from django_wxpay.services.transitions import seen_refunds
 from django_wxpay.signals import order_paid
 from tests.protocol.v2.test_refund_notices import INNER
 from tests.protocol.v2.test_refund_notices import notice as v2_refund
@@ -317,7 +317,7 @@ def test_a_refund_found_under_another_spelling_is_another_refund(
 def _seen(found: Refund) -> dict[str, Any]:
     from django.db.models import Value
 
-    return {f"seen_{name}": Value(getattr(found, name)) for name in refunds._SEEN}
+    return {f"seen_{name}": Value(getattr(found, name)) for name in seen_refunds._SEEN}
 
 
 # --- whatever a third party may send

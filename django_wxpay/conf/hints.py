@@ -1,0 +1,63 @@
+"""The table of check codes: what to do about each, for `check` and the doctor alike."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# One row a check code. A code is never used again for another fault.
+HINTS: Final[dict[str, str]] = {
+    "E001": 'Set WXPAY = {"NOTIFY_BASE_URL": ..., "MERCHANTS": {"default": {...}}}.',
+    "E002": "Give at least one merchant, by an alias of your own, as a dict of its settings.",
+    "E003": "Set scheme and host only, for instance https://shop.example.com.",
+    "E004": "Give seconds above zero; a time-out cannot be switched off.",
+    "E005": 'Use "off", "errors" or "all".',
+    "E006": "Give a list of dotted paths to Django REST framework permission classes.",
+    "E007": 'Add path("wxpay/", include("django_wxpay.urls")) to your urlpatterns.',
+    "E008": 'Add "rest_framework" to INSTALLED_APPS.',
+    "E009": "The alias stands in notify_url: use letters, digits, hyphens and underscores.",
+    "E010": "See the settings table in the README for what belongs here.",
+    "E011": "Use one of the words named.",
+    "E012": "Copy the 32-character API key (v2) from the merchant platform's API security page.",
+    "E013": "Give scheme and host only, primary first; leave HOSTS out for the official ones.",
+    "E014": "Give the PEM's text, or the path of an unencrypted PEM file that this process may "
+    "read.",
+    "E015": "APIv3 needs API_V3_KEY, PRIVATE_KEY and CERT_SERIAL_NO, all three.",
+    "E016": "Copy the 32-character APIv3 key as it was set on the merchant platform.",
+    "E017": "Give apiclient_key.pem of this merchant, unencrypted.",
+    "E018": "CERT_SERIAL_NO, CLIENT_CERT and PRIVATE_KEY come from one certificate: take all three "
+    "from the same download.",
+    "E019": "Copy pub_key.pem and its PUB_KEY_ID_... from the merchant platform, both of them; or "
+    "leave both out, and platform certificates are downloaded.",
+    "E020": "Give the four digits of the merchant category code, with leading zeros.",
+    "E021": "Give whole days, such as 30.",
+    "E022": 'Give {"FAILURE_RATE": 0.05, "P95_MS": 3000}, or one of the two.',
+    "E023": "Set USE_TZ = True: every time that is kept here is aware, and naive ones would shift "
+    "payments by hours. TIME_ZONE still decides what people see.",
+    "E024": 'Remove "AUTOCOMMIT": False: WeChat Pay would be told that a notification is kept '
+    "before it is committed.",
+    "E025": "Let the router write all tables of this app to one database and allow their "
+    "relations; an order and its event commit together or not at all.",
+    "W001": "Correct the spelling or remove it: nothing reads it.",
+    "W002": "WeChat Pay calls public https addresses on port 443 only; fine for trying out.",
+    "W003": 'Set OPTIONS["transaction_mode"] to "IMMEDIATE", or notifications that arrive '
+    "together may fail with 'database is locked'.",
+    "W004": "WeChat Pay counts order numbers per mch_id, this app per alias: two orders of the "
+    "same number would be one order to WeChat Pay.",
+    "W005": 'Use utf8mb4: OPTIONS["charset"] = "utf8mb4", and for each table ALTER TABLE ... '
+    "CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_bin; PostgreSQL needs a database in UTF8.",
+    "W006": "Start the database, and run manage.py migrate. Before its first run the tables are "
+    "missing, as they should be.",
+    "W007": "Put the merchant back into MERCHANTS until its orders are paid or closed: WeChat Pay "
+    "calls the address with its alias, and is answered 404.",
+    "W008": "WeChat Pay's numbers are case-sensitive: ALTER TABLE ... CONVERT TO CHARACTER SET "
+    "utf8mb4 COLLATE utf8mb4_bin, or another's payment may settle an order of yours.",
+    "W009": "Connect a receiver in the ready() of an app, so that every process has it; events "
+    "wait until then. A shop that only reads orders needs none: "
+    'SILENCED_SYSTEM_CHECKS = ["django_wxpay.W009"].',
+    "W010": "Add the host to ALLOWED_HOSTS, or every notification is answered 400.",
+    "W011": "WeChat Pay follows no redirect: change NOTIFY_BASE_URL to the address that answers "
+    "by itself.",
+    "W012": "Remove the pattern: WeChat Pay's notifications come with that User-Agent.",
+    "W013": 'Include "django_wxpay.urls" outside i18n_patterns: the address of notifications would '
+    "be in the language of whoever placed the order.",
+}
