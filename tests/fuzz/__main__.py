@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 import time
@@ -66,14 +67,16 @@ def _run(options: argparse.Namespace) -> int:
             print(problem or "no finding")
             return 1 if problem else 0
         first = 0
-        while harness.counts.total < options.inputs and not _is_over(options, started):
-            found = harness.run_batch(first)
-            reporting.keep(harness, found, options)
-            findings += found
-            if found and not options.keep_going:
-                break
-            first += BATCH
-            memory.look(harness.counts.total)
+        # Ctrl-C ends it early, and it says what it has seen until then.
+        with contextlib.suppress(KeyboardInterrupt):
+            while harness.counts.total < options.inputs and not _is_over(options, started):
+                found = harness.run_batch(first)
+                reporting.keep(harness, found, options)
+                findings += found
+                if found and not options.keep_going:
+                    break
+                first += BATCH
+                memory.look(harness.counts.total)
     print(reporting.summary(harness, findings, memory, time.monotonic() - started))
     return 1 if findings or memory.has_grown else 0
 
