@@ -44,7 +44,9 @@ def send_again(simulator: str) -> None:
     over = time.monotonic() + _LONGEST_S
     while time.monotonic() < over:
         found = ledger(simulator)
-        if not found["waiting"]:
+        # One that is on its way at this moment waits no more, and is not answered yet.
+        is_on_its_way = any(trade["notification"] == "pending" for trade in found["trades"])
+        if not found["waiting"] and not is_on_its_way:
             return
         # What would come in minutes and hours comes at once.
         for trade in found["trades"]:
