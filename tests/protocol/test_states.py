@@ -180,3 +180,24 @@ def test_whatever_is_told_in_whatever_order_paid_never_becomes_unpaid(here, stor
 def test_a_fact_that_names_no_appid_contradicts_none():
     assert isinstance(decide(EXPECTED, replace(FACT, appid="")), Move)
     assert isinstance(decide(EXPECTED, replace(FACT, appid="wx0")), Conflict)
+
+
+@pytest.mark.parametrize(
+    ("unstated", "difference"),
+    [
+        ({"total_fee": None, "fee_type": ""}, ("total_fee", "100", "")),
+        ({"transaction_id": ""}, ("transaction_id", "a number", "")),
+    ],
+)
+@pytest.mark.parametrize("here", sorted(set(TradeState) - PAID))
+def test_a_payment_that_does_not_say_how_much_or_by_which_transaction_proves_none(
+    here, unstated, difference
+):
+    expected = replace(EXPECTED, trade_state=here)
+    assert decide(expected, replace(FACT, **unstated)) == Conflict((difference,))
+
+
+@pytest.mark.parametrize("here", sorted(PAID))
+def test_what_is_paid_already_needs_no_second_proof(here):
+    quiet = replace(FACT, total_fee=None, fee_type="", transaction_id="")
+    assert decide(replace(EXPECTED, trade_state=here), quiet) == Same()
