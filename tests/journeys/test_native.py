@@ -135,3 +135,16 @@ def test_closing_an_order_that_was_paid_unheard_finds_the_payment(stage: Stage) 
     shown = stage.clerk.show(order)
     assert (shown["trade_state"], shown["payment"]["cash_fee"]) == ("SUCCESS", 1250)
     assert OrderEvent.objects.filter(kind="PAID").count() == 1
+
+
+def test_an_attach_that_could_be_cut_is_paid_by_a_question_before_the_answer(stage: Stage) -> None:
+    """``&name=`` is honest in an attach, and its notification proves nothing by itself."""
+    order = stage.clerk.placed(attach="uid=5&coupon=3")
+    stage.wechat.pay(order)
+
+    (delivery,) = stage.wechat.deliveries()
+    assert delivery["accepted"]
+    assert stage.clerk.show(order)["trade_state"] == "SUCCESS"
+    assert len(stage.wechat.calls("orderquery")) == 1
+    assert Notification.objects.get().outcome == "APPLIED"
+    assert OrderEvent.objects.get(kind="PAID").source == "v2.orderquery"
