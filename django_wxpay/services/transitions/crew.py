@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from django_wxpay import conf
 from django_wxpay.models import OrderEvent
@@ -23,6 +23,8 @@ from django_wxpay.services.transitions.delivery import Delivery
 
 # Each has a connection to the database. More would hide that something is wrong.
 MOST_IN_HAND: Final = 8
+# Three times as long as SQLite lets a writer wait for another, unless the project says otherwise.
+_SQLITE_S: Final = 15.0
 # Most receivers have ended by then, and one event after the other is gentler to the shop.
 _A_MOMENT_S: Final = 1.0
 
@@ -55,7 +57,7 @@ class Crew:
     def __init__(self, *, on_overdue: Callable[[OrderEvent, float], None]) -> None:
         self.delivered = 0
         self._on_overdue = on_overdue
-        self._limit_s = conf.receiver_timeout_s()
+        self._limit_s = longest_s()
         self._waited_for: list[_Task] = []
 
     def __enter__(self) -> Self:
@@ -104,6 +106,16 @@ class Crew:
             return
         task.delivery.cut()
         self._on_overdue(task.delivery.event, self._limit_s)
+
+
+def longest_s() -> float:
+    """Return the seconds for which a receiver is waited for."""
+    limit_s = conf.receiver_timeout_s()
+    if not _has_one_writer():
+        return limit_s
+    # While it is waited for nobody else can write, and all others wait no longer than this.
+    busy_s: Any = connection().settings_dict["OPTIONS"].get("timeout", 0)
+    return min(limit_s, max(_SQLITE_S, float(busy_s)))
 
 
 def _has_one_writer() -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from django.db import DatabaseError
 
 from django_wxpay import services
 from django_wxpay.models import Order, OrderEvent
-from django_wxpay.services.transitions import dispatch
+from django_wxpay.services.transitions import crew, dispatch
 from django_wxpay.signals import order_paid
 from tests.services.conftest import new_order
 from tests.tables import atomic
@@ -291,3 +292,30 @@ def _raises_database_error(*args: Any, **values: Any) -> None:
 
 def _raises(sender: Any, **kwargs: Any) -> None:
     raise RuntimeError("always")
+
+
+@pytest.mark.parametrize(
+    ("vendor", "options", "setting", "expected"),
+    [
+        ("postgresql", {}, 60, 60),
+        ("sqlite", {}, 60, 15),
+        ("sqlite", {"timeout": 20}, 60, 20),
+        ("sqlite", {"timeout": 5}, 60, 15),
+        ("sqlite", {"timeout": 120}, 60, 60),
+        ("sqlite", {}, 2, 2),
+    ],
+)
+def test_on_sqlite_a_receiver_keeps_others_from_writing_for_no_longer_than_they_wait(
+    wxpay: dict[str, Any],
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    vendor: str,
+    options: dict[str, Any],
+    setting: float,
+    expected: float,
+) -> None:
+    settings.WXPAY = wxpay | {"RECEIVER_TIMEOUT_S": setting}
+    here = SimpleNamespace(vendor=vendor, settings_dict={"OPTIONS": options})
+    monkeypatch.setattr(crew, "connection", lambda: here)
+
+    assert crew.longest_s() == expected
