@@ -45,8 +45,9 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Check the types of the package and of the example project."""
-    session.run(f"{BIN}/mypy", "django_wxpay", "example_project", external=True)
+    """Check the types of the package, of the example project and of the benchmarks."""
+    checked = ("django_wxpay", "example_project", "tests/benchmarks")
+    session.run(f"{BIN}/mypy", *checked, external=True)
 
 
 @nox.session
@@ -82,6 +83,20 @@ def openapi(session: nox.Session) -> None:
     session.run(
         sys.executable, ".ci/openapi.py", *session.posargs, env={"PYTHONPATH": "."}, external=True
     )
+
+
+@nox.session
+def chaos(session: nox.Session) -> None:
+    """Kill and lie on each database that is there; ``-- MINUTES SEED``, 3 and 1 if left out."""
+    minutes, seed = (*session.posargs, *("3", "1")[len(session.posargs) :])
+    run = ("-m", "tests.chaos", "--database", "all", "--minutes", minutes, "--seed", seed)
+    session.run(sys.executable, *run, external=True)
+
+
+@nox.session
+def benchmarks(session: nox.Session) -> None:
+    """Measure every path beside its limit; ``-- --quick`` takes two minutes, the whole an hour."""
+    session.run(sys.executable, "-m", "tests.benchmarks", *session.posargs, external=True)
 
 
 @nox.session(name="floors", venv_backend="venv")

@@ -19,6 +19,7 @@ from django_wxpay import conf
 from django_wxpay.conf.hints import HINTS
 from django_wxpay.services.doctor.project import (
     connection_problems,
+    receiver_problems,
     table_problems,
     url_problems,
 )
@@ -67,9 +68,13 @@ def _shared_numbers(config: conf.Config) -> Iterator[CheckMessage]:
 
 @register(Tags.urls)
 def check_urls(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Check that notify_url can be made, and is one address."""
+    """Check that notify_url can be made and is one address, and that payments have a receiver."""
     del app_configs, kwargs
-    return [_message(problem.code, problem.message) for problem in url_problems()]
+    problems = list(url_problems())
+    if not any(problem.code == "E007" for problem in problems):
+        # Receivers may stand beside the views, which have been imported with the URLs by now.
+        problems += receiver_problems()
+    return [_message(problem.code, problem.message) for problem in problems]
 
 
 @register(Tags.database)

@@ -24,3 +24,8 @@ refund_settled = Signal()
 # order (other money, identity or transaction), which stays as it is; or the order is first seen
 # as refunded: then ``order.trade_state`` is REFUND, and the refunds tell how much was kept.
 order_conflicted = Signal()
+
+# A bill was compared with what is here. Its receivers are given ``bill`` (a ``Bill``) and
+# ``discrepancies``, those that are open, as a query set. It is sent after the result is written,
+# each time that it is compared; what a receiver raises is logged.
+bill_reconciled = Signal()

@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
-from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
@@ -25,12 +24,18 @@ _LIMIT: Final = 64 * 1024
 _LIMIT_V3: Final = 1024 * 1024
 
 
-@method_decorator([csrf_exempt, login_not_required, without_atomic_requests], name="dispatch")
 class NotifyView(View):
     """Take a notification for one merchant; ``kind`` comes from the route."""
 
     http_method_names = ("post",)
     kind = "payment"
+
+    @classmethod
+    def as_view(cls, **options: Any) -> Any:
+        """Return the view, which no session, login or transaction stands around."""
+        # Here and not on ``dispatch``, where a decorator is applied again for each request.
+        view = super().as_view(**options)
+        return csrf_exempt(login_not_required(without_atomic_requests(view)))
 
     def post(self, request: HttpRequest, merchant: str) -> HttpResponse:
         """Answer in the form of the protocol of the request (interface.md section 4)."""

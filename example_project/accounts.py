@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from django_wxpay.simulator.v3.demo_keys import (
     TEST_API_V3_KEY,
+    TEST_MERCHANT_CERTIFICATE,
     TEST_MERCHANT_PRIVATE_KEY,
     TEST_MERCHANT_SERIAL_NO,
     TEST_PUBLIC_KEY,
@@ -22,6 +23,8 @@ _V2: Final[dict[str, Any]] = {
     "APPID": _APPID,
     "MCH_ID": "1900000109",
     "API_KEY": "TESTKEYtestkeyTESTKEYtestkey0000",
+    "CLIENT_CERT": TEST_MERCHANT_CERTIFICATE,
+    "CLIENT_KEY": TEST_MERCHANT_PRIVATE_KEY,
 }
 _V3: Final[dict[str, Any]] = {
     "API": "v3",

@@ -76,6 +76,15 @@ TIME_ZONE = "Asia/Shanghai"
 USE_TZ = True
 
 STATIC_URL = "static/"
+# Bills hold every sale of a day: they have a folder of their own, which no server gives out.
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "bills": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": os.environ.get("EXAMPLE_BILLS", BASE_DIR / "example_bills")},
+    },
+}
 
 SHOP_URL = os.environ.get("SHOP_URL", "http://127.0.0.1:8000")
 SIMULATOR_URL = os.environ.get("SIMULATOR_URL", "http://127.0.0.1:9100")
@@ -83,4 +92,5 @@ SIMULATOR_URL = os.environ.get("SIMULATOR_URL", "http://127.0.0.1:9100")
 WXPAY = {
     "NOTIFY_BASE_URL": SHOP_URL,
     "MERCHANTS": {"default": {**ACCOUNTS["v2", "mainland"], "HOSTS": [SIMULATOR_URL]}},
+    "BILL_STORAGE": "bills",
 }

@@ -111,6 +111,13 @@ class Browser:
         # Two frames later the charts stand.
         self.run("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
+    def press(self, script: str) -> None:
+        """Run a JavaScript statement that leads to another page, and wait until that has loaded."""
+        self._events.clear()
+        self.ask("Runtime.evaluate", expression=f"setTimeout(() => {{ {script} }})")
+        if not any(each.get("method") == "Page.loadEventFired" for each in self._events):
+            self._wait(lambda each: each.get("method") == "Page.loadEventFired")
+
     def run(self, script: str) -> Any:
         """Return what a JavaScript expression comes to."""
         asked = {"expression": script, "awaitPromise": True, "returnByValue": True}

@@ -18,7 +18,10 @@ from factory.django import DjangoModelFactory
 from django_wxpay.models import (
     ApiReport,
     BackgroundJob,
+    Bill,
     CertificateDownload,
+    Discrepancy,
+    Fee,
     Notification,
     Order,
     OrderEvent,
@@ -177,6 +180,13 @@ class RefundFactory(DjangoModelFactory[Refund]):
 
     class Params:
         hinted = factory.Trait(position=None, refund_id="")
+        unanswered = factory.Trait(refund_id="")
+        refused = factory.Trait(
+            refund_id="",
+            refund_status="CLOSED",
+            err_code="NOTENOUGH",
+            err_code_des="the balance does not suffice",
+        )
         paid_back = factory.Trait(
             refund_status="SUCCESS",
             user_received_account="支付用户零钱",
@@ -187,7 +197,8 @@ class RefundFactory(DjangoModelFactory[Refund]):
     merchant = factory.SelfAttribute("order.merchant")
     out_refund_no = factory.Sequence(lambda n: f"R20260101{n:010d}")
     refund_id = factory.Sequence(lambda n: f"503000000020260101{n:011d}")
-    position = factory.Sequence(lambda n: n + 1)
+    # Beyond the places that services give out, which begin at 1.
+    position = factory.Sequence(lambda n: n + 101)
     refund_fee = 625
     refund_desc = "one cup too many"
     refund_status = "PROCESSING"
@@ -346,6 +357,118 @@ class BackgroundJobFactory(DjangoModelFactory[BackgroundJob]):
     finished_at = factory.LazyAttribute(lambda o: o.started_at + timedelta(seconds=1))
     succeeded_at = factory.LazyAttribute(lambda o: o.started_at + timedelta(seconds=1))
     outcome = "3 calls reported"
+
+
+class BillFactory(DjangoModelFactory[Bill]):
+    """A trade bill that was compared, each of a day of its own."""
+
+    class Meta:
+        model = Bill
+
+    class Params:
+        fetched = factory.Trait(status="DOWNLOADED", reconciled_at=None)
+        empty = factory.Trait(status="EMPTY", file="", sha1="", row_count=0, totals={})
+        failed = factory.Trait(
+            status="FAILED",
+            file="",
+            sha1="",
+            row_count=0,
+            totals={},
+            tries=3,
+            error="OutcomeUnknown: no answer came",
+            downloaded_at=None,
+            reconciled_at=None,
+        )
+
+    merchant = "default"
+    mch_id = "1900000109"
+    kind = "trade"
+    bill_date = factory.Sequence(lambda n: START.date() + timedelta(days=n))
+    status = "RECONCILED"
+    file = factory.LazyAttribute(lambda o: f"wxpay/{o.bill_date}.csv.gz")
+    sha1 = factory.Sequence(lambda n: f"{n:040x}")
+    row_count = 3
+    totals = factory.LazyFunction(
+        lambda: {
+            "CNY": {
+                "payments": 2,
+                "paid": 2500,
+                "refunds": 1,
+                "refunded": 625,
+                "fees_e5": 1_125_000,
+            }
+        }
+    )
+    created_at = factory.LazyFunction(_tick)
+    downloaded_at = factory.SelfAttribute("created_at")
+    reconciled_at = factory.SelfAttribute("created_at")
+
+
+class DiscrepancyFactory(DjangoModelFactory[Discrepancy]):
+    """Another amount in the bill than here; ``missing_here`` where no order has the number."""
+
+    class Meta:
+        model = Discrepancy
+
+    class Params:
+        missing_here = factory.Trait(
+            kind="MISSING_HERE",
+            local_order=None,
+            out_trade_no=factory.Sequence(lambda n: f"20260101168888{n:018d}"),
+            transaction_id=factory.Sequence(lambda n: f"42000000022026019{n:011d}"),
+            ours=None,
+        )
+        refund = factory.Trait(
+            kind="REFUND_AMOUNT",
+            local_refund=factory.SubFactory(RefundFactory),
+            local_order=factory.SelfAttribute("local_refund.order"),
+            out_refund_no=factory.SelfAttribute("local_refund.out_refund_no"),
+            refund_id=factory.SelfAttribute("local_refund.refund_id"),
+            number=factory.SelfAttribute("out_refund_no"),
+            ours={"refund_fee": 625, "fee_type": "CNY"},
+            theirs={"refund_fee": 1, "fee_type": "CNY"},
+        )
+        resolved = factory.Trait(
+            status="RESOLVED",
+            resolution="PERSON",
+            note="Paid back by hand.",
+            resolved_by="ada",
+            resolved_at=factory.SelfAttribute("created_at"),
+        )
+
+    bill = factory.SubFactory(BillFactory)
+    kind = "AMOUNT"
+    local_order = factory.SubFactory(OrderFactory, paid=True)
+    out_trade_no = factory.SelfAttribute("local_order.out_trade_no")
+    transaction_id = factory.SelfAttribute("local_order.transaction_id")
+    number = factory.SelfAttribute("out_trade_no")
+    ours = factory.LazyAttribute(lambda o: _side(o, 1250))
+    theirs = factory.LazyAttribute(lambda o: _side(o, 1200))
+    created_at = factory.LazyFunction(_tick)
+
+
+def _side(difference: Any, total_fee: int) -> dict[str, Any]:
+    return {
+        "out_trade_no": difference.out_trade_no,
+        "transaction_id": difference.transaction_id,
+        "trade_state": "SUCCESS",
+        "total_fee": total_fee,
+        "fee_type": "CNY",
+    }
+
+
+class FeeFactory(DjangoModelFactory[Fee]):
+    """0.075 CNY, which is finer than a fen."""
+
+    class Meta:
+        model = Fee
+
+    bill = factory.SubFactory(BillFactory)
+    order = factory.SubFactory(OrderFactory, paid=True)
+    fee_e5 = 750_000
+    currency = "CNY"
+    rate = "0.60%"
+    created_at = factory.LazyFunction(_tick)
 
 
 class UserFactory(DjangoModelFactory[User]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from example_project.settings import *  # noqa: F403
-from example_project.settings import ALLOWED_HOSTS, DATABASES, MIDDLEWARE
+from example_project.settings import ALLOWED_HOSTS, DATABASES, MIDDLEWARE, STORAGES
 from tests import neighbours
 
 # Nothing is hashed here that anybody would want to steal.
@@ -17,6 +17,13 @@ if (_entry := neighbours.database(WXPAY_TEST_DATABASE)) is not None:
 else:
     # A test database need not survive a power failure, so SQLite never waits for the disk.
     DATABASES["default"]["OPTIONS"]["init_command"] += " PRAGMA synchronous=OFF;"
+
+# Files of bills are kept in memory, but where a test is about the disk.
+STORAGES = {
+    **STORAGES,
+    "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
+    "bills": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
+}
 
 # The shop whose notify_url most tests send.
 ALLOWED_HOSTS = [*ALLOWED_HOSTS, "shop.example.com"]

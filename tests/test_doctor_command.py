@@ -97,7 +97,9 @@ def test_what_is_wrong_comes_first_the_worst_on_top_with_what_to_do(
     assert lines[2].startswith("    -> Fix the receiver")
     assert lines[3].startswith("  WARNING notifications: 1 notification not processed")
     assert lines[4].startswith("    -> Look at the failed ones")
-    assert lines[5:] == ["Nothing is wrong with tea.", "1 error, 1 warning"]
+    assert lines[5].startswith("  WARNING bills: The bills of 90 days are not compared yet")
+    assert lines[6].startswith("    -> Run manage.py wxpay_reconcile")
+    assert lines[7:] == ["Nothing is wrong with tea.", "1 error, 2 warnings"]
     assert wxpay.requests() == []
 
 

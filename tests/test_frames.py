@@ -14,6 +14,7 @@ from django_wxpay import conf, services, testing
 from django_wxpay.exceptions import ConfigurationError
 from django_wxpay.models import Order
 from django_wxpay.protocol import v2
+from django_wxpay.protocol.v3 import encryption as v3_encryption
 from django_wxpay.protocol.v3 import keys as v3_keys
 from django_wxpay.services import gateways
 from django_wxpay.services.worker.jobs import Job, JobResult, Stop
@@ -80,6 +81,7 @@ def _forget() -> None:
     gateways.transport.cache_clear()
     gateways.platform_keys.cache_clear()
     v3_keys._private_key.cache_clear()
+    v3_encryption._cipher.cache_clear()
 
 
 @pytest.fixture

@@ -61,6 +61,7 @@ def test_once_runs_every_job_until_it_is_done_and_prints_a_line_for_each(
         "reports: 5 calls reported",
         "latency: 5 calls rolled up",
         "pruning: nothing to do",
+        "bills: nothing to do",
         "certificates: nothing to do",
     ]
     assert len(wxpay.ledger()["reports"]) == 5
@@ -245,13 +246,21 @@ def test_replay_tries_what_failed_and_prints_the_counts(wxpay: SimulatedWXPay) -
     assert Notification.objects.filter(outcome="FAILED", next_retry_at__lt=later).count() == 2
 
 
-def test_prune_prints_how_many_calls_it_deleted(wxpay: SimulatedWXPay) -> None:
+def test_prune_prints_how_many_rows_of_each_table_it_deleted(
+    wxpay: SimulatedWXPay, settings: Any
+) -> None:
+    settings.WXPAY = {**settings.WXPAY, "RETENTION_DAYS": {"Notification": 90}}
     long_ago = datetime.now(UTC) - timedelta(days=1000)
     rows = ApiReportFactory.build_batch(5, created_at=long_ago, is_rolled_up=True)
     ApiReport.objects.bulk_create(rows)
     ApiReportFactory(created_at=datetime.now(UTC), is_rolled_up=True)
-    assert output_of("wxpay_prune", "--limit", "2") == ["2 pruned"]
-    assert output_of("wxpay_prune") == ["3 pruned"]
+    kept = [
+        f"{rows}: kept"
+        for rows in ("order events", "prepays", "hours of latency", "hours of backlog")
+    ]
+    first = output_of("wxpay_prune", "--limit", "2")
+    assert first == ["calls: 2 pruned", "notifications: 0 pruned", *kept]
+    assert output_of("wxpay_prune") == ["calls: 3 pruned", "notifications: 0 pruned", *kept]
     assert ApiReport.objects.count() == 1
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django_wxpay.admin.bills.bills import BillAdmin
+from django_wxpay.admin.bills.discrepancies import DiscrepancyAdmin
 from django_wxpay.admin.latency.admin import HourlyLatencyAdmin
 from django_wxpay.admin.notifications import NotificationAdmin
 from django_wxpay.admin.operations import (
@@ -12,12 +14,15 @@ from django_wxpay.admin.operations import (
 )
 from django_wxpay.admin.orders.admin import OrderAdmin
 from django_wxpay.admin.orders.events import OrderEventAdmin
-from django_wxpay.admin.payments import PrepayAdmin, PromotionAdmin, RefundAdmin
+from django_wxpay.admin.payments import PrepayAdmin, PromotionAdmin
+from django_wxpay.admin.refunds.admin import RefundAdmin
 
 __all__ = [
     "ApiReportAdmin",
     "BackgroundJobAdmin",
+    "BillAdmin",
     "CertificateDownloadAdmin",
+    "DiscrepancyAdmin",
     "HourlyLatencyAdmin",
     "NotificationAdmin",
     "OrderAdmin",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 from django.contrib import messages
@@ -12,25 +13,45 @@ from django.utils.translation import gettext_lazy as _
 
 from django_wxpay.exceptions import BadAnswer, OutcomeUnknown, Refused, WXPayError
 
-_UNTRUSTED: Final = _(
-    "WeChat Pay gave no trustworthy answer, so nothing was changed. Asking again is safe."
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoAnswer:
+    """Sentences for no answer at all, and for one that cannot be trusted."""
+
+    silent: Any
+    untrusted: Any
+
+
+UNCHANGED: Final = NoAnswer(
+    silent=_("No answer came from WeChat Pay, so nothing was changed. Asking again is safe."),
+    untrusted=_(
+        "WeChat Pay gave no trustworthy answer, so nothing was changed. Asking again is safe."
+    ),
 )
-_SILENT: Final = _("No answer came from WeChat Pay, so nothing was changed. Asking again is safe.")
 
 
-def run_action(request: HttpRequest, subject: str, verb: Callable[[], str]) -> str:
+def run_action(
+    request: HttpRequest,
+    subject: str,
+    verb: Callable[[], str],
+    *,
+    no_answer: NoAnswer = UNCHANGED,
+    passing: tuple[type[WXPayError], ...] = (),
+) -> str:
     """Run ``verb``, show its result as a message about ``subject``, and return that for the log.
 
-    ``verb`` returns the sentence of its success.
+    ``verb`` returns the sentence of its success. Errors of the classes ``passing`` are raised.
     """
     try:
         level, result = messages.SUCCESS, verb()
+    except passing:
+        raise
     except Refused as exc:
         level, result = messages.ERROR, _refusal(exc)
     except BadAnswer:
-        level, result = messages.WARNING, str(_UNTRUSTED)
+        level, result = messages.WARNING, str(no_answer.untrusted)
     except OutcomeUnknown:
-        level, result = messages.WARNING, str(_SILENT)
+        level, result = messages.WARNING, str(no_answer.silent)
     except WXPayError as exc:
         level, result = messages.ERROR, str(exc)
     sentence = f"{subject}: {result}"

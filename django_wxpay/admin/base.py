@@ -16,7 +16,9 @@ from django.contrib.admin.utils import flatten_fieldsets
 from django.contrib.admin.views.main import ERROR_FLAG
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
 from django.utils.functional import cached_property
@@ -98,9 +100,15 @@ class ReadOnlyAdmin(ModelAdminBase):
     show_facets = admin.ShowFacets.NEVER
     show_full_result_count = False
     sortable_by: ClassVar[tuple[str, ...]] = ()
+    # Rows that a list shows besides. To join them would fetch those of every row that a late page
+    # passes over.
+    list_prefetch_related: ClassVar[tuple[str, ...]] = ()
 
     class Media:
         css: ClassVar = {"all": ["django_wxpay/admin.css"]}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).prefetch_related(*self.list_prefetch_related)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
         return False
@@ -130,6 +138,10 @@ class ReadOnlyAdmin(ModelAdminBase):
         """Return the actions on the page of a row, for those who may use them."""
         return []
 
+    def allowed_buttons(self, request: HttpRequest, row: Any) -> list[Button]:
+        """Return the buttons that this person sees on the page of a row."""
+        return self.buttons(row) if self.has_operate_permission(request) else []
+
     def sections(self, request: HttpRequest, row: Any) -> list[Section]:  # noqa: ARG002
         """Return the tables that belong to a row, below its fields."""
         return []
@@ -156,8 +168,7 @@ class ReadOnlyAdmin(ModelAdminBase):
         form_url: str = "",
         obj: Any = None,
     ) -> HttpResponse:
-        may_operate = self.has_operate_permission(request)
-        context["buttons"] = self.buttons(obj) if may_operate else []
+        context["buttons"] = self.allowed_buttons(request, obj)
         context["sections"] = [part for part in self.sections(request, obj) if part]
         return super().render_change_form(request, context, add, change, form_url, obj)
 
@@ -173,7 +184,7 @@ class ReadOnlyAdmin(ModelAdminBase):
 
         return self.route(verb, view)
 
-    def route(self, verb: str, view: Callable[..., HttpResponse]) -> URLPattern:
+    def route(self, verb: str, view: Callable[..., HttpResponseBase]) -> URLPattern:
         """Return the address ``<pk>/verb/`` of one of our own pages."""
         name = f"{self.opts.app_label}_{self.opts.model_name}_{verb}"
         return path(f"<int:pk>/{verb}/", self.admin_site.admin_view(view), name=name)
@@ -182,6 +193,10 @@ class ReadOnlyAdmin(ModelAdminBase):
         """Return the row for somebody who may operate; 403 comes before 404."""
         if not self.has_operate_permission(request):
             raise PermissionDenied
+        return self.row(request, pk)
+
+    def row(self, request: HttpRequest, pk: int) -> Any:
+        """Return the row of this key among those that this person may see, or raise ``Http404``."""
         row = self.get_queryset(request).filter(pk=pk).first()
         if row is None:
             raise Http404

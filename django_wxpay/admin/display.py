@@ -23,7 +23,6 @@ from django.utils.translation import gettext as _
 
 from django_wxpay.models import ApiReport, Order
 from django_wxpay.models.choices import (
-    REFUND_STATUSES,
     EventKinds,
     NotificationOutcomes,
     ReportStatuses,
@@ -79,10 +78,6 @@ def badge(text: Any, tone: str) -> SafeString:
 def value_badge(value: str, label: Any) -> SafeString:
     """Return a state, an event's kind or a notification's outcome as a badge."""
     return badge(label, TONES[value])
-
-
-def refund_badge(value: str) -> SafeString:
-    return badge(REFUND_STATUSES[value], REFUND_TONES[value])
 
 
 def report_badge(value: str) -> SafeString:
@@ -161,6 +156,16 @@ def moment(when: datetime) -> str:
 def masked(openid: str) -> str:
     """Return enough of an openid to recognise it, and too little to use it."""
     return redact({"openid": openid})["openid"]
+
+
+def payer(order: Order) -> str:
+    """Return the payer's ids, redacted; "" where WeChat Pay gave none."""
+    ids = {
+        "openid": order.payer_openid,
+        "sp_openid": order.payer_sp_openid,
+        "sub_openid": order.payer_sub_openid,
+    }
+    return ", ".join(f"{name} {masked(ids[name])}" for name in ids if ids[name])
 
 
 def money(amount: int | None, currency: str) -> str:

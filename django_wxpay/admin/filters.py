@@ -12,7 +12,8 @@ from django.utils.translation import gettext_lazy as _
 
 from django_wxpay import conf
 from django_wxpay.exceptions import ConfigurationError
-from django_wxpay.gateway import Failure
+from django_wxpay.protocol.failures import Failure
+from django_wxpay.services.transitions.dispatch import heard_kinds, kinds_without_receiver
 
 
 class MerchantFilter(SimpleListFilter):
@@ -83,18 +84,37 @@ class FailureFilter(SimpleListFilter):
 
 
 class DeliveryFilter(SimpleListFilter):
-    """Events delivered to the project's receivers, and those that are not."""
+    """Events delivered to the project's receivers, and those that are not, by what they wait for.
+
+    The last three are parts of the second.
+    """
 
     title = _("your code")
     parameter_name = "told"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:  # noqa: ARG002
-        return [("no", _("Not delivered yet")), ("yes", _("Delivered"))]
+        return [
+            ("yes", _("Delivered")),
+            ("no", _("Not delivered yet")),
+            ("waiting", _("Waiting for the worker")),
+            ("failing", _("Failing")),
+            ("receiver", _("Waiting for a receiver")),
+        ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
-        if self.value() is None:
-            return queryset
-        return queryset.filter(dispatched_at__isnull=self.value() == "no")
+        pending = queryset.filter(dispatched_at__isnull=True)
+        match self.value():
+            case "yes":
+                return queryset.filter(dispatched_at__isnull=False)
+            case "no":
+                return pending
+            case "waiting":
+                return pending.filter(kind__in=heard_kinds(), dispatch_error="")
+            case "failing":
+                return pending.filter(kind__in=heard_kinds()).exclude(dispatch_error="")
+            case "receiver":
+                return pending.filter(kind__in=kinds_without_receiver())
+        return queryset
 
 
 def configured() -> conf.Config | None:

@@ -24,8 +24,8 @@ from django_wxpay.admin.orders.events import move
 from django_wxpay.exceptions import WXPayError
 from django_wxpay.models import Notification, Order, OrderEvent
 from django_wxpay.models.choices import NotificationOutcomes
+from django_wxpay.models.notification import UNREADABLE
 from django_wxpay.protocol.redaction import redact_text
-from django_wxpay.services.notifications.processing import UNREADABLE
 
 _ELEMENT_END: Final = re.compile(r"(^<xml>|</[^>]+>)(?=<)")
 
@@ -44,7 +44,6 @@ class NotificationAdmin(ReadOnlyAdmin):
         "merchant",
     )
     list_filter = ("outcome", "kind", MerchantFilter, ("created_at", DateFieldListFilter))
-    list_select_related = ("order",)
     search_fields = ("out_trade_no__exact", "transaction_id__exact")
     search_help_text = _("A whole out_trade_no or transaction_id.")
     actions = ("replay",)

@@ -27,7 +27,7 @@ from django_wxpay.models import (
     PlatformCertificate,
 )
 from django_wxpay.models.latency import CALL_COLUMNS
-from django_wxpay.protocol.v3.signing import key_name
+from django_wxpay.protocol.v3.key_names import key_name
 
 # More than any job pauses, and than cron is likely to.
 LATELY: Final = timedelta(hours=3)

@@ -1,9 +1,11 @@
-"""Prepays, promotions and refunds: the rows that belong to one order."""
+"""Prepays and promotions: rows that belong to one order."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
-from django.contrib.admin import AdminSite, DateFieldListFilter
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
@@ -11,18 +13,14 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_wxpay.admin import display
-from django_wxpay.admin.base import NEWEST, ReadOnlyAdmin, Section
-from django_wxpay.admin.filters import MerchantFilter
-from django_wxpay.admin.orders.events import delivery, move
-from django_wxpay.admin.orders.related import notifications_table
-from django_wxpay.models import Notification, Order, OrderEvent, Prepay, Promotion, Refund
-from django_wxpay.models.choices import NotificationKinds
+from django_wxpay.admin.base import ReadOnlyAdmin, Section
+from django_wxpay.models import Order, Prepay, Promotion, Refund
 
 
 class OwnedAdmin(ReadOnlyAdmin):
     """A page of rows that belong to an order."""
 
-    list_select_related = ("order",)
+    list_prefetch_related = ("order",)
 
     @admin.display(description=_("order"))
     def order_link(self, row: Prepay | Promotion | Refund) -> SafeString:
@@ -30,11 +28,26 @@ class OwnedAdmin(ReadOnlyAdmin):
         return display.page_link(self.admin_site, Order, row.order.pk, row.order)
 
 
+class NumberedAdmin(OwnedAdmin):
+    """A page of such rows that are searched by numbers of their own as well as by their order's."""
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        found, may_repeat = super().get_search_results(request, queryset, search_term)
+        if not search_term:
+            return found, may_repeat
+        # By the keys of the orders: no index serves a column of one table or one of another.
+        orders = Order.objects.filter(out_trade_no=search_term.strip())
+        of_orders = queryset.filter(order__in=list(orders.values_list("pk", flat=True)))
+        return found | of_orders, may_repeat
+
+
 @admin.register(Prepay)
-class PrepayAdmin(OwnedAdmin):
+class PrepayAdmin(NumberedAdmin):
     # The first leads to the page, and v3 grants NATIVE and MWEB without a prepay_id.
     list_display = ("created_at", "order_link", "prepay_id", "trade_type", "live", "expires_at")
-    search_fields = ("prepay_id__exact", "order__out_trade_no__exact")
+    search_fields = ("prepay_id__exact",)
     search_help_text = _("A whole prepay_id or out_trade_no.")
     fields = (
         "order",
@@ -112,80 +125,3 @@ def _cell(promotion: Promotion, name: str, value: object) -> object:
         # A price is the shop's own, so it is in the currency of the order.
         return display.money(value, promotion.order.fee_type)
     return "-" if value in (None, "") else value
-
-
-@admin.register(Refund)
-class RefundAdmin(OwnedAdmin):
-    list_display = (
-        "status_shown",
-        "amount_shown",
-        "is_proven",
-        "out_refund_no",
-        "created_at",
-        "order_link",
-        "merchant",
-        "success_time",
-    )
-    list_display_links = ("out_refund_no",)
-    list_filter = ("refund_status", MerchantFilter, ("created_at", DateFieldListFilter))
-    search_fields = ("out_refund_no__exact", "refund_id__exact", "order__out_trade_no__exact")
-    search_help_text = _("A whole out_refund_no, refund_id or out_trade_no.")
-    fields = (
-        "status_shown",
-        "amount_shown",
-        "is_proven",
-        "order",
-        "out_refund_no",
-        "refund_id",
-        "refund_desc",
-        "user_received_account",
-        "success_time",
-        "merchant",
-        "created_at",
-        "updated_at",
-    )
-
-    def sections(self, request: HttpRequest, row: Refund) -> list[Section]:
-        tables = ((OrderEvent, _events), (Notification, _notifications))
-        site = self.admin_site
-        return [
-            section(site, row) for model, section in tables if display.may_see(site, request, model)
-        ]
-
-    @admin.display(description=_("status"))
-    def status_shown(self, refund: Refund) -> SafeString:
-        return display.refund_badge(refund.refund_status)
-
-    @admin.display(description=_("amount"))
-    def amount_shown(self, refund: Refund) -> str:
-        return refund.amount
-
-    @admin.display(description=_("confirmed"), boolean=True)
-    def is_proven(self, refund: Refund) -> bool:
-        return refund.is_proven
-
-
-def _events(site: AdminSite, refund: Refund) -> Section:
-    rows = [
-        (
-            display.page_link(site, OrderEvent, event.pk, display.moment(event.created_at)),
-            move(event),
-            delivery(event),
-        )
-        for event in refund.events.all()[:NEWEST]
-    ]
-    return Section(title=_("History"), columns=(_("created"), _("move"), _("your code")), rows=rows)
-
-
-def _notifications(site: AdminSite, refund: Refund) -> Section:
-    # Those of the whole order: one that changed nothing is tied to no refund.
-    notifications = Notification.objects.filter(
-        order=refund.order_id, kind=NotificationKinds.REFUND
-    )
-    return notifications_table(
-        site,
-        notifications,
-        title=_("Notifications of refunds of this order"),
-        order__id__exact=str(refund.order_id),
-        kind__exact=NotificationKinds.REFUND.value,
-    )

@@ -21,10 +21,15 @@ from rest_framework.response import Response
 from django_wxpay.api.fields import NON_FIELD_ERRORS
 from django_wxpay.exceptions import (
     BadAnswer,
+    BillNotReady,
+    BillStorageError,
     ConfigurationError,
-    InvalidOrder,
+    InvalidBill,
+    InvalidParameter,
+    NotRefundable,
     OrderConflict,
     OutcomeUnknown,
+    RefundConflict,
     Refused,
     WXPayError,
 )
@@ -35,6 +40,17 @@ logger = logging.getLogger("django_wxpay.api")
 # Subclasses first; what is not here is a fault and stays a 500.
 ANSWERS: Final[tuple[tuple[type[WXPayError], HTTPStatus, str, Any], ...]] = (
     (OrderConflict, HTTPStatus.CONFLICT, "order_conflict", None),
+    (RefundConflict, HTTPStatus.CONFLICT, "refund_conflict", None),
+    (
+        BillNotReady,
+        HTTPStatus.CONFLICT,
+        "not_ready",
+        _(
+            "WeChat Pay has not made this bill yet. It is ready after 10:00 in Beijing the next "
+            "day."
+        ),
+    ),
+    (NotRefundable, HTTPStatus.UNPROCESSABLE_ENTITY, "refused", None),
     (Refused, HTTPStatus.UNPROCESSABLE_ENTITY, "refused", None),
     (
         BadAnswer,
@@ -42,11 +58,19 @@ ANSWERS: Final[tuple[tuple[type[WXPayError], HTTPStatus, str, Any], ...]] = (
         "bad_answer",
         _("An answer came that cannot be trusted. The order may or may not exist; ask again."),
     ),
+    # What WeChat Pay gave is at fault, and not what was posted.
+    (InvalidBill, HTTPStatus.BAD_GATEWAY, "invalid_bill", None),
     (
         OutcomeUnknown,
         HTTPStatus.GATEWAY_TIMEOUT,
         "outcome_unknown",
         _("No answer came from WeChat Pay. The order may or may not exist; ask again."),
+    ),
+    (
+        BillStorageError,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "bill_storage",
+        _("The storage of this site does not take the file of a bill, or does not give it back."),
     ),
     (
         ConfigurationError,
@@ -72,7 +96,7 @@ def answer_error(exc: Exception, context: dict[str, Any]) -> Response | None:
     if isinstance(exc, SuspiciousOperation | UnreadablePostError):
         # Django's own page of a 400 is HTML.
         exc = exceptions.ParseError()
-    if isinstance(exc, InvalidOrder):
+    if isinstance(exc, InvalidParameter) and not isinstance(exc, NotRefundable):
         exc = exceptions.ValidationError({exc.field: [_sentence(exc)]})
     if isinstance(exc, exceptions.ValidationError | exceptions.ParseError):
         return Response(_invalid(exc.detail), status=HTTPStatus.BAD_REQUEST)
@@ -85,7 +109,7 @@ def answer_error(exc: Exception, context: dict[str, Any]) -> Response | None:
     return _of_ours(exc, context)
 
 
-def _sentence(invalid: InvalidOrder) -> str:
+def _sentence(invalid: InvalidParameter) -> str:
     rule = f" ({invalid.rule})" if invalid.rule else ""
     return f"{invalid.problem}{rule}"
 
@@ -135,7 +159,7 @@ def _of_ours(exc: Exception, context: dict[str, Any]) -> Response | None:
                 exc,
             )
             body = {"code": code, "detail": detail or str(exc), **_particulars(exc)}
-            return Response(body | _order_of(context), status=status)
+            return Response(body | _order_of(context) | _refund_of(exc, context), status=status)
     return None
 
 
@@ -147,8 +171,21 @@ def _particulars(exc: WXPayError) -> dict[str, Any]:
             "advice": gettext(exc.advice) if exc.advice else "",
             "kind": exc.kind,
         }
+    if isinstance(exc, NotRefundable):
+        # In the words of a refusal, which it would be if WeChat Pay were asked.
+        return {
+            "err_code": "NOT_REFUNDABLE",
+            "err_code_des": exc.problem,
+            "advice": exc.rule,
+            "kind": "NOT_REFUNDABLE",
+            "refundable": exc.refundable,
+        }
     if isinstance(exc, OrderConflict):
         return {"out_trade_no": exc.out_trade_no, "fields": list(exc.fields)}
+    if isinstance(exc, RefundConflict):
+        return {"out_refund_no": exc.out_refund_no, "fields": list(exc.fields)}
+    if isinstance(exc, InvalidBill):
+        return {"line": exc.line, "column": exc.column}
     return {}
 
 
@@ -156,6 +193,13 @@ def _order_of(context: dict[str, Any]) -> dict[str, Any]:
     # The caller asks again with it: the order may exist at WeChat Pay.
     order: Order | None = getattr(context.get("view"), "order", None)
     return {} if order is None else {"id": order.pk, "out_trade_no": order.out_trade_no}
+
+
+def _refund_of(exc: WXPayError, context: dict[str, Any]) -> dict[str, Any]:
+    # The number may be of our making, and the caller has to ask again under the same.
+    asked = getattr(context.get("view"), "out_refund_no", "")
+    number = asked or getattr(exc, "out_refund_no", "")
+    return {"out_refund_no": number} if number else {}
 
 
 class WXPayErrorSerializer(serializers.Serializer[Any]):
@@ -183,3 +227,10 @@ class WXPayCallErrorSerializer(WXPayErrorSerializer):
     err_code_des = serializers.CharField(required=False)
     advice = serializers.CharField(required=False)
     kind = serializers.CharField(required=False)
+
+
+class WXPayRefundErrorSerializer(WXPayCallErrorSerializer):
+    """``id`` and ``out_trade_no`` are the order's; ``refundable`` is what is left of it."""
+
+    out_refund_no = serializers.CharField(required=False)
+    refundable = serializers.IntegerField(required=False)

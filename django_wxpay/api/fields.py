@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime
 from itertools import islice
 from typing import Any, ClassVar, Final, TypeVar
 
@@ -35,6 +35,7 @@ _ASKED_TEXT: Final = {
     "pattern": r"^[^\u0000]*$",
 }
 
+_DAY: Final = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _YEARS: Final = rf"^(?!{FIRST_YEAR - 1}|{LAST_YEAR + 1})[1-9][0-9]{{3}}-"
 _DATE_TIME: Final = {"type": "string", "format": "date-time", "pattern": _YEARS}
 _T14: Final = {"type": "string", "pattern": f"{_YEARS.removesuffix('-')}[0-9]{{10}}$"}
@@ -199,6 +200,21 @@ class MomentAsked(serializers.Field[Any, Any, Any, Any]):
             return within_calendar(timezone.make_aware(moment))
         except ValueError:
             self.fail("invalid")
+
+
+@extend_schema_field({"type": "string", "format": "date", "pattern": _YEARS})
+class DayAsked(serializers.Field[Any, Any, Any, Any]):
+    """A day, posted or in an address: ``YYYY-MM-DD``, of the years that every database holds."""
+
+    default_error_messages: ClassVar[dict[str, Any]] = {
+        "invalid": _("This is not a day written YYYY-MM-DD.")
+    }
+
+    def to_internal_value(self, data: Any) -> date:
+        noon = parse_iso(f"{data}T12:00:00Z") if isinstance(data, str) else None
+        if noon is None or not _DAY.fullmatch(data):
+            self.fail("invalid")
+        return date.fromisoformat(data)
 
 
 class RowSerializer(serializers.ModelSerializer[Row]):

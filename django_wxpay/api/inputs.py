@@ -124,6 +124,26 @@ class WXPayOrderInputSerializer(KnownFieldsSerializer):
         return alias
 
 
+class WXPayCodeInputSerializer(WXPayOrderInputSerializer):
+    """A payment by code: the fields of an order without those that a scanned payer makes needless.
+
+    The code is read and never shown, in an answer as little as in an error.
+    """
+
+    trade_type = None  # type: ignore[assignment]
+    openid = None  # type: ignore[assignment]
+    sub_openid = None  # type: ignore[assignment]
+    product_id = None  # type: ignore[assignment]
+    fingerprint = None  # type: ignore[assignment]
+    user_type = None  # type: ignore[assignment]
+    user_creid = None  # type: ignore[assignment]
+    user_truename = None  # type: ignore[assignment]
+    auth_code = Text(
+        write_only=True, help_text=_("The 18 digits of the code that the customer shows.")
+    )
+    spbill_create_ip = _optional(help_text=_("The till's address; the caller's if absent."))
+
+
 class WXPayQueryInputSerializer(KnownFieldsSerializer):
     """The protocol to ask over, if any. The context's ``merchant`` is the alias of the order's."""
 
@@ -140,3 +160,19 @@ class WXPayQueryInputSerializer(KnownFieldsSerializer):
         if not getattr(conf.merchant(self.context["merchant"]), _KEY[api]):
             raise serializers.ValidationError(_("This merchant has no keys for that."))
         return api
+
+
+class WXPayRefundInputSerializer(KnownFieldsSerializer):
+    refund_fee = WholeNumber(min_value=1, help_text=_("In the minor unit of the order's fee_type."))
+    out_refund_no = Text(
+        required=False,
+        help_text=_("Made for you if absent; each request without one is another refund."),
+    )
+    refund_desc = _optional(help_text=_("The payer reads it."))
+
+
+class WXPayAbnormalRefundInputSerializer(KnownFieldsSerializer):
+    type = Text(help_text=_("USER_BANK_CARD or MERCHANT_BANK_CARD."))
+    bank_type = _optional(help_text=_("Such as ICBC_DEBIT; for the payer's card."))
+    bank_account = _optional(write_only=True, help_text=_("For the payer's card."))
+    real_name = _optional(write_only=True, help_text=_("For the payer's card."))

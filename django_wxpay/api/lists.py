@@ -21,11 +21,22 @@ from rest_framework.settings import api_settings
 from rest_framework.utils.urls import replace_query_param
 from rest_framework.views import APIView
 
-from django_wxpay.api.fields import KeyAsked, MomentAsked, TextAsked, parse_iso, unknown_names
+from django_wxpay.api.fields import (
+    DayAsked,
+    KeyAsked,
+    MomentAsked,
+    TextAsked,
+    parse_iso,
+    unknown_names,
+)
 from django_wxpay.models.choices import (
     REFUND_STATUSES,
     TRADE_STATES,
     TRADE_TYPES,
+    BillKinds,
+    BillStatuses,
+    DiscrepancyKinds,
+    DiscrepancyStatuses,
     NotificationOutcomes,
     ReportStatuses,
 )
@@ -35,6 +46,7 @@ _POSITION: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{6})?"
     r"[+-](0[0-9]|1[0-5]):[0-5][0-9]"
 )
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class NewestFirst(CursorPagination):
@@ -82,8 +94,19 @@ class NewestFirst(CursorPagination):
         if cursor.position is None:
             return True
         # The framework hands the position to the database, which breaks at what is no time.
-        position = str(cursor.position)
+        return self._is_position(str(cursor.position))
+
+    def _is_position(self, position: str) -> bool:
         return bool(_POSITION.fullmatch(position)) and parse_iso(position) is not None
+
+
+class NewestDays(NewestFirst):
+    """The same for bills, by their days: the index follows them, and not ``created_at``."""
+
+    ordering = ("-bill_date", "-id")
+
+    def _is_position(self, position: str) -> bool:
+        return bool(_DAY.fullmatch(position)) and parse_iso(f"{position}T12:00:00Z") is not None
 
 
 class Period(serializers.Serializer[Any]):
@@ -123,6 +146,23 @@ class ApiReportFilter(Period):
     out_trade_no = TextAsked(required=False)
     failure = TextAsked(required=False)
     report_status = serializers.ChoiceField(ReportStatuses.choices, required=False)
+
+
+class BillFilter(serializers.Serializer[Any]):
+    merchant = TextAsked(required=False)
+    kind = serializers.ChoiceField(BillKinds.choices, required=False)
+    status = serializers.ChoiceField(BillStatuses.choices, required=False)
+    bill_date = DayAsked(required=False)
+
+
+class DiscrepancyFilter(Period):
+    bill = KeyAsked(required=False)
+    kind = serializers.ChoiceField(DiscrepancyKinds.choices, required=False)
+    status = serializers.ChoiceField(DiscrepancyStatuses.choices, required=False)
+    out_trade_no = TextAsked(required=False)
+    transaction_id = TextAsked(required=False)
+    out_refund_no = TextAsked(required=False)
+    refund_id = TextAsked(required=False)
 
 
 class LatencyFilter(serializers.Serializer[Any]):

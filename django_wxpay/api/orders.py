@@ -25,6 +25,7 @@ from django_wxpay import services
 from django_wxpay.api.base import SafeJSONParser, WXPayView
 from django_wxpay.api.errors import WXPayCallErrorSerializer, WXPayErrorSerializer
 from django_wxpay.api.inputs import (
+    WXPayCodeInputSerializer,
     WXPayOrderInputSerializer,
     WXPayQueryInputSerializer,
     bare_address,
@@ -86,14 +87,49 @@ class OrderList(OrderView, ListAPIView[Order]):
         posted.is_valid(raise_exception=True)
         fields = dict(posted.validated_data)
         if fields["trade_type"] != TradeType.MWEB and not fields.get("spbill_create_ip"):
-            # Absent over a Unix socket. No header is looked at: the caller is the shop's back end,
-            # and knows the payer's address better than any proxy.
-            fields["spbill_create_ip"] = bare_address(request.META.get("REMOTE_ADDR") or "")
+            fields["spbill_create_ip"] = caller_address(request)
         self.order, created = services.get_or_create_order(**fields)
         prepay = services.unified_order(self.order)
         parameters = services.payment_parameters(prepay)
         body = {**self.shown(self.order), "parameters": parameters}
         return Response(body, status=HTTPStatus.CREATED if created else HTTPStatus.OK)
+
+
+def caller_address(request: Request) -> str:
+    """Return the address of whoever calls, "" over a Unix socket."""
+    # No header is looked at: the caller is the shop's back end, and knows the payer's address
+    # better than any proxy.
+    return bare_address(request.META.get("REMOTE_ADDR") or "")
+
+
+@extend_schema(
+    request=WXPayCodeInputSerializer,
+    responses={
+        201: WXPayOrderSerializer,
+        200: WXPayOrderSerializer,
+        409: WXPayErrorSerializer,
+        **CALL_ERRORS,
+    },
+)
+class OrderPayByCode(OrderView):
+    """A payment by code (Quick Pay), from the scan to its end."""
+
+    permission_to_read = ""
+    permission_to_write = "add_order"
+
+    def post(self, request: Request) -> Response:
+        """Charge the code, and answer when the sale is decided; that may take a minute and more.
+
+        The same request again, after any outcome, goes on with the same sale.
+        """
+        posted = WXPayCodeInputSerializer(data=request.data)
+        posted.is_valid(raise_exception=True)
+        fields = dict(posted.validated_data)
+        fields["spbill_create_ip"] = fields.get("spbill_create_ip") or caller_address(request)
+        sale = services.open_sale(**fields)
+        self.order = sale.order
+        body = self.shown(services.complete_sale(sale))
+        return Response(body, status=HTTPStatus.CREATED if sale.is_new else HTTPStatus.OK)
 
 
 @extend_schema(responses={200: WXPayOrderSerializer})
@@ -139,6 +175,22 @@ class OrderClose(OrderView):
         """Close the order, so that it can no longer be paid."""
         self.order = self.get_object()
         return Response(self.shown(services.close_order(self.order)))
+
+
+@extend_schema(
+    request=None,
+    responses={200: WXPayOrderSerializer, **CALL_ERRORS},
+)
+class OrderReverse(OrderView):
+    """The end of one payment by code, with the money back."""
+
+    permission_to_read = ""
+    permission_to_write = "change_order"
+
+    def post(self, _request: Request, **_kwargs: str) -> Response:
+        """Close the unpaid sale, or send the money of the paid one back."""
+        self.order = self.get_object()
+        return Response(self.shown(services.reverse_order(self.order)))
 
 
 def payable(order: Order) -> Prepay:

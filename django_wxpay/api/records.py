@@ -1,4 +1,4 @@
-"""Refunds, notifications and API reports over HTTP: rows to read, and the replay."""
+"""Notifications and API reports over HTTP: rows to read, and the replay."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from django_wxpay.api.lists import (
     ExactFilters,
     LatencyFilter,
     NotificationFilter,
-    RefundFilter,
     lookups,
 )
 from django_wxpay.api.serializers import (
@@ -27,32 +26,11 @@ from django_wxpay.api.serializers import (
     WXPayLatencySummarySerializer,
     WXPayNotificationDetailSerializer,
     WXPayNotificationSerializer,
-    WXPayRefundSerializer,
 )
-from django_wxpay.models import ApiReport, Notification, Refund
+from django_wxpay.models import ApiReport, Notification
 from django_wxpay.services.latency import summary
 
 _RECENT: Final = timedelta(hours=24)
-
-
-@extend_schema(parameters=[RefundFilter])
-class RefundList(WXPayView, ListAPIView[Refund]):
-    """All refunds, newest first."""
-
-    permission_to_read = "view_refund"
-    filter_backends = (ExactFilters,)
-    filter_serializer_class = RefundFilter
-    queryset = Refund.objects.all()
-    serializer_class = WXPayRefundSerializer
-
-
-@extend_schema(responses={200: WXPayRefundSerializer})
-class RefundDetail(WXPayView, RetrieveAPIView[Refund]):
-    """One refund."""
-
-    permission_to_read = "view_refund"
-    queryset = Refund.objects.all()
-    serializer_class = WXPayRefundSerializer
 
 
 @extend_schema(parameters=[NotificationFilter])

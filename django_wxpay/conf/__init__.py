@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
+from importlib import import_module
 from typing import Any, Final
 
 from django.conf import settings as django_settings
 from django.core.signals import setting_changed
 
-from django_wxpay.conf import credentials, project
+from django_wxpay.conf import project
 from django_wxpay.conf.reading import read_pem, read_sealed
 from django_wxpay.conf.schema import (
     DEFAULT_LATENCY_LIMITS,
+    DEFAULT_QUICK_PAY,
     DEFAULT_RECEIVER_TIMEOUT_S,
     MERCHANT_SETTINGS,
     SETTINGS,
@@ -34,6 +36,7 @@ __all__ = [
     "Config",
     "LatencyLimits",
     "Problem",
+    "QuickPay",
     "aliases",
     "current",
     "default_latency_limits",
@@ -66,6 +69,14 @@ class LatencyLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QuickPay:
+    """The pause between two queries of a payment by code, and the wait before it is reversed."""
+
+    poll_s: float
+    wait_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """The settings, read and checked."""
 
@@ -74,9 +85,13 @@ class Config:
     timeout: tuple[float, float]
     host_recovery_s: float
     receiver_timeout_s: float
+    close_unpaid_after_h: float | None
+    quick_pay: QuickPay
     report_level: str
     api_report_retention_days: int
+    retention_days: Mapping[str, int | None]
     latency_limits: LatencyLimits
+    bill_storage: str
     api_permission_classes: tuple[str, ...] | None
 
 
@@ -112,9 +127,13 @@ def current() -> Config:
         timeout=(float(connect), float(read)),
         host_recovery_s=float(value["HOST_RECOVERY_S"]),
         receiver_timeout_s=float(value["RECEIVER_TIMEOUT_S"]),
+        close_unpaid_after_h=value["CLOSE_UNPAID_AFTER_H"],
+        quick_pay=_quick_pay(value["QUICK_PAY"]),
         report_level=value["REPORT_LEVEL"],
         api_report_retention_days=value["API_REPORT_RETENTION_DAYS"],
+        retention_days=dict(value["RETENTION_DAYS"]),
         latency_limits=_limits(value["LATENCY_LIMITS"]),
+        bill_storage=value["BILL_STORAGE"],
         api_permission_classes=None if classes is None else tuple(classes),
     )
 
@@ -189,7 +208,7 @@ def _merchant_problems(alias: object, entry: object) -> Iterator[Problem]:
         if problem := row.problem(entry.get(row.name, row.default)):
             yield Problem(row.code, f'{where}["{row.name}"] {problem}')
             continue
-        for code, words in credentials.value_problems(row, entry.get(row.name, row.default)):
+        for code, words in _credentials().value_problems(row, entry.get(row.name, row.default)):
             yield Problem(code, f'{where}["{row.name}"] {words}')
     if entry.get("API", "v2") == "v2" and not entry.get("API_KEY"):
         yield Problem("E012", f'{where}["API_KEY"] is missing')
@@ -197,14 +216,25 @@ def _merchant_problems(alias: object, entry: object) -> Iterator[Problem]:
         yield Problem("W001", f'{where}["{name}"] is not a setting')
 
 
+def _credentials() -> Any:
+    # It reads certificates, and its library takes longer to load than Django's settings: not
+    # when Django starts, but when keys are looked at.
+    return import_module("django_wxpay.conf.credentials")
+
+
 def _key_problems(alias: str, entry: Mapping[str, Any]) -> Iterator[Problem]:
-    for code, name, problem in credentials.problems(_merchant(alias, entry)):
+    for code, name, problem in _credentials().problems(_merchant(alias, entry)):
         yield Problem(code, f'WXPAY["MERCHANTS"]["{alias}"]["{name}"] {problem}')
 
 
 def _limits(value: Mapping[str, float]) -> LatencyLimits:
     whole = {**DEFAULT_LATENCY_LIMITS, **value}
     return LatencyLimits(failure_rate=whole["FAILURE_RATE"], p95_ms=int(whole["P95_MS"]))
+
+
+def _quick_pay(value: Mapping[str, float]) -> QuickPay:
+    whole = {**DEFAULT_QUICK_PAY, **value}
+    return QuickPay(poll_s=float(whole["POLL_S"]), wait_s=float(whole["WAIT_S"]))
 
 
 def _merchant(alias: str, entry: Mapping[str, Any]) -> Merchant:

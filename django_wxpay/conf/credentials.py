@@ -16,8 +16,8 @@ from django_wxpay.protocol.rules import Text
 from django_wxpay.protocol.secrets import Secret
 from django_wxpay.protocol.v3.certificates import certificate_matches_key, read_certificate
 from django_wxpay.protocol.v3.fields import MERCHANT_CATEGORY_CODE
+from django_wxpay.protocol.v3.key_names import PUBLIC_KEY_ID, key_name
 from django_wxpay.protocol.v3.keys import load_private_key, load_public_key
-from django_wxpay.protocol.v3.signing import PUBLIC_KEY_ID, key_name
 
 # A serial is a number, so zeros in front may be missing. Fewer digits than these are a serial cut
 # short: a certificate authority draws 20 bytes.
@@ -66,6 +66,7 @@ def value_problems(row: Setting, value: Any) -> Iterator[tuple[str, str]]:
 
 def problems(merchant: Merchant) -> Iterator[tuple[str, str, str]]:
     """Yield what is wrong as (code, setting, a few words); v2 merchants without v3 keys pass."""
+    yield from _client_problems(merchant)
     if merchant.api is not Api.V3 and not any(getattr(merchant, name) for name in _NEEDED):
         return
     missing = [name for name in _NEEDED if not getattr(merchant, name)]
@@ -80,6 +81,21 @@ def problems(merchant: Merchant) -> Iterator[tuple[str, str, str]]:
     code = merchant.merchant_category_code
     if merchant.region is Region.GLOBAL and MERCHANT_CATEGORY_CODE.problem(code):
         yield "E020", "MERCHANT_CATEGORY_CODE", "is not four digits"
+
+
+def _client_problems(merchant: Merchant) -> Iterator[tuple[str, str, str]]:
+    """Yield what is wrong with the pair for mutual TLS; that of v3 is looked at with its keys."""
+    certificate, key = merchant.client_cert, merchant.client_key
+    if key and not certificate:
+        yield "W014", "CLIENT_CERT", "is missing beside CLIENT_KEY"
+    elif certificate and not key and not merchant.private_key:
+        yield "W014", "CLIENT_KEY", "is missing beside CLIENT_CERT"
+    elif certificate and key:
+        try:
+            if not certificate_matches_key(certificate, key):
+                yield "W014", "CLIENT_KEY", "is not the key that CLIENT_CERT certifies"
+        except ConfigurationError as problem:
+            yield "W014", "CLIENT_CERT", f"or CLIENT_KEY is {problem}"
 
 
 def _own_problems(merchant: Merchant) -> Iterator[tuple[str, str, str]]:

@@ -29,7 +29,8 @@ HINTS: Final[dict[str, str]] = {
     "E019": "Copy pub_key.pem and its PUB_KEY_ID_... from the merchant platform, both of them; or "
     "leave both out, and platform certificates are downloaded.",
     "E020": "Give the four digits of the merchant category code, with leading zeros.",
-    "E021": "Give whole days, such as 30.",
+    "E021": "Give whole days, such as 30; in RETENTION_DAYS 7 or more, or None to keep rows for "
+    "good. Orders and refunds are never deleted.",
     "E022": 'Give {"FAILURE_RATE": 0.05, "P95_MS": 3000}, or one of the two.',
     "E023": "Set USE_TZ = True: every time that is kept here is aware, and naive ones would shift "
     "payments by hours. TIME_ZONE still decides what people see.",
@@ -37,6 +38,9 @@ HINTS: Final[dict[str, str]] = {
     "before it is committed.",
     "E025": "Let the router write all tables of this app to one database and allow their "
     "relations; an order and its event commit together or not at all.",
+    "E026": 'Give {"POLL_S": 5, "WAIT_S": 45}, or one of the two, in seconds from above 0 to 120.',
+    "E027": "Give a number of hours above zero, such as 24, or None.",
+    "E028": "Name one of the storages in STORAGES, which keeps the files of bills.",
     "W001": "Correct the spelling or remove it: nothing reads it.",
     "W002": "WeChat Pay calls public https addresses on port 443 only; fine for trying out.",
     "W003": 'Set OPTIONS["transaction_mode"] to "IMMEDIATE", or notifications that arrive '
@@ -60,4 +64,6 @@ HINTS: Final[dict[str, str]] = {
     "W012": "Remove the pattern: WeChat Pay's notifications come with that User-Agent.",
     "W013": 'Include "django_wxpay.urls" outside i18n_patterns: the address of notifications would '
     "be in the language of whoever placed the order.",
+    "W014": "CLIENT_CERT and CLIENT_KEY are apiclient_cert.pem and apiclient_key.pem of one "
+    "download: give both, for v2 refunds and reversals need them.",
 }

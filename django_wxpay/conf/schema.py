@@ -22,7 +22,17 @@ from django_wxpay.protocol.v3.fields import ID
 
 DEFAULT_LATENCY_LIMITS: Final[dict[str, float]] = {"FAILURE_RATE": 0.05, "P95_MS": 3000}
 DEFAULT_RECEIVER_TIMEOUT_S: Final = 60
+DEFAULT_QUICK_PAY: Final[dict[str, float]] = {"POLL_S": 5, "WAIT_S": 45}
+# A payer looks at a till; and a lease of one step has to end.
+_LONGEST_QUICK_PAY_S: Final = 120
 _LONGEST_RECEIVER_S: Final = 240
+DEFAULT_RETENTION_DAYS: Final[dict[str, int | None]] = {}
+# The tables that may be pruned besides ApiReport.
+_PRUNED: Final = ("Notification", "OrderEvent", "Prepay", "HourlyLatency")
+# WeChat Pay repeats a notification for 24 hours and 4 minutes (protocol-v2 section 7.1, protocol-v3
+# section 6.5), and its row is how a repetition is known. Six more days are for clocks that are
+# wrong, for outages, and for the person who looks into one.
+_LEAST_DAYS: Final = 7
 
 # A hundred years; timedeltas and calendars end not far beyond.
 _MOST_DAYS: Final = 36_500
@@ -70,6 +80,27 @@ def _wrong_days(value: object) -> str:
     return "" if 1 <= value <= _MOST_DAYS else f"is not between 1 and {_MOST_DAYS} days"
 
 
+def _wrong_retention(value: object) -> str:
+    if not isinstance(value, dict):
+        return f"is not a dict of days, with keys of {', '.join(_PRUNED)}"
+    if other := [name for name in value if name not in _PRUNED]:
+        return f"has the key {other[0]!r}: rows of {', '.join(_PRUNED)} can be deleted, no others"
+    for name, days in value.items():
+        if days is not None and (problem := _wrong_days(days)):
+            return f'has a "{name}" that {problem}'
+        if days is not None and days < _LEAST_DAYS:
+            return f'has a "{name}" of less than {_LEAST_DAYS} days'
+    return ""
+
+
+def _wrong_hours(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return f"is not a number of hours{_as_text(value)}"
+    return "" if 0 < value <= _MOST_DAYS * 24 else "is not a positive number of hours"
+
+
 def _wrong_limits(value: object) -> str:
     if not isinstance(value, dict) or value.keys() - {"FAILURE_RATE", "P95_MS"}:
         return 'is not a dict of "FAILURE_RATE" and "P95_MS"'
@@ -78,6 +109,17 @@ def _wrong_limits(value: object) -> str:
         return 'holds a "FAILURE_RATE" that is not a share from 0 to 1'
     if isinstance(p95_ms, bool) or not isinstance(p95_ms, int) or p95_ms < 1:
         return 'holds a "P95_MS" that is not a whole number of milliseconds above zero'
+    return ""
+
+
+def _wrong_quick_pay(value: object) -> str:
+    if not isinstance(value, dict) or value.keys() - DEFAULT_QUICK_PAY.keys():
+        return 'is not a dict of "POLL_S" and "WAIT_S"'
+    for name, seconds in value.items():
+        if problem := _wrong_seconds(seconds):
+            return f'holds a "{name}" that {problem}'
+        if seconds > _LONGEST_QUICK_PAY_S:
+            return f'holds a "{name}" that is longer than {_LONGEST_QUICK_PAY_S} s'
     return ""
 
 
@@ -160,6 +202,10 @@ def _wrong_hosts(value: object) -> str:
     return next((problem for host in value if (problem := _wrong_base_url(host))), "")  # type: ignore[attr-defined]
 
 
+def _wrong_alias(value: object) -> str:
+    return "" if isinstance(value, str) and value else not_a_text(value)
+
+
 def _wrong_classes(value: object) -> str:
     return "" if value is None else _wrong_texts(value)
 
@@ -198,6 +244,20 @@ SETTINGS: Final = (
         "Seconds for which a background job waits for a receiver of a signal, at most 240.",
     ),
     Setting(
+        "CLOSE_UNPAID_AFTER_H",
+        None,
+        "E027",
+        _wrong_hours,
+        "Hours after which an unpaid order without time_expire is closed; None leaves it open.",
+    ),
+    Setting(
+        "QUICK_PAY",
+        DEFAULT_QUICK_PAY,
+        "E026",
+        _wrong_quick_pay,
+        "Seconds between two queries of a payment by code, and after which it is reversed.",
+    ),
+    Setting(
         "REPORT_LEVEL",
         "all",
         "E005",
@@ -212,11 +272,25 @@ SETTINGS: Final = (
         "Days for which every call is kept as a row; what they came to, by the hour, is kept on.",
     ),
     Setting(
+        "RETENTION_DAYS",
+        DEFAULT_RETENTION_DAYS,
+        "E021",
+        _wrong_retention,
+        "Days for which rows of other tables are kept, by model, 7 or more; for good by default.",
+    ),
+    Setting(
         "LATENCY_LIMITS",
         DEFAULT_LATENCY_LIMITS,
         "E022",
         _wrong_limits,
         "Beyond these wxpay_doctor warns: the share of calls that fail, 0 to 1, and milliseconds.",
+    ),
+    Setting(
+        "BILL_STORAGE",
+        "default",
+        "E028",
+        _wrong_alias,
+        "The alias in STORAGES that keeps the files of bills; it should not be public.",
     ),
     Setting(
         "API_PERMISSION_CLASSES",

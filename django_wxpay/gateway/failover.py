@@ -10,9 +10,10 @@ What may have happened decides (protocol-v2 sections 1.1 and 1.2)::
     a signature or an identity that is wrong                final, and an alarm
     a certificate that cannot be verified                   final, and an alarm
 
-Every call made through here may be repeated with the same parameters: placing, querying and
-closing an order, and fetching certificates. What a document is, and what it says under HTTP
-4xx, is for the protocol's reader to know.
+A call that may not be repeated (Quick Pay: the payer is charged) goes to the next host only where
+there was no connection, and is never sent to a busy host again. Every other call may be repeated
+with the same parameters. What a document is, and what it says under HTTP 4xx, is for the
+protocol's reader to know.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from datetime import datetime
 from itertools import cycle, islice
 from typing import Final, Generic, TypeVar, cast
 
-from django_wxpay.gateway.http.failures import Busy, Failure, NoResponse, Probed, UntrustedHost
+from django_wxpay.gateway.http.failures import Busy, NoResponse, Probed, UntrustedHost
 from django_wxpay.gateway.http.messages import HttpRequest, HttpResponse
 from django_wxpay.gateway.http.transport import Transport
 from django_wxpay.gateway.records import Attempt, elapsed_ms
@@ -37,6 +38,7 @@ from django_wxpay.protocol.errors import (
     Refused,
     WXPayError,
 )
+from django_wxpay.protocol.failures import Failure
 
 logger = logging.getLogger("django_wxpay.gateway")
 
@@ -54,6 +56,7 @@ class _Call(Generic[T]):
     read: Callable[[HttpResponse], T]
     note: Callable[[Attempt[T]], None]
     now: Callable[[], datetime]
+    timeout: tuple[float, float] | None
 
 
 def send_with_failover(
@@ -64,31 +67,36 @@ def send_with_failover(
     read: Callable[[HttpResponse], T],
     note: Callable[[Attempt[T]], None],
     now: Callable[[], datetime],
+    is_repeatable: bool = True,
+    timeout: tuple[float, float] | None = None,
 ) -> T:
     """Ask the hosts in order of health until one answers, and return what ``read`` makes of it.
 
     ``make_request`` is called once, and again for a call that is repeated because WeChat Pay
     is busy: the same parameters, signed anew where the protocol signs the time. ``read`` raises
     ``MalformedMessage`` for what is no document at all, and its own ``WXPayError`` for a
-    document it refuses. ``note`` is given every attempt before anything is raised, and must not
-    raise. Raises ``Busy`` for a call that was busy twice; if no host has answered ``BadAnswer``
+    document it refuses. ``timeout`` is in the place of the transport's. ``note`` is given every
+    attempt before anything is raised, and must not raise. Raises ``Busy`` for a call that was
+    busy twice, or once if it is not ``is_repeatable``; if no host has answered ``BadAnswer``
     where the last one sent something that is no document, else ``OutcomeUnknown``.
     """
-    call = _Call(hosts=hosts, transport=transport, read=read, note=note, now=now)
+    call = _Call(hosts=hosts, transport=transport, read=read, note=note, now=now, timeout=timeout)
     request, was_busy = make_request(), False
     missed: list[Attempt[T]] = []
     ordered = transport.health.order(hosts)
     for host in ordered:
-        attempt = _attempt(call, replace(request, host=host))
+        attempt = _attempt(call, replace(request, host=host), timeout=timeout)
         # Behind a 5xx there is the next host to ask, which is the repetition (protocol-v2
         # section 1.1); with one host only, it is asked again.
         is_repeated_here = not attempt.should_failover or len(ordered) == 1
-        if attempt.is_busy and not was_busy:
+        if attempt.is_busy and not was_busy and is_repeatable:
             was_busy = True
             attempt = _repeat(call, attempt, make_request) if is_repeated_here else attempt
         if not attempt.should_failover:
             return _result(attempt)
         missed.append(attempt)
+        if not is_repeatable and not attempt.has_not_been_sent:
+            break
     raise _no_host_answered(missed)
 
 
@@ -127,12 +135,13 @@ def _repeat(
     Both together take no longer than the caller has allowed for one.
     """
     transport = call.transport
-    allowed_s, pause_s = sum(transport.timeout), transport.busy_pause_s()
+    allowed = call.timeout or transport.timeout
+    allowed_s, pause_s = sum(allowed), transport.busy_pause_s()
     left_s = allowed_s - busy.execute_time_ms / 1000 - pause_s
     if left_s <= 0:
         return busy
     transport.sleep(pause_s)
-    connect_s, answer_s = (part * min(1.0, left_s / allowed_s) for part in transport.timeout)
+    connect_s, answer_s = (part * min(1.0, left_s / allowed_s) for part in allowed)
     request = replace(make_request(), host=busy.request.host)
     return _attempt(call, request, timeout=(connect_s, answer_s))
 

@@ -10,10 +10,11 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Generic, Literal, TypeVar
 
-from django_wxpay.gateway.http.failures import Failure, NoResponse, Probed, UntrustedHost
+from django_wxpay.gateway.http.failures import NoResponse, Probed, UntrustedHost
 from django_wxpay.gateway.http.messages import HttpRequest, HttpResponse
 from django_wxpay.protocol.errors import BadAnswer, BadSignature, WXPayError
 from django_wxpay.protocol.facts import ReplySummary
+from django_wxpay.protocol.failures import Failure
 from django_wxpay.protocol.merchants import Merchant
 from django_wxpay.protocol.orders import OrderRef, OrderTerms
 
@@ -59,6 +60,11 @@ class Attempt(Generic[T]):
     @property
     def should_failover(self) -> bool:
         return isinstance(self.error, NoResponse) and not isinstance(self.error, UntrustedHost)
+
+    @property
+    def has_not_been_sent(self) -> bool:
+        """Whether nothing of the request can have arrived anywhere."""
+        return self.failure in {Failure.DNS, Failure.CONNECT}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

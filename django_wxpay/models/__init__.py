@@ -1,4 +1,4 @@
-"""Tables: orders and what belongs to them, notifications, API reports, background rows."""
+"""Tables: orders and what belongs to them, bills, notifications, API reports, background rows."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from django_wxpay.models.background import (
     CertificateDownload,
     PlatformCertificate,
 )
+from django_wxpay.models.bill import Bill, Discrepancy, Fee
 from django_wxpay.models.latency import ApiReport, HourlyLatency, ReportBacklog
 from django_wxpay.models.notification import Notification
 from django_wxpay.models.order import Order
@@ -17,7 +18,10 @@ from django_wxpay.models.refund import Refund
 __all__ = [
     "ApiReport",
     "BackgroundJob",
+    "Bill",
     "CertificateDownload",
+    "Discrepancy",
+    "Fee",
     "HourlyLatency",
     "Notification",
     "Order",

@@ -11,6 +11,7 @@ from typing import Any, Final
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
+from django_wxpay.protocol.bills.rows import BillKind
 from django_wxpay.protocol.facts import RefundStatus, TradeState, TradeType
 
 # By value, because a migration would otherwise import the enums, and hold them in place for good.
@@ -71,3 +72,40 @@ class NotificationOutcomes(TextChoices):
     CONFLICT = "CONFLICT", _("Conflict")
     IGNORED = "IGNORED", _("Nothing to do")
     FAILED = "FAILED", _("Failed, tried again")
+
+
+class BillKinds(TextChoices):
+    TRADE = BillKind.TRADE.value, _("Payments and refunds")
+    FUND_FLOW = BillKind.FUND_FLOW.value, _("Fund flow")
+
+
+class BillStatuses(TextChoices):
+    """Stages of a bill. FAILED is tried again; EMPTY is a day without business."""
+
+    PENDING = "PENDING", _("Not fetched yet")
+    DOWNLOADED = "DOWNLOADED", _("Fetched")
+    EMPTY = "EMPTY", _("No business that day")
+    RECONCILED = "RECONCILED", _("Reconciled")
+    FAILED = "FAILED", _("Failed")
+
+
+class DiscrepancyKinds(TextChoices):
+    MISSING_HERE = "MISSING_HERE", _("Paid there, no such order here")
+    UNPAID_HERE = "UNPAID_HERE", _("Paid there, not paid here")
+    MISSING_THERE = "MISSING_THERE", _("Paid here, not in the bill")
+    AMOUNT = "AMOUNT", _("Another amount")
+    CURRENCY = "CURRENCY", _("Another currency")
+    REFUND_MISSING_HERE = "REFUND_MISSING_HERE", _("Refunded there, no such refund here")
+    REFUND_MISSING_THERE = "REFUND_MISSING_THERE", _("Refunded here, not in the bill")
+    REFUND_AMOUNT = "REFUND_AMOUNT", _("Another amount of a refund")
+    REFUND_STATUS = "REFUND_STATUS", _("Another status of a refund")
+
+
+class DiscrepancyStatuses(TextChoices):
+    OPEN = "OPEN", _("Open")
+    RESOLVED = "RESOLVED", _("Resolved")
+
+
+class Resolutions(TextChoices):
+    PERSON = "PERSON", _("By a person")
+    GONE = "GONE", _("Its cause is gone")

@@ -5,6 +5,8 @@ Only verified notifications are stored: a request that is not authentic costs no
 
 from __future__ import annotations
 
+from typing import Final
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -16,6 +18,8 @@ from django_wxpay.models.order import Order
 DECIDED = frozenset(
     {NotificationOutcomes.APPLIED, NotificationOutcomes.CONFLICT, NotificationOutcomes.IGNORED},
 )
+# The beginning of the reason of one that was authentic and could not be read.
+UNREADABLE: Final = "not readable"
 
 
 class Notification(Row):
@@ -36,6 +40,8 @@ class Notification(Row):
         blank=True,
         related_name="notifications",
         verbose_name=_("order"),
+        # The index of the order and the kind begins with it.
+        db_index=False,
     )
     outcome = models.CharField(_("outcome"), max_length=16, choices=NotificationOutcomes)
     reason = DescriptiveCharField(_("reason"), max_length=256, blank=True, default="")
@@ -53,10 +59,16 @@ class Notification(Row):
         ordering = ("-created_at", "-id")
         indexes = (
             models.Index(fields=["-created_at", "-id"], name="wxpay_notification_newest"),
-            models.Index(fields=["merchant", "out_trade_no"], name="wxpay_notification_number"),
-            models.Index(fields=["out_trade_no"], name="wxpay_notification_out_trade"),
+            # A new order asks for both, and a search for the number alone.
+            models.Index(
+                fields=["out_trade_no", "merchant", "-created_at"],
+                name="wxpay_notification_number",
+            ),
             models.Index(fields=["transaction_id"], name="wxpay_notification_transact"),
             models.Index(fields=["outcome", "-created_at"], name="wxpay_notification_outcome"),
+            models.Index(fields=["kind", "-created_at"], name="wxpay_notification_kind"),
+            models.Index(fields=["order", "kind", "-created_at"], name="wxpay_notification_order"),
+            models.Index(fields=["merchant", "-created_at"], name="wxpay_notification_merchant"),
             # The queue of retries: never tried, or due. Those given up lie between.
             models.Index(
                 fields=["outcome", "next_retry_at", "retries"],

@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import Any
+from decimal import Decimal
+from typing import Any, Final
 
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Sum
 from django.utils.translation import gettext_lazy as _
 
 from django_wxpay.models.base import (
@@ -21,10 +23,13 @@ from django_wxpay.models.base import (
     UniqueExactCharField,
 )
 from django_wxpay.models.choices import TRADE_STATES, TRADE_TYPES
-from django_wxpay.protocol.facts import TradeState
+from django_wxpay.protocol.facts import RefundStatus, TradeState
 from django_wxpay.protocol.money import format_amount
 from django_wxpay.protocol.orders import OrderRef, OrderTerms
 from django_wxpay.protocol.states import PAID, Expectation
+
+# Bills print fees in five more decimals than amounts; the column of a fee counts the last one.
+FEE_DECIMALS: Final = 5
 
 
 class Order(Row):
@@ -68,8 +73,11 @@ class Order(Row):
     user_creid = ExactCharField("user_creid", max_length=32, blank=True, default="")
     user_truename = ExactCharField("user_truename", max_length=64, blank=True, default="")
     placing_until = models.DateTimeField(null=True, blank=True, editable=False)
-    # When WeChat Pay is to be asked for this order, and when it was last asked for proof.
-    next_check_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # When WeChat Pay was last asked to place it, whatever came of it.
+    placed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # When WeChat Pay is to be asked for this order, and when a notification or a page last had it
+    # asked.
+    next_check_at = models.DateTimeField(_("next query"), null=True, blank=True, editable=False)
     checked_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     trade_state = models.CharField(
@@ -144,6 +152,8 @@ class Order(Row):
             models.Index(fields=["trade_type", "-created_at"], name="wxpay_order_type"),
             models.Index(fields=["merchant", "-created_at"], name="wxpay_order_merchant"),
             models.Index(fields=["next_check_at"], name="wxpay_order_to_check"),
+            # A bill is compared with the payments of its day.
+            models.Index(fields=["mch_id", "success_time"], name="wxpay_order_paid"),
         )
 
     def __str__(self) -> str:
@@ -158,6 +168,47 @@ class Order(Row):
     def is_paid(self) -> bool:
         """Whether money has arrived, even if some of it was refunded since."""
         return TradeState(self.trade_state) in PAID
+
+    @property
+    def fee(self) -> Decimal | None:
+        """The fee of the payment in minor units, from the bill; None until one was reconciled."""
+        try:
+            billed: Decimal = self.billed_fee.fee
+        except ObjectDoesNotExist:
+            return None
+        return billed
+
+    @property
+    def net(self) -> Decimal | None:
+        """What is left of the payment, in minor units: without what was paid back, and the fees.
+
+        None for an order that is not paid, or whose fee no bill has told yet.
+        """
+        if not self.is_paid or (fee := self.fee) is None:
+            return None
+        billed = self.refunds.aggregate(fees=Sum("billed_fee__fee_e5"))
+        given_back = Decimal(billed["fees"] or 0).scaleb(-FEE_DECIMALS)
+        return self.total_fee - self.refunded_fee - fee - given_back
+
+    @property
+    def refunded_fee(self) -> int:
+        """What has been paid back, in minor units, summed up from the refunds."""
+        paid_back = self.refunds.filter(refund_status=RefundStatus.SUCCESS, refund_id__isnull=False)
+        return paid_back.aggregate(total=Sum("refund_fee"))["total"] or 0
+
+    @property
+    def refundable(self) -> int:
+        """What can still be refunded, in minor units; 0 for an order that is not paid.
+
+        A refund takes its amount from when it is asked for, and gives it back only if it is
+        closed. Those asked for may be more than was paid, where the platform was quicker.
+        """
+        if not self.is_paid:
+            return 0
+        taken = self.refunds.filter(position__isnull=False).exclude(
+            refund_status=RefundStatus.CLOSED
+        )
+        return max(0, self.total_fee - (taken.aggregate(total=Sum("refund_fee"))["total"] or 0))
 
     def terms(self) -> OrderTerms:
         """Return the request, from which every call about this order is built."""

@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from decimal import Decimal
+
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from django_wxpay.models.base import (
     DescriptiveCharField,
+    DescriptiveJSONField,
     ExactCharField,
     Row,
     UniqueExactCharField,
 )
 from django_wxpay.models.choices import REFUND_STATUSES
 from django_wxpay.models.order import Order
+from django_wxpay.protocol.facts import RefundStatus
 from django_wxpay.protocol.money import format_amount
+from django_wxpay.protocol.orders import OrderRef
+from django_wxpay.protocol.refunds import RefundRef, RefundTerms
 
 
 class Refund(Row):
     """A refund of one order. ``refund_fee`` is in minor units of the order's ``fee_type``.
 
-    ``position`` counts the proven refunds of an order from 1, in the order in which they were
-    proven. It is null for one that is merely hinted at: of that the number is known, and nothing
-    else is held against anything.
+    It is in one of three stages:
+
+    - hinted at: somebody has sent its number. ``position`` is null, and nothing is held against
+      anything;
+    - requested: ``create_refund`` has made it. It has a ``position``, and its amount is taken from
+      what can be refunded, whether or not WeChat Pay has it yet;
+    - proven: WeChat Pay has stated it, and it has a ``refund_id``.
+
+    ``position`` counts the refunds of an order from 1, in the order in which their amounts were
+    taken.
     """
 
     order = models.ForeignKey(
@@ -37,13 +52,29 @@ class Refund(Row):
     refund_id = UniqueExactCharField("refund_id", max_length=64)
     refund_fee = models.BigIntegerField(_("amount in minor units"))
     refund_desc = ExactCharField(_("reason"), max_length=80, blank=True, default="")
+    notify_url = ExactCharField("notify_url", max_length=256, blank=True, default="")
+    # Until when one process has the sending of this refund to itself.
+    sending_until = models.DateTimeField(null=True, blank=True, editable=False)
+    # When WeChat Pay is to be asked for this refund, and when a notification last had it asked for.
+    next_check_at = models.DateTimeField(null=True, blank=True, editable=False)
+    checked_at = models.DateTimeField(null=True, blank=True, editable=False)
+
     refund_status = models.CharField(_("status"), max_length=16, choices=REFUND_STATUSES)
+    err_code = DescriptiveCharField("err_code", max_length=64, blank=True, default="")
+    err_code_des = DescriptiveCharField("err_code_des", max_length=256, blank=True, default="")
     user_received_account = DescriptiveCharField(
         _("paid back to"),
         max_length=64,
         blank=True,
         default="",
     )
+    channel = DescriptiveCharField(_("channel"), max_length=32, blank=True, default="")
+    funds_account = DescriptiveCharField(_("funds from"), max_length=32, blank=True, default="")
+    settlement_refund_fee = models.BigIntegerField("settlement_refund_fee", null=True, blank=True)
+    payer_refund = models.BigIntegerField("payer_refund", null=True, blank=True)
+    payer_currency = DescriptiveCharField("payer_currency", max_length=16, blank=True, default="")
+    coupon_refund_fee = models.BigIntegerField("coupon_refund_fee", null=True, blank=True)
+    coupons = DescriptiveJSONField("coupons", blank=True, default=list)
     success_time = models.DateTimeField(_("paid back at"), null=True, blank=True)
     created_at = models.DateTimeField(_("created"), editable=False)
     updated_at = models.DateTimeField(_("updated"), editable=False)
@@ -74,6 +105,10 @@ class Refund(Row):
             models.Index(fields=["refund_id"], name="wxpay_refund_id"),
             models.Index(fields=["out_refund_no"], name="wxpay_refund_number"),
             models.Index(fields=["refund_status", "-created_at"], name="wxpay_refund_status"),
+            models.Index(fields=["merchant", "-created_at"], name="wxpay_refund_merchant"),
+            models.Index(fields=["next_check_at"], name="wxpay_refund_to_check"),
+            # A bill is compared with what was paid back on its day.
+            models.Index(fields=["success_time"], name="wxpay_refund_paid_back"),
         )
 
     def __str__(self) -> str:
@@ -81,8 +116,47 @@ class Refund(Row):
 
     @property
     def is_proven(self) -> bool:
-        """Whether WeChat Pay has signed it; of a hint neither amount nor status is certain."""
-        return self.position is not None
+        """Whether WeChat Pay has stated it, over its signature or in a verified answer."""
+        return bool(self.refund_id)
+
+    @property
+    def is_hint(self) -> bool:
+        """Whether somebody has sent its number and nothing else is certain."""
+        return self.position is None
+
+    @property
+    def is_reserved(self) -> bool:
+        """Whether its amount is taken from what can be refunded."""
+        return not self.is_hint and self.refund_status != RefundStatus.CLOSED
+
+    @property
+    def fee(self) -> Decimal | None:
+        """The fee of the refund in minor units, from the bill; None until one was reconciled."""
+        try:
+            billed: Decimal = self.billed_fee.fee
+        except ObjectDoesNotExist:
+            return None
+        return billed
+
+    def ref(self) -> RefundRef:
+        """Return the number by which the gateway knows this refund."""
+        return RefundRef(order=self._order_ref(), out_refund_no=self.out_refund_no)
+
+    def terms(self) -> RefundTerms:
+        """Return the request, from which every try to send it is built."""
+        return RefundTerms(
+            order=self._order_ref(),
+            out_refund_no=self.out_refund_no,
+            refund_fee=self.refund_fee,
+            total_fee=self.order.total_fee,
+            fee_type=self.order.fee_type,
+            refund_desc=self.refund_desc,
+            notify_url=self.notify_url,
+        )
+
+    def _order_ref(self) -> OrderRef:
+        # The transaction is the surest name of what is paid back.
+        return replace(self.order.ref(), transaction_id=self.order.transaction_id)
 
     @property
     def amount(self) -> str:

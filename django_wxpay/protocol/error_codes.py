@@ -37,6 +37,11 @@ class ErrorCode:
     source: str
     is_busy: bool = False
 
+    @property
+    def is_final(self) -> bool:
+        """Whether the refusal is WeChat Pay's last word: it has done nothing, and would not."""
+        return self.verdict in {Verdict.FINAL, Verdict.OUR_MISTAKE}
+
 
 # No err_code came along: the request was refused as a whole, or the business part was refused
 # without a reason. These two names are ours.

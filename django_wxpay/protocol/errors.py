@@ -6,8 +6,12 @@ from ``django_wxpay.exceptions``::
     WXPayError
     ├── ConfigurationError      the settings are wrong
     │   └── UnknownMerchant     no such alias in them
-    ├── InvalidOrder            refused before any call; names the field
+    ├── InvalidParameter        refused before any call; names the field
+    │   ├── InvalidOrder        of an order
+    │   └── InvalidRefund       of a refund
+    │       └── NotRefundable   the order is not paid, or there is not so much left of it
     ├── OrderConflict           the same out_trade_no with other parameters
+    ├── RefundConflict          the same out_refund_no with another amount or order
     ├── InsideTransaction       a call on the network was asked for while a transaction is open
     ├── Refused                 the answer is no
     │   ├── OrderPaid           because the order is paid
@@ -15,6 +19,9 @@ from ``django_wxpay.exceptions``::
     ├── OutcomeUnknown          no trustworthy answer: the order may or may not exist
     │   └── BadAnswer           an answer came that cannot be read
     │       └── BadSignature    an answer came that is not WeChat Pay's, or not for us
+    ├── BillNotReady            the bill is not made yet: try later
+    ├── InvalidBill             a bill that cannot be read; names its line and column
+    ├── BillStorageError        the storage does not take a bill, or give it back
     ├── MalformedMessage        a document the codec refuses
     │   └── MessageTooLarge
     └── NotAuthentic            a notification that WeChat Pay did not send to us
@@ -24,6 +31,7 @@ No message of any of them holds a key.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 _PUBLIC_MODULE: Final = "django_wxpay.exceptions"
@@ -50,7 +58,7 @@ class UnknownMerchant(ConfigurationError):
     """An alias that ``WXPAY["MERCHANTS"]`` does not hold."""
 
 
-class InvalidOrder(WXPayError, ValueError):
+class InvalidParameter(WXPayError, ValueError):
     """A parameter breaks its rule; nothing was written and nothing was sent.
 
     ``field`` is the parameter's wire name, ``problem`` what is wrong with the value
@@ -62,6 +70,28 @@ class InvalidOrder(WXPayError, ValueError):
         self.problem = problem
         self.rule = rule
         super().__init__(f"{field}: {problem}" + (f" (rule: {rule})" if rule else ""))
+
+
+class InvalidOrder(InvalidParameter):
+    """A parameter of an order breaks its rule."""
+
+
+class InvalidRefund(InvalidParameter):
+    """A parameter of a refund breaks its rule."""
+
+
+class NotRefundable(InvalidRefund):
+    """The order is not paid, or less is left of it than the refund; nothing was sent.
+
+    ``refundable`` is what can be refunded now, in minor units.
+    """
+
+    def __init__(self, problem: str, rule: str = "", *, refundable: int) -> None:
+        self.refundable = refundable
+        super().__init__("refund_fee", problem, rule)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return partial(NotRefundable, refundable=self.refundable), (self.problem, self.rule)
 
 
 class OrderConflict(WXPayError):
@@ -77,6 +107,16 @@ class OrderConflict(WXPayError):
         super().__init__(f"order {out_trade_no} exists{differing}")
 
 
+class RefundConflict(WXPayError):
+    """A refund with this number exists and is another one; ``fields`` names what differs."""
+
+    def __init__(self, out_refund_no: str, fields: tuple[str, ...] = ()) -> None:
+        self.out_refund_no = out_refund_no
+        self.fields = fields
+        differing = f" with other parameters: {', '.join(fields)} differ" if fields else " already"
+        super().__init__(f"refund {out_refund_no} exists{differing}")
+
+
 class InsideTransaction(WXPayError, RuntimeError):
     """The network was about to be used while a database transaction is open."""
 
@@ -87,7 +127,10 @@ class Refused(WXPayError):
     ``err_code`` is spelt as the gateway spelt it (``NO_AUTH`` from v3, ``NOAUTH`` from v2),
     ``kind`` is the row of ``protocol.error_codes``, the same for both protocols: branch on that.
     ``err_code_des`` is the gateway's text, ``advice`` a sentence about what a person can do.
+    ``out_refund_no`` is the refund that was asked for, "" for another call.
     """
+
+    out_refund_no = ""
 
     def __init__(
         self, err_code: str, err_code_des: str = "", advice: str = "", *, kind: str = ""
@@ -113,7 +156,13 @@ class OrderClosed(Refused):
 
 
 class OutcomeUnknown(WXPayError):
-    """No trustworthy answer came. The order may or may not exist; calling again is safe."""
+    """No trustworthy answer came. The order may or may not exist; calling again is safe.
+
+    ``out_refund_no`` is the refund that was asked for, "" for another call: ask for it again
+    under the same number.
+    """
+
+    out_refund_no = ""
 
 
 class BadAnswer(OutcomeUnknown):
@@ -122,6 +171,34 @@ class BadAnswer(OutcomeUnknown):
 
 class BadSignature(BadAnswer):
     """An answer came whose signature, merchant or appid is not the one that was asked."""
+
+
+class BillNotReady(WXPayError):
+    """WeChat Pay has not made the bill yet; it is ready after 10:00 in Beijing the next day."""
+
+
+class InvalidBill(WXPayError, ValueError):
+    """A bill that cannot be read. Nothing of it was applied.
+
+    ``file`` is its name, ``line`` counts from 1, ``column`` is the name of its column or "".
+    """
+
+    def __init__(self, problem: str, *, file: str = "", line: int = 0, column: str = "") -> None:
+        self.problem = problem
+        self.file = file
+        self.line = line
+        self.column = column
+        places = [file, f"line {line}" if line else "", f"column {column}" if column else ""]
+        where = ", ".join(filter(None, places))
+        super().__init__(f"{where}: {problem}" if where else problem)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        make = partial(InvalidBill, file=self.file, line=self.line, column=self.column)
+        return make, (self.problem,)
+
+
+class BillStorageError(WXPayError):
+    """The storage does not take a bill, or does not give it back; nothing half is kept."""
 
 
 class MalformedMessage(WXPayError, ValueError):

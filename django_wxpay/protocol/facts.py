@@ -106,6 +106,10 @@ class Payment:
     promotions: tuple[PromotionFact, ...] = ()
 
 
+# What a document states that says nothing of a payer and of money.
+NO_PAYMENT: Final = Payment()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TradeFact:
     """One statement of WeChat Pay's about one order.
@@ -134,6 +138,32 @@ class TradeFact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CouponRefund:
+    """One voucher that a refund gave back (v2 ``coupon_*_$n_$m``)."""
+
+    coupon_refund_id: str = ""
+    coupon_type: str = ""
+    coupon_refund_fee: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundPayout:
+    """How a refund is paid out: ways and amounts that only describe it. Absent is "" or None.
+
+    ``settlement_refund_fee`` and ``coupon_refund_fee`` are minor units of the order's currency,
+    ``payer_refund`` of ``payer_currency``.
+    """
+
+    channel: str = ""
+    funds_account: str = ""
+    settlement_refund_fee: int | None = None
+    payer_refund: int | None = None
+    payer_currency: str = ""
+    coupon_refund_fee: int | None = None
+    coupons: tuple[CouponRefund, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RefundFact:
     """One statement of WeChat Pay's about one refund (protocol-v3 sections 3.6, 4.4, 6.3).
 
@@ -154,6 +184,7 @@ class RefundFact:
     fee_type: str = ""
     success_time: datetime | None = None
     user_received_account: str = ""
+    payout: RefundPayout = RefundPayout()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,9 +34,14 @@ def minor_units(value: object) -> int:
     return value
 
 
+def decimals(currency: str) -> int:
+    """Return how many decimals an amount of ``currency`` is written with."""
+    return EXPONENTS.get(currency, 2)
+
+
 def major_units(amount: int, currency: str) -> Decimal:
     """Return ``amount`` minor units of ``currency`` as its major unit, exactly."""
-    return Decimal(amount).scaleb(-EXPONENTS.get(currency, 2))
+    return Decimal(amount).scaleb(-decimals(currency))
 
 
 def format_amount(amount: int, currency: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from django_wxpay.protocol.errors import InvalidOrder
+from django_wxpay.protocol.errors import InvalidOrder, InvalidParameter
 from django_wxpay.protocol.merchants import Mode
 from django_wxpay.protocol.rules import Rule
 
@@ -33,8 +33,9 @@ def check_fields(
     *,
     mode: Mode,
     leaving_out: frozenset[str] = frozenset(),
+    error: type[InvalidParameter] = InvalidOrder,
 ) -> None:
-    """Raise ``InvalidOrder`` for the first of ``fields`` that is missing or breaks its rule.
+    """Raise ``error`` for the first of ``fields`` that is missing or breaks its rule.
 
     Fields without a row are not looked at, for the gateway tolerates them; neither are
     those in ``leaving_out``. An empty value counts as absent
@@ -45,7 +46,7 @@ def check_fields(
             continue
         problem = _problem(row, fields.get(name, ""), mode)
         if problem:
-            raise InvalidOrder(name, problem, row.rule.text)
+            raise error(name, problem, row.rule.text)
 
 
 def _problem(row: Field, value: str, mode: Mode) -> str:

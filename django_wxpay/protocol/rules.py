@@ -23,6 +23,7 @@ SchemaChecker = Callable[[dict[str, Any]], str]
 # What XML 1.0 can carry at all; a tighter alphabet replaces it.
 WRITABLE: Final = "[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 _LONGEST_JSON: Final = 64 * 1024
+_PAYMENT_CODE_LENGTH: Final = 18
 ONE_LINE: Final = "[\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 
@@ -160,6 +161,20 @@ class JsonObject:
             return "a character that is not allowed"
         content = parse_object(value)
         return "not a JSON object" if content is None else self.checker(content)
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentCode:
+    """The code that a payer shows to be scanned (protocol-v2 section 6.2)."""
+
+    text: str = "18 digits that begin with 10 to 15, or with 160"
+
+    def problem(self, value: str) -> str:
+        if not re.fullmatch("[0-9]*", value):
+            return "a character that is not a digit"
+        if len(value) != _PAYMENT_CODE_LENGTH:
+            return f"{len(value)} digits long"
+        return "" if re.match("1[0-5]|160", value) else "not the beginning of a payment code"
 
 
 def parse_object(text: str) -> dict[str, Any] | None:

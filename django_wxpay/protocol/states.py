@@ -164,8 +164,9 @@ REFUND_MOVES: Final[dict[RefundStatus, frozenset[RefundStatus]]] = {
 class RefundExpectation:
     """The refund as we know it, and the other refunds that a fact about it touches.
 
-    ``status`` and ``refund_fee`` are None for one that is new to us, or merely hinted at.
-    ``refunded_fee`` is the sum of the order's other proven refunds that are not closed.
+    ``status`` is None for one that WeChat Pay has not stated yet, ``refund_fee`` for one that is
+    new to us or merely hinted at. ``is_reserved`` says that its amount is taken already from what
+    can be refunded, and ``refunded_fee`` is what the order's other refunds have paid back.
     ``belongs_elsewhere`` says that the refund of this number is another order's, ``id_taken`` that
     the fact's refund_id is another refund's.
     """
@@ -175,6 +176,7 @@ class RefundExpectation:
     refund_fee: int | None = None
     refund_id: str = ""
     refunded_fee: int = 0
+    is_reserved: bool = False
     belongs_elsewhere: bool = False
     id_taken: bool = False
 
@@ -220,7 +222,9 @@ def _refund_differences(
         pairs.append(("transaction_id", order.transaction_id, fact.transaction_id))
     if expected.refund_fee is not None:
         pairs.append(("refund_fee", str(expected.refund_fee), str(fact.refund_fee)))
-    elif fact.refund_fee > (left := _left_to_refund(expected, fact)):
+    # One that is taken already may share its sum with another, until one of them is paid back.
+    is_counted = not expected.is_reserved or fact.refund_status is RefundStatus.SUCCESS
+    if is_counted and fact.refund_fee > (left := _left_to_refund(expected, fact)):
         pairs.append(("refund_fee", f"at most {left}", str(fact.refund_fee)))
     if fact.refund_id and expected.refund_id:
         pairs.append(("refund_id", expected.refund_id, fact.refund_id))

@@ -12,10 +12,11 @@ BEIJING: Final = timezone(timedelta(hours=8), "Asia/Shanghai")
 # in any zone can be stored in every database, and shown in every other zone.
 FIRST_YEAR: Final = 1001
 LAST_YEAR: Final = 9998
-_EARLIEST: Final = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC) - timedelta(days=1)
-_LATEST: Final = datetime(LAST_YEAR + 1, 1, 1, tzinfo=UTC) + timedelta(days=1)
+# In Beijing's zone, as most moments are: those of one zone are compared without their offsets.
+_EARLIEST: Final = (datetime(FIRST_YEAR, 1, 1, tzinfo=UTC) - timedelta(days=1)).astimezone(BEIJING)
+_LATEST: Final = (datetime(LAST_YEAR + 1, 1, 1, tzinfo=UTC) + timedelta(days=1)).astimezone(BEIJING)
 
-_T14: Final = re.compile(r"[0-9]{14}", re.ASCII)
+_T14: Final = re.compile("([0-9]{4})" + 5 * "([0-9]{2})")
 _RFC3339: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})"
 )
@@ -30,9 +31,11 @@ def to_t14(moment: datetime) -> str:
 
 def parse_t14(text: str) -> datetime:
     """Return the aware moment that 14 Beijing digits name; anything else is a ``ValueError``."""
-    if not _T14.fullmatch(text):
+    match = _T14.fullmatch(text)
+    if not match:
         raise ValueError("not the 14 digits of yyyyMMddHHmmss")
-    return within_calendar(datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=BEIJING))
+    year, month, day, hour, minute, second = map(int, match.groups())
+    return within_calendar(datetime(year, month, day, hour, minute, second, tzinfo=BEIJING))
 
 
 def to_rfc3339(moment: datetime) -> str:

@@ -2,48 +2,67 @@
 
 Every call but ``record_sale``, which records one more sale each time, is safe to repeat. A call
 that uses the network refuses to do so while a database transaction is open.
+
+They are imported when the first of them is used: a process that never pays, such as a command of
+Django's or a page of the admin, then does not wait for the client of WeChat Pay.
 """
 
 from __future__ import annotations
 
-from django_wxpay.protocol.v2.batch_reports import SaleState, TerminalSale
-from django_wxpay.services.notifications.receiving import receive_notification, replay_notification
-from django_wxpay.services.notifications.responses import Acknowledgement
-from django_wxpay.services.notifications.retrying import retry_notifications
-from django_wxpay.services.orders.checkout import Checkout, checkout, payment_parameters
-from django_wxpay.services.orders.closing import close_order
-from django_wxpay.services.orders.creating import create_order, get_or_create_order
-from django_wxpay.services.orders.placing import unified_order
-from django_wxpay.services.orders.querying import query_order
-from django_wxpay.services.reports.sales import SalesRun, record_sale, report_sales
-from django_wxpay.services.reports.sending import ReportRun, send_reports
-from django_wxpay.services.sync.sweep import SyncRun, sync_orders
-from django_wxpay.services.transitions.dispatch import dispatch_events
-from django_wxpay.services.worker.running import JobRun, run_jobs
+from typing import TYPE_CHECKING
+
+from django_wxpay.protocol.late_imports import imported_late
+
+# ruff: noqa: F405 - the names are those of ``public``, which are known here without loading it.
+if TYPE_CHECKING:
+    from django_wxpay.services.public import *  # noqa: F403
 
 __all__ = [
     "Acknowledgement",
     "Checkout",
+    "CustomerStatus",
     "JobRun",
+    "PaymentStatus",
+    "Reconciliation",
     "ReportRun",
+    "Sale",
     "SaleState",
     "SalesRun",
     "SyncRun",
     "TerminalSale",
+    "apply_abnormal_refund",
+    "bill_rows",
+    "check_order",
     "checkout",
     "close_order",
+    "complete_sale",
     "create_order",
+    "create_refund",
     "dispatch_events",
+    "download_bill",
     "get_or_create_order",
+    "get_or_create_refund",
+    "open_sale",
+    "pay_by_code",
     "payment_parameters",
+    "payment_status",
+    "qr_svg",
     "query_order",
+    "query_refund",
+    "query_refunds",
     "receive_notification",
+    "reconcile",
     "record_sale",
     "replay_notification",
     "report_sales",
+    "resolve_discrepancy",
     "retry_notifications",
+    "reverse_order",
     "run_jobs",
     "send_reports",
     "sync_orders",
     "unified_order",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = imported_late(__name__, dict.fromkeys(__all__, "public"))

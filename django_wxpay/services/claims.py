@@ -15,18 +15,31 @@ Rows claimed in a batch are marked with the claimant's name in the same UPDATE
 
 from __future__ import annotations
 
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
 from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
 
 from django_wxpay.services import clock
+from django_wxpay.services.transactions import connection
 
+logger = logging.getLogger("django_wxpay.worker")
+
+Row = TypeVar("Row")
 Duration = TypeVar("Duration", timedelta, float)
 
 # The clocks of two machines differ, and what one has just taken must not be free to the other.
 SKEW: Final = timedelta(minutes=1)
+# The database's own time, in seconds since 1970.
+_EPOCH: Final = {
+    "sqlite": "SELECT (julianday('now') - 2440587.5) * 86400.0",
+    "postgresql": "SELECT EXTRACT(EPOCH FROM STATEMENT_TIMESTAMP())",
+    "mysql": "SELECT UNIX_TIMESTAMP(NOW(6))",
+}
 # Past this many doublings every pause is its longest, and no number overflows.
 _MOST_DOUBLINGS: Final = 16
 
@@ -77,6 +90,52 @@ def claim(
     free = rows.alias(_is_free=state).filter(_is_free=Value(1))
     # ... and a row that another worker has is read, which waits for nothing, and not written to.
     return free.update(**{column: until}, **values) if free.exists() else 0
+
+
+def claim_as_seen(
+    rows: QuerySet[Any],
+    column: str,
+    until: datetime | None,
+    *,
+    seen: datetime | None,
+) -> int:
+    """Give ``column`` the moment ``until`` in those of ``rows`` where it still is ``seen``.
+
+    Returns how many are the caller's. For a schedule, which may reach any time ahead: no clock is
+    compared, and of several callers who saw the same moment one is first.
+    """
+    return rows.filter(**{column: seen}).update(**{column: until})
+
+
+def second_half(rows: Iterable[Row], *, key: Callable[[Row], object]) -> deque[Row]:
+    """Return the rows of that half of the keys which comes second; one key is a half by itself.
+
+    For a worker that was second to claim a row. Another works through the same list, and without
+    this both would go on to claim each row of it. Rows of one key stay together, in their order.
+    """
+    rows = list(rows)
+    keys = list(dict.fromkeys(map(key, rows)))
+    second = set(keys[len(keys) // 2 :])
+    return deque(row for row in rows if key(row) in second)
+
+
+def shared_clock() -> Callable[[], datetime]:
+    """Return the clock by which a schedule is kept that machines share. One query.
+
+    It is this machine's own, unless that differs from the database's by more than a minute: then
+    it is put right by the difference.
+    """
+    sql = _EPOCH.get(str(connection().vendor))
+    if sql is None:
+        return clock.now
+    with connection().cursor() as cursor:
+        cursor.execute(sql)
+        (seconds,) = cursor.fetchone()
+    error = datetime.fromtimestamp(float(seconds), UTC) - clock.now()
+    if abs(error) <= SKEW:
+        return clock.now
+    logger.warning("the clock of this machine is wrong: the database's differs by %s", error)
+    return lambda: clock.now() + error
 
 
 def backoff(failures: int, first: Duration, longest: Duration) -> Duration:

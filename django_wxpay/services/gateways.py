@@ -77,7 +77,7 @@ def refresh_platform_keys(alias: str) -> bool:
 
 def _certificates(alias: str) -> Sequence[PlatformCertificate]:
     require_no_transaction("certificates")
-    return _v3(alias).certificates()
+    return v3_gateway(alias).certificates()
 
 
 def gateway(alias: str, *, api: Api | None = None) -> PaymentGateway:
@@ -86,7 +86,7 @@ def gateway(alias: str, *, api: Api | None = None) -> PaymentGateway:
     Raises ``UnknownMerchant`` for an alias that is not in the settings.
     """
     if (api or conf.merchant(alias).api) is Api.V3:
-        return _v3(alias)
+        return v3_gateway(alias)
     return v2_gateway(alias)
 
 
@@ -127,7 +127,8 @@ def _v2(account: Merchant, record: Callable[[CallRecord], None]) -> V2Gateway:
     )
 
 
-def _v3(alias: str) -> V3Gateway:
+def v3_gateway(alias: str) -> V3Gateway:
+    """Return the v3 gateway of one merchant. Raises ``ConfigurationError`` if it has no v3 keys."""
     return _v3_of(conf.merchant(alias), partial(record_call, alias))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final, TypeVar
 
 from django.db import Error, connections, router, transaction
@@ -41,6 +42,13 @@ def connection() -> BaseDatabaseWrapper:
 def atomic() -> transaction.Atomic:
     """Return a transaction, or a savepoint in an open one, on our tables' database."""
     return transaction.atomic(using=database())
+
+
+def savepoint() -> AbstractContextManager[object]:
+    """Return a savepoint in an open transaction; else nothing, for one statement commits itself."""
+    ours = connection()
+    is_open = ours.in_atomic_block or not ours.get_autocommit()
+    return atomic() if is_open else nullcontext()
 
 
 def without_atomic_requests(view: View) -> View:

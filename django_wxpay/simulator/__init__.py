@@ -10,6 +10,7 @@ from django_wxpay.simulator.app import Simulator, create_app
 from django_wxpay.simulator.control.arguments import ControlError
 from django_wxpay.simulator.http.adapter import SimulatorAdapter
 from django_wxpay.simulator.http.server import running, serve
+from django_wxpay.simulator.http.tls import tls_context
 from django_wxpay.simulator.notifications.delivery import Deliver, Reply
 from django_wxpay.simulator.state.accounts import DEMO_MERCHANTS
 from django_wxpay.simulator.state.options import Options
@@ -27,4 +28,5 @@ __all__ = [
     "create_app",
     "running",
     "serve",
+    "tls_context",
 ]

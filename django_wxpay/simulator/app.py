@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django_wxpay.protocol.merchants import Merchant
-from django_wxpay.simulator.control import actions, keys, ledger
+from django_wxpay.simulator.control import actions, keys, ledger, refund_actions
 from django_wxpay.simulator.control.access import check_access
 from django_wxpay.simulator.control.arguments import Arguments, ControlError
 from django_wxpay.simulator.control.routes import control, error_response, not_allowed
@@ -27,6 +27,7 @@ from django_wxpay.simulator.http.messages import (
 from django_wxpay.simulator.notifications import sending
 from django_wxpay.simulator.notifications.delivery import Deliver, HttpDeliver
 from django_wxpay.simulator.pages.home import home
+from django_wxpay.simulator.pages.payment_code import code_page, is_code_page
 from django_wxpay.simulator.pages.phone import phone
 from django_wxpay.simulator.pages.rendering import STATIC, static_file
 from django_wxpay.simulator.state.accounts import DEMO_MERCHANTS, open_accounts
@@ -61,12 +62,18 @@ class Simulator:
             report_fault(response.network_fault)
         return _started(response, start_response, head=environ["REQUEST_METHOD"] == "HEAD")
 
+    @property
+    def client_certificates(self) -> list[str]:
+        """The merchants' own certificates as PEM, for ``tls_context``."""
+        accounts = self._world.accounts.values()
+        return [pem for account in accounts for pem in account.client_certificates]
+
     def now(self) -> datetime:
         """Return the simulated time."""
         return self._world.clock.now()
 
     def pay(self, mch_id: str, out_trade_no: str, **how: Any) -> dict[str, Any]:
-        """Let the customer pay, and return the trade.
+        """Let the customer pay, or type the password of a payment code, and return the trade.
 
         ``how``: ``openid``, ``sub_openid``, ``bank_type``, ``coupons`` (each with
         ``coupon_id``, ``coupon_type`` and ``coupon_fee``), ``cash_fee``, ``cash_fee_type``,
@@ -76,6 +83,16 @@ class Simulator:
         """
         given = {"mch_id": mch_id, "out_trade_no": out_trade_no, **how}
         return actions.pay(self._world, Arguments(given))
+
+    def payment_code(self, behaviour: str = "pays", *, mch_id: str = "") -> dict[str, Any]:
+        """Let a customer show a payment code; return ``auth_code``, ``openid``, ``expires_at``.
+
+        ``behaviour`` is pays, password_pays, password_cancels, password_ignored,
+        bank_error_pays, bank_error_refuses, not_enough, expired, system_error_pays, or person
+        for somebody at the phone page. ``mch_id`` is the merchant whose openid is returned.
+        """
+        given = {"behaviour": behaviour, **({"mch_id": mch_id} if mch_id else {})}
+        return actions.show_code(self._world, Arguments(given))
 
     def set_state(self, mch_id: str, out_trade_no: str, trade_state: str) -> dict[str, Any]:
         """Put a trade into any state without a notification, and return it."""
@@ -87,16 +104,37 @@ class Simulator:
         given = {"mch_id": mch_id, "out_trade_no": out_trade_no}
         return actions.notify(self._world, Arguments(given))
 
+    def refund(self, mch_id: str, out_trade_no: str, **how: Any) -> dict[str, Any]:
+        """Refund as the merchant does on the platform, and return the refund.
+
+        ``how``: ``refund_fee`` (all that is left), ``out_refund_no`` (a new one),
+        ``refund_desc``, ``notify_url`` (without one, nothing is notified).
+        """
+        given = {"mch_id": mch_id, "out_trade_no": out_trade_no, **how}
+        return refund_actions.refund(self._world, Arguments(given))
+
+    def settle_refund(
+        self, mch_id: str, out_refund_no: str, status: str = "SUCCESS"
+    ) -> dict[str, Any]:
+        """End a refund in process now, as SUCCESS, ABNORMAL or CLOSED, and return it."""
+        given = {"mch_id": mch_id, "out_refund_no": out_refund_no, "status": status}
+        return refund_actions.settle_refund(self._world, Arguments(given))
+
+    def set_balance(self, mch_id: str, balance: int | None) -> dict[str, Any]:
+        """Set what a merchant has for refunds, in minor units; None is no limit."""
+        given = {"mch_id": mch_id, "balance": balance}
+        return refund_actions.set_balance(self._world, Arguments(given))
+
     def refund_notice(
         self, mch_id: str, out_trade_no: str, out_refund_no: str, **how: Any
     ) -> dict[str, Any]:
         """Notify the shop of the result of a refund, and return the refund.
 
         ``how``: ``refund_fee`` (the whole amount), ``status`` (SUCCESS, ABNORMAL or CLOSED),
-        ``notify_url`` (the order's own).
+        ``notify_url`` (the refund's own, or else the order's).
         """
         given = {"mch_id": mch_id, "out_trade_no": out_trade_no, "out_refund_no": out_refund_no}
-        return actions.refund_notice(self._world, Arguments(given | how))
+        return refund_actions.refund_notice(self._world, Arguments(given | how))
 
     @property
     def public_key(self) -> tuple[str, str]:
@@ -240,7 +278,8 @@ def _routed(world: World, request: Request) -> Response:
 def _own(world: World, request: Request, name: str) -> Response:
     """Answer a request for one of the pages, a file of theirs, or the control plane."""
     if name.startswith("phone/"):
-        return phone(world, request, name.removeprefix("phone/"))
+        token = name.removeprefix("phone/")
+        return (code_page if is_code_page(token) else phone)(world, request, token)
     file = name.removeprefix("static/") if name.startswith("static/") else ""
     if name and file not in STATIC:
         return control(world, request)

@@ -29,6 +29,7 @@ class Purchase(models.Model):
     class Way(models.TextChoices):
         NATIVE = "NATIVE", _("QR code")
         JSAPI = "JSAPI", _("inside WeChat")
+        MWEB = "MWEB", _("phone's browser")
 
     reference = models.CharField(
         _("reference"),

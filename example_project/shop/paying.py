@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-import segno
 from django.conf import settings
-from django.utils.safestring import SafeString, mark_safe
 
 from django_wxpay import services
 from django_wxpay.models import Order, Prepay
@@ -15,6 +13,10 @@ from example_project.shop.models import Purchase
 
 # Inside WeChat a shop learns its customer's openid from WeChat's login; this one plays it.
 CUSTOMER_OPENID: Final = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"
+# What a payment from a phone's browser has to say of the site.
+_SCENE: Final = {
+    "h5_info": {"type": "Wap", "wap_url": "https://tea.example.com", "wap_name": "Cloud & Leaf"}
+}
 
 
 def check_out(purchase: Purchase, *, customer_ip: str) -> services.Checkout:
@@ -28,18 +30,25 @@ def check_out(purchase: Purchase, *, customer_ip: str) -> services.Checkout:
         product_id=purchase.tea,
         openid=CUSTOMER_OPENID if purchase.way == Purchase.Way.JSAPI else "",
         spbill_create_ip=customer_ip,
+        scene_info=_SCENE if purchase.way == Purchase.Way.MWEB else "",
     )
+
+
+def way_of(user_agent: str) -> Purchase.Way:
+    """Return the way to pay that suits a browser: nobody scans a code with the phone it is on."""
+    if "MicroMessenger" in user_agent:
+        return Purchase.Way.JSAPI
+    return Purchase.Way.MWEB if "Mobile" in user_agent else Purchase.Way.NATIVE
+
+
+def cashier(prepay: Prepay, *, back: str) -> str:
+    """Return the address of WeChat's cashier for a phone's browser, which leads ``back``."""
+    return f"{prepay.mweb_url}&{urlencode({'redirect_url': back})}" if prepay.mweb_url else ""
 
 
 def order_of(purchase: Purchase) -> Order | None:
     """Return the WeChat Pay order of ``purchase``, if it has come that far."""
     return Order.objects.filter(merchant="default", out_trade_no=purchase.reference).first()
-
-
-def qr_code(code_url: str) -> SafeString:
-    """Draw ``code_url`` as SVG for the page."""
-    drawing = segno.make(code_url, error="m").svg_inline(border=2, omitsize=True, svgclass="qr")
-    return mark_safe(drawing)  # noqa: S308 - segno draws modules; no text of anybody's is in it
 
 
 def phone_page(prepay: Prepay, *, back: str) -> str:

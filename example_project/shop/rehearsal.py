@@ -86,7 +86,7 @@ def _pay(customer: requests.Session, simulator: str, order: Order) -> None:
 
 def _wait_until_paid(customer: requests.Session, state_url: str, patience_s: float) -> None:
     deadline = time.monotonic() + patience_s
-    while not _ok(customer.get(state_url, timeout=_TIMEOUT_S)).json()["paid"]:
+    while _ok(customer.get(state_url, timeout=_TIMEOUT_S)).json()["status"] != "paid":
         if time.monotonic() > deadline:
             raise DidNotHappen(f"No notification arrived within {patience_s:.0f} s.")
         time.sleep(_STEP_S)

@@ -30,6 +30,8 @@ MODELS = [
     "platformcertificate",
     "certificatedownload",
     "backgroundjob",
+    "bill",
+    "discrepancy",
 ]
 
 

@@ -24,6 +24,7 @@ from tests.factories import (
     PrepayFactory,
     UserFactory,
 )
+from tests.wechatpay.quick_pay import CERTIFICATE
 from tests.wechatpay.transport import ScriptedTransport
 from tests.wechatpay.v2 import PAID, payment_notice, refused, standing
 
@@ -31,6 +32,7 @@ pytestmark = pytest.mark.django_db
 BUTTONS = [
     ("order", "query", OrderFactory),
     ("order", "close", OrderFactory),
+    ("order", "reverse", OrderFactory),
     ("notification", "replay", NotificationFactory),
     ("orderevent", "tell", OrderEventFactory),
 ]
@@ -85,7 +87,7 @@ def test_a_button_is_a_post_with_a_token(
     strict.force_login(UserFactory(is_staff=True, is_superuser=True))
     assert strict.post(f"{ADMIN}/{model}/{row.pk}/{verb}/").status_code == 403
     asked = boss.get(f"{ADMIN}/{model}/{row.pk}/{verb}/")
-    assert asked.status_code == (200 if verb == "close" else 405)
+    assert asked.status_code == (200 if verb in {"close", "reverse"} else 405)
     assert gateway.calls == []
 
 
@@ -178,6 +180,61 @@ def test_closing_asks_first_and_then_closes(boss: Client, gateway: ScriptedTrans
     assert Order.objects.get().trade_state == "CLOSED"
     page = boss.get(f"{ADMIN}/order/{order.pk}/change/").content.decode()
     assert "Close the order" not in page
+
+
+def by_code(**values: Any) -> Any:
+    return OrderFactory(trade_type="MICROPAY", product_id="", **values)
+
+
+@pytest.fixture
+def may_reverse(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    merchants = settings.WXPAY["MERCHANTS"]
+    default = merchants["default"] | CERTIFICATE
+    settings.WXPAY = settings.WXPAY | {"MERCHANTS": merchants | {"default": default}}
+
+
+def test_reversing_asks_first_and_then_sends_the_money_back(
+    boss: Client, gateway: ScriptedTransport, may_reverse: None
+) -> None:
+    order = by_code(paid=True)
+    gateway.answers |= {"/secapi/pay/reverse": {"recall": "N"}}
+    gateway.answers["/pay/orderquery"] = standing("REVOKED")
+    page = boss.get(f"{ADMIN}/order/{order.pk}/change/").content.decode()
+    assert "Reverse, money back" in page
+    assert "Close the order" not in page
+    question = boss.get(f"{ADMIN}/order/{order.pk}/reverse/").content.decode()
+    assert "Reverse this payment?" in question
+    assert "The whole amount goes back" in question
+    assert "12.50 CNY" in question
+    assert gateway.calls == []
+    sentence = f"{order.out_trade_no}: The order is now “Reversed”."
+    assert press(boss, "order", order, "reverse") == [("success", sentence)]
+    assert Order.objects.get().trade_state == "REVOKED"
+    assert gateway.paths() == ["/secapi/pay/reverse", "/pay/orderquery"]
+    page = boss.get(f"{ADMIN}/order/{order.pk}/change/").content.decode()
+    assert f"/order/{order.pk}/reverse/" not in page
+
+
+def test_an_undecided_sale_can_be_reversed_and_not_closed(boss: Client) -> None:
+    order = by_code(trade_state="USERPAYING")
+    page = boss.get(f"{ADMIN}/order/{order.pk}/change/").content.decode()
+    assert f"/order/{order.pk}/reverse/" in page
+    assert "Reverse, money back" not in page
+    assert f"/order/{order.pk}/close/" not in page
+    question = boss.get(f"{ADMIN}/order/{order.pk}/reverse/").content.decode()
+    assert "The sale ends" in question
+
+
+def test_another_order_is_not_reversed_whoever_asks(
+    boss: Client, gateway: ScriptedTransport
+) -> None:
+    order = OrderFactory(paid=True)
+    page = boss.get(f"{ADMIN}/order/{order.pk}/change/").content.decode()
+    assert f"/order/{order.pk}/reverse/" not in page
+    ((level, sentence),) = press(boss, "order", order, "reverse")
+    assert level == "error"
+    assert "only a payment by code is reversed" in sentence
+    assert gateway.calls == []
 
 
 def test_closing_several_asks_once_and_tells_of_each(

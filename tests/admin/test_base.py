@@ -15,7 +15,9 @@ from django_wxpay.admin.base import NewestPaginator
 from django_wxpay.models import (
     ApiReport,
     BackgroundJob,
+    Bill,
     CertificateDownload,
+    Discrepancy,
     Notification,
     Order,
     OrderEvent,
@@ -30,6 +32,8 @@ from tests.factories import (
     ApiReportFactory,
     BackgroundJobFactory,
     CertificateDownloadFactory,
+    DiscrepancyFactory,
+    FeeFactory,
     NotificationFactory,
     OrderEventFactory,
     OrderFactory,
@@ -51,6 +55,8 @@ CLASSES = {
     "platformcertificate": PlatformCertificate,
     "certificatedownload": CertificateDownload,
     "backgroundjob": BackgroundJob,
+    "bill": Bill,
+    "discrepancy": Discrepancy,
 }
 
 
@@ -66,6 +72,8 @@ def one_of_each(**fields: Any) -> Order:
     PlatformCertificateFactory()
     CertificateDownloadFactory()
     BackgroundJobFactory()
+    difference = DiscrepancyFactory(local_order=order)
+    FeeFactory(order=order, bill=difference.bill)
     return order
 
 
@@ -155,6 +163,8 @@ def test_a_page_says_nothing_that_is_private(boss: Client, model: str) -> None:
         ("platformcertificate", "serial_no"),
         ("platformcertificate", "mch_id"),
         ("certificatedownload", "mch_id"),
+        ("discrepancy", "out_trade_no"),
+        ("discrepancy", "transaction_id"),
     ],
 )
 def test_a_row_is_found_by_its_numbers(boss: Client, model: str, by: str) -> None:

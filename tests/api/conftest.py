@@ -9,8 +9,10 @@ import pytest
 from django.urls import reverse
 from rest_framework.test import APIClient
 
+from django_wxpay.models import Order, Refund
 from django_wxpay.services import gateways
 from tests.factories import UserFactory
+from tests.protocol.v3 import keys
 from tests.wechatpay.transport import ScriptedTransport
 from tests.wechatpay.v2 import API_KEY, APPID, MCH_ID, granted, scripted_v2
 from tests.wechatpay.v3 import scripted_v3
@@ -30,6 +32,8 @@ def wxpay(settings: Any) -> dict[str, Any]:
                 "APPIDS": ["wx9999999999999999"],
                 "MCH_ID": MCH_ID,
                 "API_KEY": API_KEY,
+                "CLIENT_CERT": keys.MERCHANT_CERTIFICATE,
+                "CLIENT_KEY": keys.MERCHANT_KEY,
                 "HOSTS": [HOST],
             },
         },
@@ -44,6 +48,35 @@ def gateway(wxpay: dict[str, Any]) -> Iterator[ScriptedTransport]:
     gateways.mount(HOST, scripted)
     yield scripted
     gateways.unmount(HOST)
+
+
+def refunded(sent: dict[str, str]) -> dict[str, Any]:
+    """Accept a refund."""
+    order = Order.objects.get(transaction_id=sent["transaction_id"])
+    return {
+        "out_trade_no": order.out_trade_no,
+        "transaction_id": sent["transaction_id"],
+        "out_refund_no": sent["out_refund_no"],
+        "refund_id": f"503{sum(sent['out_refund_no'].encode()):026d}",
+        "refund_fee": sent["refund_fee"],
+        "total_fee": sent["total_fee"],
+        "fee_type": order.fee_type,
+    }
+
+
+def refund_standing(number: str, status: str = "SUCCESS") -> dict[str, Any]:
+    """Answer a refundquery about one refund that there is here."""
+    refund = Refund.objects.select_related("order").get(out_refund_no=number)
+    return {
+        "out_trade_no": refund.order.out_trade_no,
+        "transaction_id": refund.order.transaction_id,
+        "total_fee": refund.order.total_fee,
+        "refund_count": 1,
+        "out_refund_no_0": number,
+        "refund_id_0": refund.refund_id,
+        "refund_fee_0": refund.refund_fee,
+        "refund_status_0": status,
+    }
 
 
 @pytest.fixture

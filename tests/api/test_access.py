@@ -11,8 +11,10 @@ from rest_framework.permissions import AllowAny, BasePermission
 from rest_framework.test import APIClient
 
 from django_wxpay.models import Order
-from tests.api.conftest import API, NATIVE
+from tests.api.conftest import API, NATIVE, refund_standing, refunded
 from tests.factories import (
+    BillFactory,
+    DiscrepancyFactory,
     NotificationFactory,
     OrderFactory,
     PrepayFactory,
@@ -32,14 +34,43 @@ ROUTES = [
     ("get", "orders/{order}/qr.svg", "view_order"),
     ("post", "orders/{order}/query/", "change_order"),
     ("post", "orders/{order}/close/", "change_order"),
+    ("post", "orders/pay-by-code/", "add_order"),
+    ("post", "orders/{order}/reverse/", "change_order"),
+    ("post", "orders/{paid}/refunds/", "add_refund"),
+    ("post", "refunds/{refund}/query/", "change_refund"),
+    ("post", "refunds/{stuck}/apply-abnormal-refund/", "add_refund"),
     ("get", "refunds/", "view_refund"),
     ("get", "refunds/{refund}/", "view_refund"),
     ("get", "notifications/", "view_notification"),
     ("get", "notifications/{notification}/", "view_notification"),
     ("post", "notifications/{notification}/replay/", "change_notification"),
+    ("post", "bills/", "add_bill"),
+    ("get", "bills/", "view_bill"),
+    ("get", "bills/{bill}/", "view_bill"),
+    ("get", "bills/{empty}/download/", "view_bill"),
+    ("post", "bills/{flow}/reconcile/", "change_bill"),
+    ("get", "discrepancies/", "view_discrepancy"),
+    ("get", "discrepancies/{difference}/", "view_discrepancy"),
+    ("post", "discrepancies/{difference}/resolve/", "change_discrepancy"),
     ("get", "api-reports/", "view_apireport"),
     ("get", "api-reports/summary/", "view_apireport"),
 ]
+# What is posted where a body is needed, and what comes of it; elsewhere nothing, and a 200.
+POSTED: dict[str, tuple[Any, int]] = {
+    "orders/": (NATIVE, 201),
+    "orders/{paid}/refunds/": ({"refund_fee": 5, "out_refund_no": "R5"}, 201),
+    # Let through to the rules: there is no code, and the order is no payment by code.
+    "orders/pay-by-code/": ({}, 400),
+    "orders/{order}/reverse/": ({}, 400),
+    # Let through to the settings, which hold no keys of APIv3.
+    "refunds/{stuck}/apply-abnormal-refund/": ({"type": "MERCHANT_BANK_CARD"}, 503),
+    # Let through to the rules: no day, no trade bill, no note; and a day without a file.
+    "bills/": ({}, 400),
+    "bills/{flow}/reconcile/": ({}, 400),
+    "discrepancies/{difference}/resolve/": ({}, 400),
+    "bills/{empty}/download/": ({}, 404),
+}
+NAMES = ("order", "refund", "paid", "stuck", "bill", "empty", "flow", "difference")
 PERMISSIONS = sorted({permission for *_, permission in ROUTES})
 
 
@@ -59,7 +90,13 @@ def _address(route: str) -> str:
     return f"{API}/" + route.format(
         order=prepay.order_id,
         notification=NotificationFactory().pk,
-        refund=RefundFactory().pk,
+        refund=RefundFactory(out_refund_no="R1").pk,
+        paid=OrderFactory(paid=True).pk,
+        stuck=RefundFactory(refund_status="ABNORMAL").pk,
+        bill=BillFactory().pk,
+        empty=BillFactory(empty=True).pk,
+        flow=BillFactory(kind="fundflow", account_type="BASIC").pk,
+        difference=DiscrepancyFactory().pk,
     )
 
 
@@ -106,10 +143,13 @@ def test_the_named_permission_alone_suffices(
 ) -> None:
     gateway.answers["/pay/orderquery"] = standing("NOTPAY")
     gateway.answers["/pay/closeorder"] = {}
-    created = (method, route) == ("post", "orders/")
-    data = NATIVE if created else {}
-    answer = getattr(as_holder(permission), method)(_address(route), data)
-    assert answer.status_code == (201 if created else 200)
+    address = _address(route)
+    gateway.answers["/secapi/pay/refund"] = refunded
+    gateway.answers["/pay/refundquery"] = refund_standing("R1")
+    given = method == "post" or route.endswith("download/")
+    data, status = POSTED[route] if given and route in POSTED else ({}, 200)
+    answer = getattr(as_holder(permission), method)(address, data)
+    assert answer.status_code == status
 
 
 @pytest.mark.parametrize(("method", "route", "permission"), ROUTES)
@@ -121,7 +161,8 @@ def test_what_does_not_exist_is_403_before_it_is_404(
 ) -> None:
     if "{" not in route:
         return
-    address = f"{API}/" + route.format(order=10**30, notification=999_999, refund=10**30)
+    missing = dict.fromkeys(NAMES, 10**30)
+    address = f"{API}/" + route.format(notification=999_999, **missing)
     assert getattr(as_holder(), method)(address).status_code == 403
     found = getattr(as_holder(permission), method)(address)
     assert (found.status_code, found.json()["code"]) == (404, "not_found")

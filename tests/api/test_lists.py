@@ -15,6 +15,7 @@ from django_wxpay.models import Order
 from tests.api.conftest import API
 from tests.factories import (
     ApiReportFactory,
+    DiscrepancyFactory,
     NotificationFactory,
     OrderFactory,
     PrepayFactory,
@@ -222,6 +223,8 @@ def test_a_period_begins_with_its_first_moment_and_ends_before_its_last(
         ("refunds", "view_refund", 3),
         ("notifications", "view_notification", 3),
         ("api-reports", "view_apireport", 3),
+        ("bills", "view_bill", 3),
+        ("discrepancies", "view_discrepancy", 3),
     ],
 )
 def test_twenty_rows_cost_as_many_queries_as_one(
@@ -249,6 +252,7 @@ def _one_of_each() -> Order:
     NotificationFactory(order=order)
     RefundFactory(order=order)
     ApiReportFactory(out_trade_no=order.out_trade_no)
+    DiscrepancyFactory(local_order=order)
     return order
 
 

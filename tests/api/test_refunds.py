@@ -8,12 +8,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import requests
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
-from tests.api.conftest import API
+from django_wxpay.models import Order, Refund
+from tests.api.conftest import API, refund_standing, refunded
 from tests.factories import OrderFactory, RefundFactory
 from tests.tables import connection
+from tests.wechatpay.transport import ScriptedTransport
+from tests.wechatpay.v2 import refused
+from tests.wechatpay.v3 import PUBLIC_KEY_MODE, V3_MERCHANT
 
 pytestmark = pytest.mark.django_db
 REFUNDS = f"{API}/refunds/"
@@ -114,3 +119,167 @@ def _plan(sql: str) -> str:
         cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
         rows: list[Any] = cursor.fetchall()
     return "; ".join(str(row[-1]) for row in rows)
+
+
+# --- making them
+
+
+@pytest.fixture
+def paid() -> Order:
+    return OrderFactory(paid=True)
+
+
+@pytest.fixture
+def cashier(as_holder: Callable[..., APIClient]) -> APIClient:
+    return as_holder("add_refund")
+
+
+def address(order: Order) -> str:
+    return f"{API}/orders/{order.pk}/refunds/"
+
+
+def test_a_refund_is_made_once_however_often_it_is_posted(
+    cashier: APIClient, gateway: ScriptedTransport, paid: Order
+) -> None:
+    gateway.answers["/secapi/pay/refund"] = refunded
+    posted = {"refund_fee": 1000, "out_refund_no": "R1", "refund_desc": "broken cup"}
+    first, again = (cashier.post(address(paid), posted) for _ in range(2))
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json() == again.json()
+    assert {name: first.json()[name] for name in ("order", "refund_status", *posted)} == {
+        "order": paid.pk,
+        "refund_status": "PROCESSING",
+        **posted,
+    }
+    assert gateway.paths() == ["/secapi/pay/refund"]
+
+
+def test_another_amount_is_a_409_and_more_than_is_left_a_422(
+    cashier: APIClient, gateway: ScriptedTransport, paid: Order
+) -> None:
+    gateway.answers["/secapi/pay/refund"] = refunded
+    cashier.post(address(paid), {"refund_fee": 1000, "out_refund_no": "R1"})
+    answer = cashier.post(address(paid), {"refund_fee": 999, "out_refund_no": "R1"})
+    assert answer.status_code == 409
+    assert answer.json() == {
+        "code": "refund_conflict",
+        "detail": "refund R1 exists with other parameters: refund_fee differ",
+        "out_refund_no": "R1",
+        "fields": ["refund_fee"],
+        "id": paid.pk,
+        "out_trade_no": paid.out_trade_no,
+    }
+    answer = cashier.post(address(paid), {"refund_fee": 251, "out_refund_no": "R2"})
+    assert answer.status_code == 422
+    body = answer.json()
+    assert (body["code"], body["kind"], body["refundable"]) == ("refused", "NOT_REFUNDABLE", 250)
+    assert (body["id"], body["out_trade_no"]) == (paid.pk, paid.out_trade_no)
+    assert Refund.objects.count() == 1
+
+
+def test_an_order_that_is_not_paid_is_a_422(cashier: APIClient, gateway: ScriptedTransport) -> None:
+    answer = cashier.post(address(OrderFactory()), {"refund_fee": 1})
+    assert (answer.status_code, answer.json()["refundable"]) == (422, 0)
+    assert gateway.calls == []
+
+
+@pytest.mark.parametrize(
+    ("posted", "field"),
+    [
+        ({}, "refund_fee"),
+        ({"refund_fee": 0}, "refund_fee"),
+        ({"refund_fee": -5}, "refund_fee"),
+        ({"refund_fee": 1.5}, "refund_fee"),
+        ({"refund_fee": "5"}, "refund_fee"),
+        ({"refund_fee": True}, "refund_fee"),
+        ({"refund_fee": 5, "out_refund_no": "a b"}, "out_refund_no"),
+        ({"refund_fee": 5, "refund_desc": "x" * 81}, "refund_desc"),
+        ({"refund_fee": 5, "fee_type": "USD"}, "fee_type"),
+        ({"refund_fee": 5, "total_fee": 5}, "total_fee"),
+    ],
+)
+def test_what_breaks_a_rule_is_a_400_by_its_field(
+    cashier: APIClient,
+    gateway: ScriptedTransport,
+    paid: Order,
+    posted: dict[str, Any],
+    field: str,
+) -> None:
+    answer = cashier.post(address(paid), posted)
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, [field])
+    assert (gateway.calls, Refund.objects.count()) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "code"),
+    [
+        (refused("NOTENOUGH", "fund it"), 422, "refused"),
+        (requests.ReadTimeout(), 504, "outcome_unknown"),
+        (b"<html>", 502, "bad_answer"),
+    ],
+)
+def test_every_bad_answer_names_the_refund_to_ask_for_again(
+    cashier: APIClient,
+    gateway: ScriptedTransport,
+    paid: Order,
+    said: Any,
+    status: int,
+    code: str,
+) -> None:
+    gateway.answers["/secapi/pay/refund"] = said
+    gateway.answers["/pay/refundquery"] = refused("REFUNDNOTEXIST")
+    answer = cashier.post(address(paid), {"refund_fee": 5})
+    body = answer.json()
+    assert (answer.status_code, body["code"], body["id"]) == (status, code, paid.pk)
+    assert body["out_refund_no"] == Refund.objects.get().out_refund_no
+    # Under that number it goes through, once.
+    gateway.answers["/secapi/pay/refund"] = refunded
+    again = {"refund_fee": 5, "out_refund_no": body["out_refund_no"]}
+    assert cashier.post(address(paid), again).status_code in {200, 201}
+    assert Refund.objects.count() == 1
+
+
+def test_a_query_shows_the_refund_as_it_stands(
+    as_holder: Callable[..., APIClient], gateway: ScriptedTransport
+) -> None:
+    refund = RefundFactory()
+    gateway.answers["/pay/refundquery"] = refund_standing(refund.out_refund_no)
+    clerk = as_holder("change_refund")
+    answer = clerk.post(f"{REFUNDS}{refund.pk}/query/")
+    assert (answer.status_code, answer.json()["refund_status"]) == (200, "SUCCESS")
+
+    gateway.answers["/pay/refundquery"] = requests.ReadTimeout()
+    answer = clerk.post(f"{REFUNDS}{refund.pk}/query/")
+    assert (answer.status_code, answer.json()["out_refund_no"]) == (504, refund.out_refund_no)
+
+
+def test_a_stuck_refund_is_paid_out_otherwise_and_the_card_is_not_repeated(
+    as_holder: Callable[..., APIClient], platform: ScriptedTransport, settings: Any
+) -> None:
+    settings.WXPAY = settings.WXPAY | {"MERCHANTS": {"default": V3_MERCHANT | PUBLIC_KEY_MODE}}
+    refund = RefundFactory(refund_status="ABNORMAL")
+    path = f"/v3/refund/domestic/refunds/{refund.refund_id}/apply-abnormal-refund"
+    platform.answers[path] = (
+        200,
+        {
+            "refund_id": refund.refund_id,
+            "out_refund_no": refund.out_refund_no,
+            "status": "PROCESSING",
+            "amount": {"refund": refund.refund_fee, "total": 1250, "currency": "CNY"},
+        },
+    )
+    clerk = as_holder("add_refund")
+    card = {
+        "type": "USER_BANK_CARD",
+        "bank_type": "ICBC_DEBIT",
+        "bank_account": "6222020000000000",
+        "real_name": "张三",
+    }
+    there = f"{REFUNDS}{refund.pk}/apply-abnormal-refund/"
+    answer = clerk.post(there, card | {"bank_type": ""})
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, ["bank_type"])
+    answer = clerk.post(there, card)
+    assert (answer.status_code, answer.json()["refund_status"]) == (200, "PROCESSING")
+    assert card["bank_account"] not in answer.content.decode()
+    answer = clerk.post(there, card)
+    assert answer.status_code == 400, "it is not stuck any more"

@@ -36,11 +36,24 @@ def test_every_route_is_in_it_where_this_site_serves_it(document: dict[str, Any]
         ("get", f"{API}/orders/{{id}}/qr.svg"),
         ("post", f"{API}/orders/{{id}}/query/"),
         ("post", f"{API}/orders/{{id}}/close/"),
+        ("post", f"{API}/orders/pay-by-code/"),
+        ("post", f"{API}/orders/{{id}}/reverse/"),
+        ("post", f"{API}/orders/{{id}}/refunds/"),
+        ("post", f"{API}/refunds/{{id}}/query/"),
+        ("post", f"{API}/refunds/{{id}}/apply-abnormal-refund/"),
         ("get", f"{API}/refunds/"),
         ("get", f"{API}/refunds/{{id}}/"),
         ("get", f"{API}/notifications/"),
         ("get", f"{API}/notifications/{{id}}/"),
         ("post", f"{API}/notifications/{{id}}/replay/"),
+        ("get", f"{API}/bills/"),
+        ("post", f"{API}/bills/"),
+        ("get", f"{API}/bills/{{id}}/"),
+        ("get", f"{API}/bills/{{id}}/download/"),
+        ("post", f"{API}/bills/{{id}}/reconcile/"),
+        ("get", f"{API}/discrepancies/"),
+        ("get", f"{API}/discrepancies/{{id}}/"),
+        ("post", f"{API}/discrepancies/{{id}}/resolve/"),
         ("get", f"{API}/api-reports/"),
         ("get", f"{API}/api-reports/summary/"),
     }
@@ -95,6 +108,11 @@ def test_it_says_what_a_list_may_be_asked_and_what_a_key_is(document: dict[str, 
     picture = document["paths"][f"{API}/orders/{{id}}/qr.svg"]["get"]["responses"]
     assert list(picture["200"]["content"]) == ["image/svg+xml"]
     assert list(picture["404"]["content"]) == ["application/json"]
+    bill = document["paths"][f"{API}/bills/{{id}}/download/"]["get"]["responses"]
+    assert list(bill["200"]["content"]) == ["application/gzip"]
+    assert list(bill["503"]["content"]) == ["application/json"]
+    fetched = document["paths"][f"{API}/bills/"]["post"]["responses"]
+    assert set(fetched) == {"200", "201", "409", "422", "502", "504"} | ANYWHERE | {"413", "415"}
 
 
 def test_a_second_request_makes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

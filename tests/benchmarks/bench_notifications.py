@@ -1,117 +1,185 @@
-"""What a notification costs through the Django view: time and queries, first and again.
+"""What a notification costs from its POST to the COMMIT, beside the least correct view.
 
-A SQLite file in WAL mode, as the example shop has it; the shop's own receiver is connected.
+Both are posted to by the same WSGI handler without middleware, on the same database, and tell the
+same receiver, which writes by plain SQL. The connection is kept (``CONN_MAX_AGE=None``), or made
+for each request. Each row is one protocol, first deliveries or duplicates.
 
-Run: python tests/benchmarks/bench_notifications.py
+Run: python -m tests.benchmarks.bench_notifications
 """
 
 from __future__ import annotations
 
-import os
+import itertools
 import statistics
-import tempfile
 import time
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any, Final
 
-import django
-from measuring import say, table
+from tests.benchmarks.databases import database, keep_connection, use_merchants
+from tests.benchmarks.measuring import FULL, Result, Scale, profiled, ratios, show
+from tests.benchmarks.profiling import CALLS
+from tests.benchmarks.wsgi import accepted, post
 
-ORDERS = 300
-URL = "/wxpay/notify/default/payment/"
+POSTS_A_ROUND: Final = 20
+_ALIASES: Final = {"v2": "default", "v3": "v3"}
+_KEPT: Final = {True: "connection kept", False: "a connection per request"}
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """The body and the headers of one notification."""
+
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def main() -> None:
     """Measure and print."""
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
-    django.setup()
+    show(list(results(FULL)))
+
+
+def results(scale: Scale) -> Iterator[Result]:
+    """Measure each protocol, with connections kept and not, first deliveries and duplicates."""
+    with database():
+        handler = prepare()
+        for is_kept in _KEPT:
+            keep_connection(is_kept=is_kept)
+            for api in _ALIASES:
+                yield from _measured(api, handler, scale, _KEPT[is_kept])
+
+
+def prepare() -> Any:
+    """Set up the merchants, the URLs and the receiver; return the WSGI handler."""
     from django.conf import settings
-    from django.db import connection
-    from django.test.utils import setup_test_environment
+    from django.core.handlers.wsgi import WSGIHandler
 
-    setup_test_environment(debug=False)
-    name = Path(tempfile.gettempdir()) / f"wxpay_bench_{os.getpid()}.sqlite3"
-    settings.DATABASES["default"].setdefault("TEST", {})["NAME"] = str(name)
-    was = connection.settings_dict["NAME"]
-    connection.creation.create_test_db(verbosity=0, autoclobber=True)
-    try:
-        measure()
-    finally:
-        connection.creation.destroy_test_db(was, verbosity=0)
+    from django_wxpay.signals import order_paid
+    from example_project.shop.receivers import pack_the_tea
 
-
-def measure() -> None:
-    """Deliver notifications of many orders, each of them three times."""
-    from django.db import connection
-    from django.test import Client
-    from django.test.utils import CaptureQueriesContext
-
-    from django_wxpay.protocol.v2.notices import read_notice
-    from tests.journeys.stage import DIRECT, payment_notice
-
-    client = Client()
-    numbers = [f"BENCH{at:07d}" for at in range(ORDERS)]
-    for number in numbers:
-        _order(number)
-    bodies = [
-        payment_notice(number, transaction_id=f"42{at:026d}") for at, number in enumerate(numbers)
-    ]
-
-    def post(body: bytes) -> float:
-        began = time.perf_counter()
-        answer: Any = client.post(URL, data=body, content_type="text/xml")
-        taken = (time.perf_counter() - began) * 1e6
-        if b"SUCCESS" not in answer.content:
-            raise SystemExit(f"not taken: {answer.content!r}")
-        return taken
-
-    def statements(body: bytes) -> list[str]:
-        with CaptureQueriesContext(connection) as counted:
-            post(body)
-        return [row["sql"] for row in counted.captured_queries]
-
-    first, again = statements(bodies[0]), statements(bodies[0])
-    empty = [_timed(lambda: client.get("/wxpay/notify/default/payment/")) for _ in range(ORDERS)]
-    reading = [_timed(lambda body=body: read_notice(body, merchant=DIRECT)) for body in bodies]
-    firsts = [post(body) for body in bodies[1:]]
-    duplicates = [post(body) for body in bodies]
-    times = {
-        "the test client and Django alone (a 405)": statistics.median(empty),
-        "reading alone (decode, verify, fact)": statistics.median(reading),
-        "first delivery: recorded, settled, shop told": statistics.median(firsts),
-        "a duplicate": statistics.median(duplicates),
-    }
-    table(f"{ORDERS} notifications, median", times, base="a duplicate")
-    say(f"  95th percentile: first {_p95(firsts):.0f} us, duplicate {_p95(duplicates):.0f} us")
-    say()
-    for title, sql in (("first delivery", first), ("a duplicate", again)):
-        ours = [line for line in sql if "shop_" not in line]
-        verbs = [line.split()[0] for line in ours]
-        work = [verb for verb in verbs if verb not in {"BEGIN", "COMMIT"}]
-        say(f"  queries of ours, {title}: {len(work)}, with BEGIN and COMMIT {len(ours)}")
-        say(f"    {' '.join(verbs)}")
+    use_merchants(_merchants())
+    settings.ALLOWED_HOSTS = ["*"]
+    settings.MIDDLEWARE = []
+    settings.ROOT_URLCONF = _urls()
+    order_paid.disconnect(pack_the_tea, dispatch_uid="example_project.shop.pack_the_tea")
+    order_paid.connect(_told, weak=False)
+    return WSGIHandler()
 
 
-def _order(number: str) -> None:
-    from django_wxpay import services
-
-    services.create_order(
-        trade_type="NATIVE",
-        body="Tea",
-        total_fee=1250,
-        product_id="TEA-1",
-        out_trade_no=number,
+def _measured(api: str, handler: Any, scale: Scale, connection: str) -> Iterator[Result]:
+    urls = {"ours": f"/wxpay/notify/{_ALIASES[api]}/payment/", "limit": f"/bare/{api}/"}
+    posts = scale.rounds * POSTS_A_ROUND
+    warm, messages = messages_of(api, 2), {name: messages_of(api, posts) for name in urls}
+    for message, url in zip(warm, urls.values(), strict=True):
+        _post(handler, url, message)
+    first = _timed(handler, urls, messages)
+    more = iter(messages_of(api, CALLS + 1))
+    repeated = messages["ours"][0]
+    again = _timed(handler, urls, messages)
+    row = _share(
+        f"POST of a {api} notification to the COMMIT, {connection}",
+        "a bare Django view, the same two transactions in plain SQL",
+        first,
+        0.75,
+        "the receiver is handed an order of all columns, and a notification and an event are "
+        "built for it; fifty values are prepared by their fields, where the view writes twenty; "
+        "every error of a lock, a connection and a receiver has its place",
     )
+    yield profiled(row, lambda: _post(handler, urls["ours"], next(more)))
+    row = _share(
+        f"a {api} duplicate, {connection}",
+        "a bare Django view with one SELECT and one UPDATE",
+        again,
+        0.85,
+        "one query reads the order with all its columns as well, which a first delivery needs; "
+        "and the message is read into a fact before it is known for a duplicate",
+    )
+    yield profiled(row, lambda: _post(handler, urls["ours"], repeated))
 
 
-def _timed(action: Any) -> float:
-    began = time.perf_counter()
-    action()
-    return (time.perf_counter() - began) * 1e6
+def _timed(
+    handler: Any, urls: Mapping[str, str], messages: Mapping[str, list[Message]]
+) -> dict[str, list[float]]:
+    times: dict[str, list[float]] = {name: [] for name in urls}
+    for at in range(0, len(messages["ours"]), POSTS_A_ROUND):
+        for name, url in urls.items():
+            batch = messages[name][at : at + POSTS_A_ROUND]
+            began = time.perf_counter()
+            for message in batch:
+                _post(handler, url, message)
+            times[name].append((time.perf_counter() - began) / len(batch) * 1e6)
+    return times
 
 
-def _p95(samples: list[float]) -> float:
-    return statistics.quantiles(samples, n=20)[-1]
+def _share(
+    path: str, limit: str, times: Mapping[str, list[float]], reach: float, why: str
+) -> Result:
+    shares = ratios(times["limit"], times["ours"])
+    low, middle, high = statistics.quantiles(shares, n=4)
+    ours, bare = (statistics.median(times[name]) for name in ("ours", "limit"))
+    note = f"{ours:.0f} us beside {bare:.0f} us: {why}"
+    return Result(path=path, limit=limit, figure=middle, reach=reach, low=low, high=high, note=note)
+
+
+def _post(handler: Any, url: str, message: Message) -> None:
+    accepted(post(handler, url, message.body, headers=message.headers), word=b"SUCCESS")
+
+
+def messages_of(api: str, count: int) -> list[Message]:
+    """Return the notifications of as many new orders, which are in the database then."""
+    from django_wxpay.models import Order
+    from tests.factories import OrderFactory
+    from tests.wechatpay import v2, v3
+
+    numbers = [f"B{next(_numbers):08d}" for _ in range(count)]
+    usual = {"merchant": _ALIASES[api], "mch_id": v2.MCH_ID, "appid": v2.APPID, "attach": ""}
+    Order.objects.bulk_create(
+        OrderFactory.build(out_trade_no=number, total_fee=100, trade_type="NATIVE", **usual)
+        for number in numbers
+    )
+    if api == "v2":
+        paid = v2.payment_notice
+        return [Message(paid(each, transaction_id=f"4200{each:0>24}")) for each in numbers]
+    bodies = [v3.paid_notice(each, transaction_id=f"4300{each:0>24}") for each in numbers]
+    return [Message(body, v3.signature(body)) for body in bodies]
+
+
+def _merchants() -> dict[str, Any]:
+    from tests.wechatpay import v2, v3
+
+    direct = {"APPID": v2.APPID, "MCH_ID": v2.MCH_ID, "API_KEY": v2.API_KEY}
+    return {
+        "default": direct | {"HOSTS": ["http://gateway.test"]},
+        "v3": v3.V3_MERCHANT | v3.PUBLIC_KEY_MODE,
+    }
+
+
+def _urls() -> ModuleType:
+    from django.urls import include, path
+
+    from tests.benchmarks.bare_views import keys_of_tests, notify_view
+
+    urls, bare = ModuleType("urls_of_this_benchmark"), notify_view(keys_of_tests(), _tell)
+    patterns = [path(f"bare/{api}/", bare) for api in _ALIASES]
+    vars(urls)["urlpatterns"] = [*patterns, path("wxpay/", include("django_wxpay.urls"))]
+    return urls
+
+
+def _told(order: Any, **_: Any) -> None:
+    _tell(order.out_trade_no)
+
+
+def _tell(out_trade_no: str) -> None:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE shop_purchase SET paid_at = created_at "
+            "WHERE reference = %s AND paid_at IS NULL",
+            [out_trade_no],
+        )
 
 
 if __name__ == "__main__":

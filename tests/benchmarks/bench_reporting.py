@@ -1,32 +1,33 @@
-"""What reporting costs a payment: an order, placed while reports go out well, badly or not at all.
+"""What reporting costs: a backlog drained beside bare POSTs, and an order placed meanwhile.
 
-The simulator is a process of its own. The reports go out from threads of the same process
-that places the orders, over the same pool, from a backlog that never ends: the worst place
-for them. The ways take turns, and the median order counts.
+The simulator is a process of its own. A backlog is drained by as many threads as make the POSTs,
+of bytes that were signed before. Then orders are placed while reports go out well, badly or not
+at all, from threads of the same process, over the same pool, from a backlog that never ends: the
+worst place for them. The ways take turns, and the median order counts.
 
-Run: python tests/benchmarks/bench_reporting.py
+Run: python -m tests.benchmarks.bench_reporting
 """
 
 from __future__ import annotations
 
 import itertools
 import logging
-import os
 import statistics
-import sys
-import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-import django
 import requests
-from bench_calls import serve, served
-from measuring import say
 
+from tests.benchmarks.databases import database, set_up
+from tests.benchmarks.measuring import FULL, Action, Aim, Result, Scale, ratios, say, show
+from tests.benchmarks.simulated import shop
+
+THREADS: Final = 8
+REACH: Final = 1.2
 ORDERS = 40
 ROUNDS = 6
 UP = "the report API answers"
@@ -40,43 +41,110 @@ WAYS: dict[str, dict[str, Any] | None] = {
 _numbers = itertools.count(1)
 
 
-def main() -> None:
-    """Measure and print."""
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
-    django.setup()
-    logging.disable(logging.CRITICAL)
-    from django.conf import settings
-    from django.db import connection
-
-    name = Path(tempfile.gettempdir()) / f"wxpay_bench_{os.getpid()}.sqlite3"
-    settings.DATABASES["default"].setdefault("TEST", {})["NAME"] = str(name)
-    was = connection.settings_dict["NAME"]
-    connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
-    try:
-        with served() as url:
-            point_at(url)
-            compare(url)
-    finally:
-        connection.creation.destroy_test_db(was, verbosity=0)
+def results(scale: Scale) -> Iterator[Result]:
+    """Measure a backlog that is drained."""
+    set_up()
+    reports = 200 if scale.is_quick else 1000
+    rounds = max(3, scale.rounds // 2)
+    with database(), shop() as url:
+        yield drained(url, reports=reports, rounds=rounds)
 
 
-def point_at(url: str) -> None:
-    """Let the shop's merchant be the simulator's."""
-    from django.conf import settings
-    from django.core.signals import setting_changed
-
-    from tests.journeys.stage import DIRECT
-
-    entry = {"APPID": DIRECT.appid, "MCH_ID": DIRECT.mch_id, "API_KEY": DIRECT.api_key.reveal()}
-    settings.WXPAY = {
-        "NOTIFY_BASE_URL": "https://shop.example.com",
-        "MERCHANTS": {"default": entry | {"HOSTS": [url]}},
+def drained(url: str, *, reports: int, rounds: int) -> Result:
+    """Drain so many reports in each round, and make as many POSTs."""
+    post = _post(url)
+    competitors: dict[str, Action] = {
+        "ours": lambda: _drain(reports),
+        "limit": lambda: _post_all(post, reports),
     }
-    setting_changed.send(sender=None, setting="WXPAY", value=settings.WXPAY, enter=True)
+    elapsed: dict[str, list[float]] = {name: [] for name in competitors}
+    busy: dict[str, list[float]] = {name: [] for name in competitors}
+    for at in range(rounds + 1):
+        for name, act in competitors.items():
+            _fill(reports)
+            began, worked = time.perf_counter(), time.process_time()
+            act()
+            # The first round opens the connections.
+            if at:
+                elapsed[name].append(time.perf_counter() - began)
+                busy[name].append(time.process_time() - worked)
+    multiples = ratios(elapsed["ours"], elapsed["limit"])
+    low, middle, high = statistics.quantiles(multiples, n=4)
+    return Result(
+        path="reports drained over as many bare requests",
+        limit=f"{reports} times Session.post of signed bytes, on {THREADS} threads too",
+        figure=middle,
+        reach=REACH,
+        aim=Aim.AT_MOST,
+        low=low,
+        high=high,
+        peers={"ours, by processor time": statistics.median(ratios(busy["ours"], busy["limit"]))},
+    )
+
+
+def _fill(reports: int) -> None:
+    from django_wxpay.models import ApiReport
+    from tests.factories import ApiReportFactory
+
+    ApiReport.objects.all().delete()
+    ApiReport.objects.bulk_create(ApiReportFactory.build_batch(reports))
+
+
+def _drain(reports: int) -> None:
+    from django_wxpay import services
+
+    run = services.send_reports(limit=None, workers=THREADS)
+    if run.sent != reports:
+        raise SystemExit(f"{run.sent} of {reports} reports were sent")
+
+
+def _post(url: str) -> Callable[[], None]:
+    from django_wxpay import conf
+    from django_wxpay.protocol.v2.reports import REPORT_PATH, MeasuredCall, report_fields
+    from django_wxpay.protocol.v2.xml import encode_xml
+    from django_wxpay.services import clock
+
+    account = conf.merchant("default")
+    call = MeasuredCall(
+        appid=account.appid,
+        mch_id=account.mch_id,
+        interface_url="https://api.mch.weixin.qq.com/pay/unifiedorder",
+        execute_time_ms=87,
+        out_trade_no="BENCH0000001",
+        return_code="SUCCESS",
+        return_msg="OK",
+        result_code="SUCCESS",
+    )
+    body = encode_xml(
+        report_fields(
+            call,
+            mode=account.mode,
+            sign_type=account.sign_type,
+            key=account.api_key,
+            nonce=clock.nonce(),
+            now=clock.now(),
+        )
+    )
+    session = requests.Session()
+
+    def post() -> None:
+        headers = {"Content-Type": "text/xml"}
+        answer = session.post(url + REPORT_PATH, data=body, headers=headers, timeout=(1, 1))
+        # A refusal would be quicker, and no limit.
+        if b"SUCCESS" not in answer.content:
+            raise SystemExit(f"the simulator refuses what is compared with: {answer.text}")
+
+    return post
+
+
+def _post_all(post: Callable[[], None], count: int) -> None:
+    with ThreadPoolExecutor(THREADS) as pool:
+        for done in [pool.submit(post) for _ in range(count)]:
+            done.result()
 
 
 def compare(url: str) -> None:
-    """Take turns, and print each way against the first."""
+    """Place orders beside the reports in turns, and print each way against the first."""
     taken: dict[str, list[float]] = {name: [] for name in WAYS}
     place()
     for _ in range(ROUNDS):
@@ -131,7 +199,7 @@ def reporting() -> Iterator[None]:
         while not ended.is_set():
             if not ApiReport.objects.filter(report_status="PENDING").exists():
                 ApiReport.objects.bulk_create(ApiReportFactory.build_batch(500))
-            services.send_reports(limit=100, workers=8)
+            services.send_reports(limit=100, workers=THREADS)
             ended.wait(1)
         connection.close()
 
@@ -144,8 +212,13 @@ def reporting() -> Iterator[None]:
         worker.join()
 
 
+def main() -> None:
+    """Measure and print."""
+    show(list(results(FULL)))
+    logging.disable(logging.CRITICAL)
+    with database(), shop() as url:
+        compare(url)
+
+
 if __name__ == "__main__":
-    if "--serve" in sys.argv:
-        serve(sys.argv[-1])
-    else:
-        main()
+    main()

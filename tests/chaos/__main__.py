@@ -1,4 +1,7 @@
-"""The command ``python -m tests.chaos``: orders, faults, kills, and the two ledgers compared."""
+"""The command ``python -m tests.chaos``: customers, faults, kills, and the two ledgers compared.
+
+With ``--repeat`` or ``--minutes`` it starts one process after the other, each with the next seed.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +9,63 @@ import argparse
 import logging
 import os
 import random
+import socket
+import subprocess
 import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
+
+from tests import neighbours
 
 
 def main() -> int:
     options = _parser().parse_args()
-    port = 20_000 + os.getpid() % 20_000
+    if options.database == "all":
+        return _on_each_database(options)
+    if options.repeat > 1 or options.minutes:
+        return _repeat(options)
+    return _once(options)
+
+
+def _on_each_database(options: argparse.Namespace) -> int:
+    results = []
+    for options.database, server in neighbours.DATABASES.items():
+        if server.is_there():
+            results.append(_repeat(options))
+        else:
+            print(f"{server.name} is not here")
+    return max(results)
+
+
+def _repeat(options: argparse.Namespace) -> int:
+    """Run again and again, with other seeds; return 1 if any run has found something."""
+    over = time.monotonic() + 60 * options.minutes
+    runs, failed = 0, []
+    while runs < options.repeat or time.monotonic() < over:
+        seed = options.seed + runs
+        names = ("database", "orders", "faults", "kills", "threads")
+        more = [f"--{name}={getattr(options, name)}" for name in names]
+        if options.log:
+            more.append(f"--log={options.log}.{seed}")
+        run = subprocess.run(
+            [sys.executable, "-m", "tests.chaos", f"--seed={seed}", *more], check=False
+        )
+        runs += 1
+        failed += [seed] if run.returncode else []
+    print(f"{runs} runs on {options.database}, {len(failed)} with findings {failed}", flush=True)
+    return 1 if failed else 0
+
+
+def _once(options: argparse.Namespace) -> int:
+    shop_port, simulator_port = _free_ports()
     os.environ |= {
         "WXPAY_TEST_DATABASE": options.database,
         "DJANGO_SETTINGS_MODULE": "tests.chaos.settings",
-        "CHAOS_SHOP_PORT": str(port),
-        "CHAOS_SIMULATOR_PORT": str(port + 1),
+        "CHAOS_SHOP_PORT": str(shop_port),
+        "CHAOS_SIMULATOR_PORT": str(simulator_port),
     }
     with tempfile.TemporaryDirectory() as folder:
         name = f"wxpay_chaos_{options.seed}_{os.getpid()}"
@@ -51,6 +96,17 @@ def main() -> int:
                 _drop(name)
 
 
+def _free_ports() -> tuple[int, int]:
+    """Return two ports of our own, below those that connections leave from."""
+    for at in range(8_000):
+        first = 12_000 + 2 * ((os.getpid() + at) % 8_000)
+        with suppress(OSError):
+            for port in (first, first + 1):
+                socket.create_server(("127.0.0.1", port)).close()
+            return first, first + 1
+    raise OSError("no port is free")
+
+
 def _drop(name: str) -> None:
     from django.db import DatabaseError, connection
 
@@ -66,12 +122,14 @@ def _drop(name: str) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
-    parser.add_argument("--database", choices=("sqlite", "postgresql", "mariadb"), default="sqlite")
-    parser.add_argument("--orders", type=int, default=1500)
+    parser.add_argument("--database", choices=(*neighbours.DATABASES, "all"), default="sqlite")
+    parser.add_argument("--orders", type=int, default=40)
     parser.add_argument("--faults", type=float, default=0.2, help="the share of faults, 0 to 1")
-    parser.add_argument("--kills", type=int, default=100)
-    parser.add_argument("--threads", type=int, default=4)
+    parser.add_argument("--kills", type=int, default=8)
+    parser.add_argument("--threads", type=int, default=16)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--repeat", type=int, default=1, help="so many runs, of as many seeds")
+    parser.add_argument("--minutes", type=float, default=0, help="run again until so many are over")
     parser.add_argument("--log", type=Path, help="keep what the processes print")
     return parser
 
@@ -79,7 +137,7 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace, folder: Path) -> int:
     from django.conf import settings
 
-    from tests.chaos import ledgers, quiet
+    from tests.chaos import calls, ledgers, quiet
     from tests.chaos.buying import Customers
     from tests.chaos.processes import Shop, trouble, wait_for
 
@@ -96,25 +154,22 @@ def _run(options: argparse.Namespace, folder: Path) -> int:
         troubled.start()
         customers.buy()
         troubled.join()
-        quiet.send_again(settings.SIMULATOR)
-        trades = quiet.ledger(settings.SIMULATOR)["trades"]
+        stormed_s = time.monotonic() - started
+        quiet.calm(shop.revive)
         shop.stop(simulator=False)
-        quiet.run_jobs()
-        spoilt = ledgers.unsettled(trades)
-        asked = quiet.ask_for(spoilt, trades)
-        quiet.run_jobs()
-        found = ledgers.compare(trades)
+        end = quiet.hurry()
+        found = ledgers.compare(calls.ledger(), at=end)
     finally:
         shop.stop(simulator=True)
-    paid = sum(trade["trade_state"] == "SUCCESS" for trade in trades)
+    found.wrong += customers.clerks.wrong
     print(f"{options.orders} orders on {options.database}, seed {options.seed}", end=", ")
-    print(f"{time.monotonic() - started:.0f} s")
-    print(f"faults: {customers.faults}; kills: {shop.kills}; connections cut: {shop.cuts}")
-    print(f"placed: {customers.placed}, given up: {customers.given_up}, paid: {paid}")
-    print(f"never notified, and asked for by the shop: {asked.lost}")
-    print(f"notified and not settled by itself: {len(asked.missed)} {asked.missed[:5]}")
-    print(found)
-    return 0 if found.is_clean and not asked.missed else 1
+    print(f"{time.monotonic() - started:.0f} s, {stormed_s:.0f} of them of storm")
+    print(f"faults: {sum(customers.faults.set.values())} {dict(customers.faults.set)}")
+    print(f"kills: {shop.kills}; by receivers: {shop.deaths}; connections cut: {shop.cuts}")
+    print(f"customers: {dict(customers.counts)}; clerks: {dict(customers.clerks.counts)}")
+    print(f"answers of the shop by status: {dict(calls.answers)}")
+    print(found, flush=True)
+    return 0 if found.is_clean else 1
 
 
 if __name__ == "__main__":

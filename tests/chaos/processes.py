@@ -9,9 +9,10 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from django.db import connection
 
@@ -27,6 +28,8 @@ class Shop:
         self._simulator = self._start("simulator")
         self.kills = 0
         self.cuts = 0
+        # Processes that a receiver has taken with it, or that ended by themselves.
+        self.deaths = 0
 
     def _start(self, role: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
@@ -41,6 +44,14 @@ class Shop:
             self._running[at].wait()
             self._running[at] = self._start(self._roles[at])
             self.kills += 1
+
+    def revive(self) -> None:
+        """Start the successors of those that have died."""
+        with self._lock:
+            for at, process in enumerate(self._running):
+                if process.poll() is not None:
+                    self._running[at] = self._start(self._roles[at])
+                    self.deaths += 1
 
     def cut_one(self, rng: random.Random) -> None:
         """Break a database connection of some process, on servers that have them."""
@@ -91,11 +102,14 @@ def wait_for(url: str, *, seconds: float = 60) -> None:
             return
 
 
-def trouble(shop: Shop, rng: random.Random, kills: int, share_done: Any) -> None:
-    """Kill and cut, in step with the orders, until all ``kills`` are done."""
-    while shop.kills < kills:
-        if shop.kills < kills * share_done():
+def trouble(shop: Shop, rng: random.Random, kills: int, share_done: Callable[[], float]) -> None:
+    """Kill and cut, in step with the customers, until all are served and ``kills`` are done."""
+    next_at = 0.0
+    while (done := share_done()) < 1 or shop.kills < kills:
+        shop.revive()
+        if shop.kills < kills * done and time.monotonic() > next_at:
             shop.kill_one(rng)
+            next_at = time.monotonic() + rng.uniform(1, 3)
             if rng.random() < 0.5:
                 with suppress(Exception):
                     shop.cut_one(rng)

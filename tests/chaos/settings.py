@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 
 from example_project.accounts import ACCOUNTS
+from tests.protocol.v3 import keys
 from tests.settings import *  # noqa: F403
 from tests.settings import DATABASES
 
@@ -20,8 +21,17 @@ WXPAY = {
     "NOTIFY_BASE_URL": SHOP,
     "TIMEOUT": (2, 2),
     "API_PERMISSION_CLASSES": ["rest_framework.permissions.AllowAny"],
+    # A till waits for seconds, and what nobody pays is closed before the quiet time is over.
+    "QUICK_PAY": {"POLL_S": 0.5, "WAIT_S": 4},
+    "CLOSE_UNPAID_AFTER_H": 1,
+    "RECEIVER_TIMEOUT_S": 10,
     "MERCHANTS": {
-        "default": {**ACCOUNTS["v2", "mainland"], "HOSTS": [SIMULATOR]},
+        "default": {
+            **ACCOUNTS["v2", "mainland"],
+            "HOSTS": [SIMULATOR],
+            "CLIENT_CERT": keys.MERCHANT_CERTIFICATE,
+            "CLIENT_KEY": keys.MERCHANT_KEY,
+        },
         "v3": {**ACCOUNTS["v3", "mainland"], "HOSTS": [SIMULATOR]},
     },
 }

@@ -18,7 +18,7 @@ from django.core.management import get_commands, load_command_class
 from django.dispatch import Signal
 from django.test import Client
 
-from django_wxpay import conf, exceptions, models, services, signals
+from django_wxpay import conf, exceptions, models, services, signals, tasks
 from django_wxpay.protocol import v2, v3
 from django_wxpay.services import run_jobs
 from django_wxpay.simulator import SimulatorAdapter, create_app
@@ -55,7 +55,8 @@ def test_the_settings_are_all_and_only_those_that_there_are() -> None:
     plain = ("TIMEOUT", "HOST_RECOVERY_S", "RECEIVER_TIMEOUT_S", "REPORT_LEVEL")
     for name in (*plain, "API_REPORT_RETENTION_DAYS"):
         assert shown[name] == defaults[name], name
-    assert shown["LATENCY_LIMITS"] == defaults["LATENCY_LIMITS"]
+    for name in ("LATENCY_LIMITS", "RETENTION_DAYS"):
+        assert shown[name] == defaults[name], name
 
 
 def test_the_services_are_all_and_only_those_that_there_are() -> None:
@@ -66,7 +67,8 @@ def test_the_services_are_all_and_only_those_that_there_are() -> None:
 
 
 def test_every_argument_of_a_service_exists() -> None:
-    order = {field.name for field in models.Order._meta.get_fields()}
+    # The one argument that no column keeps.
+    order = {field.name for field in models.Order._meta.get_fields()} | {"auth_code"}
     for name, shown in _signatures().items():
         real = inspect.signature(getattr(services, name)).parameters
         is_open = any(each.kind is each.VAR_KEYWORD for each in real.values())
@@ -122,6 +124,8 @@ def test_the_filters_are_all_and_only_those_of_each_list() -> None:
         ("A refund:", "WXPayRefund"),
         ("A notification:", "WXPayNotificationDetail"),
         ("A row of the summary:", "WXPayLatency"),
+        ("A bill:", "WXPayBill"),
+        ("A difference:", "WXPayDiscrepancy"),
     ],
 )
 def test_every_field_of_what_is_shown_is_named(words: str, component: str) -> None:
@@ -140,7 +144,7 @@ def test_every_permission_exists(db: None) -> None:
     named = set(re.findall(r"\| `((?:add|view|change)_\w+)` \|", REST))
     permissions = Permission.objects.filter(content_type__app_label="django_wxpay")
     assert named - set(permissions.values_list("codename", flat=True)) == set()
-    assert len(named) == 7
+    assert len(named) == 14
 
 
 def test_the_models_are_all_and_only_those_that_there_are() -> None:
@@ -154,7 +158,7 @@ def test_the_models_are_all_and_only_those_that_there_are() -> None:
 
 
 def test_the_signals_are_all_and_only_those_that_there_are() -> None:
-    named = re.findall(r"`((?:order|refund)_\w+)`", section(PAGE, "7. Signals"))
+    named = re.findall(r"`((?:order|refund|bill)_\w+)`", section(PAGE, "7. Signals"))
     assert set(named) == {n for n, value in vars(signals).items() if isinstance(value, Signal)}
 
 
@@ -180,7 +184,7 @@ def test_every_route_of_the_simulator_is_served() -> None:
     session = requests.Session()
     session.mount("http://simulator", SimulatorAdapter(create_app(conf.merchants().values())))
     named = re.findall(r"\| `(GET|POST) (/\S*)`", section(PAGE, "9. Simulator"))
-    assert len(named) == 6
+    assert len(named) == 12
     for method, path in named:
         answer = session.request(method, f"http://simulator{path}", json={})
         assert answer.status_code not in {404, 405}, path
@@ -199,6 +203,15 @@ def test_the_pure_functions_are_all_and_only_those_that_there_are() -> None:
             assert [each for each in real[len(shown) :] if each.default is each.empty] == []
 
 
+def test_the_names_of_the_engines_exist() -> None:
+    shown = [code_words(cells[0])[0] for cells in rows(section(PAGE, "12. Background engines"))[2:]]
+    names = [re.split(r"\W", word)[0] for word in shown]
+    assert names == ["run_job", "django_run_job", "beat_schedule", "JobFailed"]
+    assert set(inspect.signature(tasks.beat_schedule).parameters) == {"names", "queue"}
+    assert callable(tasks.run_job)
+    assert issubclass(tasks.JobFailed, Exception)
+
+
 def test_every_name_on_the_page_is_a_name_in_the_code() -> None:
     """Whatever the tests above do not look at: a misspelt word in back-ticks is found here."""
     named = {
@@ -208,7 +221,7 @@ def test_every_name_on_the_page_is_a_name_in_the_code() -> None:
 
 
 def test_a_name_that_does_not_exist_is_found() -> None:
-    assert "reverse_order" not in _names_in_the_code()
+    assert "no_such_call" not in _names_in_the_code()
     assert {"out_trade_no", "Wechatpay", "wxpay_worker"} <= _names_in_the_code()
 
 

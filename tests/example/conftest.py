@@ -31,7 +31,11 @@ class Customer:
 
     def is_told(self, purchase: Purchase) -> bool:
         """Ask what the waiting pay page asks every second."""
-        return self.browser.get(f"/pay/{purchase.reference}/state/").json()["paid"]
+        return self.status(purchase) == "paid"
+
+    def status(self, purchase: Purchase) -> str:
+        """Return the word that the waiting pay page gets."""
+        return self.browser.get(f"/pay/{purchase.reference}/state/").json()["status"]
 
 
 def order_behind(purchase: Purchase) -> Order:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import html
+import re
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from django_wxpay import services
 from django_wxpay.models import ApiReport, Notification, Order, OrderEvent, Prepay
 from django_wxpay.signals import order_paid
 from django_wxpay.testing import SimulatedWXPay
@@ -154,6 +157,19 @@ def test_a_receipt_is_given_only_for_money(customer: Customer) -> None:
     assert (answer.status_code, answer.url) == (302, f"/pay/{purchase.reference}/")
 
 
+def test_a_receipt_names_what_was_paid_back_once_it_is(
+    customer: Customer, wxpay_simulator: SimulatedWXPay
+) -> None:
+    purchase = customer.buy()
+    wxpay_simulator.pay(order_behind(purchase))
+    refund = services.create_refund(order_behind(purchase), refund_fee=1_050)
+    assert refund.refund_status == "PROCESSING"
+    assert "Refunded" not in customer.sees(f"/receipt/{purchase.reference}/")
+    wxpay_simulator.advance(60)
+    services.query_refund(refund)
+    assert "<dt>Refunded</dt><dd>¥10.50</dd>" in customer.sees(f"/receipt/{purchase.reference}/")
+
+
 @pytest.mark.parametrize(
     "address",
     ["/pay/NOBODY/", "/pay/NOBODY/state/", "/receipt/NOBODY/"],
@@ -172,3 +188,34 @@ def test_two_purchases_never_share_a_reference(customer: Customer) -> None:
     references = {customer.buy().reference for _ in range(5)}
     assert len(references) == 5
     assert all(len(reference) == 20 for reference in references)
+
+
+@pytest.mark.parametrize(
+    ("agent", "way"),
+    [
+        ("Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0", "NATIVE"),
+        ("Mozilla/5.0 (iPhone) AppleWebKit/605 Mobile/15E148 Safari/604", "MWEB"),
+        ("Mozilla/5.0 (iPhone) AppleWebKit/605 Mobile/15E148 MicroMessenger/8.0", "JSAPI"),
+    ],
+)
+def test_nobody_has_to_scan_a_code_with_the_phone_that_shows_it(
+    customer: Customer, agent: str, way: str
+) -> None:
+    answer = customer.browser.post("/buy/puer/", headers={"user-agent": agent}, follow=True)
+    purchase = Purchase.objects.get()
+    assert (purchase.way, order_behind(purchase).trade_type) == (way, way)
+    page = answer.content.decode()
+    assert ("<svg " in page, "Pay in WeChat" in page, "data-wxpay-jsapi" in page) == (
+        way == "NATIVE",
+        way == "MWEB",
+        way == "JSAPI",
+    )
+
+
+def test_the_cashier_brings_a_phone_back_to_the_page_it_came_from(customer: Customer) -> None:
+    purchase = customer.buy(way="MWEB")
+    page = html.unescape(customer.sees(f"/pay/{purchase.reference}/"))
+    address = re.search(r'href="(http[^"]+redirect_url[^"]+)"', page)[1]
+    assert address.startswith(f"{Prepay.objects.get().mweb_url}&")
+    (back,) = parse_qs(urlsplit(address).query)["redirect_url"]
+    assert back == f"http://testserver/pay/{purchase.reference}/"

@@ -172,11 +172,11 @@ def _a_person_buys(shop: str) -> str:
     person.get(f"{shop}/", timeout=10)
     form = {"way": "NATIVE", "csrfmiddlewaretoken": person.cookies["csrftoken"]}
     page = person.post(f"{shop}/buy/puer/", data=form, timeout=10)
-    link = html.unescape(re.search(r'class="phone" href="([^"]+)"', page.text)[1])
+    link = html.unescape(re.search(r'href="([^"]+/_simulator/phone/[^"]+)"', page.text)[1])
     assert "¥88.00" in person.get(link, timeout=10).text
     assert page.url in person.post(link, timeout=10).text
     deadline = time.monotonic() + 20
-    while not person.get(f"{page.url}state/", timeout=10).json()["paid"]:
+    while person.get(f"{page.url}state/", timeout=10).json()["status"] != "paid":
         assert time.monotonic() < deadline
     return person.get(page.url, timeout=10).url.removesuffix(page.url.rsplit("/", 2)[1] + "/")
 

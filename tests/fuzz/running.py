@@ -22,6 +22,7 @@ from django.db import connections, router
 import tests.fuzz.families  # noqa: F401 - registers the families
 from django_wxpay.models import Order
 from django_wxpay.services import clock, gateways
+from django_wxpay.services.sync import sweep
 from django_wxpay.services.worker.jobs import JOBS
 from django_wxpay.signals import order_conflicted, order_paid, refund_settled
 from tests.fuzz import oracle
@@ -77,6 +78,9 @@ class Harness:
             before = clock.now
             clock.now = lambda: self._now
             stack.callback(setattr, clock, "now", before)
+            # The database's clock would put this one right.
+            stack.callback(setattr, sweep, "shared_clock", sweep.shared_clock)
+            sweep.shared_clock = lambda: lambda: self._now
             # Keys that were loaded under the real clock would keep it.
             gateways.platform_keys.cache_clear()
             gateways.mount(HOST, self.ledger)

@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from django_wxpay.gateway.failover import send_with_failover
-from django_wxpay.gateway.http.failures import Failure, NoResponse
+from django_wxpay.gateway.http.failures import NoResponse
 from django_wxpay.gateway.http.messages import HttpRequest, HttpResponse
 from django_wxpay.gateway.http.transport import Transport
 from django_wxpay.gateway.records import Attempt, elapsed_ms
+from django_wxpay.protocol.failures import Failure
 from tests.wechatpay.transport import DOCUMENT, ScriptedTransport
 
 seconds = st.floats(min_value=-1e12, max_value=1e12)

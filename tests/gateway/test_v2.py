@@ -12,12 +12,7 @@ from typing import Any
 import pytest
 import requests
 
-from django_wxpay.gateway import (
-    CallRecord,
-    Failure,
-    Transport,
-    V2Gateway,
-)
+from django_wxpay.gateway import CallRecord, Transport, V2Gateway
 from django_wxpay.protocol import v2
 from django_wxpay.protocol.errors import (
     BadAnswer,
@@ -28,6 +23,7 @@ from django_wxpay.protocol.errors import (
     WXPayError,
 )
 from django_wxpay.protocol.facts import PrepayGrant, TradeState
+from django_wxpay.protocol.failures import Failure
 from django_wxpay.protocol.merchants import Merchant, SignType
 from django_wxpay.protocol.orders import OrderRef, OrderTerms
 from tests.wechatpay.transport import HTML, Host, ScriptedTransport, says

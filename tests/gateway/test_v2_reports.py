@@ -137,7 +137,7 @@ def test_nothing_is_sent_after_a_certificate_that_cannot_be_trusted() -> None:
 
 
 def _distrust(exchange: HttpRequest, **_: object) -> None:
-    from django_wxpay.gateway.http.failures import Failure
+    from django_wxpay.protocol.failures import Failure
 
     assert exchange.host == PRIMARY
     raise UntrustedHost(Failure.TLS)

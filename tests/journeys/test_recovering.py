@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from django_wxpay import services
-from django_wxpay.gateway import v2 as gateway_v2
+from django_wxpay.gateway.v2 import calls as gateway_v2
 from django_wxpay.models import Notification, Order, OrderEvent, Prepay
 from django_wxpay.protocol.error_codes import refusal
 from django_wxpay.signals import order_paid

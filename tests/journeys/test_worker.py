@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import signal
 import subprocess
 import sys
@@ -11,36 +9,22 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
-from django.db import connections
 from django.db.models import F
 
-from django_wxpay.models import ApiReport, BackgroundJob, Notification, Order, OrderEvent
-from example_project.shop.models import Purchase
-from tests.factories import ApiReportFactory, OrderFactory
+from django_wxpay.models import ApiReport, BackgroundJob, Notification, OrderEvent
+from tests.factories import OrderFactory
+from tests.journeys.background import LONG_S, backlog, environment, is_told, left_over, until
 from tests.journeys.stage import Stage, new_number, payment_notice
 from tests.laws.source import ROOT
-
-LONG_S = 40.0
 
 
 @pytest.fixture
 def manage(stage: Stage) -> tuple[list[str], dict[str, str]]:
     """How a worker is started on this stage's database, and with what environment."""
-    environment = {
-        **os.environ,
-        "DJANGO_SETTINGS_MODULE": "tests.journeys.worker_settings",
-        "WXPAY_JOURNEY_SETTINGS": os.environ["DJANGO_SETTINGS_MODULE"],
-        "WXPAY_JOURNEY_DATABASES": json.dumps(
-            {each.alias: str(each.settings_dict["NAME"]) for each in connections.all()}
-        ),
-        "SHOP_URL": stage.shop,
-        "SIMULATOR_URL": stage.wechat.url,
-        "PYTHONUNBUFFERED": "1",
-    }
-    return [sys.executable, "-W", "error", "manage.py"], environment
+    return [sys.executable, "-W", "error", "manage.py"], environment(stage)
 
 
 @pytest.fixture
@@ -71,44 +55,11 @@ def working(manage: tuple[list[str], dict[str, str]]) -> Callable[..., Iterator[
     return start
 
 
-def until(happens: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + LONG_S
-    while not happens():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.02)
-
-
 def terminate(process: subprocess.Popen, number: signal.Signals = signal.SIGTERM) -> str:
     """Ask it to stop; return what it said in the end, in time."""
     process.send_signal(number)
     said, _ = process.communicate(timeout=LONG_S)
     return said
-
-
-def backlog(count: int) -> list[str]:
-    rows = ApiReportFactory.build_batch(count, created_at=datetime.now(UTC))
-    ApiReport.objects.bulk_create(rows)
-    return [row.out_trade_no for row in rows]
-
-
-def left_over() -> str:
-    """An order that is paid, of which a process that died has not told the shop."""
-    order: Order = OrderFactory(paid=True, out_trade_no=new_number())
-    Purchase.objects.create(tea="puer", title="Pu-erh", total_fee=1, reference=order.reference)
-    now = datetime.now(UTC)
-    OrderEvent.objects.create(
-        order=order,
-        kind="PAID",
-        from_state="NOTPAY",
-        to_state="SUCCESS",
-        source="v2.notice",
-        created_at=now,
-    )
-    return order.reference
-
-
-def is_told(reference: str) -> bool:
-    return Purchase.objects.filter(reference=reference, paid_at__isnull=False).exists()
 
 
 def is_hanging(name: str) -> bool:
@@ -216,6 +167,7 @@ def test_once_from_cron_does_what_waits_and_exits(
         "reports: 3 calls reported",
         "latency: 3 calls rolled up",
         "pruning: nothing to do",
+        "bills: nothing to do",
         "certificates: nothing to do",
     ]
     assert is_told(reference)

@@ -15,7 +15,8 @@ import pytest
 
 from django_wxpay import services
 from django_wxpay.protocol.orders import OrderTerms
-from django_wxpay.services.orders.fields import OrderFields
+from django_wxpay.protocol.v2.fields import MICROPAY_RULES
+from django_wxpay.services.orders.fields import CodePayFields, OrderFields
 from tests.laws.source import ROOT
 
 # From the settings, so no argument; and our own, so no field of unifiedorder.
@@ -57,6 +58,20 @@ def test_a_front_door_takes_these_arguments_and_no_others(name: str) -> None:
     assert hints["fields"] == "Unpack[OrderFields]"
 
 
+def test_the_arguments_of_a_payment_by_code_are_those_that_micropay_takes() -> None:
+    ours = get_type_hints(CodePayFields)
+    assert {**ours, "auth_code": str} == {
+        **{name: kind for name, kind in get_type_hints(OrderFields).items() if name in ours},
+        "auth_code": str,
+    }
+    taken = MICROPAY_RULES.keys() - {"nonce_str", "sign", "sign_type", "mch_id", "deposit"}
+    assert ours.keys() - {"merchant", "reference"} == taken
+    assert CodePayFields.__required_keys__ == {"auth_code", "body", "total_fee"}
+    for name in ("pay_by_code", "open_sale"):
+        hints = getattr(services, name).__annotations__
+        assert hints["fields"] == "Unpack[CodePayFields]"
+
+
 def _errors(tmp_path: Path, calls: str) -> str:
     """Return what mypy prints for ``calls``, strictly, in a project without Django's plugin."""
     caller = tmp_path / "caller.py"
@@ -92,6 +107,10 @@ def test_mypy_accepts_a_right_call_and_names_what_is_wrong_with_the_others(tmp_p
         f"services.checkout({RIGHT}, trade_tpye=3)": '"trade_tpye"',
         f"services.create_order({RIGHT}, openid=3)": '"openid"',
         'services.checkout(trade_type="NATIVE", body="Tea", total_fee="1800")': '"total_fee"',
+        'services.pay_by_code(auth_code="1", body="Tea", total_fee=1800)': "",
+        'services.pay_by_code(auth_code=1, body="Tea", total_fee=1800)': '"auth_code"',
+        'services.pay_by_code(body="Tea", total_fee=1800)': '"auth_code"',
+        'services.pay_by_code(auth_code="1", body="Tea", total_fee=1, openid="o")': '"openid"',
         'services.get_or_create_order(body="Tea", total_fee=1800)': '"trade_type"',
         'services.checkout(trade_type="NATIVE", total_fee=1800)': '"body"',
         'services.checkout(trade_type="NATIVE", body=None, total_fee=1800)': '"body"',

@@ -95,6 +95,14 @@ def test_more_than_was_paid_is_a_conflict() -> None:
     assert decision == Conflict((("refund_fee", "at most 100", "101"),))
 
 
+def test_what_is_taken_already_contradicts_others_only_where_both_are_paid_back() -> None:
+    taken = replace(known(RefundStatus.PROCESSING), is_reserved=True, refunded_fee=40)
+
+    decision = decide_refund(taken, replace(FACT, refund_status=RefundStatus.ABNORMAL))
+    assert isinstance(decision, RefundMove)
+    assert decide_refund(taken, FACT) == Conflict((("refund_fee", "at most 60", "88"),))
+
+
 def test_what_the_document_does_not_say_contradicts_nothing() -> None:
     quiet = replace(FACT, total_fee=None, fee_type="", transaction_id="")
 

@@ -65,7 +65,7 @@ def test_of_refunds_that_are_too_much_together_as_many_count_as_fit(
     assert (meeting.met, outcomes) == (PARTIES, [True] * PARTIES)
     assert sorted(Refund.objects.values_list("position", "refund_fee")) == [(1, 40), (2, 40)]
     kinds = sorted(OrderEvent.objects.values_list("kind", flat=True))
-    assert kinds == ["CONFLICTED"] * 6 + ["REFUND_SETTLED"] * 2
+    assert kinds == ["CONFLICTED"] * 6 + ["MOVED"] + ["REFUND_SETTLED"] * 2
     outcomes_told = sorted(Notification.objects.values_list("outcome", flat=True))
     assert outcomes_told == ["APPLIED"] * 2 + ["CONFLICT"] * 6
 

@@ -78,6 +78,53 @@ def test_two_workers_who_both_found_it_left_over_dispatch_it_once(
     assert shop.lines == ["paid RACE000001"]
 
 
+def test_a_worker_that_was_too_late_for_all_it_found_looks_again(
+    gateway: ScriptedTransport, shop: Shop
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(orders, "after_commit", lambda action: None)
+        for number in ("RACE000001", "RACE000002"):
+            assert pay(new_order(out_trade_no=number))
+    lease_is_over()
+    first, queries = OrderEvent.objects.filter(kind="PAID").earliest("id"), []
+
+    def take_it(execute: Any, *statement: Any) -> Any:
+        result = execute(*statement)
+        queries.append(statement[0])
+        if len(queries) == len(dispatch.heard_kinds()):
+            assert dispatch._lease(OrderEvent.objects.get(pk=first.pk))
+        return result
+
+    with connection.execute_wrapper(take_it):
+        assert services.dispatch_events(limit=1) == 1
+    assert shop.lines == ["paid RACE000002"]
+
+
+@pytest.mark.parametrize("after", range(1, 4))
+def test_an_event_that_another_worker_leases_between_two_looks_is_left_to_it(
+    crashed: OrderEvent,
+    shop: Shop,
+    after: int,
+) -> None:
+    """Whatever number of queries a worker has made by then."""
+    queries = []
+
+    def lease_meanwhile(execute: Any, *statement: Any) -> Any:
+        result = execute(*statement)
+        queries.append(statement[0])
+        if len(queries) == after:
+            assert dispatch._lease(OrderEvent.objects.get(pk=crashed.pk))
+        return result
+
+    with connection.execute_wrapper(lease_meanwhile):
+        assert services.dispatch_events() == 0
+
+    assert len(queries) > after
+    assert shop.lines == []
+    crashed.refresh_from_db()
+    assert (crashed.dispatched_at, crashed.dispatch_attempts) == (None, 2)
+
+
 def test_a_worker_and_the_process_that_settled_it_dispatch_it_once(
     crashed: OrderEvent,
     shop: Shop,

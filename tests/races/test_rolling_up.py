@@ -9,8 +9,8 @@ import pytest
 from django_wxpay.latency import Tally
 from django_wxpay.models import ApiReport, HourlyLatency
 from django_wxpay.services.latency import rollup
-from django_wxpay.services.latency.pruning import prune
 from django_wxpay.services.latency.rollup import roll_up, stored_tallies
+from django_wxpay.services.retention import prune
 from tests.factories import ApiReportFactory
 from tests.races.running import Meeting, at_once
 

@@ -32,6 +32,9 @@ pytestmark = pytest.mark.races
 YES = b"<xml><return_code>SUCCESS</return_code><result_code>SUCCESS</result_code></xml>"
 LONG_S = 20.0
 
+# Bills make calls of their own, and have races of their own.
+COUNTED = tuple(job for job in JOBS if job.name != "bills")
+
 
 @pytest.fixture
 def judged(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
@@ -134,7 +137,7 @@ def test_two_workers_do_all_there_is_to_do_and_nothing_of_it_twice(
     late, told = failed(5), left_over(5)
     rows = ApiReportFactory.build_batch(30, created_at=clock.now())
     ApiReport.objects.bulk_create(rows)
-    jobs = [Job(name=job.name, run=job.run, every_s=0.05) for job in JOBS]
+    jobs = [Job(name=job.name, run=job.run, every_s=0.05) for job in COUNTED]
 
     with Worker(jobs) as one, Worker(jobs) as other:
         until(lambda: not OrderEvent.objects.filter(dispatched_at__isnull=True).exists())
@@ -151,7 +154,7 @@ def test_two_workers_do_all_there_is_to_do_and_nothing_of_it_twice(
     assert sum(HourlyLatency.objects.values_list("calls", flat=True)) == 30
     assert one.unfinished == other.unfinished == []
     assert set(BackgroundJob.objects.values_list("name", "error")) == {
-        (job.name, "") for job in JOBS
+        (job.name, "") for job in jobs
     }
 
 
@@ -212,16 +215,18 @@ def test_a_database_that_is_away_is_waited_for_and_the_work_is_done_when_it_is_b
             raise OperationalError("the database is away")
         ensure(self)
 
-    jobs = [Job(name=job.name, run=job.run, every_s=0.05) for job in JOBS]
+    jobs = [Job(name=job.name, run=job.run, every_s=0.05) for job in COUNTED]
     is_away.set()
     monkeypatch.setattr(backend, "ensure_connection", ensure_connection)
     with Worker(jobs) as worker:
-        until(lambda: knocks == {f"wxpay-{job.name}" for job in JOBS})
+        until(lambda: knocks == {f"wxpay-{job.name}" for job in COUNTED})
         assert worker.crashed == []
         assert shop.lines == []
         is_away.clear()
         until(lambda: shop.lines == [f"paid {number}"])
-        until(lambda: BackgroundJob.objects.filter(succeeded_at__isnull=False).count() == len(JOBS))
+        until(
+            lambda: BackgroundJob.objects.filter(succeeded_at__isnull=False).count() == len(COUNTED)
+        )
         assert worker.crashed == []
     assert worker.unfinished == []
 

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from django_wxpay.models import Order
 from django_wxpay.services import clock
-from django_wxpay.services.claims import backoff, claim
+from django_wxpay.services.claims import backoff, claim, claim_as_seen, second_half
 from tests.factories import OrderFactory
 from tests.tables import connection
 
@@ -102,3 +102,41 @@ def test_pauses_double_up_to_the_longest() -> None:
     pauses = [backoff(failures, MINUTE, 5 * MINUTE) for failures in (0, 1, 2, 3, 10_000)]
     assert pauses == [MINUTE, 2 * MINUTE, 4 * MINUTE, 5 * MINUTE, 5 * MINUTE]
     assert backoff(1, 0.5, 5.0) == 1.0
+
+
+def test_what_is_claimed_as_it_was_seen_is_one_callers(db: None) -> None:
+    order = OrderFactory(next_check_at=NOW)
+    rows = Order.objects.filter(pk=order.pk)
+    ahead = NOW + timedelta(days=400)
+    assert claim_as_seen(rows, "next_check_at", ahead, seen=NOW) == 1
+    assert claim_as_seen(rows, "next_check_at", NOW + MINUTE, seen=NOW) == 0
+    assert claim_as_seen(rows, "next_check_at", None, seen=ahead) == 1
+    order.refresh_from_db()
+    assert order.next_check_at is None
+    assert claim_as_seen(rows, "next_check_at", NOW, seen=None) == 1
+
+
+@pytest.mark.parametrize(
+    ("rows", "second"),
+    [
+        ("", ""),
+        ("a1", "a1"),
+        ("a1 b1", "b1"),
+        ("a1 b1 c1", "b1 c1"),
+        # All of a key, in their order.
+        ("a1 b1 a2 c1 b2 d1", "c1 d1"),
+        ("a1 a2 a3", "a1 a2 a3"),
+    ],
+)
+def test_the_second_half_is_one_of_keys(rows: str, second: str) -> None:
+    assert list(second_half(rows.split(), key=lambda row: row[0])) == second.split()
+
+
+@pytest.mark.django_db
+def test_of_two_who_saw_one_moment_the_first_gives_it_another() -> None:
+    order = OrderFactory(next_check_at=NOW)
+    rows = Order.objects.filter(pk=order.pk)
+    assert claim_as_seen(rows, "next_check_at", NOW + MINUTE, seen=NOW) == 1
+    assert claim_as_seen(rows, "next_check_at", NOW + 2 * MINUTE, seen=NOW) == 0
+    order.refresh_from_db()
+    assert order.next_check_at == NOW + MINUTE

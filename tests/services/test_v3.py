@@ -425,10 +425,10 @@ def test_no_certificate_is_fetched_while_a_transaction_is_open(platform: Scripte
 
 
 def test_over_v3_an_order_is_held_for_three_rounds(settings: Any, v3: dict[str, Any]) -> None:
-    assert placing._longest_call_s(new_order()) == 3 * 20 + 5
+    assert placing.longest_call_s("default") == 3 * 20 + 5
     key = "TESTKEYtestkeyTESTKEYtestkey0000"
     settings.WXPAY = v3 | {"MERCHANTS": {"default": V3_MERCHANT | {"API": "v2", "API_KEY": key}}}
-    assert placing._longest_call_s(new_order()) == 20 + 5
+    assert placing.longest_call_s("default") == 20 + 5
 
 
 @pytest.mark.usefixtures("certificate_mode")

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -58,7 +59,14 @@ def _listen_to_ctrl_c() -> None:
 def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Simulator, str, int]]:
     calls: list[tuple[Simulator, str, int]] = []
 
-    def serve(app: Simulator, host: str, port: int, *, ready: Callable[[str], None]) -> None:
+    def serve(
+        app: Simulator,
+        host: str,
+        port: int,
+        *,
+        ready: Callable[[str], None],
+        tls: ssl.SSLContext | None,
+    ) -> None:
         calls.append((app, host, port))
         ready(f"http://{host}:{port}")
         raise KeyboardInterrupt

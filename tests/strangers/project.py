@@ -44,10 +44,13 @@ def _database(folder: Path, name: str, **more: Any) -> dict[str, Any]:
     }
 
 
+# What is paid meanwhile waits for a receiver.
+LATE: Final = "a receiver that comes later"
 Entries = Callable[[Path], dict[str, Any]]
 # A value that is called is given the folder of the databases.
 PROJECTS: Final[dict[str, dict[str, Any]]] = {
     "a plain one": {},
+    LATE: {},
     "python -O": {},
     "a database of its own": {
         "DATABASES": lambda at: {"default": _database(at, "d"), "payments": _database(at, "p")},
@@ -221,12 +224,18 @@ class Shop:
     """The stranger's own side: a receiver that fails once, a login, a page that lists."""
 
     def __init__(self, name: str) -> None:
-        from django_wxpay.signals import order_paid
-
+        self.name = name
         self.mount = MOUNTS.get(name, "")
         self.is_chunked = name == "bodies in chunks"
         self.told: dict[str, int] = {}
         self.answers: list[int] = []
+        if name != LATE:
+            self.open()
+
+    def open(self) -> None:
+        """Connect the receiver of payments."""
+        from django_wxpay.signals import order_paid
+
         order_paid.connect(self.ship, dispatch_uid="ship")
 
     def ship(self, order: Any, **_: Any) -> None:
@@ -284,7 +293,7 @@ def catch_up() -> None:
     Replicated.is_on = True
 
 
-def sell(name: str) -> dict[str, Any]:
+def sell(shop: Shop) -> dict[str, Any]:
     """Sell one tea over each protocol, and look at it everywhere."""
     from django.db import router
     from django.urls import reverse, set_script_prefix
@@ -294,7 +303,6 @@ def sell(name: str) -> dict[str, Any]:
     from django_wxpay.services import gateways
     from django_wxpay.simulator import Options, SimulatorAdapter, create_app
 
-    shop = Shop(name)
     headers = shop.log_in()
     catch_up()
     merchants = tuple(conf.merchants().values())
@@ -302,7 +310,7 @@ def sell(name: str) -> dict[str, Any]:
     for host in {host for merchant in merchants for host in merchant.hosts}:
         gateways.mount(host, SimulatorAdapter(simulator))
 
-    place = {"a mount of the server's": _over_rest}.get(name, _over_services)
+    place = {"a mount of the server's": _over_rest}.get(shop.name, _over_services)
     placed = {"v2": _over_rest(headers, shop, "v2"), "v3": place(headers, shop, "v3")}
     # Only a request knows what the server says of the mount.
     set_script_prefix(f"{shop.mount}/")
@@ -310,6 +318,13 @@ def sell(name: str) -> dict[str, Any]:
     for api in placed:
         order = primary.get(merchant=api)
         simulator.pay(order.mch_id, order.out_trade_no)
+    if shop.name == LATE:
+        waiting = _undelivered()
+        services.run_jobs("events")
+        assert _undelivered() == waiting == [("PAID", 0), ("PAID", 0)]
+        assert shop.told == {}
+        shop.open()
+        services.run_jobs("events")
     OrderEvent.objects.filter(dispatched_at=None).update(next_dispatch_at=None)
     runs = [run.name for run in services.run_jobs() if not run.succeeded]
     catch_up()
@@ -325,6 +340,13 @@ def sell(name: str) -> dict[str, Any]:
         "admin": dict(_pages_that_fail(headers, shop.mount)),
         "stranger": request("GET", path, mount=shop.mount)[0],
     }
+
+
+def _undelivered() -> list[tuple[str, int]]:
+    from django_wxpay.models import OrderEvent
+
+    pending = OrderEvent.objects.filter(dispatched_at=None)
+    return list(pending.values_list("kind", "dispatch_attempts"))
 
 
 def _over_rest(headers: Mapping[str, str], shop: Shop, merchant: str) -> int:
@@ -386,12 +408,13 @@ def _pages_that_fail(headers: Mapping[str, str], mount: str) -> Iterator[tuple[s
 
 def main(name: str, folder: Path) -> dict[str, Any]:
     configure(name, folder)
+    shop = Shop(name)
     found = found_by_check()
-    if found:
+    if found and name != LATE:
         return {"check": found}
     migrate()
     found = found_by_check(*(alias for alias, entry in settings.DATABASES.items() if entry))
-    return {"optimized": sys.flags.optimize, "check": found} | sell(name)
+    return {"optimized": sys.flags.optimize, "check": found} | sell(shop)
 
 
 if __name__ == "__main__":

@@ -36,6 +36,9 @@ CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
 TESTS_LEFT_OUT = {
     "tests/admin/test_latency_in_browser.py": "Django's live server has no static files below a "
     "mount, so a browser would draw the page without its scripts",
+    "tests/admin/test_refunds_in_browser.py": "the same",
+    "tests/admin/test_bills_in_browser.py": "the same",
+    "tests/example/test_paying_in_browser.py": "the same",
     "tests/admin/test_other_sites.py::test_every_address_stays_on_the_site": "it mounts its "
     "sites itself, at the root and below a path",
     "tests/api/test_placing.py::test_djangos_own_limits_are_answered_in_json": "its audit log "

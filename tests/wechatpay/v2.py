@@ -27,7 +27,12 @@ class V2:
 
 
 def scripted_v2() -> ScriptedTransport:
-    return ScriptedTransport(dialect=V2())
+    """Return a gateway that has no bills, which the worker asks for by itself."""
+    scripted = ScriptedTransport(dialect=V2())
+    scripted.answers["/pay/downloadbill"] = v2.encode_xml(
+        {"return_code": "FAIL", "return_msg": "No Bill Exist", "error_code": "20002"}
+    )
+    return scripted
 
 
 def signed(answer: Mapping[str, Any], sent: Mapping[str, str]) -> bytes:

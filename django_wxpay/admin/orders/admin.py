@@ -1,4 +1,4 @@
-"""Orders: their list, and the actions that query or close them at WeChat Pay."""
+"""Orders: their list, and the actions that query, close or reverse them at WeChat Pay."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ from django_wxpay.admin.base import MOST_AT_ONCE, Button, Section
 from django_wxpay.admin.filters import MerchantFilter
 from django_wxpay.admin.orders.fields import OrderFieldsAdmin
 from django_wxpay.admin.orders.related import related_sections
+from django_wxpay.admin.refunds.making import OrderRefundsAdmin
 from django_wxpay.models import Order
-from django_wxpay.protocol.facts import TradeState
+from django_wxpay.protocol.facts import TradeState, TradeType
 from django_wxpay.protocol.states import OPEN
 from django_wxpay.services.transactions import without_atomic_requests
 
 
 @admin.register(Order)
-class OrderAdmin(OrderFieldsAdmin):
+class OrderAdmin(OrderRefundsAdmin, OrderFieldsAdmin):
     list_display = (
         "state",
         "amount_shown",
@@ -53,6 +54,8 @@ class OrderAdmin(OrderFieldsAdmin):
     def buttons(self, row: Order) -> list[Button]:
         """Return the actions that the state of the order allows."""
         found = [Button(label=_("Ask WeChat Pay"), url=self.address(row, "query"))]
+        if row.trade_type == TradeType.MICROPAY:
+            return found + self._reverse_button(row)
         if TradeState(row.trade_state) in OPEN:
             close = Button(
                 label=_("Close the order"),
@@ -62,11 +65,21 @@ class OrderAdmin(OrderFieldsAdmin):
             found.append(close)
         return found
 
+    def _reverse_button(self, row: Order) -> list[Button]:
+        if row.trade_state in {TradeState.CLOSED, TradeState.REVOKED}:
+            return []
+        label = _("Reverse, money back") if row.is_paid else _("Reverse")
+        return [Button(label=label, url=self.address(row, "reverse"), asks_first=True)]
+
     def sections(self, request: HttpRequest, row: Order) -> list[Section]:
         return related_sections(self.admin_site, request, row)
 
     def get_urls(self) -> list[URLPattern]:
-        ours = [self.posted("query", self._query), self.route("close", self.close_view)]
+        ours = [
+            self.posted("query", self._query),
+            self.route("close", self.close_view),
+            self.route("reverse", self.reverse_view),
+        ]
         return [*ours, *super().get_urls()]
 
     @admin.action(description=_("Ask WeChat Pay"), permissions=["operate"])
@@ -95,6 +108,33 @@ class OrderAdmin(OrderFieldsAdmin):
             return self._confirmation(request, [order], is_action=False)
         self._close(request, [order])
         return redirect(self.address(order))
+
+    @without_atomic_requests
+    def reverse_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Ask for a confirmation, and reverse the payment by code when it is posted."""
+        order = self.operable(request, pk)
+        if request.method != "POST":
+            return self._reverse_confirmation(request, order)
+
+        def verb() -> str:
+            state = services.reverse_order(order).get_trade_state_display()
+            return gettext("The order is now “%(state)s”.") % {"state": state}
+
+        self.log_change(request, order, run_action(request, order.out_trade_no, verb))
+        return redirect(self.address(order))
+
+    def _reverse_confirmation(self, request: HttpRequest, order: Order) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "title": gettext("Reverse this payment?"),
+            "opts": self.opts,
+            "media": self.media,
+            "order": order,
+            "state": display.state_badge(order),
+            "back": self.address(order),
+        }
+        request.current_app = self.admin_site.name
+        return TemplateResponse(request, "admin/django_wxpay/reverse_confirmation.html", context)
 
     def _query(self, request: HttpRequest, order: Order) -> None:
         def verb() -> str:

@@ -31,6 +31,13 @@ SOURCES: Final = {
     "v3.notice": _("by a notification"),
     "v2.orderquery": _("by the answer to a query"),
     "v3.query": _("by the answer to a query"),
+    "v2.refund": _("accepted by WeChat Pay"),
+    "v2.refundquery": _("by the answer to a query"),
+    "v3.refund": _("accepted by WeChat Pay"),
+    "v3.refund-query": _("by the answer to a query"),
+    "v3.refund-list": _("by the answer to a query"),
+    "v3.abnormal-refund": _("accepted by WeChat Pay"),
+    "refund": _("refused by WeChat Pay"),
     "closeorder": _("closed by us"),
 }
 
@@ -96,13 +103,14 @@ def delivery(event: OrderEvent) -> str:
     if event.dispatched_at is not None:
         values = {"moment": display.moment(event.dispatched_at)}
         return gettext("delivered to your code at %(moment)s") % values
-    if event.dispatch_error:
-        return gettext("not delivered to your code: %(error)s") % {"error": event.dispatch_error}
     if began := began_at(event):
         values = {"moment": display.moment(began)}
         return gettext("a try that began at %(moment)s has not ended") % values
+    # Whatever an earlier receiver made of it: without one there is no further try.
     if event.kind not in heard_kinds():
         return gettext("waits until your code has a receiver for it")
+    if event.dispatch_error:
+        return gettext("not delivered to your code: %(error)s") % {"error": event.dispatch_error}
     return gettext("not delivered to your code yet")
 
 
@@ -116,8 +124,8 @@ class OrderEventAdmin(ReadOnlyAdmin):
         "move_shown",
         "source_shown",
     )
+    list_prefetch_related = ("order",)
     list_filter = ("kind", DeliveryFilter, ("created_at", DateFieldListFilter))
-    list_select_related = ("order",)
     search_fields = ("order__out_trade_no__exact",)
     search_help_text = _("A whole out_trade_no.")
     actions = ("tell",)

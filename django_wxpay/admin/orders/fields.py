@@ -14,6 +14,8 @@ from django.utils.translation import gettext_lazy as _
 from django_wxpay import conf
 from django_wxpay.admin import display
 from django_wxpay.admin.base import ReadOnlyAdmin
+from django_wxpay.admin.bills.fees import fee_of
+from django_wxpay.admin.refunds import words
 from django_wxpay.exceptions import ConfigurationError
 from django_wxpay.models import Order
 from django_wxpay.protocol.error_codes import TABLE, lookup
@@ -70,6 +72,9 @@ class OrderFieldsAdmin(ReadOnlyAdmin):
     )
     _TERMS: ClassVar = ("mch_id", "appid", "spbill_create_ip", "notify_url")
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[words.OrderList]:  # noqa: ARG002
+        return words.OrderList
+
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[tuple[Any, Any]]:  # noqa: ARG002
         """Return the parts that this order has."""
         order: Order = obj
@@ -77,16 +82,19 @@ class OrderFieldsAdmin(ReadOnlyAdmin):
         if order.err_code:
             parts.append((_("The last refusal"), {"fields": self._REFUSAL}))
         if order.is_paid or order.success_time:
-            parts.append((_("Payment"), {"fields": self._PAYMENT}))
+            fee = ("fee_shown",) if fee_of(order) else ()
+            parts.append((_("Payment"), {"fields": (*self._PAYMENT, *fee)}))
         elif order.trade_state_desc:
             parts[0][1]["fields"] = ("state", "trade_state_desc", *self._BOUGHT[1:])
+        if order.next_check_at:
+            parts[0][1]["fields"] = (*parts[0][1]["fields"], "next_check_at")
         given = [name for name in self._OPTIONAL if getattr(order, name.removesuffix("_shown"))]
         terms = {"fields": (*self._TERMS, *given), "classes": ("collapse",)}
         return [*parts, (_("Request details"), terms)]
 
     @admin.display(description=_("state"))
     def state(self, order: Order) -> SafeString:
-        return display.state_badge(order)
+        return words.order_badge(order)
 
     @admin.display(description=_("amount"))
     def amount_shown(self, order: Order) -> str:
@@ -101,15 +109,13 @@ class OrderFieldsAdmin(ReadOnlyAdmin):
     def advice(self, order: Order) -> str:
         return gettext(advice_on(order.err_code, merchant=order.merchant))
 
+    @admin.display(description=_("fee"))
+    def fee_shown(self, order: Order) -> str:
+        return fee_of(order)
+
     @admin.display(description=_("payer"))
     def payer(self, order: Order) -> str:
-        """Return the payer's ids, redacted."""
-        ids = {
-            "openid": order.payer_openid,
-            "sp_openid": order.payer_sp_openid,
-            "sub_openid": order.payer_sub_openid,
-        }
-        return ", ".join(f"{name} {display.masked(ids[name])}" for name in ids if ids[name]) or "-"
+        return display.payer(order) or "-"
 
     @admin.display(description="openid")
     def openid_shown(self, order: Order) -> str:

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django_wxpay.admin import display
 from django_wxpay.admin.base import NEWEST, Section
 from django_wxpay.admin.orders.events import history
+from django_wxpay.admin.refunds import words
 from django_wxpay.models import ApiReport, Notification, Order, Prepay, Promotion, Refund
 
 
@@ -106,7 +107,7 @@ def _shares(promotion: Promotion) -> tuple[int | None, ...]:
 def _refunds(site: AdminSite, order: Order) -> Section:
     rows = [
         (
-            display.refund_badge(row.refund_status),
+            words.refund_badge(row),
             display.money(row.refund_fee, order.fee_type),
             display.page_link(site, Refund, row.pk, row),
             row.created_at,

@@ -12,12 +12,14 @@ on these internals of urllib3, which ``tests/gateway/http/test_adapter.py`` watc
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import io
 import os
 import queue
 import socket
 import ssl
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -26,12 +28,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import requests
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+)
 from requests.adapters import HTTPAdapter
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3 import HTTPConnectionPool
 from urllib3.util.ssl_ import create_urllib3_context
 
+from django_wxpay.gateway.http.messages import ClientCertificate
 from django_wxpay.protocol.errors import ConfigurationError
+from django_wxpay.protocol.secrets import Secret
+from django_wxpay.protocol.v3.keys import load_private_key
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -75,13 +85,15 @@ class PooledAdapter(HTTPAdapter):
         self,
         request: requests.PreparedRequest,
         verify: bool | str,  # noqa: FBT001  (the signature is requests')
-        cert: str | tuple[str, str] | None = None,
+        cert: Any = None,
     ) -> Any:
-        host, _ = super().build_connection_pool_key_attributes(request, verify, cert)
+        host, _ = super().build_connection_pool_key_attributes(request, verify, None)
         if host["scheme"] != "https":
             return host, {}
         bundle = verify if isinstance(verify, str) else None
-        return host, {"cert_reqs": _VERIFIED, "ssl_context": ssl_context(bundle)}
+        # A pool of connections for each context, so that no connection shows a certificate to a
+        # call that has none.
+        return host, {"cert_reqs": _VERIFIED, "ssl_context": ssl_context(bundle, cert)}
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:  # noqa: ARG002
         # requests would name the bundle here, and every new connection would read it again.
@@ -187,17 +199,20 @@ class DeadlineResponse(http.client.HTTPResponse):
         self.fp = io.BufferedReader(DeadlineReader(sock))
 
 
-def ssl_context(bundle: str | None = None) -> ssl.SSLContext:
+def ssl_context(
+    bundle: str | None = None, client: ClientCertificate | None = None
+) -> ssl.SSLContext:
     """Return the context that trusts ``bundle``, a file or a folder of CA certificates.
 
-    None means the bundle of ``requests``. Raises ``ConfigurationError`` for an unreadable one.
+    None means the bundle of ``requests``. ``client`` is presented to a host that asks for it.
+    Raises ``ConfigurationError`` for what cannot be read, or does not belong together.
     """
-    return _ssl_context(bundle or DEFAULT_CA_BUNDLE_PATH)
+    return _ssl_context(bundle or DEFAULT_CA_BUNDLE_PATH, client)
 
 
 # Reading a bundle takes tens of milliseconds of processor time, more than the rest of a call.
-@lru_cache(maxsize=8)
-def _ssl_context(bundle: str) -> ssl.SSLContext:
+@lru_cache(maxsize=64)
+def _ssl_context(bundle: str, client: ClientCertificate | None = None) -> ssl.SSLContext:
     context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED)
     try:
         if Path(bundle).is_dir():
@@ -208,4 +223,28 @@ def _ssl_context(bundle: str) -> ssl.SSLContext:
         raise ConfigurationError(
             f"the CA bundle {bundle} (REQUESTS_CA_BUNDLE) cannot be read"
         ) from None
+    if client is not None:
+        _load_client(context, client)
     return context
+
+
+def _load_client(context: ssl.SSLContext, client: ClientCertificate) -> None:
+    try:
+        key = load_private_key(client.key)
+    except ConfigurationError as problem:
+        raise ConfigurationError(f"CLIENT_KEY is {problem}") from None
+    # Python reads this from files alone. The key is encrypted there, under a password that only
+    # the holder of the key can compute.
+    password = Secret(hashlib.sha256(client.key.octets()).hexdigest())
+    sealed = key.private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(password.octets())
+    )
+    with tempfile.TemporaryDirectory(prefix="wxpay-") as folder:
+        file = Path(folder, "client.pem")
+        file.write_bytes(client.pem.encode() + b"\n" + sealed)
+        try:
+            context.load_cert_chain(file, password=password.reveal)
+        except (ssl.SSLError, ValueError):
+            raise ConfigurationError(
+                "CLIENT_CERT cannot be read, or CLIENT_KEY is not its key"
+            ) from None

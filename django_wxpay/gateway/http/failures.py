@@ -10,31 +10,13 @@ import http.client
 import socket
 import ssl
 from collections.abc import Iterator
-from enum import StrEnum
 from typing import Final
 
 import requests
 import urllib3.exceptions
 
 from django_wxpay.protocol.errors import BadSignature, OutcomeUnknown, Refused
-
-
-class Failure(StrEnum):
-    """Why an attempt brought no trustworthy answer (protocol-v2 section 1.1).
-
-    After ``DNS`` and ``CONNECT`` nothing was executed; after all others it may have been.
-    """
-
-    DNS = "DNS"  # the name did not resolve
-    CONNECT = "CONNECT"  # refused, unreachable, no connection in time, or a proxy in the way
-    TLS = "TLS"  # the handshake failed, or the certificate is not to be trusted
-    TIMEOUT = "TIMEOUT"  # connected, but the whole answer did not come in time
-    RESET = "RESET"  # the connection broke
-    HTTP_5XX = "HTTP_5XX"
-    UNREADABLE = "UNREADABLE"  # no document: HTML, empty, cut short, a redirect
-    BAD_ANSWER = "BAD_ANSWER"  # a document that says what no WeChat Pay document says
-    BAD_SIGNATURE = "BAD_SIGNATURE"  # a document that is not WeChat Pay's, or not for us
-    PROBE = "PROBE"  # WeChat Pay signed wrongly on purpose (protocol-v3 section 2.3)
+from django_wxpay.protocol.failures import Failure
 
 
 class NoResponse(OutcomeUnknown):

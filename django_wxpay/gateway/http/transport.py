@@ -11,8 +11,8 @@ import http.client
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, cast
 
 import requests
 import urllib3.exceptions
@@ -20,9 +20,11 @@ from requests.adapters import BaseAdapter
 
 from django_wxpay import __version__
 from django_wxpay.gateway.http.adapter import PooledAdapter
-from django_wxpay.gateway.http.failures import Failure, NoResponse, no_response
-from django_wxpay.gateway.http.messages import HttpRequest, HttpResponse
+from django_wxpay.gateway.http.environment import environment_of
+from django_wxpay.gateway.http.failures import NoResponse, no_response
+from django_wxpay.gateway.http.messages import BodyTaker, HttpRequest, HttpResponse
 from django_wxpay.protocol.errors import ConfigurationError
+from django_wxpay.protocol.failures import Failure
 
 LONGEST_ANSWER: Final = 1024 * 1024
 # Half of it is certain, half is jitter, so that clients do not come back all at once
@@ -99,7 +101,6 @@ class Transport:
     ) -> None:
         self.timeout = _checked_timeout(timeout)
         self._pooled = PooledAdapter(clock=clock)
-        self._environment = requests.Session()
         self._mounted: tuple[tuple[str, BaseAdapter], ...] = ()
         self._mounting = threading.Lock()
         self.clock = clock
@@ -134,24 +135,27 @@ class Transport:
         """Send ``request`` once and return the whole response, whatever its status.
 
         ``timeout`` is in the place of the transport's own, under the same conditions. Raises
-        ``NoResponse`` if none came, or one cut short or longer than 1 MiB, and
+        ``NoResponse`` if none came, or one cut short or longer than 1 MiB (unless
+        ``request.take_body`` takes it in), and
         ``ConfigurationError`` for a host that is no http(s) address.
         """
         prepared = _prepared(request)
         address = str(prepared.url)
         adapter = self._adapter(address)
-        environment = self._environment.merge_environment_settings(address, {}, None, None, None)
+        environment = environment_of(address)
         status = None
         try:
             with adapter.send(
                 prepared,
                 stream=True,
                 timeout=self.timeout if timeout is None else _checked_timeout(timeout),
-                verify=environment["verify"] or True,
-                proxies=environment["proxies"],
+                verify=environment.verify,
+                # Our own adapter, and the simulator's, take it in the place of a path.
+                cert=cast("Any", request.client_certificate),
+                proxies=dict(environment.proxies),
             ) as response:
                 status = response.status_code
-                return _whole(response)
+                return _whole(response, request.take_body or _body)
         except (OSError, urllib3.exceptions.HTTPError, http.client.HTTPException) as problem:
             failed = no_response(problem, http_status=status)
         # Outside the except clause: the library's exception would drag the signed body along.
@@ -175,27 +179,35 @@ def _prepared(request: HttpRequest) -> requests.PreparedRequest:
     # Before 2.8, urllib3 takes a blank for a part of the name, and asks the resolver for it.
     if not request.host.isprintable() or " " in request.host:
         raise ConfigurationError(f"{request.host!r} is not an address")
-    made = requests.Request(request.method, request.url, data=request.body, headers=headers)
+    prepared = requests.PreparedRequest()
     try:
-        return made.prepare()
+        prepared.prepare_method(request.method)
+        prepared.prepare_url(request.url, None)
+        prepared.prepare_headers(headers)
+        prepared.prepare_body(request.body, None)
+        # A host behind a gateway of the merchant's own may name a user and a password.
+        prepared.prepare_auth(None)
     except requests.RequestException:
         raise ConfigurationError(f"{request.url} is not an address") from None
+    return prepared
 
 
-def _whole(response: requests.Response) -> HttpResponse:
+def _whole(response: requests.Response, take_body: BodyTaker) -> HttpResponse:
     # Before the body is read: afterwards the connection is given back.
     user_ip = _user_ip(response)
+    body = take_body(response.status_code, response.headers, response.iter_content(_CHUNK))
+    return HttpResponse(
+        status=response.status_code, body=body, headers=response.headers, user_ip=user_ip
+    )
+
+
+def _body(status: int, _headers: Mapping[str, str], chunks: Iterable[bytes]) -> bytes:
     body = bytearray()
-    for chunk in response.iter_content(_CHUNK):
+    for chunk in chunks:
         body += chunk
         if len(body) > LONGEST_ANSWER:
-            raise NoResponse(Failure.UNREADABLE, http_status=response.status_code)
-    return HttpResponse(
-        status=response.status_code,
-        body=bytes(body),
-        headers=response.headers,
-        user_ip=user_ip,
-    )
+            raise NoResponse(Failure.UNREADABLE, http_status=status)
+    return bytes(body)
 
 
 def _user_ip(response: requests.Response) -> str:

@@ -11,6 +11,7 @@ import logging
 import re
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final, Protocol
@@ -24,8 +25,8 @@ from django_wxpay.protocol.v3.certificates import (
     PlatformCertificate,
     read_certificate,
 )
-from django_wxpay.protocol.v3.keys import load_public_key
-from django_wxpay.protocol.v3.signing import key_name
+from django_wxpay.protocol.v3.key_names import key_name
+from django_wxpay.protocol.v3.keys import PublicKey, load_public_key
 
 logger = logging.getLogger("django_wxpay.gateway")
 
@@ -133,6 +134,9 @@ class PlatformKeys:
         most ``wait_s`` seconds for one, and not at all for one that others have waited for in
         vain: raises ``KeyNotHereYet`` while it runs. With ``is_our_call`` it waits for longer.
         """
+        # WeChat Pay writes a serial as it is filed here.
+        if key := self._keys.get(serial):
+            return key
         name = key_name(serial)
         if name in self._keys or not _CERTIFICATE.fullmatch(name):
             return self._keys.get(name)
@@ -140,6 +144,30 @@ class PlatformKeys:
         if self._is_looked_for(name, download, is_our_call=is_our_call):
             self._is_looked_for(name, download, is_our_call=is_our_call)
         return self._keys.get(name)
+
+    def for_encryption(self, download: Download) -> tuple[str, PublicKey]:
+        """Return the serial and the key with which to seal personal data for WeChat Pay.
+
+        The public key of the settings, else the certificate that expires last (protocol-v3
+        section 9). Raises ``OutcomeUnknown`` where there is none, and none can be downloaded.
+        """
+        if self._merchant.wechatpay_public_key_id:
+            name = self._merchant.wechatpay_public_key_id
+            return name, self._keys[key_name(name)]
+        newest = self._newest()
+        if newest is None and self._store.may_download(every=UNKNOWN_SERIAL_PAUSE):
+            self._download(download)
+            newest = self._newest()
+        if newest is None:
+            raise OutcomeUnknown("there is no key of WeChat Pay's to seal with; ask again")
+        return newest.serial_no, newest.public_key
+
+    def _newest(self) -> PlatformCertificate | None:
+        certificates = []
+        for pem in (*self._merchant.platform_certificates, *self._store.certificates()):
+            with suppress(ConfigurationError):
+                certificates.append(read_certificate(pem))
+        return max(certificates, key=lambda one: one.not_after, default=None)
 
     def _is_looked_for(self, name: str, download: Download, *, is_our_call: bool) -> bool:
         """Look for a key or wait for who does; return whether it was another in vain."""

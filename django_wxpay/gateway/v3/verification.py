@@ -15,9 +15,9 @@ Read from the top (protocol-v3 sections 2.3 and 7.1)::
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Final
+from typing import Final, NoReturn
 
 from django_wxpay.gateway.http.failures import Probed
 from django_wxpay.gateway.http.messages import HttpResponse
@@ -46,12 +46,28 @@ def check_answer(
     ``BadSignature`` for a 2xx not to be trusted and ``OutcomeUnknown`` for a 202.
     """
     if answer.status >= 400:
-        _refuse(answer)
+        refuse(answer)
     if answer.body or answer.status not in _MAY_BE_EMPTY:
         read_with_marks(answer.body)
+    check_signature(answer.headers, answer.body, now=now, key_of=key_of)
+    if answer.status == _ACCEPTED:
+        raise OutcomeUnknown("WeChat Pay has taken the request and not decided it yet; query it")
+
+
+def check_signature(
+    headers: Mapping[str, str],
+    message: bytes,
+    *,
+    now: datetime,
+    key_of: Callable[[str], PublicKey | None],
+) -> None:
+    """Raise unless the signature in ``headers`` is WeChat Pay's over ``message``.
+
+    That is the body of every answer but a statement's. Raises ``Probed`` and ``BadSignature``.
+    """
     fault = signature_fault(
-        answer.headers,
-        answer.body,
+        headers,
+        message,
         now=int(now.timestamp()),
         key_of=lambda serial: _known(key_of, serial),
     )
@@ -59,8 +75,6 @@ def check_answer(
         raise Probed(f"the answer {fault}")
     if fault is not None:
         raise BadSignature(f"the answer {fault}")
-    if answer.status == _ACCEPTED:
-        raise OutcomeUnknown("WeChat Pay has taken the request and not decided it yet; query it")
 
 
 def _known(key_of: Callable[[str], PublicKey | None], serial: str) -> PublicKey:
@@ -71,7 +85,8 @@ def _known(key_of: Callable[[str], PublicKey | None], serial: str) -> PublicKey:
     return key
 
 
-def _refuse(answer: HttpResponse) -> None:
+def refuse(answer: HttpResponse) -> NoReturn:
+    """Raise the refusal of a 4xx, or ``MalformedMessage`` for one that is not WeChat Pay's."""
     error = read_error(answer.status, answer.body)
     if not error.code and answer.status != _TOO_MANY_REQUESTS:
         raise MalformedMessage("an error without a code is not WeChat Pay's")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import ssl
 import sys
 import threading
 from collections.abc import Iterable
@@ -14,7 +15,14 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django_wxpay import conf
 from django_wxpay.protocol.errors import ConfigurationError
 from django_wxpay.protocol.merchants import Merchant
-from django_wxpay.simulator import DEMO_MERCHANTS, Options, Simulator, create_app, serve
+from django_wxpay.simulator import (
+    DEMO_MERCHANTS,
+    Options,
+    Simulator,
+    create_app,
+    serve,
+    tls_context,
+)
 
 
 class Command(BaseCommand):
@@ -32,15 +40,25 @@ class Command(BaseCommand):
             metavar="NAME",
             help="answer for the pages and the control plane under this name too",
         )
+        parser.add_argument(
+            "--certificate", metavar="FILE", help="serve TLS with this certificate (PEM)"
+        )
+        parser.add_argument("--key", metavar="FILE", help="the key of --certificate (PEM)")
+        parser.add_argument(
+            "--client-ca",
+            metavar="FILE",
+            help="trust client certificates of this issuer, besides those in the settings",
+        )
 
     def handle(self, *_: Any, **options: Any) -> None:
         """Serve until Ctrl-C or SIGTERM."""
         host, port = options["host"], options["port"]
         app = self._simulator(frozenset(map(str.lower, options["allowed_host"])))
+        tls = self._tls(app, options["certificate"], options["key"], options["client_ca"])
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, _stop)
         try:
-            serve(app, host, port, ready=self._greet)
+            serve(app, host, port, ready=self._greet, tls=tls)
         except (OSError, OverflowError) as error:
             raise CommandError(f"cannot listen on {host} port {port}: {error}") from error
         except KeyboardInterrupt:
@@ -57,6 +75,23 @@ class Command(BaseCommand):
             return create_app(self._merchants(), options=Options(own_hosts=own_hosts))
         except ConfigurationError as error:
             raise CommandError(f"{error}. Run manage.py check for all of it.") from error
+
+    def _tls(
+        self, app: Simulator, certificate: str | None, key: str | None, client_ca: str | None
+    ) -> ssl.SSLContext | None:
+        if certificate is None and key is None and client_ca is None:
+            return None
+        if certificate is None or key is None:
+            raise CommandError("TLS needs both --certificate and --key.")
+        try:
+            return tls_context(
+                certificate,
+                key,
+                client_certificates=app.client_certificates,
+                client_ca=client_ca,
+            )
+        except ConfigurationError as error:
+            raise CommandError(str(error)) from error
 
     def _greet(self, url: str) -> None:
         self.stdout.write(

@@ -1,4 +1,4 @@
-"""The wire fields of v2 requests and the rule of each (protocol-v2 sections 3, 5.1 and 6.1).
+"""The wire fields of v2 requests and the rule of each (protocol-v2 sections 3, 5 and 6).
 
 The rows act on wire text: the client checks what it is about to send, the simulator what has
 arrived. Where sources disagree, the narrower reading is taken (protocol-v2 section 13). In the
@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from django_wxpay.protocol.errors import InvalidOrder
+from django_wxpay.protocol.errors import InvalidOrder, InvalidRefund
 from django_wxpay.protocol.facts import TradeType
 from django_wxpay.protocol.merchants import Mode, SignType
 from django_wxpay.protocol.money import CURRENCIES
@@ -22,6 +22,7 @@ from django_wxpay.protocol.rules import (
     IpAddress,
     JsonObject,
     OneOf,
+    PaymentCode,
     Text,
     Time14,
     Url,
@@ -195,6 +196,74 @@ CLOSEORDER_RULES: Final[dict[str, Field]] = {
     "out_trade_no": Field(_NUMBER, required=True),
 }
 
+MICROPAY_RULES: Final[dict[str, Field]] = {
+    **_COMMON_ROWS,
+    "device_info": Field(_SHORT),
+    "version": Field(_VERSION),
+    "body": Field(_BODY, required=True),
+    "detail": UNIFIEDORDER_RULES["detail"],
+    "attach": Field(_ATTACH),
+    "out_trade_no": Field(_NUMBER, required=True),
+    "total_fee": Field(Whole(min=1), required=True),
+    "fee_type": Field(OneOf(CURRENCIES)),
+    "spbill_create_ip": Field(IpAddress(), required=True),
+    "goods_tag": Field(_SHORT),
+    "limit_pay": UNIFIEDORDER_RULES["limit_pay"],
+    "time_start": Field(Time14()),
+    "time_expire": Field(Time14()),
+    "receipt": UNIFIEDORDER_RULES["receipt"],
+    "profit_sharing": UNIFIEDORDER_RULES["profit_sharing"],
+    "deposit": Field(OneOf(frozenset({"Y", "N"}))),
+    "scene_info": UNIFIEDORDER_RULES["scene_info"],
+    "auth_code": Field(PaymentCode(), required=True),
+}
+
+REVERSE_RULES: Final[dict[str, Field]] = {
+    **_COMMON_ROWS,
+    "transaction_id": Field(_ID),
+    "out_trade_no": Field(_NUMBER),
+}
+
+AUTHCODETOOPENID_RULES: Final[dict[str, Field]] = {
+    **_COMMON_ROWS,
+    "auth_code": Field(PaymentCode(), required=True),
+}
+
+# Longer than other numbers, and with one character more (protocol-v2 section 6.4).
+REFUND_NUMBER: Final = Text(
+    max=64, alphabet=r"[0-9A-Za-z_\-|*@]", described="letters, digits, - _ | * and @"
+)
+REFUND_REASON: Final = Text(max=80, alphabet=WRITABLE, described="characters that XML can carry")
+
+REFUND_RULES: Final[dict[str, Field]] = {
+    **_COMMON_ROWS,
+    "transaction_id": Field(_ID),
+    "out_trade_no": Field(_NUMBER),
+    "out_refund_no": Field(REFUND_NUMBER, required=True),
+    "total_fee": Field(Whole(min=1), required=True),
+    "refund_fee": Field(Whole(min=1), required=True),
+    "refund_fee_type": Field(OneOf(CURRENCIES)),
+    "refund_desc": Field(REFUND_REASON),
+    "refund_account": Field(
+        OneOf(frozenset({"REFUND_SOURCE_UNSETTLED_FUNDS", "REFUND_SOURCE_RECHARGE_FUNDS"}))
+    ),
+    "notify_url": Field(Url(max=256)),
+    "op_user_id": Field(_SHORT),
+    "device_info": Field(_SHORT),
+}
+
+REFUNDQUERY_RULES: Final[dict[str, Field]] = {
+    **_COMMON_ROWS,
+    "refund_id": Field(_ID),
+    "out_refund_no": Field(REFUND_NUMBER),
+    "transaction_id": Field(_ID),
+    "out_trade_no": Field(_NUMBER),
+    "offset": Field(Whole()),
+}
+
+# A refund is looked up by the first of these that is named (protocol-v2 section 6.5).
+REFUND_KEYS: Final = ("refund_id", "out_refund_no", "transaction_id", "out_trade_no")
+
 
 def check_unifiedorder(
     fields: Mapping[str, str], *, mode: Mode, leaving_out: frozenset[str] = frozenset()
@@ -218,6 +287,41 @@ def check_orderquery(fields: Mapping[str, str], *, mode: Mode) -> None:
 def check_closeorder(fields: Mapping[str, str], *, mode: Mode) -> None:
     """Raise ``InvalidOrder`` for what is no closeorder of ``mode`` (protocol-v2 section 6.1)."""
     check_fields(CLOSEORDER_RULES, fields, mode=mode)
+
+
+def check_micropay(
+    fields: Mapping[str, str], *, mode: Mode, leaving_out: frozenset[str] = frozenset()
+) -> None:
+    """Raise ``InvalidOrder`` for what is no micropay of ``mode`` (protocol-v2 section 6.2)."""
+    check_fields(MICROPAY_RULES, fields, mode=mode, leaving_out=leaving_out)
+
+
+def check_reverse(fields: Mapping[str, str], *, mode: Mode) -> None:
+    """Raise ``InvalidOrder`` for what is no reverse of ``mode`` (protocol-v2 section 6.3)."""
+    check_fields(REVERSE_RULES, fields, mode=mode)
+    if not fields.get("transaction_id") and not fields.get("out_trade_no"):
+        raise InvalidOrder("out_trade_no", MISSING, "transaction_id or out_trade_no")
+
+
+def check_authcodetoopenid(fields: Mapping[str, str], *, mode: Mode) -> None:
+    """Raise ``InvalidOrder`` for what is no authcodetoopenid (protocol-v2 section 6.8)."""
+    check_fields(AUTHCODETOOPENID_RULES, fields, mode=mode)
+
+
+def check_refund(
+    fields: Mapping[str, str], *, mode: Mode, leaving_out: frozenset[str] = frozenset()
+) -> None:
+    """Raise ``InvalidRefund`` for what is no refund of ``mode`` (protocol-v2 section 6.4)."""
+    check_fields(REFUND_RULES, fields, mode=mode, leaving_out=leaving_out, error=InvalidRefund)
+    if not fields.get("transaction_id") and not fields.get("out_trade_no"):
+        raise InvalidRefund("out_trade_no", MISSING, "transaction_id or out_trade_no")
+
+
+def check_refundquery(fields: Mapping[str, str], *, mode: Mode) -> None:
+    """Raise ``InvalidRefund`` for what is no refundquery of ``mode`` (protocol-v2 section 6.5)."""
+    check_fields(REFUNDQUERY_RULES, fields, mode=mode, error=InvalidRefund)
+    if not any(fields.get(name) for name in REFUND_KEYS):
+        raise InvalidRefund("out_refund_no", MISSING, "one of " + ", ".join(REFUND_KEYS))
 
 
 def _check_jsapi(fields: Mapping[str, str], mode: Mode) -> None:

@@ -13,18 +13,16 @@ same key signs the answers to our calls. Such a payment is a ``Notice`` in doubt
 from __future__ import annotations
 
 import hashlib
-import json
 import re
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from django_wxpay.protocol.errors import MalformedMessage, NotAuthentic
 from django_wxpay.protocol.facts import RefundFact, RefundStatus, TradeFact, TradeState
 from django_wxpay.protocol.merchants import Api, Merchant
 from django_wxpay.protocol.notices import PAYMENT, REFUND, Notice
-from django_wxpay.protocol.times import parse_t14
 from django_wxpay.protocol.v2.encryption import unseal
+from django_wxpay.protocol.v2.refunds import LONGEST_REFUND_NUMBER, STATUSES, read_moment
 from django_wxpay.protocol.v2.signing import verify
 from django_wxpay.protocol.v2.trades import read_amount, read_number, read_trade
 from django_wxpay.protocol.v2.xml import decode_xml, encode_xml
@@ -37,12 +35,6 @@ ACKNOWLEDGED: Final = (
 # What a repetition of the same notification may change.
 _PER_DELIVERY: Final = frozenset({"sign", "sign_type", "nonce_str"})
 
-_STATUSES: Final = {
-    "SUCCESS": RefundStatus.SUCCESS,
-    "CHANGE": RefundStatus.ABNORMAL,
-    "REFUNDCLOSE": RefundStatus.CLOSED,
-    "PROCESSING": RefundStatus.PROCESSING,
-}
 _OF_A_PAYMENT: Final = ("out_trade_no", "transaction_id", "total_fee")
 # The beginning of the document that a refund notice seals.
 _OPENED: Final = re.compile(rb"(\xef\xbb\xbf)?\s*<(\?xml|root|xml)\b")
@@ -52,9 +44,8 @@ _CUT: Final = re.compile(r"&[A-Za-z_][A-Za-z0-9_.-]*=", re.ASCII)
 _UNCUT_PER_DELIVERY: Final = ("nonce_str=", "sign_type=")
 # What answers to other calls hold and a payment's notification does not (protocol-v2 sections
 # 3.6 and 6).
-_OF_AN_ANSWER: Final = re.compile("(out_)?refund_.*|prepay_id|code_url|mweb_url|recall")
-# S(64): longer than the other numbers (protocol-v2 section 7.4).
-_LONGEST_REFUND_NUMBER: Final = 64
+_OF_AN_ANSWER: Final = ("prepay_id", "code_url", "mweb_url", "recall")
+_OF_A_REFUND: Final = ("refund_", "out_refund_")
 
 
 def read_notice(body: bytes, *, merchant: Merchant) -> Notice:
@@ -103,7 +94,7 @@ def _payment(fields: Mapping[str, str], merchant: Merchant) -> Notice:
 
 
 def _doubt(fields: Mapping[str, str]) -> str:
-    if any(_CUT.search(value) for value in fields.values()):
+    if _can_be_cut(fields.values()):
         return "its values could be cut into other fields"
     if not fields.get("appid"):
         return "it names no appid"
@@ -111,15 +102,24 @@ def _doubt(fields: Mapping[str, str]) -> str:
     return "it is an answer to a query" if fields.get("trade_state") else ""
 
 
-def _content(fields: Mapping[str, str]) -> list[tuple[str, str]]:
+def _content(fields: Mapping[str, str]) -> list[str]:
     """Return what tells this statement from others, in an order of its own."""
-    content = sorted((k, v) for k, v in fields.items() if v and k not in _PER_DELIVERY)
-    if not any(_CUT.search(value) for _, value in content):
+    content = [
+        f"{name}={value}"
+        for name in sorted(fields)
+        if (value := fields[name]) and name not in _PER_DELIVERY
+    ]
+    if not _can_be_cut(content):
         return content
     # However it is cut, it joins to one string; else one signature could make rows without end.
-    joined = "&".join(f"{name}={value}" for name, value in content)
-    pieces = [each for each in joined.split("&") if not each.startswith(_UNCUT_PER_DELIVERY)]
-    return [("pieces", "&".join(sorted(pieces))), ("out_trade_no", _whole(fields, "out_trade_no"))]
+    pieces = "&".join(content).split("&")
+    kept = sorted(each for each in pieces if not each.startswith(_UNCUT_PER_DELIVERY))
+    return ["pieces=" + "&".join(kept), "out_trade_no=" + _whole(fields, "out_trade_no")]
+
+
+def _can_be_cut(texts: Iterable[str]) -> bool:
+    # A text of XML holds no NUL, so nothing is found that reaches from one into the next.
+    return _CUT.search("\0".join(texts)) is not None
 
 
 def _refund(outer: Mapping[str, str], merchant: Merchant) -> Notice:
@@ -142,12 +142,12 @@ def _refund(outer: Mapping[str, str], merchant: Merchant) -> Notice:
         unreadable = str(error)
     # Blocks of two notices, put together, open as well. So a hint is known again by what it can
     # say at all, and all that cannot be read are one.
-    identity = [("unreadable", "")]
+    identity = ["unreadable="]
     if fact is not None:
         identity = [
-            ("out_trade_no", fact.out_trade_no),
-            ("out_refund_no", fact.out_refund_no),
-            ("refund_status", fact.refund_status.value),
+            f"out_trade_no={fact.out_trade_no}",
+            f"out_refund_no={fact.out_refund_no}",
+            f"refund_status={fact.refund_status.value}",
         ]
     return Notice(
         api=Api.V2,
@@ -168,7 +168,8 @@ def _trade_fact(fields: Mapping[str, str]) -> TradeFact | None:
         raise MalformedMessage("return_code and result_code are neither SUCCESS nor FAIL")
     if code == "FAIL":
         return None
-    if any(value and _OF_AN_ANSWER.fullmatch(name) for name, value in fields.items()):
+    refunds = [value for name, value in fields.items() if name.startswith(_OF_A_REFUND)]
+    if any(refunds) or any(map(fields.get, _OF_AN_ANSWER)):
         raise MalformedMessage("it holds what only the answer to another call does")
     # A deduction under a contract states it besides; money has arrived if both say so.
     if (fields.get("trade_state") or "SUCCESS") != "SUCCESS":
@@ -188,12 +189,12 @@ def _refund_fact(inner: Mapping[str, str], outer: Mapping[str, str]) -> RefundFa
         sub_mch_id=outer.get("sub_mch_id", ""),
         out_trade_no=read_number(inner, "out_trade_no"),
         transaction_id=read_number(inner, "transaction_id"),
-        out_refund_no=read_number(inner, "out_refund_no", longest=_LONGEST_REFUND_NUMBER),
+        out_refund_no=read_number(inner, "out_refund_no", longest=LONGEST_REFUND_NUMBER),
         refund_id=read_number(inner, "refund_id"),
-        refund_status=_STATUSES.get(inner.get("refund_status", ""), RefundStatus.PROCESSING),
+        refund_status=STATUSES.get(inner.get("refund_status", ""), RefundStatus.PROCESSING),
         refund_fee=refund_fee,
         total_fee=read_amount(inner, "total_fee") or None,
-        success_time=_moment(inner.get("success_time", "")),
+        success_time=read_moment(inner, "success_time"),
         user_received_account=inner.get("refund_recv_accout", ""),
     )
     if not fact.out_refund_no or not fact.out_trade_no:
@@ -208,14 +209,7 @@ def _whole(fields: Mapping[str, str], name: str) -> str:
         return ""
 
 
-def _moment(text: str) -> datetime | None:
-    """Return ``yyyy-MM-dd HH:mm:ss`` of Beijing, or 14 digits as older samples have it."""
-    try:
-        return parse_t14(re.sub("[-: ]", "", text))
-    except ValueError:
-        return None
-
-
-def _fingerprint(alias: str, kind: str, content: list[tuple[str, str]]) -> str:
-    # The alias belongs to it: the same statement to another alias is about another order.
-    return hashlib.sha256(json.dumps([alias, kind, content]).encode()).hexdigest()
+def _fingerprint(alias: str, kind: str, content: list[str]) -> str:
+    # The alias belongs to it: the same statement to another alias is about another order. None of
+    # these texts holds a NUL, and no name a "=", so that no two statements become one string.
+    return hashlib.sha256("\0".join([alias, kind, *content]).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Verification and reading of v2 answers (protocol-v2 sections 3.6 and 5.2).
+"""Verification and reading of v2 answers (protocol-v2 sections 3.6, 5.2, 6.2 and 6.3).
 
 An answer is verified when its signature, over every field received, is the one our key gives
 under the algorithm of our request, and it is about the account that was asked for. Before
@@ -40,7 +40,7 @@ _TRADE_STATES: Final[dict[str, TradeState]] = {
 
 
 def read_envelope(
-    body: bytes,
+    body: bytes | Mapping[str, str],
     *,
     merchant: Merchant,
     sign_type: SignType,
@@ -50,12 +50,13 @@ def read_envelope(
 ) -> dict[str, str]:
     """Return the fields of an answer in which both codes are SUCCESS.
 
-    ``sign_type`` and ``appid`` are the request's, ``sub_mch_id`` as well where it named one.
+    ``body`` is the answer, or its fields where they have been decoded already. ``sign_type``
+    and ``appid`` are the request's, ``sub_mch_id`` as well where it named one.
     ``signed=False`` is for payitil/report, whose answers carry no signature. Raises
     ``Refused`` for a no, ``BadSignature`` for an answer that is not the gateway's or not for
     us, ``BadAnswer`` for what is no answer.
     """
-    fields = _decoded(body)
+    fields = _decoded(body) if isinstance(body, bytes) else dict(body)
     _check_return_code(fields)
     if signed:
         if not verify(fields, merchant.api_key, sign_type):
@@ -65,10 +66,10 @@ def read_envelope(
     return fields
 
 
-def summarise(body: bytes) -> ReplySummary:
-    """Return what an answer claims, verified or not; never raises."""
+def summarise(body: bytes | Mapping[str, str]) -> ReplySummary:
+    """Return what an answer, or its decoded fields, claim, verified or not; never raises."""
     try:
-        fields = decode_xml(body)
+        fields = decode_xml(body) if isinstance(body, bytes) else body
     except MalformedMessage:
         return ReplySummary()
     return ReplySummary(
@@ -119,6 +120,31 @@ def read_orderquery(fields: Mapping[str, str], ref: OrderRef) -> TradeFact:
         return read_trade(fields, source="v2.orderquery", state=state)
     except MalformedMessage as error:
         raise BadAnswer(str(error)) from error
+
+
+def read_micropay(fields: Mapping[str, str], terms: OrderTerms) -> TradeFact:
+    """Return the payment in ``fields`` of a verified micropay answer (protocol-v2 section 6.2).
+
+    Raises ``BadSignature`` if they are about another order, ``BadAnswer`` for a success without
+    its amount or transaction.
+    """
+    if fields.get("out_trade_no") != terms.out_trade_no:
+        raise BadSignature("the answer is about another order")
+    try:
+        return read_trade(fields, source="v2.micropay", state=TradeState.SUCCESS)
+    except MalformedMessage as error:
+        raise BadAnswer(str(error)) from error
+
+
+def read_reverse(fields: Mapping[str, str]) -> bool:
+    """Return whether reverse has to be called again, as ``recall`` of a verified answer says.
+
+    Raises ``BadAnswer`` where it says neither Y nor N (protocol-v2 section 6.3).
+    """
+    recall = fields.get("recall", "")
+    if recall not in {"Y", "N"}:
+        raise BadAnswer("the answer's recall is neither Y nor N")
+    return recall == "Y"
 
 
 def _decoded(body: bytes) -> dict[str, str]:

@@ -144,9 +144,8 @@ def read_report_answer(body: bytes, merchant: Merchant) -> None:
     Raises ``MalformedMessage`` for what is no document, ``Refused`` for a no, ``BadAnswer``
     for a document that says neither.
     """
-    decode_xml(body)
     read_envelope(
-        body,
+        decode_xml(body),
         merchant=merchant,
         sign_type=merchant.sign_type,
         appid=merchant.appid,

@@ -19,6 +19,7 @@ from django_wxpay.protocol.v2.fields import (
     CLOSEORDER_RULES,
     ORDERQUERY_RULES,
     UNIFIEDORDER_RULES,
+    check_micropay,
     check_unifiedorder,
 )
 from django_wxpay.protocol.v2.signing import sign
@@ -27,12 +28,17 @@ __all__ = [
     # These tables are public under this name (interface.md section 10).
     "CLOSEORDER_RULES",
     "ORDERQUERY_RULES",
+    "PER_CALL",
     "SOONEST_EXPIRY",
     "UNIFIEDORDER_RULES",
+    "check_code_terms",
     "check_terms",
     "closeorder",
     "json_text",
+    "micropay",
     "orderquery",
+    "reverse",
+    "signed",
     "unifiedorder",
 ]
 
@@ -40,7 +46,10 @@ __all__ = [
 # (protocol-v2 section 3.4).
 SOONEST_EXPIRY: Final = timedelta(minutes=6)
 
-_PER_CALL: Final = frozenset({"nonce_str", "sign", "sign_type"})
+# micropay wants one minute (protocol-v2 section 6.2); one more, as above.
+SOONEST_CODE_EXPIRY: Final = timedelta(minutes=2)
+
+PER_CALL: Final = frozenset({"nonce_str", "sign", "sign_type"})
 
 
 def check_terms(terms: OrderTerms, *, mode: Mode, now: datetime) -> None:
@@ -49,8 +58,18 @@ def check_terms(terms: OrderTerms, *, mode: Mode, now: datetime) -> None:
     ``now`` is aware. Source: protocol-v2 sections 3.1 to 3.5.
     """
     check_types(terms)
-    check_unifiedorder(_wire(terms), mode=mode, leaving_out=_PER_CALL)
+    check_unifiedorder(_wire(terms), mode=mode, leaving_out=PER_CALL)
     check_expiry(terms, now=now, soonest=SOONEST_EXPIRY)
+
+
+def check_code_terms(terms: OrderTerms, auth_code: Secret, *, mode: Mode, now: datetime) -> None:
+    """Raise ``InvalidOrder``, naming the field, for what is no payment by code.
+
+    ``now`` is aware. Source: protocol-v2 section 6.2.
+    """
+    check_types(terms)
+    check_micropay(_coded(terms, auth_code), mode=mode, leaving_out=PER_CALL)
+    check_expiry(terms, now=now, soonest=SOONEST_CODE_EXPIRY)
 
 
 def json_text(field: str, value: Mapping[str, Any] | str) -> str:
@@ -76,23 +95,44 @@ def unifiedorder(
     terms: OrderTerms, *, sign_type: SignType, key: Secret, nonce: str
 ) -> dict[str, str]:
     """Return the signed fields of unifiedorder for terms that passed ``check_terms``."""
-    return _signed(_wire(terms), sign_type=sign_type, key=key, nonce=nonce)
+    return signed(_wire(terms), sign_type=sign_type, key=key, nonce=nonce)
+
+
+def micropay(
+    terms: OrderTerms, auth_code: Secret, *, sign_type: SignType, key: Secret, nonce: str
+) -> dict[str, str]:
+    """Return the signed fields of micropay for terms that passed ``check_code_terms``.
+
+    ``auth_code`` is in them, so they are shown to nobody.
+    """
+    return signed(_coded(terms, auth_code), sign_type=sign_type, key=key, nonce=nonce)
+
+
+def reverse(ref: OrderRef, *, sign_type: SignType, key: Secret, nonce: str) -> dict[str, str]:
+    """Return the signed fields of reverse (protocol-v2 section 6.3)."""
+    return signed(_named(ref, "out_trade_no"), sign_type=sign_type, key=key, nonce=nonce)
 
 
 def orderquery(ref: OrderRef, *, sign_type: SignType, key: Secret, nonce: str) -> dict[str, str]:
     """Return the signed fields of orderquery (protocol-v2 section 5.1)."""
     names = ("transaction_id", "out_trade_no", "version")
-    return _signed(_named(ref, *names), sign_type=sign_type, key=key, nonce=nonce)
+    return signed(_named(ref, *names), sign_type=sign_type, key=key, nonce=nonce)
 
 
 def closeorder(ref: OrderRef, *, sign_type: SignType, key: Secret, nonce: str) -> dict[str, str]:
     """Return the signed fields of closeorder (protocol-v2 section 6.1)."""
-    return _signed(_named(ref, "out_trade_no"), sign_type=sign_type, key=key, nonce=nonce)
+    return signed(_named(ref, "out_trade_no"), sign_type=sign_type, key=key, nonce=nonce)
 
 
 def _wire(terms: OrderTerms) -> dict[str, str]:
     values = ((field.name, getattr(terms, field.name)) for field in fields_of(terms))
     return {name: _wire_text(value) for name, value in values if value not in ("", None)}
+
+
+def _coded(terms: OrderTerms, auth_code: Secret) -> dict[str, str]:
+    # Named by the path, and not by a field (protocol-v2 section 6.2).
+    fields = {name: text for name, text in _wire(terms).items() if name != "trade_type"}
+    return fields | {"auth_code": auth_code.reveal()}
 
 
 def _wire_text(value: str | int | datetime) -> str:
@@ -104,8 +144,9 @@ def _named(ref: OrderRef, *names: str) -> dict[str, str]:
     return {name: getattr(ref, name) for name in every if getattr(ref, name)}
 
 
-def _signed(
+def signed(
     fields: dict[str, str], *, sign_type: SignType, key: Secret, nonce: str
 ) -> dict[str, str]:
+    """Return ``fields`` with the nonce, the sign type and the signature over all of them."""
     whole = fields | {"nonce_str": nonce, "sign_type": sign_type.value}
     return whole | {"sign": sign(whole, key, sign_type)}

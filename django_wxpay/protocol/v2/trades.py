@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from django_wxpay.protocol.errors import MalformedMessage
 from django_wxpay.protocol.facts import (
+    NO_PAYMENT,
     Coupon,
     GoodsLine,
     Payment,
@@ -52,7 +53,7 @@ def read_trade(fields: Mapping[str, str], *, source: str, state: TradeState) -> 
         trade_type=fields.get("trade_type", ""),
         transaction_id=read_number(fields, "transaction_id"),
         total_fee=read_amount(fields, "total_fee"),
-        fee_type=_fee_type(fields),
+        fee_type=fee_type_of(fields),
         success_time=_optional_moment(fields, "time_end"),
         bank_type=fields.get("bank_type", ""),
         attach=fields.get("attach", ""),
@@ -81,9 +82,10 @@ def read_amount(fields: Mapping[str, str], name: str) -> int | None:
         return None
     if not _DIGITS.fullmatch(text):
         raise MalformedMessage(f"{name} is not a number in plain digits")
-    if int(text) > LARGEST:
+    amount = int(text)
+    if amount > LARGEST:
         raise MalformedMessage(f"{name} is more than {LARGEST}")
-    return int(text)
+    return amount
 
 
 def _check_whole(fact: TradeFact) -> None:
@@ -99,8 +101,8 @@ def _check_whole(fact: TradeFact) -> None:
 def _payment(fields: Mapping[str, str]) -> Payment | None:
     openid = fields.get("openid", "")
     institutional = bool(fields.get("sub_mch_id"))
-    cash_fee = _optional_amount(fields, "cash_fee")
-    cash_currency = fields.get("cash_fee_type") or _fee_type(fields)
+    cash_fee = optional_amount(fields, "cash_fee")
+    cash_currency = fields.get("cash_fee_type") or fee_type_of(fields)
     rate = _exchange_rate(fields)
     payment = Payment(
         openid="" if institutional else openid,
@@ -110,24 +112,26 @@ def _payment(fields: Mapping[str, str]) -> Payment | None:
         payer_currency="" if cash_fee is None else cash_currency or "CNY",
         cash_fee=cash_fee,
         cash_fee_type=fields.get("cash_fee_type", ""),
-        settlement_total_fee=_optional_amount(fields, "settlement_total_fee"),
-        coupon_fee=_optional_amount(fields, "coupon_fee"),
+        settlement_total_fee=optional_amount(fields, "settlement_total_fee"),
+        coupon_fee=optional_amount(fields, "coupon_fee"),
         coupons=_coupons(fields),
         exchange_rate_type="" if rate is None else "SETTLEMENT_RATE",
         exchange_rate=rate,
         promotions=_promotions(fields.get("promotion_detail", "")),
     )
-    return None if payment == Payment() else payment
+    return None if payment == NO_PAYMENT else payment
 
 
 def _coupons(fields: Mapping[str, str]) -> tuple[Coupon, ...]:
-    matches = (_COUPON.fullmatch(name) for name, value in fields.items() if value)
-    indices = sorted({int(match[2]) for match in matches if match})
+    named = [name for name, value in fields.items() if value and name.startswith("coupon_")]
+    if not named:
+        return ()
+    indices = sorted({int(match[2]) for match in map(_COUPON.fullmatch, named) if match})
     return tuple(
         Coupon(
             coupon_id=fields.get(f"coupon_id_{index}", ""),
             coupon_type=fields.get(f"coupon_type_{index}", ""),
-            coupon_fee=_optional_amount(fields, f"coupon_fee_{index}"),
+            coupon_fee=optional_amount(fields, f"coupon_fee_{index}"),
         )
         for index in indices
     )
@@ -138,11 +142,13 @@ def _exchange_rate(fields: Mapping[str, str]) -> Decimal | None:
     return Decimal(int(text)).scaleb(-8) if _DIGITS.fullmatch(text) else None
 
 
-def _fee_type(fields: Mapping[str, str]) -> str:
+def fee_type_of(fields: Mapping[str, str]) -> str:
+    """Return the currency of the order; a document with an amount and no currency means CNY."""
     return fields.get("fee_type") or ("CNY" if fields.get("total_fee") else "")
 
 
-def _optional_amount(fields: Mapping[str, str], name: str) -> int | None:
+def optional_amount(fields: Mapping[str, str], name: str) -> int | None:
+    """Return the amount ``name``, None where there is none or where it cannot be read."""
     try:
         return read_amount(fields, name)
     except MalformedMessage:
@@ -157,8 +163,10 @@ def _optional_moment(fields: Mapping[str, str], name: str) -> datetime | None:
 
 
 def _promotions(text: str) -> tuple[PromotionFact, ...]:
+    if not text:
+        return ()
     content = parse_object(text) or {}
-    return tuple(_promotion(item) for item in _objects(content, "promotion_detail"))
+    return tuple(map(_promotion, _objects(content, "promotion_detail")))
 
 
 def _promotion(item: Mapping[str, Any]) -> PromotionFact:
@@ -173,7 +181,7 @@ def _promotion(item: Mapping[str, Any]) -> PromotionFact:
         wxpay_contribute_amount=_count(item, "wxpay_contribute"),
         merchant_contribute_amount=_count(item, "merchant_contribute"),
         other_contribute_amount=_count(item, "other_contribute"),
-        goods_detail=tuple(_goods_line(line) for line in _objects(item, "goods_detail")),
+        goods_detail=tuple(map(_goods_line, _objects(item, "goods_detail"))),
     )
 
 
@@ -199,6 +207,8 @@ def _word(holder: Mapping[str, Any], name: str) -> str:
 
 def _count(holder: Mapping[str, Any], name: str) -> int | None:
     value = holder.get(name)
+    if value is None:
+        return None
     if isinstance(value, str) and _DIGITS.fullmatch(value):
         value = int(value)
     whole = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST

@@ -1,6 +1,6 @@
 """The XML codec of v2: one flat layer of text under one root, in UTF-8, and nothing else.
 
-xmltodict does the parsing. The gateway's messages are a list of names and texts (protocol-v2
+expat does the parsing. The gateway's messages are a list of names and texts (protocol-v2
 section 9), so whatever could be read in two ways, or could make a parser fetch, expand or nest,
 is refused before any signature is checked. It is refused where it begins, inside the parser: a
 document has to be read before it can be verified, so what it may cost is bounded here.
@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 from xml.parsers import expat
-
-import xmltodict
 
 from django_wxpay.protocol.errors import MalformedMessage, MessageTooLarge
 
@@ -24,10 +22,7 @@ LARGEST_BODY: Final = 64 * 1024
 MOST_ELEMENTS: Final = 1000
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*", re.ASCII)
-_BARE: Final = re.compile(r"[0-9]+", re.ASCII)
 _BLANK: Final = " \t\r\n"
-# Of a field: it stands in the root, and nothing stands in it.
-_DEPTH: Final = 2
 # What XML 1.0 has no way to write, not even as a character reference.
 _UNWRITABLE: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -46,14 +41,7 @@ def decode_xml(body: bytes, *, root: str = "xml", limit: int = LARGEST_BODY) -> 
         raise MalformedMessage("the document is not in UTF-8")
     document = _FlatDocument(root)
     try:
-        xmltodict.parse(
-            document.whole(body),
-            encoding="utf-8",
-            expat=document,
-            item_depth=_DEPTH,
-            item_callback=document.take,
-            strip_whitespace=False,
-        )
+        document.parser().Parse(body, True)  # noqa: FBT003 - it takes no name: this is all of it
     except MalformedMessage:
         raise
     except (expat.ExpatError, ValueError) as error:
@@ -88,73 +76,66 @@ def plain_text(value: object) -> str:
 
 
 class _FlatDocument:
-    """What xmltodict takes as its ``expat`` module and hands the fields to, one by one.
+    """The fields of one document, as expat comes upon them."""
 
-    Its parser refuses what we refuse.
-    """
+    __slots__ = ("_open", "_root", "_texts", "fields")
 
     def __init__(self, root: str) -> None:
         self.fields: dict[str, str] = {}
         self._root = root
-        self._open = ""
-        self._parser: expat.XMLParserType
+        # The name of the field that is open, "" between two, None before the root.
+        self._open: str | None = None
+        # Of the field, or between two. expat joins the pieces of a text until its buffer is full.
+        self._texts: list[str] = []
 
-    def ParserCreate(  # noqa: N802 - the name xmltodict calls
-        self, encoding: str | None, namespace_separator: str | None
-    ) -> expat.XMLParserType:
-        self._parser = parser = expat.ParserCreate(encoding, namespace_separator)
-        parser.StartDoctypeDeclHandler = _refuser("a DOCTYPE")
-        parser.ProcessingInstructionHandler = _refuser("a processing instruction")
-        parser.CommentHandler = _refuser("a comment")
+    def parser(self) -> expat.XMLParserType:
+        """Return a parser that fills ``fields``, and raises for what has no place in them."""
+        parser = expat.ParserCreate("utf-8")
+        parser.buffer_text = True
+        parser.StartElementHandler = self._begin
+        # A method of C: most of the events are texts, and none of them calls Python.
+        parser.CharacterDataHandler = self._texts.append
+        parser.EndElementHandler = self._end
+        parser.StartDoctypeDeclHandler = _refuse_doctype
+        parser.ProcessingInstructionHandler = _refuse_instruction
+        parser.CommentHandler = _refuse_comment
         parser.XmlDeclHandler = _check_declaration
         return parser
 
-    def whole(self, body: bytes) -> Iterator[bytes]:
-        """Yield ``body`` in one piece, once the parser has our handlers before xmltodict's own.
-
-        xmltodict asks for the first piece after it has set them.
-        """
-        parser = self._parser
-        begin: Any = parser.StartElementHandler
-        self._read_text = parser.CharacterDataHandler
-
-        def begin_root(name: str, attributes: list[str]) -> None:
-            if name != self._root or attributes:
-                raise MalformedMessage(f"the root element is not <{self._root}>")
-            parser.StartElementHandler = begin_field
-            parser.CharacterDataHandler = _check_blank
-            begin(name, attributes)
-
-        def begin_field(name: str, attributes: list[str]) -> None:
-            if self._open or attributes:
-                raise MalformedMessage("an element holds elements or attributes")
-            self._check_name(name)
-            self._open = name
-            parser.CharacterDataHandler = self._read_text
-            begin(name, attributes)
-
-        parser.StartElementHandler = begin_root
-        yield body
-
-    def take(self, _path: object, text: str | None) -> bool:
-        """Keep the field that has ended, and have xmltodict go on."""
-        self.fields[self._open] = text or ""
-        self._open = ""
-        self._parser.CharacterDataHandler = _check_blank
-        return True
-
-    def _check_name(self, name: str) -> None:
+    def _begin(self, name: str, attributes: dict[str, str]) -> None:
+        if self._open is None:
+            self._begin_root(name, attributes)
+            return
+        if self._open or attributes:
+            raise MalformedMessage("an element holds elements or attributes")
+        self._check_blank()
         if name in self.fields:
             raise MalformedMessage(f"<{name[:32]}> occurs more than once")
-        if not _NAME.fullmatch(name):
+        # What else a name may not hold, expat has refused.
+        if not name.isascii() or ":" in name:
             raise MalformedMessage("a prefix or a name outside plain ASCII")
         if len(self.fields) == MOST_ELEMENTS:
             raise MalformedMessage(f"there are more than {MOST_ELEMENTS} elements")
+        self._open = name
 
+    def _begin_root(self, name: str, attributes: dict[str, str]) -> None:
+        if name != self._root or attributes:
+            raise MalformedMessage(f"the root element is not <{self._root}>")
+        self._open = ""
 
-def _check_blank(between: str) -> None:
-    if between.strip(_BLANK):
-        raise MalformedMessage("there is text between the elements")
+    def _end(self, name: str) -> None:
+        if self._open:
+            self.fields[name] = "".join(self._texts)
+            self._texts.clear()
+            self._open = ""
+        else:
+            self._check_blank()
+
+    def _check_blank(self) -> None:
+        for text in self._texts:
+            if text.strip(_BLANK):
+                raise MalformedMessage("there is text between the elements")
+        self._texts.clear()
 
 
 def _refuser(what: str) -> Any:
@@ -162,6 +143,11 @@ def _refuser(what: str) -> Any:
         raise MalformedMessage(f"{what} has no place in a message")
 
     return refuse
+
+
+_refuse_doctype: Final = _refuser("a DOCTYPE")
+_refuse_instruction: Final = _refuser("a processing instruction")
+_refuse_comment: Final = _refuser("a comment")
 
 
 def _check_declaration(_version: str, encoding: str | None, _standalone: int) -> None:
@@ -176,7 +162,8 @@ def _element(name: str, text: str) -> str:
         raise MalformedMessage(f"<{name}>: a character that XML cannot hold")
     if not text:
         return ""
-    return f"<{name}>{text if _BARE.fullmatch(text) else _cdata(text)}</{name}>"
+    is_number = text.isascii() and text.isdigit()
+    return f"<{name}>{text if is_number else _cdata(text)}</{name}>"
 
 
 def _cdata(text: str) -> str:

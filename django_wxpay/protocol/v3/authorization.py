@@ -14,8 +14,8 @@ from django_wxpay.protocol.v3.keys import PrivateKey, load_private_key
 from django_wxpay.protocol.v3.signing import SCHEME, lines, sign
 
 _NAMES: Final = frozenset({"mchid", "nonce_str", "signature", "timestamp", "serial_no"})
-_VALUE: Final = r"[\x20\x21\x23-\x7e]{1,1024}"
-_PAIR: Final = re.compile(rf'([a-z_]+)="({_VALUE})"')
+_VALUE: Final = re.compile(r"[\x20\x21\x23-\x7e]{1,1024}")
+_PAIR: Final = re.compile(rf'([a-z_]+)="({_VALUE.pattern})"')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ def build_authorization(
         "serial_no": serial_no,
     }
     for name, value in values.items():
-        if not re.fullmatch(_VALUE, value):
+        if not _VALUE.fullmatch(value):
             raise ValueError(f"{name} is empty or holds what a header cannot")
     return f"{SCHEME} " + ",".join(f'{name}="{value}"' for name, value in values.items())
 

@@ -23,6 +23,7 @@ from django_wxpay.protocol.errors import (
 from django_wxpay.protocol.secrets import Secret
 from django_wxpay.protocol.v3.documents import read_object
 from django_wxpay.protocol.v3.encryption import TagMismatch, unseal
+from django_wxpay.protocol.v3.key_names import key_name
 from django_wxpay.protocol.v3.keys import (
     PrivateKey,
     certified_key,
@@ -30,7 +31,6 @@ from django_wxpay.protocol.v3.keys import (
     load_private_key,
 )
 from django_wxpay.protocol.v3.reading import child, moment, text
-from django_wxpay.protocol.v3.signing import key_name
 
 # The kinds of refusal to a merchant who has no platform certificates (protocol-v3 section 2.5).
 NO_CERTIFICATES: Final = frozenset({"RESOURCE_NOT_EXISTS", "NOT_FOUND"})

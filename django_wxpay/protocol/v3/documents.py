@@ -59,12 +59,8 @@ def read_with_marks(body: bytes, *, limit: int = LARGEST_BODY) -> dict[str, Any]
     """
     _check_size(body, limit)
     try:
-        content = json.loads(
-            body.removeprefix(codecs.BOM_UTF8).decode(errors="surrogateescape"),
-            object_pairs_hook=_marked_members,
-            parse_constant=_marked_constant,
-            parse_float=_marked_float,
-            parse_int=_marked_integer,
+        content = _MARKING.decode(
+            body.removeprefix(codecs.BOM_UTF8).decode(errors="surrogateescape")
         )
     except (ValueError, RecursionError):
         raise MalformedMessage("not a JSON document") from None
@@ -88,13 +84,7 @@ def _check_size(body: bytes, limit: int) -> None:
 
 def _parsed(body: bytes) -> Any:
     try:
-        return json.loads(
-            body.decode(),
-            object_pairs_hook=_members,
-            parse_constant=_refuse_constant,
-            parse_float=_finite,
-            parse_int=_whole,
-        )
+        return _STRICT.decode(body.decode())
     except MalformedMessage:
         raise
     except (ValueError, RecursionError):
@@ -109,7 +99,10 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _marked_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members: dict[str, Any] = {}
+    members = dict(pairs)
+    if len(members) == len(pairs):
+        return members
+    members = {}
     for name, value in pairs:
         members[name] = Unreadable("occurs more than once") if name in members else value
     return members
@@ -125,7 +118,7 @@ def _marked_float(text: str) -> float | Unreadable:
 
 
 def _marked_integer(text: str) -> int | Unreadable:
-    if len(text.lstrip("-")) > _LONGEST_INTEGER:
+    if len(text) > _LONGEST_INTEGER and len(text.lstrip("-")) > _LONGEST_INTEGER:
         return Unreadable("is a number of too many digits")
     return int(text)
 
@@ -143,9 +136,24 @@ def _finite(text: str) -> float:
 
 def _whole(text: str) -> int:
     # How many digits Python itself refuses is a setting of the project's, and may be none.
-    if len(text.lstrip("-")) > _LONGEST_INTEGER:
+    if len(text) > _LONGEST_INTEGER and len(text.lstrip("-")) > _LONGEST_INTEGER:
         raise MalformedMessage("a number of too many digits")
     return int(text)
+
+
+# Made once: ``json.loads`` would make one anew for each document.
+_STRICT: Final = json.JSONDecoder(
+    object_pairs_hook=_members,
+    parse_constant=_refuse_constant,
+    parse_float=_finite,
+    parse_int=_whole,
+)
+_MARKING: Final = json.JSONDecoder(
+    object_pairs_hook=_marked_members,
+    parse_constant=_marked_constant,
+    parse_float=_marked_float,
+    parse_int=_marked_integer,
+)
 
 
 def _check_holdings(content: dict[str, Any]) -> None:

@@ -8,7 +8,9 @@ the key named in ``Wechatpay-Serial``, what comes back with our own certificate'
 from __future__ import annotations
 
 import base64
+from binascii import a2b_base64
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from cryptography.exceptions import InvalidTag
@@ -26,6 +28,8 @@ ALGORITHM: Final = "AEAD_AES_256_GCM"
 _KEY_LENGTH: Final = 32
 _NONCE_LENGTH: Final = 12
 _TAG_LENGTH: Final = 16
+# A process has a few merchants, each with one key.
+_KEPT: Final = 256
 
 
 class TagMismatch(NotAuthentic):
@@ -47,15 +51,18 @@ def decrypt_resource(
     ``ConfigurationError`` for a key that is not 32 bytes.
     """
     api_v3_key = Secret.of(api_v3_key)
+    if not isinstance(resource, Mapping):
+        raise MalformedMessage("the resource is not an object")
     return read_object(unseal(resource, api_v3_key))
 
 
 def unseal(resource: Mapping[str, Any], api_v3_key: str | bytes | Secret) -> bytes:
-    """Return the octets sealed in ``resource``; raises what ``decrypt_resource`` raises."""
+    """Return the octets sealed in the object ``resource``; raises what ``decrypt_resource`` does.
+
+    It asks nothing of what is in them.
+    """
     api_v3_key = Secret.of(api_v3_key)
     cipher = _cipher(api_v3_key)
-    if not isinstance(resource, Mapping):
-        raise MalformedMessage("the resource is not an object")
     if resource.get("algorithm") != ALGORITHM:
         raise MalformedMessage(f"the resource's algorithm is not {ALGORITHM}")
     nonce = _octets(resource, "nonce")
@@ -93,6 +100,7 @@ def encrypt_resource(
     }
 
 
+@lru_cache(maxsize=_KEPT)
 def _cipher(api_v3_key: Secret) -> AESGCM:
     if len(api_v3_key.octets()) != _KEY_LENGTH:
         raise ConfigurationError(f"API_V3_KEY is not {_KEY_LENGTH} bytes long")
@@ -111,7 +119,7 @@ def _octets(resource: Mapping[str, Any], name: str) -> bytes:
 
 def _ciphertext(resource: Mapping[str, Any]) -> bytes:
     try:
-        sealed = base64.b64decode(_octets(resource, "ciphertext"), validate=True)
+        sealed = a2b_base64(_octets(resource, "ciphertext"), strict_mode=True)
     except ValueError:
         raise MalformedMessage("the resource's ciphertext is not base64") from None
     # The tag stands at its end, and covers associated_data too (protocol-v3 section 6.1).
@@ -124,12 +132,14 @@ def _ciphertext(resource: Mapping[str, Any]) -> bytes:
 _PADDING: Final = OAEP(mgf=MGF1(algorithm=SHA1()), algorithm=SHA1(), label=None)  # noqa: S303
 
 
-def encrypt_field(text: str, *, public_key: PublicKey) -> str:
+def encrypt_field(text: str | Secret, *, public_key: PublicKey) -> str:
     """Return ``text`` sealed for the owner of ``public_key``, in base64; never alike twice.
 
     Raises ``ValueError`` for a text of more than 214 bytes under a key of 2048 bits.
     """
-    return base64.b64encode(load_public_key(public_key).encrypt(text.encode(), _PADDING)).decode()
+    text = Secret.of(text)
+    key = load_public_key(public_key)
+    return base64.b64encode(key.encrypt(text.octets(), _PADDING)).decode()
 
 
 def decrypt_field(sealed: str, *, private_key: PrivateKey) -> str:

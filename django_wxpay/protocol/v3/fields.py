@@ -1,4 +1,4 @@
-"""The terms of an order that APIv3 takes, and the rule of each (protocol-v3 sections 3.2, 4.2).
+"""The terms of an order in APIv3, and the rule of each (protocol-v3 sections 3.2, 4.2 and 4.8).
 
 The names are v2's; the limits are those of the family the merchant belongs to. A parameter that
 the family has no place for is refused, because the gateway refuses members it does not know, and
@@ -8,6 +8,7 @@ stays with the order and is not sent.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import fields as fields_of
 from datetime import datetime, timedelta
 from functools import partial
@@ -23,12 +24,14 @@ from django_wxpay.protocol.rules import (
     IpAddress,
     JsonObject,
     OneOf,
+    PaymentCode,
     Rule,
     Text,
     Url,
     Whole,
     parse_object,
 )
+from django_wxpay.protocol.secrets import Secret
 from django_wxpay.protocol.v3.json_fields import (
     BASIC_DESCRIBED,
     BASIC_PLANE,
@@ -120,6 +123,24 @@ def _rows(region: Region) -> dict[str, Field]:
 
 ROWS: Final = {region: _rows(region) for region in Region}
 
+_NOT_BY_CODE: Final = ("notify_url", "product_id", "openid", "sub_openid")
+_CODE_PLACELESS: Final[dict[Region, tuple[str, ...]]] = {
+    Region.MAINLAND: (*_PLACELESS[Region.MAINLAND], "time_expire", "limit_pay"),
+    Region.GLOBAL: (*_PLACELESS[Region.GLOBAL], "time_start", "time_expire"),
+}
+
+
+def _code_rows(region: Region) -> dict[str, Field]:
+    """Return the rows of a payment by code (protocol-v3 sections 3.2 and 4.8)."""
+    rows = {name: row for name, row in ROWS[region].items() if name not in _NOT_BY_CODE}
+    return rows | {
+        "trade_type": Field(OneOf(frozenset({TradeType.MICROPAY.value})), required=True),
+        "auth_code": Field(PaymentCode(), required=True),
+    }
+
+
+CODE_ROWS: Final = {region: _code_rows(region) for region in Region}
+
 
 def check_terms_v3(
     terms: OrderTerms, *, mode: Mode, region: Region, merchant_category_code: str, now: datetime
@@ -139,8 +160,35 @@ def check_terms_v3(
     check_expiry(terms, now=now, soonest=SOONEST_EXPIRY)
 
 
-def _check_places(terms: OrderTerms, region: Region) -> None:
-    for name in _PLACELESS[region]:
+def check_code_v3(
+    terms: OrderTerms,
+    auth_code: Secret,
+    *,
+    mode: Mode,
+    region: Region,
+    merchant_category_code: str,
+) -> None:
+    """Raise ``InvalidOrder``, naming the field, for what is no payment by code.
+
+    Source: protocol-v3 sections 3.2 (global) and 4.8 (mainland).
+    """
+    check_types(terms)
+    _check_places(terms, region, _CODE_PLACELESS)
+    check_fields(CODE_ROWS[region], _texts(terms) | {"auth_code": auth_code.reveal()}, mode=mode)
+    scene = parse_object(terms.scene_info) or {}
+    if "h5_info" in scene:
+        raise InvalidOrder("scene_info", "h5_info has no place here", "h5_info is for MWEB alone")
+    if region is Region.GLOBAL:
+        _check_category(merchant_category_code)
+    elif len(scene.get("store_info", {})) > 1:
+        rule = "mainland Quick Pay over APIv3 takes the id of store_info and nothing else of it"
+        raise InvalidOrder("scene_info", "more of the store than its id", rule)
+
+
+def _check_places(
+    terms: OrderTerms, region: Region, placeless: Mapping[Region, Sequence[str]] = _PLACELESS
+) -> None:
+    for name in placeless[region]:
         if getattr(terms, name):
             raise InvalidOrder(name, f"APIv3 has no place for it ({region} orders)", "leave it out")
 

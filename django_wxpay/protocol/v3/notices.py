@@ -36,6 +36,8 @@ _PAID: Final = "TRANSACTION.SUCCESS"
 _REFUND: Final = "REFUND."
 # Twice what the sheet allows (protocol-v3 section 6.1), and what a row has room for.
 _LONGEST_NAME: Final = 64
+# Made once. What was parsed holds no cycle, and where it holds no JSON there are marks.
+_CANONICAL: Final = json.JSONEncoder(sort_keys=True, check_circular=False, default=str)
 _ORIGINAL: Final = frozenset({"transaction", "refund"})
 # One payment for several orders, which have numbers of their own in ``sub_orders``.
 _COMBINED: Final = ("combine_out_trade_no", "combine_mchid", "sub_orders")
@@ -74,7 +76,7 @@ def read_notice(body: bytes, *, merchant: Merchant) -> Notice:
         fingerprint=_fingerprint(merchant.alias, f"{kind} {product}", letter, event_id),
         fact=fact,
         kind=kind,
-        out_trade_no=optional_number(resource, "out_trade_no"),
+        out_trade_no=fact.out_trade_no if fact else optional_number(resource, "out_trade_no"),
         transaction_id=fact.transaction_id if fact else optional_number(resource, "transaction_id"),
         event_id=event_id,
         event_type=event_type,
@@ -163,13 +165,13 @@ def _doubt(fact: TradeFact | RefundFact | None) -> str:
 
 def _fingerprint(alias: str, about: str, letter: _Letter, event_id: str) -> str:
     """Return the same text for every repeat, and another one for whatever is judged otherwise."""
-    key = ["v3", "content", hashlib.sha256(letter.plain).hexdigest()]
     if letter.resource:
         # Sealed again for a repeat it says the same, in whichever order of members.
-        content = json.dumps(letter.resource, sort_keys=True, default=str)
-        key = ["v3", about, hashlib.sha256(content.encode()).hexdigest()]
+        statement = _CANONICAL.encode(letter.resource)
     elif event_id:
-        key = ["v3", "event", event_id]
-    digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()
-    # The alias belongs to it: the same statement to another alias is about another order.
-    return hashlib.sha256(f"{alias}:{digest}".encode()).hexdigest()
+        about, statement = "event", event_id
+    else:
+        about, statement = "content", hashlib.sha256(letter.plain).hexdigest()
+    # The alias belongs to it: the same statement to another alias is about another order. No part
+    # but the last can hold what separates them.
+    return hashlib.sha256(f"v3\0{alias}\0{about}\0{statement}".encode()).hexdigest()

@@ -27,13 +27,14 @@ LONGEST_NUMBER: Final = 32
 def text(holder: Members, *names: str) -> str:
     """Return the text under the first of ``names`` that has one, else ""."""
     for name in names:
-        value = _readable(holder, name)
-        if value is not None and not isinstance(value, str):
-            raise MalformedMessage(f"{name} is not text")
-        if value and UNSTORABLE.search(value):
-            raise MalformedMessage(f"{name} holds what no text may: NUL or half a character")
-        if value:
-            return value
+        value = holder.get(name)
+        if isinstance(value, str):
+            if UNSTORABLE.search(value):
+                raise MalformedMessage(f"{name} holds what no text may: NUL or half a character")
+            if value:
+                return value
+        elif value is not None:
+            raise _unexpected(name, value, "is not text")
     return ""
 
 
@@ -50,11 +51,11 @@ def number(holder: Members, *names: str, longest: int = LONGEST_NUMBER) -> str:
 
 def integer(holder: Members, name: str, *, most: int = LARGEST) -> int | None:
     """Return the whole number from 0 to ``most`` under ``name``, None if there is none."""
-    value = _readable(holder, name)
+    value = holder.get(name)
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int):
-        raise MalformedMessage(f"{name} is not a whole number")
+        raise _unexpected(name, value, "is not a whole number")
     if not 0 <= value <= most:
         raise MalformedMessage(f"{name} is less than 0 or more than {most}")
     return value
@@ -62,11 +63,11 @@ def integer(holder: Members, name: str, *, most: int = LARGEST) -> int | None:
 
 def child(holder: Members, name: str) -> Members:
     """Return the object under ``name``, empty if there is none."""
-    value = _readable(holder, name)
+    value = holder.get(name)
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise MalformedMessage(f"{name} is not an object")
+        raise _unexpected(name, value, "is not an object")
     return value
 
 
@@ -79,18 +80,18 @@ def moment(holder: Members, name: str) -> datetime | None:
         raise MalformedMessage(f"{name} is not a time of RFC 3339") from None
 
 
-def _readable(holder: Members, name: str) -> Any:
-    value = holder.get(name)
-    if isinstance(value, Unreadable):
-        raise MalformedMessage(f"{name} {value.why}")
-    return value
+def _unexpected(name: str, value: object, otherwise: str) -> MalformedMessage:
+    """Return the error about a value of another type, which a mark explains better."""
+    return MalformedMessage(f"{name} {value.why if isinstance(value, Unreadable) else otherwise}")
 
 
 def objects(holder: Members, *names: str) -> list[dict[str, Any]]:
     """Return the objects in the first of ``names`` that is a list, without its other items."""
-    lists = (holder.get(name) for name in names)
-    first = next((value for value in lists if isinstance(value, list)), [])
-    return [item for item in first if isinstance(item, dict)]
+    for name in names:
+        value = holder.get(name)
+        if isinstance(value, list):
+            return [item for item in value if isinstance(item, dict)]
+    return []
 
 
 def optional_child(holder: Members, name: str) -> Members:
@@ -114,17 +115,18 @@ def optional_number(holder: Members, name: str, *, longest: int = LONGEST_NUMBER
 
 
 def optional_text(holder: Members, *names: str) -> str:
-    values = (holder.get(name) for name in names)
-    return next((value for value in values if value and isinstance(value, str)), "")
+    for name in names:
+        value = holder.get(name)
+        if value and isinstance(value, str):
+            return value
+    return ""
 
 
 def optional_integer(holder: Members, *names: str, most: int = LARGEST) -> int | None:
     """Return the number from 0 to ``most`` under the first of ``names`` with a readable one."""
     for name in names:
-        try:
-            value = integer(holder, name, most=most)
-        except MalformedMessage:
-            continue
-        if value is not None:
+        value = holder.get(name)
+        # A bool is an int too, and no number.
+        if type(value) is int and 0 <= value <= most:
             return value
     return None

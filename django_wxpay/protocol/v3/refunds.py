@@ -7,15 +7,17 @@ describe: unreadable, they are left out.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from django_wxpay.protocol.errors import MalformedMessage
-from django_wxpay.protocol.facts import RefundFact, RefundStatus
+from django_wxpay.protocol.facts import CouponRefund, RefundFact, RefundPayout, RefundStatus
 from django_wxpay.protocol.v3.reading import (
     Members,
     child,
     integer,
     number,
+    optional_child,
+    optional_integer,
     optional_moment,
     optional_text,
     text,
@@ -35,13 +37,17 @@ _STATUSES: Final = {
 }
 
 
-def refund_fact(refund: Members, *, source: str) -> RefundFact:
+def refund_fact(refund: Members, *, source: str, absent: RefundStatus | None = None) -> RefundFact:
     """Return the fact that a verified refund object states.
+
+    ``absent`` is the status of one that names none, as the answer to a global refund does
+    (protocol-v3 section 3.5).
 
     Raises ``MalformedMessage`` for an unknown status, an amount that is none, and a refund
     whose numbers or amount are missing or overlong.
     """
-    status = _STATUSES.get(text(refund, "refund_status", "status"))
+    word = text(refund, "refund_status", "status")
+    status = _STATUSES.get(word) if word else absent
     if status is None:
         raise MalformedMessage("there is no refund_status that we know")
     amount = child(refund, "amount")
@@ -63,7 +69,37 @@ def refund_fact(refund: Members, *, source: str) -> RefundFact:
         fee_type=text(amount, "currency") or "CNY",
         success_time=optional_moment(refund, "success_time"),
         user_received_account=optional_text(refund, "user_received_account", "recv_account"),
+        payout=_payout(refund),
     )
     if not fact.out_refund_no or not fact.refund_id:
         raise MalformedMessage("a refund without its numbers")
     return fact
+
+
+def _payout(refund: Members) -> RefundPayout:
+    amount = optional_child(refund, "amount")
+    return RefundPayout(
+        channel=optional_text(refund, "channel"),
+        funds_account=optional_text(refund, "funds_account", "fund_source"),
+        settlement_refund_fee=optional_integer(amount, "settlement_refund"),
+        payer_refund=optional_integer(amount, "payer_refund"),
+        payer_currency=optional_text(amount, "payer_currency"),
+        coupon_refund_fee=optional_integer(amount, "discount_refund"),
+        coupons=_coupons(refund),
+    )
+
+
+def _coupons(refund: Members) -> tuple[CouponRefund, ...]:
+    # Every spelling, and one object in the place of a list (protocol-v3 section 3.6).
+    names = ("promotion_detail", "detail", "refund_detail")
+    found: Any = next((refund[name] for name in names if refund.get(name)), [])
+    rows = [found] if isinstance(found, dict) else found
+    return tuple(
+        CouponRefund(
+            coupon_refund_id=optional_text(row, "promotion_id"),
+            coupon_type=optional_text(row, "type"),
+            coupon_refund_fee=optional_integer(row, "refund_amount"),
+        )
+        for row in (rows if isinstance(rows, list) else [])
+        if isinstance(row, dict)
+    )

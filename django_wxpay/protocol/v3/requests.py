@@ -1,7 +1,7 @@
 """Requests of APIv3: paths by region and mode, and our names mapped to the family's own.
 
 The bytes returned are the bytes to sign and to send, percent-encoded where they are a path.
-Sources: protocol-v3 sections 3.1 to 3.4, 4.1 to 4.3 and 4.7.
+Sources: protocol-v3 sections 3.1 to 3.4, 4.1 to 4.3, 4.7 and 4.8.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from django_wxpay.protocol.facts import TradeType
 from django_wxpay.protocol.merchants import Merchant, Mode, Region
 from django_wxpay.protocol.orders import OrderRef, OrderTerms
 from django_wxpay.protocol.rules import parse_object
+from django_wxpay.protocol.secrets import Secret
 from django_wxpay.protocol.times import to_rfc3339
 from django_wxpay.protocol.v3.documents import write_object
 from django_wxpay.protocol.v3.json_fields import detail_of, scene_of
@@ -24,8 +25,12 @@ from django_wxpay.protocol.v3.json_fields import detail_of, scene_of
 GLOBAL_PREFIX: Final = "/v3/global"
 
 _NUMBERS: Final = (
+    (re.compile("/out-refund-no/[^/]+"), "/out-refund-no/{out_refund_no}"),
+    (re.compile("/refunds/id/[^/]+"), "/refunds/id/{refund_id}"),
+    (re.compile("/domestic/refunds/[^/]+/"), "/domestic/refunds/{refund_id}/"),
+    (re.compile("/domestic/refunds/[^/]+$"), "/domestic/refunds/{out_refund_no}"),
     (re.compile("/out-trade-no/[^/]+"), "/out-trade-no/{out_trade_no}"),
-    (re.compile("/id/[^/]+"), "/id/{transaction_id}"),
+    (re.compile("/id/[^/{]+"), "/id/{transaction_id}"),
 )
 _MAINLAND: Final = {
     Mode.COMMON: "/v3/pay/transactions",
@@ -89,11 +94,15 @@ def _quoted(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class V3Request:
-    """One request: ``target`` is path and query, ``body`` the octets, both exactly as sent."""
+    """One request: ``target`` is path and query, ``body`` the octets, both exactly as sent.
+
+    ``serial`` names the key of WeChat Pay's that parts of the body are sealed under, if any.
+    """
 
     method: str
     target: str
     body: bytes = b""
+    serial: str = ""
 
 
 def place_request(
@@ -113,6 +122,32 @@ def close_request(ref: OrderRef, *, merchant: Merchant, prefix: str = GLOBAL_PRE
     """Return the request that closes an unpaid order (protocol-v3 sections 3.4 and 4.1)."""
     body = write_object(identity(merchant, ref.sub_mch_id))
     return V3Request("POST", close_target(ref, merchant, prefix=prefix), body)
+
+
+def code_request(
+    terms: OrderTerms, auth_code: Secret, *, merchant: Merchant, prefix: str = GLOBAL_PREFIX
+) -> V3Request:
+    """Return the request that charges a payment code, for terms that passed ``check_code_v3``.
+
+    Sources: protocol-v3 sections 3.2 (global) and 4.8 (mainland).
+    """
+    if merchant.region is Region.GLOBAL:
+        target = f"{prefix}/micropay/transactions/pay"
+    else:
+        target = f"{transactions_path(merchant.region, merchant.mode)}/codepay"
+    return V3Request("POST", target, write_object(_code_body(terms, auth_code, merchant)))
+
+
+def reverse_request(ref: OrderRef, *, merchant: Merchant, prefix: str = GLOBAL_PREFIX) -> V3Request:
+    """Return the request that reverses an order (protocol-v3 sections 3.4 and 4.8)."""
+    whose: dict[str, Any] = {**identity(merchant, ref.sub_mch_id)}
+    if merchant.region is Region.GLOBAL:
+        home = f"{prefix}/micropay/transactions"
+    else:
+        home = transactions_path(merchant.region, merchant.mode)
+        # Mainland alone names the appids as well.
+        whose |= _appids(ref, merchant)
+    return V3Request("POST", f"{home}/{_by_number(ref)}/reverse", write_object(whose))
 
 
 def certificates_request(merchant: Merchant, *, prefix: str = GLOBAL_PREFIX) -> V3Request:
@@ -138,15 +173,43 @@ def _create_body(terms: OrderTerms, merchant: Merchant) -> dict[str, Any]:
     return {name: value for name, value in body.items() if value not in _NOTHING}
 
 
+def _code_body(terms: OrderTerms, auth_code: Secret, merchant: Merchant) -> dict[str, Any]:
+    is_global = merchant.region is Region.GLOBAL
+    body = {
+        **_identity(terms, merchant),
+        "description": terms.body,
+        "out_trade_no": terms.out_trade_no,
+        **(_overseas if is_global else _mainland)(terms, merchant),
+        "attach": terms.attach,
+        "goods_tag": terms.goods_tag,
+        "amount": {"total": terms.total_fee, "currency": terms.fee_type},
+        "payer": {"auth_code": auth_code.reveal()},
+        "detail": _detail(terms, merchant.region),
+        "scene_info": _code_scene(terms, merchant.region),
+    }
+    return {name: value for name, value in body.items() if value not in _NOTHING}
+
+
+def _code_scene(terms: OrderTerms, region: Region) -> dict[str, Any]:
+    # The address is the till's own: no browser takes part (protocol-v3 section 4.8).
+    scene = _scene(terms, region)
+    scene["device_ip"] = scene.pop("payer_client_ip", "")
+    return {name: value for name, value in scene.items() if value}
+
+
 # Null and empty members are not sent (protocol-v3 section 1.4); false is a value.
 _NOTHING: Final[tuple[Any, ...]] = ("", None, {}, [])
 
 
 def _identity(terms: OrderTerms, merchant: Merchant) -> dict[str, Any]:
-    whose = identity(merchant, terms.sub_mch_id)
-    if merchant.mode is Mode.INSTITUTIONAL:
-        return {"sp_appid": terms.appid, **whose, "sub_appid": terms.sub_appid}
-    return {"appid": terms.appid, **whose}
+    return {**_appids(terms, merchant), **identity(merchant, terms.sub_mch_id)}
+
+
+def _appids(about: OrderTerms | OrderRef, merchant: Merchant) -> dict[str, str]:
+    if merchant.mode is Mode.COMMON:
+        return {"appid": about.appid}
+    both = {"sp_appid": about.appid, "sub_appid": about.sub_appid}
+    return {name: appid for name, appid in both.items() if appid}
 
 
 def _overseas(terms: OrderTerms, merchant: Merchant) -> dict[str, Any]:

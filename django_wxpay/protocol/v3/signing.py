@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import re
+from binascii import a2b_base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -26,19 +27,18 @@ WINDOW_S: Final = 300
 
 SCHEME: Final = "WECHATPAY2-SHA256-RSA2048"
 
-PUBLIC_KEY_ID: Final = "PUB_KEY_ID_"
 PROBE: Final = "WECHATPAY/SIGNTEST/"
 
-_TYPE: Final = "wechatpay-signature-type"
+# As WeChat Pay writes their names, with what the absence of each means.
 _HEADERS: Final = {
-    "timestamp": "wechatpay-timestamp",
-    "nonce": "wechatpay-nonce",
-    "serial": "wechatpay-serial",
-    "signature": "wechatpay-signature",
+    "Wechatpay-Timestamp": "",
+    "Wechatpay-Nonce": "",
+    "Wechatpay-Serial": "",
+    "Wechatpay-Signature": "",
+    "Wechatpay-Signature-Type": SCHEME,
 }
-_VALUE: Final = re.compile("[!-~]{1,1024}")
-_HEXADECIMAL: Final = re.compile("[0-9A-Fa-f]+")
-_SERIAL_DIGITS: Final = 40
+# Four values on lines of their own: none of them can hold what separates them.
+_VALUES: Final = re.compile("[!-~]{1,1024}(?:\n[!-~]{1,1024}){3}")
 _SECONDS: Final = re.compile("[0-9]{1,12}")
 
 
@@ -60,16 +60,16 @@ def verify(message: str | bytes, signature: str | bytes, public_key: PublicKey) 
     section 2.3).
     """
     try:
-        raw = base64.b64decode(signature, validate=True)
+        raw = a2b_base64(signature, strict_mode=True)
         load_public_key(public_key).verify(raw, _octets(message), PKCS1v15(), SHA256())
-    except (InvalidSignature, ConfigurationError, ValueError, TypeError):
+    except (InvalidSignature, ConfigurationError, ValueError, TypeError, AttributeError):
         return False
     return True
 
 
 def lines(*parts: str | bytes) -> bytes:
     """Return ``parts`` as what is signed: one line each, the last ended by a line feed too."""
-    return b"".join(_octets(part) + b"\n" for part in parts)
+    return b"".join([_octets(part) + b"\n" for part in parts])
 
 
 def _octets(text: str | bytes) -> bytes:
@@ -97,18 +97,23 @@ def read_signature_headers(headers: Mapping[str, str]) -> SignatureHeaders | Non
     None for a message that carries no signature we could check: a header is missing or no
     plain text, or the algorithm is not ours (SM2). No ``Wechatpay-Signature-Type`` means RSA.
     """
-    known = {name.lower(): value for name, value in headers.items()}
-    if known.get(_TYPE, SCHEME) != SCHEME:
+    try:
+        # In Django's mapping and in requests' the case of a name makes no difference.
+        values = [headers[name] for name in _HEADERS]
+    except KeyError:
+        known = {name.lower(): value for name, value in headers.items()}
+        values = [known.get(name.lower(), absent) for name, absent in _HEADERS.items()]
+    timestamp, nonce, serial, signature, algorithm = values
+    if algorithm != SCHEME:
         return None
-    values = {field: known.get(name, "") for field, name in _HEADERS.items()}
-    if not all(_VALUE.fullmatch(value) for value in values.values()):
+    if not _VALUES.fullmatch(f"{timestamp}\n{nonce}\n{serial}\n{signature}"):
         return None
-    return SignatureHeaders(**values)
+    return SignatureHeaders(timestamp=timestamp, nonce=nonce, serial=serial, signature=signature)
 
 
 def verify_message(timestamp: str, nonce: str, body: bytes) -> bytes:
     """Return what an answer or a callback signs; ``body`` as received, empty for a 204."""
-    return lines(timestamp, nonce, body)
+    return b"%b\n%b\n%b\n" % (timestamp.encode(), nonce.encode(), body)
 
 
 def is_signed_by(headers: SignatureHeaders, body: bytes, *, public_key: PublicKey) -> bool:
@@ -123,18 +128,6 @@ def is_signed_by(headers: SignatureHeaders, body: bytes, *, public_key: PublicKe
 def is_fresh(timestamp: str, now: int) -> bool:
     """Return whether ``timestamp`` lies less than 300 s from ``now``, in seconds since 1970."""
     return bool(_SECONDS.fullmatch(timestamp)) and abs(now - int(timestamp)) < WINDOW_S
-
-
-def key_name(serial: str) -> str:
-    """Return ``serial`` as keys are filed, sent and compared: the one form of its number.
-
-    A certificate's serial is a number, however it is written: 40 upper-case hexadecimal digits,
-    filled up with zeros. All else, ``PUB_KEY_ID_...`` first, is a name and stays as it is
-    (protocol-v3 section 2.3, rule 6).
-    """
-    if not _HEXADECIMAL.fullmatch(serial):
-        return serial
-    return serial.upper().lstrip("0").zfill(_SERIAL_DIGITS)
 
 
 class SignatureFault(StrEnum):

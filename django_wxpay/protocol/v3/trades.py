@@ -15,6 +15,7 @@ from typing import Final
 
 from django_wxpay.protocol.errors import MalformedMessage
 from django_wxpay.protocol.facts import (
+    NO_PAYMENT,
     GoodsLine,
     Payment,
     PromotionFact,
@@ -102,7 +103,7 @@ def _payment(trade: Members, amount: Members) -> Payment | None:
         exchange_rate=_rate(rate),
         promotions=_promotions(trade),
     )
-    return None if payment == Payment() else payment
+    return None if payment == NO_PAYMENT else payment
 
 
 def _rate(rate: Members) -> Decimal | None:

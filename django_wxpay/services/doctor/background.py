@@ -22,6 +22,7 @@ from django_wxpay.models import (
     Order,
     OrderEvent,
     PlatformCertificate,
+    Refund,
 )
 from django_wxpay.models.choices import NotificationOutcomes, ReportStatuses
 from django_wxpay.services.claims import SKEW
@@ -167,7 +168,7 @@ def _waiting(scope: Scope) -> Iterator[_Waiting]:
     for job, what, oldest_at, longest in (
         ("events", "events to deliver", _oldest_event(scope.now), QUIET),
         ("notifications", "notifications to process again", _oldest_failed(scope.now), QUIET),
-        ("sync", "orders to query", _oldest_check(scope.now), QUIET),
+        ("sync", "orders or refunds to query", _oldest_check(scope.now), QUIET),
         # Whether anything can be sent at all is another check's.
         ("reports", "reports to send", _oldest_report(scope), None),
         ("latency", "calls to roll up", _oldest_uncounted(scope.now), _AN_HOUR),
@@ -201,8 +202,9 @@ def _oldest_failed(now: datetime) -> datetime | None:
 
 
 def _oldest_check(now: datetime) -> datetime | None:
-    due = Order.objects.filter(next_check_at__lte=now - QUIET)
-    return _first(due.order_by("next_check_at"), "next_check_at")
+    due: tuple[QuerySet[Any], ...] = (Order.objects.all(), Refund.objects.all())
+    late = [rows.filter(next_check_at__lte=now - QUIET).order_by("next_check_at") for rows in due]
+    return min(filter(None, (_first(rows, "next_check_at") for rows in late)), default=None)
 
 
 def _oldest_report(scope: Scope) -> datetime | None:

@@ -18,6 +18,7 @@ from django_wxpay import conf
 from django_wxpay.conf import Problem
 from django_wxpay.conf.hints import HINTS
 from django_wxpay.services.doctor.background import check_jobs, check_reports
+from django_wxpay.services.doctor.bills import check_bills
 from django_wxpay.services.doctor.findings import Finding, Level, Subject, by_urgency
 from django_wxpay.services.doctor.hosts import check_hosts
 from django_wxpay.services.doctor.keys import check_own_certificates, check_platform_certificates
@@ -27,6 +28,7 @@ from django_wxpay.services.doctor.notifications import (
     check_events,
     check_notifications,
 )
+from django_wxpay.services.doctor.orders import check_orders
 from django_wxpay.services.doctor.project import (
     connection_problems,
     database_error,
@@ -52,10 +54,12 @@ _DATABASE_CHECKS = (
     check_platform_certificates,
     check_latency,
     check_jobs,
+    check_orders,
     check_notifications,
     check_conflicts,
     check_events,
     check_reports,
+    check_bills,
 )
 
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from django.utils import timezone
 
-from django_wxpay.gateway import Failure
+from django_wxpay.protocol.failures import Failure
 
 # Counting stops here, so that a check never reads millions of rows.
 COUNTED_UP_TO: Final = 1000
@@ -37,9 +37,11 @@ class Subject(StrEnum):
     HOSTS = "hosts"
     LATENCY = "latency"
     WORKER = "worker"
+    ORDERS = "orders"
     NOTIFICATIONS = "notifications"
     EVENTS = "events"
     REPORTS = "reports"
+    BILLS = "bills"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

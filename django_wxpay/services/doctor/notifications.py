@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db.models import Q
 
+from django_wxpay import conf
 from django_wxpay.models import Notification, OrderEvent
 from django_wxpay.models.choices import EventKinds, NotificationOutcomes
+from django_wxpay.models.notification import UNREADABLE
 from django_wxpay.services.claims import SKEW
 from django_wxpay.services.doctor.findings import (
     COUNTED_UP_TO,
@@ -25,9 +27,15 @@ from django_wxpay.services.doctor.findings import (
     one_line,
 )
 from django_wxpay.services.doctor.scope import Scope
-from django_wxpay.services.notifications.processing import UNREADABLE
+from django_wxpay.services.transitions.dispatch import heard_kinds, kinds_without_receiver
 
 _A_DAY: Final = timedelta(days=1)
+_SIGNAL_NAMES: Final[dict[str, str]] = {
+    EventKinds.PAID: "order_paid",
+    EventKinds.CLOSED: "order_closed",
+    EventKinds.CONFLICTED: "order_conflicted",
+    EventKinds.REFUND_SETTLED: "refund_settled",
+}
 _TRY_ENDS_WITHIN: Final = timedelta(minutes=15)
 
 
@@ -99,14 +107,16 @@ def check_events(scope: Scope) -> Iterator[Finding]:
     """Yield the events that the shop's receivers refuse, and those that they do not end with."""
     refused = OrderEvent.objects.filter(
         dispatched_at__isnull=True,
+        kind__in=heard_kinds(),
         **scope.lookups("order__merchant"),
     ).exclude(dispatch_error="")
-    columns = "order__merchant", "created_at", "dispatch_error"
-    rows = refused.order_by("next_dispatch_at").values_list(*columns)
+    columns = "order__merchant", "created_at", "next_dispatch_at", "dispatch_error"
+    # In no order: the index that finds them does not sort them as well.
+    rows = refused.order_by().values_list(*columns)
     by_merchant = _by_merchant(rows[:COUNTED_UP_TO])
     for alias, of_one in by_merchant.items():
-        oldest_at = min(created_at for created_at, _ in of_one)
-        _, error = of_one[-1]
+        oldest_at = min(created_at for created_at, *_ in of_one)
+        *_, error = max(of_one, key=_next_try)
         yield Finding(
             merchant=alias,
             subject=Subject.EVENTS,
@@ -119,8 +129,17 @@ def check_events(scope: Scope) -> Iterator[Finding]:
         )
     endless = dict(_endless(scope))
     yield from endless.values()
+    without = list(_without_receiver(scope))
+    yield from without
     wrong = [*by_merchant, *endless]
+    wrong += [each.merchant for each in without if each.level is not Level.OK]
     yield from _ok(scope, Subject.EVENTS, wrong, "The shop's receivers accept every event.")
+
+
+def _next_try(refused: tuple[Any, ...]) -> datetime:
+    created_at, next_dispatch_at, _ = refused
+    at: datetime = next_dispatch_at or created_at
+    return at
 
 
 def _endless(scope: Scope) -> Iterator[tuple[str, Finding]]:
@@ -150,6 +169,35 @@ def _endless(scope: Scope) -> Iterator[tuple[str, Finding]]:
                 "event and do the work elsewhere; events are delivered again by themselves.",
             ),
         )
+
+
+def _without_receiver(scope: Scope) -> Iterator[Finding]:
+    for kind in kinds_without_receiver():
+        waiting = OrderEvent.objects.filter(
+            dispatched_at__isnull=True, kind=kind, **scope.lookups("order__merchant")
+        )
+        # In no order: the index that finds them does not sort them as well.
+        rows = waiting.order_by().values_list("order__merchant", "created_at")
+        for alias, of_one in _by_merchant(rows[:COUNTED_UP_TO]).items():
+            name = _SIGNAL_NAMES[kind]
+            oldest_at = min(created_at for (created_at,) in of_one)
+            yield Finding(
+                merchant=alias,
+                subject=Subject.EVENTS,
+                level=_level_without_receiver(kind),
+                message=f"{counted(len(of_one), 'event')} of {name} wait for a receiver, the "
+                f"oldest of {local_time(oldest_at)}: none is connected in this process.",
+                advice=f"Connect a receiver to {name} in the ready() of an app, so that every "
+                "process has it; the worker then delivers what waits, once.",
+            )
+
+
+def _level_without_receiver(kind: str) -> Level:
+    # Money has come and nothing was sent for it, unless the project says that it only reads.
+    if kind == EventKinds.PAID:
+        return Level.OK if conf.is_silenced("W009") else Level.ERROR
+    # A person has to look at a conflict; what else a shop does not listen to is its own choice.
+    return Level.WARNING if kind == EventKinds.CONFLICTED else Level.OK
 
 
 def _by_merchant(rows: Iterable[Sequence[Any]]) -> dict[str, list[tuple[Any, ...]]]:

@@ -126,9 +126,11 @@ def url_problems() -> Iterator[Problem]:
 
 
 def receiver_problems() -> Iterator[Problem]:
-    """Yield that nobody listens to ``order_paid``; the URLconf has to be loaded before."""
+    """Yield that ``order_paid`` has no receiver; the URLconf has to be loaded before."""
     if not order_paid.has_listeners(Order):
-        yield Problem("W009", "no receiver is connected to order_paid: nobody hears of a payment")
+        yield Problem(
+            "W009", "no receiver is connected to order_paid, so no payment reaches your code"
+        )
 
 
 def _models() -> list[type[models.Model]]:

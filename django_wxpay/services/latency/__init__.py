@@ -1,1 +1,1 @@
-"""Latency of gateway calls: recording, roll-up, summary, pruning."""
+"""Latency of gateway calls: recording, roll-up, summary."""

@@ -20,6 +20,7 @@ from django_wxpay.models import ApiReport
 from django_wxpay.models.choices import ReportStatuses
 from django_wxpay.protocol.merchants import Merchant, Mode
 from django_wxpay.protocol.v2.reports import Reporter
+from django_wxpay.services.statements import Insert
 from django_wxpay.services.transactions import atomic, in_transaction
 
 logger = logging.getLogger("django_wxpay.latency")
@@ -32,6 +33,7 @@ lost_records: Counter[str] = Counter()
 _COLUMNS: Final = tuple(
     field.name for field in fields(CallRecord) if field.name not in {"method", "started_at"}
 )
+_ROW: Final = Insert(ApiReport)
 
 
 def record_call(merchant: str, record: CallRecord, *, is_counted: bool = True) -> None:
@@ -49,7 +51,7 @@ def record_call(merchant: str, record: CallRecord, *, is_counted: bool = True) -
     }
     try:
         with _isolated():
-            ApiReport.objects.create(**values)
+            _ROW.run(ApiReport(**values))
     except (Error, ValueError):
         # Drivers raise ValueError for text that no database takes, such as one with a NUL.
         lost_records[merchant] += 1

@@ -9,7 +9,7 @@ from django.db.models import F, QuerySet, Subquery
 
 from django_wxpay.models import Notification, Order
 from django_wxpay.models.choices import NotificationOutcomes
-from django_wxpay.models.notification import DECIDED
+from django_wxpay.models.notification import DECIDED, UNREADABLE
 from django_wxpay.protocol.facts import RefundFact, TradeFact
 from django_wxpay.protocol.merchants import Api
 from django_wxpay.protocol.notices import Notice
@@ -22,13 +22,16 @@ from django_wxpay.services.notifications.responses import (
     accepted,
     refused,
 )
+from django_wxpay.services.statements import Found, Select, Slot, Update
+from django_wxpay.services.transitions.checks import check_soon
 from django_wxpay.services.transitions.events import save_notification, save_outcome
-from django_wxpay.services.transitions.orders import apply_trade_fact, check_soon
+from django_wxpay.services.transitions.orders import apply_trade_fact
 from django_wxpay.services.transitions.refunds import apply_refund_fact, apply_refund_hint
-from django_wxpay.services.transitions.seen_refunds import seen_refunds, with_refunds
-
-# The beginning of the reason of what was authentic and could not be read.
-UNREADABLE: Final = "not readable"
+from django_wxpay.services.transitions.seen_refunds import (
+    asked_refund,
+    seen_refunds,
+    with_refunds,
+)
 
 # The beginning of the reason of what was authentic and proves nothing by itself.
 UNPROVEN: Final = "not proven"
@@ -42,11 +45,11 @@ _FOUND_OUT: Final = ("kind", "event_id", "event_type", "out_trade_no", "transact
 def process(delivery: Delivery, notice: Notice) -> Acknowledgement:
     """Save ``notice`` with its outcome, apply its fact, and return the answer."""
     try:
-        return _process(delivery.row(notice), notice)
+        return _process(delivery, notice)
     except IntegrityError:
         # Another delivery of the same notice was saved first. Its row can be read now, and this
         # one needs a new row: a save that failed leaves its primary key behind.
-        return _process(delivery.row(notice), notice)
+        return _process(delivery, notice)
 
 
 def process_again(notification: Notification, notice: Notice) -> Acknowledgement:
@@ -55,34 +58,48 @@ def process_again(notification: Notification, notice: Notice) -> Acknowledgement
     return _apply(notification, notice, _order(notification, notice))
 
 
-def _process(row: Notification, notice: Notice) -> Acknowledgement:
-    order = _order(row, notice)
-    outcome = getattr(order, "notice_outcome", None)
+def _process(delivery: Delivery, notice: Notice) -> Acknowledgement:
+    alias, number = delivery.merchant.alias, notice.out_trade_no
+    found = _find(alias, number, notice.fingerprint, notice.fact)
+    outcome = found.annotation("notice_outcome") if found else None
     if outcome in DECIDED:
-        return acknowledge_again(row)
+        return acknowledge_again(notice.fingerprint, notice.api)
+    row, order = delivery.row(notice), _named(found, alias, number)
     if order is not None and outcome is None:
         return _apply(row, notice, order)
     return _apply_known(row, notice, order)
 
 
 def _order(notification: Notification, notice: Notice) -> Order | None:
-    order = _orders(notification, notice).first()
+    named = notification.merchant, notification.out_trade_no
+    return _named(_find(*named, notification.fingerprint, notice.fact), *named)
+
+
+# One query for the order, the outcome of this very notification and the refund: a payment may cost
+# six in all, a duplicate two.
+_SAME: Final = Notification.objects.filter(fingerprint=Slot(Notification, "fingerprint"))
+_ORDERS: Final[QuerySet[Order]] = Order.objects.filter(
+    merchant=Slot(Order, "merchant"), out_trade_no=Slot(Order, "out_trade_no")
+).annotate(notice_outcome=Subquery(_SAME.values("outcome")[:1]))
+_OF_PAYMENT: Final = Select(_ORDERS)
+_OF_REFUND: Final = Select(with_refunds(_ORDERS))
+
+
+def _find(
+    alias: str, number: str, fingerprint: str, fact: TradeFact | RefundFact | None
+) -> Found[Order] | None:
+    values = {"merchant": alias, "out_trade_no": number, "fingerprint": fingerprint}
+    if isinstance(fact, RefundFact):
+        return _OF_REFUND.run(**values, **asked_refund(fact))
+    return _OF_PAYMENT.run(**values)
+
+
+def _named(found: Found[Order] | None, alias: str, number: str) -> Order | None:
+    order = found.row() if found else None
     # Numbers are compared to the letter. A database may find "Case-abc" for "CASE-ABC", the order
     # of another program with the same mch_id.
-    named = notification.merchant, notification.out_trade_no
-    return order if order and (order.merchant, order.out_trade_no) == named else None
-
-
-def _orders(notification: Notification, notice: Notice) -> QuerySet[Order]:
-    # One query for the order, the outcome of this very notification and the refund: a payment
-    # may cost six in all, a duplicate two.
-    same = Notification.objects.filter(fingerprint=notification.fingerprint)
-    orders = Order.objects.filter(
-        merchant=notification.merchant,
-        out_trade_no=notification.out_trade_no,
-    ).annotate(notice_outcome=Subquery(same.values("outcome")[:1]))
-    fact = notice.fact
-    return with_refunds(orders, fact) if isinstance(fact, RefundFact) else orders
+    is_it = order is not None and (order.merchant, order.out_trade_no) == (alias, number)
+    return order if is_it else None
 
 
 def _apply_known(row: Notification, notice: Notice, order: Order | None) -> Acknowledgement:
@@ -90,9 +107,9 @@ def _apply_known(row: Notification, notice: Notice, order: Order | None) -> Ackn
     if notification is None:
         return _apply(row, notice, order)
     if notification.is_decided:
-        return acknowledge_again(notification)
+        return acknowledge_again(notification.fingerprint, notice.api)
     # Seen is not done: one that failed before is applied again, in its own row.
-    _count_delivery(notification)
+    _count_delivery(notification.fingerprint)
     _find_out(notification, notice)
     return _apply(notification, notice, order)
 
@@ -156,7 +173,7 @@ def _apply_refund(
 ) -> Acknowledgement:
     seen = seen_refunds(order, fact)
     if not notice.doubt:
-        apply_refund_fact(order, seen, fact, notification=notification)
+        apply_refund_fact(order, fact, seen=seen, notification=notification)
     elif not apply_refund_hint(order, seen, fact, notification=notification) and notification.pk:
         # One that says nothing new leaves no row; this one has waited for its order.
         notification.order = order
@@ -203,17 +220,19 @@ def keep(
     return accepted(api) if outcome in DECIDED else refused(api, why)
 
 
-def acknowledge_again(notification: Notification) -> Acknowledgement:
+def acknowledge_again(fingerprint: str, api: Api) -> Acknowledgement:
     """Count one more delivery of what is decided, and return success."""
-    _count_delivery(notification)
-    return accepted(Api(notification.api))
+    _count_delivery(fingerprint)
+    return accepted(api)
 
 
-def _count_delivery(notification: Notification) -> None:
-    Notification.objects.filter(fingerprint=notification.fingerprint).update(
-        attempts=F("attempts") + 1,
-        updated_at=clock.now(),
-    )
+_ONE_MORE: Final = Update(
+    _SAME, attempts=F("attempts") + 1, updated_at=Slot(Notification, "updated_at")
+)
+
+
+def _count_delivery(fingerprint: str) -> None:
+    _ONE_MORE.run(fingerprint=fingerprint, updated_at=clock.now())
 
 
 def _nothing(notice: Notice) -> str:

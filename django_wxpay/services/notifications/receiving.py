@@ -24,6 +24,7 @@ from django_wxpay.protocol.errors import (
     OutcomeUnknown,
     UnknownMerchant,
 )
+from django_wxpay.protocol.facts import RefundFact
 from django_wxpay.protocol.merchants import Api
 from django_wxpay.protocol.notices import Notice
 from django_wxpay.protocol.v2 import notices as v2
@@ -36,7 +37,7 @@ from django_wxpay.services import clock, gateways
 from django_wxpay.services.notifications import processing
 from django_wxpay.services.notifications.deliveries import Delivery, api_of, is_signed_in_header
 from django_wxpay.services.notifications.responses import Acknowledgement, Refusal, refused
-from django_wxpay.services.sync.checking import check_order_within
+from django_wxpay.services.sync.checking import check_hint_within, check_order_within
 from django_wxpay.services.transactions import retry_on_lock
 
 logger = logging.getLogger("django_wxpay.notifications")
@@ -85,7 +86,7 @@ def receive_notification(
         return refused(api_of(headers, body), Refusal.OUR_TROUBLE)
     delivery = Delivery(merchant=account, kind=kind, headers=headers, body=body)
     try:
-        notice = retry_on_lock(lambda: read(delivery))
+        notice = read(delivery)
     except _UNREAD as exc:
         return _refuse(delivery, exc)
     except Exception:
@@ -93,7 +94,7 @@ def receive_notification(
         logger.exception("a %s notification for merchant %s was not read", kind, merchant)
         return refused(delivery.api, Refusal.OUR_TROUBLE)
     try:
-        return _settle(lambda: processing.process(delivery, notice), notice)
+        return _settle(lambda: processing.process(delivery, notice), merchant, notice)
     except Exception as exc:  # noqa: BLE001 - this door is an edge: what it catches is saved
         return _keep_trouble(delivery.row(notice), exc)
 
@@ -117,7 +118,10 @@ def _replay(notification: Notification, *, may_ask: bool) -> Acknowledgement:
         return _refuse(delivery, exc)
     try:
         return _settle(
-            lambda: processing.process_again(notification, notice), notice, may_ask=may_ask
+            lambda: processing.process_again(notification, notice),
+            notification.merchant,
+            notice,
+            may_ask=may_ask,
         )
     except Exception as exc:  # noqa: BLE001 - as above
         return _keep_trouble(notification, exc)
@@ -130,10 +134,13 @@ def apply_waiting(order: Order) -> None:
         out_trade_no=order.out_trade_no,
         outcome=NotificationOutcomes.FAILED,
     )
-    # Nothing is asked: to create an order is a matter of the database alone.
-    answers = [_replay(notification, may_ask=False) for notification in waiting.order_by("id")]
-    if answers:
-        order.refresh_from_db()
+    # Hardly ever is there one, and to see that needs no column.
+    if not waiting.exists():
+        return
+    for notification in waiting.order_by("id"):
+        # Nothing is asked: to create an order is a matter of the database alone.
+        _replay(notification, may_ask=False)
+    order.refresh_from_db()
 
 
 def read(delivery: Delivery) -> Notice:
@@ -152,10 +159,15 @@ def read(delivery: Delivery) -> Notice:
 
 
 def _settle(
-    process: Callable[[], Acknowledgement], notice: Notice, *, may_ask: bool = True
+    process: Callable[[], Acknowledgement], merchant: str, notice: Notice, *, may_ask: bool = True
 ) -> Acknowledgement:
-    """Process ``notice``; if it is in doubt, have WeChat Pay asked for its order, and once more."""
+    """Process ``notice``; if it is in doubt, have WeChat Pay asked for what it is about.
+
+    A payment is processed once more then. A refund is settled by the answer itself.
+    """
     answer = retry_on_lock(process)
+    if may_ask and notice.doubt and isinstance(notice.fact, RefundFact) and answer.accepted:
+        check_hint_within(merchant, notice.fact.out_refund_no, _ASK_FOR_S)
     if not may_ask or answer.refusal is not Refusal.UNPROVEN:
         return answer
     stored = Notification.objects.select_related("order").get(fingerprint=notice.fingerprint)
@@ -180,7 +192,9 @@ def _verify_v3(delivery: Delivery) -> None:
         delivery.headers,
         delivery.body,
         now=None if delivery.is_replayed else int(clock.now().timestamp()),
-        key_of=lambda serial: gateways.platform_key(delivery.merchant.alias, serial),
+        key_of=lambda serial: retry_on_lock(
+            lambda: gateways.platform_key(delivery.merchant.alias, serial)
+        ),
     )
     if fault is not None:
         raise NotAuthentic(f"the notice {fault}")
@@ -213,7 +227,7 @@ def _keep_trouble(notification: Notification, exc: Exception) -> Acknowledgement
         if undecided.update(outcome=NotificationOutcomes.FAILED, reason=reason):
             return refused(api, Refusal.OUR_TROUBLE)
         if same.exists():
-            return processing.acknowledge_again(notification)
+            return processing.acknowledge_again(notification.fingerprint, api)
         processing.keep(notification, NotificationOutcomes.FAILED, reason)
     except Exception:
         # A driver's own exceptions are no DatabaseError when a connection dies.

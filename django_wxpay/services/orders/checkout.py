@@ -5,14 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Unpack
 
+from django.utils.safestring import SafeString
+
 from django_wxpay.models import Order, Prepay
 from django_wxpay.protocol.errors import InvalidOrder
 from django_wxpay.protocol.merchants import Api
 from django_wxpay.protocol.v3.client_parameters import SIGN_TYPE
 from django_wxpay.services import clock, gateways
-from django_wxpay.services.orders.creating import create_order
+from django_wxpay.services.orders.creating import find_or_create, merchant_of
 from django_wxpay.services.orders.fields import OrderFields
-from django_wxpay.services.orders.placing import unified_order
+from django_wxpay.services.orders.placing import (
+    longest_call_s,
+    new_lease,
+    place_under,
+    unified_order,
+)
+from django_wxpay.services.orders.qr_codes import qr_svg
 from django_wxpay.services.transactions import require_no_transaction
 
 
@@ -24,6 +32,11 @@ class Checkout:
     prepay: Prepay
     parameters: dict[str, str]
 
+    @property
+    def qr_svg(self) -> SafeString:
+        """The QR code of a NATIVE payment as an inline ``<svg>``; "" for every other one."""
+        return qr_svg(self.prepay.code_url)
+
 
 def checkout(**fields: Unpack[OrderFields]) -> Checkout:
     """Create an order, place it and return what the paying client needs, in one call.
@@ -32,8 +45,11 @@ def checkout(**fields: Unpack[OrderFields]) -> Checkout:
     again with the same ``out_trade_no`` and parameters it returns the same prepay.
     """
     require_no_transaction("checkout")
-    order = create_order(**fields)
-    prepay = unified_order(order)
+    alias = merchant_of(fields)
+    # A new order is born under the lease of the call that follows.
+    lease = new_lease(longest_call_s(alias))
+    order, is_new = find_or_create(fields, **lease.columns())
+    prepay = place_under(lease, order) if is_new else unified_order(order)
     return Checkout(order, prepay, payment_parameters(prepay))
 
 

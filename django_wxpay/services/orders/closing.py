@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from django_wxpay.models import Order
 from django_wxpay.protocol.error_codes import refusal
-from django_wxpay.protocol.errors import OrderPaid
-from django_wxpay.protocol.facts import TradeFact, TradeState
+from django_wxpay.protocol.errors import InvalidOrder, OrderPaid
+from django_wxpay.protocol.facts import TradeFact, TradeState, TradeType
 from django_wxpay.protocol.states import OPEN
 from django_wxpay.services import gateways
 from django_wxpay.services.orders.querying import query_order
@@ -16,12 +16,15 @@ from django_wxpay.services.transitions.orders import apply_trade_fact
 def close_order(order: Order) -> Order:
     """Close it and return it up to date; an order that is closed already is returned as it is.
 
-    An order found to be paid becomes so, and ``OrderPaid`` is raised. Raises
-    ``InsideTransaction``, ``Refused``, ``OutcomeUnknown``, ``BadSignature``. Source:
-    protocol-v2 section 6.1.
+    An order found to be paid becomes so, and ``OrderPaid`` is raised. Raises ``InvalidOrder`` for
+    a payment by code, ``InsideTransaction``, ``Refused``, ``OutcomeUnknown``, ``BadSignature``.
+    Source: protocol-v2 section 6.1.
     """
     require_no_transaction("close_order")
     order.refresh_from_db()
+    if order.trade_type == TradeType.MICROPAY:
+        # protocol-v2 section 6.1
+        raise InvalidOrder("trade_type", "a payment by code is not closed", "call reverse_order")
     if order.trade_state in {TradeState.CLOSED, TradeState.REVOKED}:
         return order
     if order.is_paid:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
+from dataclasses import fields as fields_of
 from datetime import datetime
 from functools import partial
 from typing import Any, Final, Unpack
@@ -26,10 +26,16 @@ from django_wxpay.protocol.v2.requests import json_text
 from django_wxpay.services import clock, gateways
 from django_wxpay.services.notifications.receiving import apply_waiting
 from django_wxpay.services.orders.fields import OrderFields
-from django_wxpay.services.transactions import after_commit, atomic, in_transaction, retry_on_lock
+from django_wxpay.services.transactions import (
+    after_commit,
+    in_transaction,
+    retry_on_lock,
+    savepoint,
+)
 
 # What every database takes and every page can show.
 _ONE_LINE: Final = Text(max=128)
+_TERMS: Final = tuple(field.name for field in fields_of(OrderTerms))
 
 
 def create_order(**fields: Unpack[OrderFields]) -> Order:
@@ -48,7 +54,41 @@ def get_or_create_order(**fields: Unpack[OrderFields]) -> tuple[Order, bool]:
     breaks its rule, ``OrderConflict`` if the number is taken by an order with other parameters,
     ``ConfigurationError`` for an unknown merchant. Source: protocol-v2 sections 3.1 to 3.5.
     """
-    given: dict[str, Any] = {**fields}
+    return find_or_create(fields)
+
+
+def find_or_create(fields: OrderFields, **columns: Any) -> tuple[Order, bool]:
+    """Do what ``get_or_create_order`` does; a new order is saved with ``columns``."""
+    return find_or_insert(
+        {**fields},
+        known=OrderFields,
+        check=lambda terms: gateways.gateway(merchant_of(fields)).check(terms),
+        **columns,
+    )
+
+
+def merchant_of(fields: Mapping[str, Any]) -> str:
+    """Return the alias that ``fields`` name, or the default one."""
+    alias: str = fields.get("merchant", "default")
+    return alias
+
+
+def find_or_insert(
+    fields: Mapping[str, Any],
+    *,
+    known: type,
+    check: Callable[[OrderTerms], None],
+    fixed: Mapping[str, Any] | None = None,
+    **columns: Any,
+) -> tuple[Order, bool]:
+    """Return the order of ``fields`` and whether it is new; a new one is saved with ``columns``.
+
+    ``known`` is the TypedDict that lists the fields there are, ``fixed`` holds those that are no
+    argument, ``check`` raises for terms that the protocol refuses. Raises what
+    ``get_or_create_order`` raises.
+    """
+    _check_names(fields, known)
+    given: dict[str, Any] = {**fields, **(fixed or {})}
     merchant: str = given.pop("merchant", "default")
     reference = given.pop("reference", "")
     if isinstance(reference, int) and not isinstance(reference, bool):
@@ -66,11 +106,16 @@ def get_or_create_order(**fields: Unpack[OrderFields]) -> tuple[Order, bool]:
         _check_text("out_trade_no", terms.out_trade_no)
     if is_numbered and (existing := _find(merchant, terms)):
         return _same(existing, terms, reference), False
-    gateways.gateway(merchant).check(terms)
+    check(terms)
     if terms.trade_type == TradeType.MWEB and not has_address:
         # Compared with the phone's own (protocol-v2 section 4.5): a stand-in could not be paid.
         raise InvalidOrder("spbill_create_ip", "is missing", "MWEB needs the address of the phone")
-    return _insert(merchant, terms, reference)
+    order, is_new = _insert(merchant, terms, reference, columns)
+    if is_new and is_numbered:
+        # WeChat Pay may know the order before we do: its notification has been waiting. A number
+        # that was made just now is known to nobody.
+        after_commit(partial(apply_waiting, order))
+    return order, is_new
 
 
 def _check_text(name: str, value: object) -> None:
@@ -81,7 +126,6 @@ def _check_text(name: str, value: object) -> None:
 
 
 def _terms(account: Merchant, fields: dict[str, Any]) -> OrderTerms:
-    _check_names(fields)
     try:
         minor_units(fields["total_fee"])
     except ValueError as exc:
@@ -101,16 +145,16 @@ def _terms(account: Merchant, fields: dict[str, Any]) -> OrderTerms:
         own = getattr(account, name) if is_institutional else ""
         fields[name] = fields.get(name) or own
     fields["spbill_create_ip"] = fields.get("spbill_create_ip") or "127.0.0.1"
-    fields["notify_url"] = _notify_url(account.alias)
+    fields.setdefault("notify_url", _notify_url(account.alias))
     fields["mch_id"] = account.mch_id
     return OrderTerms(**fields)
 
 
-def _check_names(fields: Mapping[str, Any]) -> None:
+def _check_names(fields: Mapping[str, Any], known: Any) -> None:
     for name in fields:
-        if name not in OrderFields.__annotations__:
+        if name not in known.__annotations__:
             raise InvalidOrder(name, "is not a parameter of an order")
-    for name in sorted(OrderFields.__required_keys__):
+    for name in sorted(known.__required_keys__):
         if name not in fields:
             raise InvalidOrder(name, "is missing")
 
@@ -139,8 +183,9 @@ def _notify_url(alias: str) -> str:
 
 
 def _find(merchant: str, terms: OrderTerms) -> Order | None:
-    named = merchant, terms.out_trade_no
-    found = _same_number(merchant, terms).first()
+    named, same = (merchant, terms.out_trade_no), _same_number(merchant, terms)
+    # Most orders are new, and to see that needs no column.
+    found = same.first() if same.exists() else None
     # To the letter: a converted table may find "ABC" for "abc", and then take no second one.
     return found if found and (found.merchant, found.out_trade_no) == named else None
 
@@ -158,31 +203,41 @@ def _same(existing: Order, terms: OrderTerms, reference: str) -> Order:
     return existing
 
 
-def _insert(merchant: str, terms: OrderTerms, reference: str) -> tuple[Order, bool]:
+def _insert(
+    merchant: str, terms: OrderTerms, reference: str, columns: Mapping[str, Any]
+) -> tuple[Order, bool]:
     now = clock.now()
     order = Order(
         merchant=merchant,
         reference=reference,
         created_at=now,
         updated_at=now,
-        **asdict(terms),
+        **{name: getattr(terms, name) for name in _TERMS},
+        **columns,
     )
     try:
         retry_on_lock(lambda: _save(order))
     except IntegrityError:
         if existing := _find(merchant, terms):
-            return _same(existing, terms, reference), False
+            return _same(existing, terms, reference), _is_own(existing, order, columns)
         # Taken under another spelling, or by an order that was created since the caller's
         # transaction began, which may see the rows of its beginning alone (REPEATABLE READ).
         if in_transaction() or _same_number(merchant, terms).exists():
             raise OrderConflict(terms.out_trade_no) from None
         raise
-    # WeChat Pay may know the order before we do: its notification has been waiting.
-    after_commit(partial(apply_waiting, order))
     return order, True
 
 
+def _is_own(existing: Order, order: Order, columns: Mapping[str, Any]) -> bool:
+    """Return whether ``existing`` is ``order``, whose lease is among ``columns``.
+
+    Its COMMIT may have arrived before the connection was lost, and the INSERT was repeated.
+    """
+    names = ("created_at", *columns)
+    return bool(columns) and all(getattr(existing, n) == getattr(order, n) for n in names)
+
+
 def _save(order: Order) -> None:
-    # A savepoint, so that a taken number does not spoil the caller's transaction.
-    with atomic():
+    # So that a taken number does not spoil the caller's transaction.
+    with savepoint():
         order.save(force_insert=True)

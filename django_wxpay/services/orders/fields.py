@@ -1,9 +1,44 @@
-"""The arguments of an order as a caller gives them: the typed face of ``OrderTerms``."""
+"""The arguments of an order as a caller gives them: the typed faces of ``OrderTerms``."""
 
 # No postponed annotations here: from those, no class can tell at run time what is Required.
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Required, TypedDict
+
+
+class SaleFields(TypedDict, total=False):
+    """The arguments of a payment by code, but for the code (protocol-v2 section 6.2).
+
+    As those of ``OrderFields``; ``spbill_create_ip`` is the till's own address.
+    """
+
+    merchant: str
+    reference: str | int
+    appid: str | None
+    sub_appid: str | None
+    sub_mch_id: str | None
+    out_trade_no: str | None
+    body: Required[str]
+    total_fee: Required[int]
+    fee_type: str
+    spbill_create_ip: str
+    device_info: str
+    version: str
+    detail: str | Mapping[str, Any]
+    attach: str
+    time_start: datetime | str | None
+    time_expire: datetime | str | None
+    goods_tag: str
+    limit_pay: str
+    receipt: str
+    profit_sharing: str
+    scene_info: str | Mapping[str, Any]
+
+
+class CodePayFields(SaleFields, total=False):
+    """The arguments of ``pay_by_code``: those of the sale, and the 18 digits that were scanned."""
+
+    auth_code: Required[str]
 
 
 class OrderFields(TypedDict, total=False):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
@@ -12,14 +13,15 @@ from django.db import DatabaseError
 
 from django_wxpay import conf
 from django_wxpay.models import Order, Prepay
-from django_wxpay.protocol.error_codes import refusal
-from django_wxpay.protocol.errors import OrderPaid, OutcomeUnknown, Refused
+from django_wxpay.protocol.error_codes import lookup, refusal
+from django_wxpay.protocol.errors import InvalidOrder, OrderPaid, OutcomeUnknown, Refused
 from django_wxpay.protocol.facts import TradeState, TradeType
 from django_wxpay.protocol.merchants import Api
 from django_wxpay.protocol.states import OPEN, PAID
 from django_wxpay.services import clock, gateways
-from django_wxpay.services.claims import claim
+from django_wxpay.services.claims import SKEW, claim_as_seen
 from django_wxpay.services.orders.querying import query_order
+from django_wxpay.services.sync.schedule import ORDER_CHECKS
 from django_wxpay.services.transactions import require_no_transaction, retry_on_lock
 from django_wxpay.services.transitions.orders import accept
 
@@ -28,6 +30,20 @@ logger = logging.getLogger("django_wxpay.orders")
 # Counted from before the call, so that ours ends first (protocol-v2 section 3.4).
 _LIFE: Final = timedelta(hours=2)
 _MWEB_LIFE: Final = timedelta(minutes=5)
+# Refusals that show that WeChat Pay has an order of this number.
+_KNOWN_THERE: Final = frozenset({"ORDERPAID", "ORDERCLOSED", "OUT_TRADE_NO_USED"})
+# The columns that change while an order is open. To read all sixty takes a sixth of a placing.
+_MOVING: Final = (
+    "trade_state",
+    "trade_state_desc",
+    "err_code",
+    "err_code_des",
+    "placing_until",
+    "placed_at",
+    "next_check_at",
+    "checked_at",
+    "updated_at",
+)
 _POLL_S: Final = 0.05
 _MARGIN_S: Final = 5
 
@@ -40,23 +56,31 @@ def unified_order(order: Order) -> Prepay:
     with the order kept, ``BadSignature``. Source: protocol-v2 sections 1.2, 3 and 3.8.
     """
     require_no_transaction("unified_order")
-    patience_s = _longest_call_s(order)
+    if order.trade_type == TradeType.MICROPAY:
+        raise InvalidOrder("trade_type", "a payment by code has no prepay", "call pay_by_code")
+    patience_s = longest_call_s(order.merchant)
     give_up_at = time.monotonic() + patience_s
     while time.monotonic() < give_up_at:
-        order.refresh_from_db()
+        order.refresh_from_db(fields=_MOVING)
+        if order.trade_state not in OPEN:
+            # Who is refused looks for the reason, and may show the payment.
+            order.refresh_from_db()
         _refuse_ended(order)
         if prepay := live_prepay(order):
             return prepay
         # A new prepay makes the QR code that a customer is looking at worthless. So one caller
         # makes the call, and the others wait for what it is granted.
         if lease := retry_on_lock(lambda: _lease(order, patience_s)):
-            return _place_under(lease, order)
+            return place_under(lease, order)
         time.sleep(_POLL_S)
     raise OutcomeUnknown(f"order {order.out_trade_no} is being placed by somebody else; ask again")
 
 
 def live_prepay(order: Order) -> Prepay | None:
     """Return the newest prepay if the customer can still pay with it."""
+    # Placing writes that before it asks for one.
+    if order.placed_at is None:
+        return None
     prepay = Prepay.objects.filter(order=order).order_by("-id").first()
     return prepay if prepay is not None and prepay.is_live(clock.now()) else None
 
@@ -68,36 +92,84 @@ def _refuse_ended(order: Order) -> None:
         raise refusal(code)
 
 
-def _longest_call_s(order: Order) -> float:
-    merchant = conf.merchant(order.merchant)
+def longest_call_s(alias: str) -> float:
+    """Return the seconds that one call of this merchant takes at most, with a few to spare."""
+    merchant = conf.merchant(alias)
     # Over v3 a placing may fetch certificates, and is repeated after a signature probe.
     rounds = 1 if merchant.api is Api.V2 else 3
     return rounds * len(merchant.hosts) * sum(conf.current().timeout) + _MARGIN_S
 
 
-def _lease(order: Order, length_s: float) -> datetime | None:
-    # As long as a call may take at most, so that a crash only costs the rest of it.
-    length = timedelta(seconds=length_s)
-    until, rows = clock.now() + length, Order.objects.filter(pk=order.pk)
-    return until if claim(rows, "placing_until", until, longest=length) else None
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to place an order, and its check before and after this was taken."""
+
+    until: datetime
+    taken_at: datetime
+    check_before: datetime | None
+    check_at: datetime
+
+    def columns(self) -> dict[str, datetime]:
+        return {
+            "placing_until": self.until,
+            "placed_at": self.taken_at,
+            "next_check_at": self.check_at,
+        }
 
 
-def _place_under(lease: datetime, order: Order) -> Prepay:
+def new_lease(length_s: float, *, check_before: datetime | None = None) -> Lease:
+    """Return a lease that is to be written to an order, in the columns that it names.
+
+    ``length_s`` is as long as a call may take at most, so that a crash only costs the rest of it.
+    """
+    now = clock.now()
+    # The order is on the schedule before anything is sent: WeChat Pay may know it, whatever
+    # becomes of us.
+    return Lease(now + timedelta(seconds=length_s), now, check_before, now + ORDER_CHECKS[0])
+
+
+def _lease(order: Order, length_s: float) -> Lease | None:
+    if _is_held(order, length_s):
+        return None
+    lease = new_lease(length_s, check_before=order.next_check_at)
+    # Nobody has asked for a prepay since the caller looked for one: then these would differ.
+    as_seen = Order.objects.filter(
+        pk=order.pk, placing_until=order.placing_until, placed_at=order.placed_at
+    )
+    if not as_seen.update(**lease.columns()):
+        return None
+    for name, moment in lease.columns().items():
+        setattr(order, name, moment)
+    return lease
+
+
+def _is_held(order: Order, length_s: float) -> bool:
+    # A lease that is longer than one can be was written by a clock that was wrong.
+    now, until = clock.now(), order.placing_until
+    return until is not None and now < until <= now + timedelta(seconds=length_s) + SKEW
+
+
+def place_under(lease: Lease, order: Order) -> Prepay:
+    """Place ``order``, as it stands under ``lease``, and return its prepay; end the lease."""
     try:
-        # Another caller may have got one between our look and our lease.
-        return live_prepay(order) or _place(order)
+        _refuse_ended(order)
+        return _place(order, lease)
     finally:
-        held = Order.objects.filter(pk=order.pk, placing_until=lease)
-        retry_on_lock(lambda: held.update(placing_until=None))
+        # ``accept`` has ended it with what it has saved.
+        if order.placing_until is not None:
+            held = Order.objects.filter(pk=order.pk, placing_until=lease.until)
+            retry_on_lock(lambda: held.update(placing_until=None))
 
 
-def _place(order: Order) -> Prepay:
+def _place(order: Order, lease: Lease) -> Prepay:
     gateway = gateways.gateway(order.merchant)
     asked_at = clock.now()
     try:
         grant = gateway.place(order.terms())
     except Refused as refused:
-        _note_refusal(order, refused)
+        if _is_certain(refused):
+            _undo_check(order, lease)
+        note_refusal(order, refused)
         raise
     prepay = Prepay(
         order=order,
@@ -107,18 +179,20 @@ def _place(order: Order) -> Prepay:
         mweb_url=grant.mweb_url,
         sign_type=grant.sign_type,
         created_at=asked_at,
-        expires_at=_expiry(order, asked_at),
+        expires_at=expiry(order, asked_at),
     )
     retry_on_lock(lambda: accept(order, prepay))
     return prepay
 
 
-def _expiry(order: Order, asked_at: datetime) -> datetime:
-    expiry = asked_at + (_MWEB_LIFE if order.trade_type == TradeType.MWEB else _LIFE)
-    return min(expiry, order.time_expire) if order.time_expire else expiry
+def expiry(order: Order, asked_at: datetime) -> datetime:
+    """Return when a prepay that was asked for then ends."""
+    end = asked_at + (_MWEB_LIFE if order.trade_type == TradeType.MWEB else _LIFE)
+    return min(end, order.time_expire) if order.time_expire else end
 
 
-def _note_refusal(order: Order, refused: Refused) -> None:
+def note_refusal(order: Order, refused: Refused) -> None:
+    """Save what WeChat Pay refused ``order`` with; one that it calls paid is asked for."""
     order.err_code, order.err_code_des = refused.err_code, refused.err_code_des
     order.updated_at = clock.now()
     try:
@@ -132,3 +206,19 @@ def _note_refusal(order: Order, refused: Refused) -> None:
         except (OutcomeUnknown, Refused):
             # The caller is raised the refusal; the order stays for the next query.
             return
+
+
+def _is_certain(refused: Refused) -> bool:
+    """Return whether WeChat Pay has nothing to say of the order but this refusal."""
+    return refused.kind not in _KNOWN_THERE and lookup(refused.kind).is_final
+
+
+def _undo_check(order: Order, lease: Lease) -> None:
+    # An earlier try may have had no outcome, and then the order stays on the schedule.
+    rows = Order.objects.filter(pk=order.pk)
+    undo = partial(claim_as_seen, rows, "next_check_at", lease.check_before, seen=lease.check_at)
+    try:
+        retry_on_lock(undo)
+    except DatabaseError:
+        # One query too many does no harm, and the refusal is what the caller has to see.
+        logger.exception("order %s stays on the schedule", order.out_trade_no)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from django_wxpay.models import Order
 from django_wxpay.protocol.errors import InvalidOrder
-from django_wxpay.protocol.facts import TradeFact
+from django_wxpay.protocol.facts import TradeFact, TradeState
 from django_wxpay.protocol.merchants import Api
 from django_wxpay.services import gateways
+from django_wxpay.services.refunds.querying import look_for_refunds
 from django_wxpay.services.transactions import require_no_transaction, retry_on_lock
 from django_wxpay.services.transitions.orders import apply_trade_fact
 
@@ -22,6 +23,8 @@ def query_order(order: Order, *, api: str | None = None) -> Order:
     require_no_transaction("query_order")
     fact = gateways.gateway(order.merchant, api=_protocol(api)).query(order.ref())
     retry_on_lock(lambda: _apply(order, fact))
+    if order.trade_state == TradeState.REFUND:
+        look_for_refunds(order)
     return order
 
 

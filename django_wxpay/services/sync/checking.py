@@ -1,46 +1,62 @@
-"""Checking of one order: a query that a notification made necessary, once a minute at most.
+"""Checking of one order out of turn: for a notification that proves nothing, or a page that waits.
 
-What was sent to us may have been sent by anybody who has seen a notification, so it must not make
-us call WeChat Pay at will.
+What was sent to us may have been sent by anybody who has seen a notification, and anybody may
+reload a page, so neither must make us call WeChat Pay at will: the pauses hold over all processes.
 """
 
 from __future__ import annotations
 
-import logging
 from datetime import timedelta
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
-from django.db import DatabaseError
-
-from django_wxpay.models import Order
-from django_wxpay.protocol.errors import Refused, WXPayError
+from django_wxpay.models import Order, Refund
+from django_wxpay.protocol.facts import TradeState
+from django_wxpay.protocol.states import OPEN
 from django_wxpay.services import clock, patience
-from django_wxpay.services.claims import claim
-from django_wxpay.services.orders.querying import query_order
-from django_wxpay.services.transactions import retry_on_lock
+from django_wxpay.services.claims import claim, claim_as_seen
+from django_wxpay.services.refunds.checking import check_refund
+from django_wxpay.services.sync.answers import Answer, query
+from django_wxpay.services.transactions import require_no_transaction, retry_on_lock
+from django_wxpay.services.transitions.checks import CHECK_PAUSE
 
-logger = logging.getLogger("django_wxpay.orders")
-
-# Over all processes.
-PAUSE: Final = timedelta(minutes=1)
-# WeChat Pay's own word that there is nothing to settle (protocol-v2 section 5.4).
-_NOTHING_THERE: Final = "ORDERNOTEXIST"
+# A page that waits longer for one answer looks broken.
+_PAGE_WAITS_S: Final = 3.0
+_LONGEST_EVERY_S: Final = 86_400
 
 
-def check_order(order: Order) -> bool:
-    """Query ``order`` and settle the answer; return whether there was one.
+def check_order(order: Order, *, every_s: float = 10.0) -> Order:
+    """Return ``order`` up to date, after a query if it may have been paid meanwhile.
 
-    False as well within a minute after the last check. Never raises for a call that fails: it is
-    logged, and the caller comes back.
+    For a page on which a customer waits: over all processes the order is asked for at most once
+    in ``every_s`` seconds, from so long after its placing. It never raises for a call that fails
+    or takes more than a few seconds: the order is then returned as it is. One that is over, or was
+    never placed, is not asked for. Raises ``ValueError`` for fewer than one second, and
+    ``InsideTransaction``.
     """
-    return _take_turn(order) and _query(order)
+    require_no_transaction("check_order")
+    # NaN is not, either.
+    if isinstance(every_s, bool) or not every_s >= 1:
+        raise ValueError("every_s is a number of seconds, 1 or more")
+    order.refresh_from_db()
+    pause = timedelta(seconds=min(every_s, _LONGEST_EVERY_S))
+    is_payable = TradeState(order.trade_state) in OPEN
+    is_old_enough = order.placed_at is not None and order.placed_at <= clock.now() - pause
+    if is_payable and is_old_enough and _take_turn(order, pause):
+        # A row of its own, for the query may go on beside the caller.
+        asked = Order.objects.get(pk=order.pk)
+        answered = patience.start(partial(_query, asked), name="wxpay-check")
+        if patience.has_ended(answered, _PAGE_WAITS_S):
+            order.refresh_from_db()
+    return order
 
 
 def check_order_within(order: Order, seconds: float) -> bool:
-    """Do what ``check_order`` does; return False if there is no answer within ``seconds``.
+    """Query ``order`` and settle the answer; return whether there was one within ``seconds``.
 
-    The query then goes on without the caller, and settles the order when it is answered.
+    If not, the query goes on without the caller, and settles the order when it is answered. False
+    as well within a minute after the last check. Never raises for a call that fails: it is logged,
+    and the caller comes back.
     """
     if not _take_turn(order):
         return False
@@ -48,20 +64,35 @@ def check_order_within(order: Order, seconds: float) -> bool:
     return patience.has_ended(answered, seconds) and answered.result()
 
 
-def _take_turn(order: Order) -> bool:
+def check_hint_within(merchant: str, out_refund_no: str, seconds: float) -> None:
+    """Query the refund that somebody has hinted at, if it is due, within ``seconds``.
+
+    After them the query goes on without the caller. A refund is asked for like this once a minute.
+    One that nothing but hints speaks of takes the turn of its order, for anybody who has seen a
+    notification can make up more of them. What is not asked for now stays due for ``sync_orders``.
+    """
+    due = Refund.objects.filter(
+        merchant=merchant, out_refund_no=out_refund_no, next_check_at__lte=clock.now()
+    )
+    refund = due.select_related("order").first()
+    if refund is None or (refund.is_hint and not _take_turn(refund.order)):
+        return
+    if not _take_turn(refund):
+        return
+    # Without an answer the sweep asks, and not at once.
+    later = clock.now() + CHECK_PAUSE
+    retry_on_lock(partial(claim_as_seen, due, "next_check_at", later, seen=refund.next_check_at))
+    check = partial(check_refund, refund)
+    patience.has_ended(patience.start(check, name="wxpay-check"), seconds)
+
+
+def _take_turn(row: Order | Refund, pause: timedelta = CHECK_PAUSE) -> bool:
     now = clock.now()
-    row = Order.objects.filter(pk=order.pk)
-    mine = partial(claim, row, "checked_at", now, due_by=now - PAUSE, longest=timedelta())
+    table: Any = Order.objects if isinstance(row, Order) else Refund.objects
+    rows = table.filter(pk=row.pk)
+    mine = partial(claim, rows, "checked_at", now, due_by=now - pause, longest=timedelta())
     return bool(retry_on_lock(mine))
 
 
 def _query(order: Order) -> bool:
-    try:
-        query_order(order)
-    except Refused as refused:
-        logger.warning("order %s was asked for and refused: %s", order.out_trade_no, refused)
-        return refused.kind == _NOTHING_THERE
-    except (WXPayError, DatabaseError) as problem:
-        logger.warning("order %s could not be asked for: %s", order.out_trade_no, problem)
-        return False
-    return True
+    return query(order) is not Answer.NONE

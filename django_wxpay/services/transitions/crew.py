@@ -36,6 +36,7 @@ class ReceiversHang(Exception):
 @dataclass(frozen=True, slots=True, eq=False)
 class _Task:
     delivery: Delivery
+    hand: patience.Hand
     has_sent: Future[bool]
     overdue_at: float
 
@@ -59,6 +60,7 @@ class Crew:
         self._on_overdue = on_overdue
         self._limit_s = longest_s()
         self._waited_for: list[_Task] = []
+        self._idle: list[patience.Hand] = []
 
     def __enter__(self) -> Self:
         return self
@@ -69,8 +71,15 @@ class Crew:
         raised: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        while self._waited_for:
-            self._settle()
+        try:
+            while self._waited_for:
+                self._settle()
+        finally:
+            for hand in self._idle:
+                hand.end()
+            # Nothing of their threads is left when the caller goes on.
+            for hand in self._idle:
+                hand.wait_for_end()
 
     @staticmethod
     def orders_in_hand() -> set[int]:
@@ -79,6 +88,7 @@ class Crew:
 
     def make_room(self) -> None:
         """Wait until one more may begin. Raises ``ReceiversHang`` if all have been given up."""
+        self._settle_ended()
         while len(_in_hand) >= MOST_IN_HAND:
             if not self._waited_for:
                 raise ReceiversHang(
@@ -90,8 +100,9 @@ class Crew:
     def deliver(self, delivery: Delivery, send: Callable[[Delivery], bool]) -> None:
         """Call ``send``, which returns whether it was delivered, and wait for it a moment."""
         overdue_at = time.monotonic() + self._limit_s
-        has_sent = patience.start(partial(send, delivery), name="wxpay-receiver")
-        task = _Task(delivery, has_sent, overdue_at)
+        hand = self._idle.pop() if self._idle else patience.Hand(name="wxpay-receiver")
+        has_sent = hand.start(partial(send, delivery))
+        task = _Task(delivery, hand, has_sent, overdue_at)
         _in_hand.add(task)
         has_sent.add_done_callback(lambda _: _in_hand.discard(task))
         self._waited_for.append(task)
@@ -99,11 +110,20 @@ class Crew:
         if _has_one_writer() or task.has_ended(_A_MOMENT_S):
             self._settle(-1)
 
+    def _settle_ended(self) -> None:
+        # Their threads are free for the next, so that there are no more of them than in hand.
+        for at in reversed(range(len(self._waited_for))):
+            if self._waited_for[at].has_sent.done():
+                self._settle(at)
+
     def _settle(self, at: int = 0) -> None:
         task = self._waited_for.pop(at)
         if task.has_ended(self._limit_s):
+            self._idle.append(task.hand)
             self.delivered += task.has_sent.result()
             return
+        # It ends with its receiver, if that ever does.
+        task.hand.end()
         task.delivery.cut()
         self._on_overdue(task.delivery.event, self._limit_s)
 

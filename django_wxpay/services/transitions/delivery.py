@@ -20,6 +20,7 @@ from django_wxpay.services.database_errors import (
     is_in_aborted_transaction,
     may_have_ended_transaction,
 )
+from django_wxpay.services.statements import Slot, Update
 from django_wxpay.services.transactions import atomic, connection
 
 _ADVICE: Final = (
@@ -29,6 +30,14 @@ _ADVICE: Final = (
 
 _CUT: Final = (
     "a receiver took longer than RECEIVER_TIMEOUT_S, and SQLite has one writer: its work is undone"
+)
+
+
+_MARK: Final = Update(
+    OrderEvent.objects.filter(pk=Slot(OrderEvent, "id"), dispatched_at__isnull=True),
+    dispatched_at=Slot(OrderEvent, "dispatched_at"),
+    dispatch_error="",
+    next_dispatch_at=None,
 )
 
 
@@ -90,9 +99,8 @@ class Delivery:
         # Last: no row of ours is locked while a receiver works. Whoever marked it meanwhile has
         # delivered it.
         self._marked_at = clock.now()
-        marks = {"dispatched_at": self._marked_at, "dispatch_error": "", "next_dispatch_at": None}
         try:
-            is_mine = self._pending().update(**marks)
+            is_mine = _MARK.run(id=self.event.pk, dispatched_at=self._marked_at)
         except Error as error:
             if is_in_aborted_transaction(error):
                 raise WorkUndone(_ADVICE) from error

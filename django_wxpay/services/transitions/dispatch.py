@@ -8,18 +8,26 @@ database work and that mark commit together or not at all, and no lock of ours i
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
+from operator import attrgetter
 from typing import Any, Final
 
-from django.db.models import Q
+from django.db.models import F, Q
 from django.dispatch import Signal
 
 from django_wxpay.models import Order, OrderEvent
 from django_wxpay.models.choices import EventKinds
 from django_wxpay.services import clock
-from django_wxpay.services.claims import Batch, backoff, claim, is_free
+from django_wxpay.services.claims import (
+    Batch,
+    backoff,
+    is_free,
+    second_half,
+)
+from django_wxpay.services.statements import Slot, Update
 from django_wxpay.services.transactions import retry_on_lock
 from django_wxpay.services.transitions.crew import Crew
 from django_wxpay.services.transitions.delivery import DeliveredAlready, Delivery
@@ -51,7 +59,7 @@ def first_marks(kind: str) -> dict[str, Any]:
     if kind not in SIGNALS:
         # A mere move is history: no signal is sent for it, so nothing stays pending.
         return {"created_at": now, "dispatched_at": now}
-    if kind not in heard_kinds():
+    if not _is_heard(kind):
         return {"created_at": now}
     return {"created_at": now, "dispatch_attempts": 1, "next_dispatch_at": now + FIRST_LEASE}
 
@@ -60,9 +68,18 @@ def heard_kinds() -> list[str]:
     """Return the kinds of events that have a receiver in this process.
 
     An event of another kind stays pending, and is dispatched once there is one: a process that
-    forgot to import the shop's receivers must not mark a paid order as told.
+    forgot to import the shop's receivers must not mark a paid order's event as delivered.
     """
-    return [kind for kind, signal in SIGNALS.items() if signal.has_listeners(Order)]
+    return [kind for kind in SIGNALS if _is_heard(kind)]
+
+
+def _is_heard(kind: str) -> bool:
+    return kind in SIGNALS and SIGNALS[kind].has_listeners(Order)
+
+
+def kinds_without_receiver() -> list[str]:
+    """Return the kinds of events that wait until a receiver is connected in this process."""
+    return [kind for kind in SIGNALS if kind not in heard_kinds()]
 
 
 def is_due(now: datetime) -> Q:
@@ -90,23 +107,54 @@ def dispatch_events(*, limit: int = 100, stop: Callable[[], bool] = lambda: Fals
 
 def dispatch_pending(*, limit: int, stop: Callable[[], bool] = lambda: False) -> Batch:
     """Do what ``dispatch_events`` does; return besides how many it found pending."""
+    found, passed_over = 0, limit
     with Crew(on_overdue=_save_overdue) as crew:
-        pending = OrderEvent.objects.filter(
-            is_due(clock.now()), dispatched_at__isnull=True, kind__in=heard_kinds()
-        ).exclude(order_id__in=crew.orders_in_hand())
-        events = list(pending.select_related("order", "refund").order_by("id")[:limit])
-        for event in events:
-            if stop():
-                break
-            # One at a time of each order, so that what happened later is not told first.
-            if event.order_id in crew.orders_in_hand():
-                continue
-            crew.make_room()
-            # Leased first, so that the other workers neither wait for a slow receiver nor call it
-            # a second time within the pause after it raised.
-            if retry_on_lock(partial(_lease, event)):
-                crew.deliver(_delivery(event, event.order), _try)
-    return Batch(found=len(events), done=crew.delivered)
+        while passed_over and found < limit:
+            events, taken = _pending(crew, limit - found)
+            left = _dispatch_each(events, crew, stop)
+            found += len(events) - left
+            # Where another worker was faster, there may be more: look again.
+            passed_over = left + taken
+    return Batch(found=found, done=crew.delivered)
+
+
+def _pending(crew: Crew, most: int) -> tuple[list[OrderEvent], int]:
+    """Return the events to dispatch, and how many another worker took while they were read."""
+    due = OrderEvent.objects.filter(is_due(clock.now()), dispatched_at__isnull=True)
+    # Not by the key itself: PostgreSQL would walk along all keys for it. It takes the mark and
+    # the kind for independent, and kinds without a receiver wait for good.
+    free = due.exclude(order_id__in=crew.orders_in_hand()).order_by(F("id") + 0)
+    oldest = free.values_list("id", flat=True)
+    # A query for each kind, which is one range of an index.
+    keys = sorted(key for kind in heard_kinds() for key in oldest.filter(kind=kind)[:most])[:most]
+    if not keys:
+        return [], 0
+    # Due still: another worker may have leased one since, and what is read here is leased as seen.
+    rows = due.filter(id__in=keys).select_related("order", "refund")
+    events = list(rows.order_by("id"))
+    return events, len(keys) - len(events)
+
+
+def _dispatch_each(events: list[OrderEvent], crew: Crew, stop: Callable[[], bool]) -> int:
+    """Dispatch ``events`` in turn; return how many were passed over, and left to another worker."""
+    left = deque(events)
+    passed_over = 0
+    while left and not stop():
+        event = left.popleft()
+        # One at a time of each order, so that what happened later is not told first.
+        if event.order_id in crew.orders_in_hand():
+            continue
+        crew.make_room()
+        # Leased first, so that the other workers neither wait for a slow receiver nor call it
+        # a second time within the pause after it raised.
+        if retry_on_lock(partial(_lease, event)):
+            crew.deliver(_delivery(event, event.order), _try)
+        else:
+            # Another worker is in the same place of the same list, and would be there next time.
+            passed_over += len(left)
+            left = second_half(left, key=attrgetter("order_id"))
+            passed_over -= len(left)
+    return passed_over
 
 
 def dispatch_new(event: OrderEvent, order: Order) -> bool:
@@ -114,7 +162,7 @@ def dispatch_new(event: OrderEvent, order: Order) -> bool:
 
     Returns whether it was sent and no receiver raised.
     """
-    if event.kind not in heard_kinds():
+    if not _is_heard(event.kind):
         return False
     # The transaction that saved it may have been open for longer than its lease.
     is_leased = event.next_dispatch_at is not None and event.next_dispatch_at > clock.now()
@@ -128,10 +176,9 @@ def dispatch_event(event: OrderEvent, order: Order) -> bool:
     """
     began = began_at(event)
     is_in_hand = began is not None and began > clock.now() - LEASE
-    if event.kind not in heard_kinds() or (is_in_hand and not _is_over(event)):
+    if not _is_heard(event.kind) or (is_in_hand and not _is_over(event)):
         return False
-    as_seen = event.next_dispatch_at
-    if not retry_on_lock(partial(_lease, event, due_by=as_seen)):
+    if not retry_on_lock(partial(_lease, event)):
         return False
     return _try(_delivery(event, order))
 
@@ -140,20 +187,42 @@ def _is_over(event: OrderEvent) -> bool:
     return event.next_dispatch_at is None or event.next_dispatch_at <= clock.now()
 
 
-def _lease(event: OrderEvent, *, due_by: datetime | None = None) -> bool:
+def _lease(event: OrderEvent) -> bool:
     tries = event.dispatch_attempts + 1
-    until = clock.now() + _lease_length(tries)
-    pending = OrderEvent.objects.filter(
-        pk=event.pk, dispatched_at__isnull=True, dispatch_attempts=event.dispatch_attempts
+    until, seen = clock.now() + _lease_length(tries), event.next_dispatch_at
+    take = _TAKE_NEVER_LEASED if seen is None else _TAKE_AS_SEEN
+    taken = take.run(
+        id=event.pk,
+        seen_attempts=event.dispatch_attempts,
+        seen_lease=seen,
+        dispatch_attempts=tries,
+        next_dispatch_at=until,
     )
-    # The error of the try before goes, so that what stands there is always of the latest one.
-    values: dict[str, Any] = {"dispatch_attempts": tries, "dispatch_error": ""}
-    if not claim(
-        pending, "next_dispatch_at", until, due_by=due_by, longest=LONGEST_PAUSE, **values
-    ):
+    if not taken:
         return False
     event.dispatch_attempts, event.next_dispatch_at, event.dispatch_error = tries, until, ""
     return True
+
+
+_UNTRIED_SINCE: Final = OrderEvent.objects.filter(
+    pk=Slot(OrderEvent, "id"),
+    dispatched_at__isnull=True,
+    dispatch_attempts=Slot(OrderEvent, "dispatch_attempts", "seen_attempts"),
+)
+_TAKEN: Final[dict[str, Any]] = {
+    "dispatch_attempts": Slot(OrderEvent, "dispatch_attempts"),
+    "next_dispatch_at": Slot(OrderEvent, "next_dispatch_at"),
+    # That of the try before goes, so that what stands there is always of the latest one.
+    "dispatch_error": "",
+}
+_TAKE_NEVER_LEASED: Final = Update(
+    _UNTRIED_SINCE.filter(next_dispatch_at__isnull=True),
+    **_TAKEN,
+)
+_TAKE_AS_SEEN: Final = Update(
+    _UNTRIED_SINCE.filter(next_dispatch_at=Slot(OrderEvent, "next_dispatch_at", "seen_lease")),
+    **_TAKEN,
+)
 
 
 def _lease_length(tries: int) -> timedelta:

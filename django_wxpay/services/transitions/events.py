@@ -7,14 +7,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+from typing import Final
 
 from django.db import IntegrityError
 
 from django_wxpay.models import Notification, Order, OrderEvent
 from django_wxpay.models.choices import EventKinds, NotificationOutcomes
 from django_wxpay.protocol.states import Conflict
+from django_wxpay.services.statements import Insert
 from django_wxpay.services.transactions import atomic
 from django_wxpay.services.transitions.dispatch import first_marks
+
+_NOTIFICATION: Final = Insert(Notification)
+_EVENT: Final = Insert(OrderEvent)
 
 
 def save_outcome(notification: Notification, order: Order, decision: object) -> None:
@@ -34,7 +39,7 @@ def save_notification(notification: Notification) -> None:
     Raises ``IntegrityError`` for a new one whose fingerprint another delivery saved first.
     """
     if not notification.pk:
-        notification.save(force_insert=True)
+        _NOTIFICATION.run(notification)
         return
     # Not the counters: another delivery or a worker may be counting at this moment.
     columns = ["order", "outcome", "reason"]
@@ -42,6 +47,11 @@ def save_notification(notification: Notification) -> None:
         notification.next_retry_at = None
         columns.append("next_retry_at")
     notification.save(update_fields=columns)
+
+
+def save_event(event: OrderEvent) -> None:
+    """Save a new event."""
+    _EVENT.run(event)
 
 
 def save_conflict(
@@ -73,7 +83,7 @@ def save_conflict(
         # Inserted without a look first: in MySQL's REPEATABLE READ a look may miss the event that
         # another transaction has saved, before and after this one fails.
         with atomic():
-            event.save(force_insert=True)
+            save_event(event)
     except IntegrityError:
         return None
     return event

@@ -9,19 +9,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Container
 from dataclasses import asdict
-from functools import partial
-from typing import Any
+from functools import lru_cache, partial
+from typing import Any, Final
 
 from django.db import IntegrityError
 
 from django_wxpay.models import Notification, Order, OrderEvent, Prepay, Promotion
 from django_wxpay.protocol.errors import OutcomeUnknown
-from django_wxpay.protocol.facts import Payment, TradeFact, TradeState
-from django_wxpay.protocol.states import Conflict, Decision, EventKind, Move, Same, decide
+from django_wxpay.protocol.facts import Payment, RefundStatus, TradeFact, TradeState
+from django_wxpay.protocol.states import OPEN, Conflict, Decision, EventKind, Move, Same, decide
 from django_wxpay.services import clock
+from django_wxpay.services.statements import Insert, Slot, Update
 from django_wxpay.services.transactions import after_commit, atomic
+from django_wxpay.services.transitions.checks import check_of_paid, check_soon
 from django_wxpay.services.transitions.dispatch import dispatch_new, first_marks
-from django_wxpay.services.transitions.events import save_conflict, save_outcome
+from django_wxpay.services.transitions.events import save_conflict, save_event, save_outcome
 
 
 class _OvertakenError(Exception):
@@ -65,32 +67,83 @@ def apply_trade_fact(
 def accept(order: Order, prepay: Prepay) -> None:
     """Save the ``prepay`` the gateway granted; an order it had not accepted before is NOTPAY.
 
-    May be called again after a lost connection, whose COMMIT may have arrived.
+    Ends the lease under which ``order`` was placed, if it has that still and is accepted for the
+    first time. May be called again after a lost connection, whose COMMIT may have arrived.
     """
     if prepay.pk and Prepay.objects.filter(pk=prepay.pk, order=order).exists():
         order.refresh_from_db()
         return
     prepay.pk = None
+    values = {"err_code": "", "err_code_des": "", "updated_at": prepay.created_at}
+    lease = {"id": order.pk, "leased_until": order.placing_until}
     with atomic():
         # The order first: inserting a prepay takes a shared lock on the order it refers to, and
         # two who hold that lock deadlock when both go on to update the order.
-        values = {"err_code": "", "err_code_des": "", "updated_at": prepay.created_at}
-        moved = Order.objects.filter(pk=order.pk, trade_state=TradeState.CREATED).update(
-            trade_state=TradeState.NOTPAY,
-            **values,
-        )
-        if moved:
+        is_first = bool(_ACCEPT_UNDER_LEASE.run(**lease, **values))
+        if is_first or _accept_after_lease(order, values):
             move = Move(TradeState.NOTPAY, EventKind.MOVED)
-            _event(order, move, source="unifiedorder").save(force_insert=True)
-        else:
-            Order.objects.filter(pk=order.pk).update(**values)
-        prepay.save(force_insert=True)
-    order.refresh_from_db()
+            save_event(_event(order, move, source="unifiedorder"))
+        _PREPAY.run(prepay)
+    if not is_first:
+        order.refresh_from_db()
+        return
+    order.trade_state, order.placing_until = TradeState.NOTPAY.value, None
+    for name, value in values.items():
+        setattr(order, name, value)
 
 
-def check_soon(order: Order) -> None:
-    """Have WeChat Pay asked for ``order``: a notification contradicts what is known of it."""
-    Order.objects.filter(pk=order.pk).update(next_check_at=clock.now())
+_PREPAY: Final = Insert(Prepay)
+_ACCEPT_UNDER_LEASE: Final = Update(
+    Order.objects.filter(
+        pk=Slot(Order, "id"),
+        trade_state=TradeState.CREATED,
+        placing_until=Slot(Order, "placing_until", "leased_until"),
+    ),
+    trade_state=TradeState.NOTPAY,
+    placing_until=None,
+    err_code=Slot(Order, "err_code"),
+    err_code_des=Slot(Order, "err_code_des"),
+    updated_at=Slot(Order, "updated_at"),
+)
+
+
+def _accept_after_lease(order: Order, values: dict[str, Any]) -> bool:
+    """Save ``values`` to an order whose lease is over; return whether it is accepted by that."""
+    row = Order.objects.filter(pk=order.pk)
+    created = row.filter(trade_state=TradeState.CREATED)
+    if created.update(trade_state=TradeState.NOTPAY, **values):
+        return True
+    row.update(**values)
+    return False
+
+
+_REFUNDED = Move(TradeState.REFUND, EventKind.MOVED)
+
+
+def follow_refund(order: Order, status: RefundStatus) -> bool:
+    """Move a paid order to REFUND, as its first refund that is not closed does at WeChat Pay.
+
+    Joins the caller's transaction, before it inserts anything that refers to the order: two who
+    have done that wait for one another. Returns whether it moved; then ``save_refunded`` is to
+    be called. An order that is not known to be paid is asked for instead.
+    """
+    if status is RefundStatus.CLOSED or order.trade_state == TradeState.REFUND:
+        return False
+    if not order.is_paid:
+        check_soon(order)
+        return False
+    paid = Order.objects.filter(pk=order.pk, trade_state=TradeState.SUCCESS)
+    values = {"trade_state": _REFUNDED.state.value, "updated_at": clock.now()}
+    # Another writer may have moved it, and then there is nothing left to do.
+    return bool(paid.update(**values))
+
+
+def save_refunded(order: Order, *, source: str, notification: Notification | None) -> None:
+    """Save the event of the move that ``follow_refund`` has made, and show it on ``order``."""
+    event = _event(order, _REFUNDED, source=source)
+    event.notification = notification
+    save_event(event)
+    order.trade_state = _REFUNDED.state.value
 
 
 def _apply(
@@ -132,14 +185,28 @@ def _write(
 
 
 def _update(order: Order, values: dict[str, Any]) -> None:
-    seen = Order.objects.filter(pk=order.pk, trade_state=order.trade_state)
+    is_paid = values.get("trade_state") == TradeState.SUCCESS
+    move = _move(tuple(values), is_paid=is_paid, is_scheduled=order.next_check_at is not None)
+    seen = {"id": order.pk, "seen_state": order.trade_state, "seen_check": order.next_check_at}
     try:
-        moved = seen.update(**values)
+        moved = move.run(**values, **seen, now=values["updated_at"])
     except IntegrityError:
         # The only unique column among them: the payment is another order's.
         raise _TransactionTakenError from None
     if not moved:
         raise _OvertakenError
+
+
+# Facts fill few sets of columns: those of a payment of either protocol, and of an end.
+@lru_cache(maxsize=64)
+def _move(columns: tuple[str, ...], *, is_paid: bool, is_scheduled: bool) -> Update:
+    as_seen = Order.objects.filter(
+        pk=Slot(Order, "id"), trade_state=Slot(Order, "trade_state", "seen_state")
+    )
+    values: dict[str, Any] = {name: Slot(Order, name) for name in columns}
+    if is_paid:
+        values["next_check_at"] = check_of_paid(is_scheduled=is_scheduled)
+    return Update(as_seen, **values)
 
 
 def _values(order: Order, fact: TradeFact, decision: Decision) -> dict[str, Any]:
@@ -151,6 +218,8 @@ def _values(order: Order, fact: TradeFact, decision: Decision) -> dict[str, Any]
     }
     if isinstance(decision, Move):
         values["trade_state"] = decision.state.value
+        if decision.state not in OPEN:
+            values["next_check_at"] = None
     same_state = fact.trade_state == values.get("trade_state", order.trade_state)
     if same_state and fact.trade_state_desc not in ("", order.trade_state_desc):
         values["trade_state_desc"] = fact.trade_state_desc
@@ -193,7 +262,7 @@ def _new_event(
     if isinstance(decision, Move):
         event = _event(order, decision, source=fact.source)
         event.notification = notification
-        event.save(force_insert=True)
+        save_event(event)
         return event
     if isinstance(decision, Conflict):
         return save_conflict(order, decision, source=fact.source, notification=notification)

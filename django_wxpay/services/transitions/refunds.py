@@ -1,13 +1,15 @@
-"""Transitions of refunds, and the only writer of ``refund_status``.
+"""Transitions of refunds by what WeChat Pay states; ``refund_requests`` has those of our own.
 
 As for orders, a move is a conditional UPDATE on the status that was seen. The refund, its
-event and the outcome of its notification commit together. A proven refund takes a place among
-those of its order that no other can take, so no two are ever decided on the same sum.
+event, the move of its order and the outcome of its notification commit together. A refund takes
+a place among those of its order that no other can take, so no two are ever decided on the same
+sum.
 """
 
 from __future__ import annotations
 
 import logging
+from dataclasses import asdict
 from functools import partial
 from typing import Any, Final
 
@@ -18,6 +20,7 @@ from django_wxpay.models import Notification, Order, OrderEvent, Refund
 from django_wxpay.models.choices import EventKinds
 from django_wxpay.protocol.errors import OutcomeUnknown
 from django_wxpay.protocol.facts import RefundFact, RefundStatus
+from django_wxpay.protocol.refunds import MOST_REFUNDS
 from django_wxpay.protocol.states import (
     Conflict,
     RefundExpectation,
@@ -27,16 +30,21 @@ from django_wxpay.protocol.states import (
 )
 from django_wxpay.services import clock
 from django_wxpay.services.transactions import after_commit, atomic
+from django_wxpay.services.transitions.checks import check_soon, soonest_check
 from django_wxpay.services.transitions.dispatch import dispatch_new, first_marks
-from django_wxpay.services.transitions.events import save_conflict, save_outcome
-from django_wxpay.services.transitions.orders import check_soon
+from django_wxpay.services.transitions.events import save_conflict, save_event, save_outcome
+from django_wxpay.services.transitions.orders import (
+    follow_refund,
+    save_refunded,
+)
+from django_wxpay.services.transitions.refund_requests import FIRST_CHECK
 from django_wxpay.services.transitions.seen_refunds import SeenRefunds, look_again
 
 logger = logging.getLogger("django_wxpay.notifications")
 
 _ROUNDS: Final = 8
-# An order can have no more (protocol-v2 section 6.4).
-MOST_REFUNDS: Final = 50
+# The statuses that nothing follows (protocol-v3 section 8.2).
+OVER: Final = frozenset({RefundStatus.SUCCESS, RefundStatus.CLOSED})
 
 
 class _OvertakenError(Exception):
@@ -45,17 +53,19 @@ class _OvertakenError(Exception):
 
 def apply_refund_fact(
     order: Order,
-    seen: SeenRefunds,
     fact: RefundFact,
     *,
-    notification: Notification,
-) -> None:
-    """Apply ``fact``, which WeChat Pay has signed, to the refund that it names.
+    seen: SeenRefunds | None = None,
+    notification: Notification | None = None,
+) -> RefundMove | Same | Conflict:
+    """Apply ``fact``, which WeChat Pay has stated, to the refund that it names.
 
+    ``seen`` is what ``seen_refunds`` found, if the caller has it; what was decided is returned.
     Saves ``notification`` with its outcome in the same transaction; if another delivery of it
     was saved first, that is an ``IntegrityError``. Raises ``OutcomeUnknown`` for a refund that
     other writers keep moving.
     """
+    seen = seen or look_again(order, fact)
     for _ in range(_ROUNDS):
         decision = decide_refund(_expectation(order, seen), fact)
         try:
@@ -66,7 +76,7 @@ def apply_refund_fact(
             continue
         if event is not None:
             after_commit(partial(dispatch_new, event, order))
-        return
+        return decision
     raise OutcomeUnknown(f"refund {fact.out_refund_no} keeps moving; ask again")
 
 
@@ -87,6 +97,9 @@ def apply_refund_hint(
     with atomic():
         if seen.refund is None:
             _insert(order, fact, status=RefundStatus.PROCESSING, position=None)
+        else:
+            known = Refund.objects.filter(pk=seen.refund.pk)
+            known.update(next_check_at=soonest_check(clock.now()))
         save_outcome(notification, order, Same())
     return True
 
@@ -112,13 +125,15 @@ def _is_news(order: Order, seen: SeenRefunds, fact: RefundFact) -> bool:
 def _expectation(order: Order, seen: SeenRefunds) -> RefundExpectation:
     refund = seen.refund
     is_proven = refund is not None and refund.is_proven
+    # Of a hint nothing is held against a proof.
+    is_ours = refund is not None and not refund.is_hint
     return RefundExpectation(
         order=order.expectation(),
-        # Of a hint nothing is held against a proof.
         status=RefundStatus(refund.refund_status) if refund and is_proven else None,
-        refund_fee=refund.refund_fee if refund and is_proven else None,
-        refund_id=refund.refund_id if refund and is_proven else "",
+        refund_fee=refund.refund_fee if refund and is_ours else None,
+        refund_id=refund.refund_id if refund else "",
         refunded_fee=seen.refunded_fee,
+        is_reserved=refund is not None and refund.is_reserved,
         belongs_elsewhere=refund is not None and refund.order_id != order.pk,
         id_taken=seen.id_taken,
     )
@@ -129,18 +144,23 @@ def _write(
     seen: SeenRefunds,
     fact: RefundFact,
     decision: RefundMove | Same | Conflict,
-    notification: Notification,
+    notification: Notification | None,
 ) -> OrderEvent | None:
-    refund = seen.refund
+    refund, has_moved = seen.refund, False
     if isinstance(decision, RefundMove):
+        has_moved = follow_refund(order, fact.refund_status)
         try:
             refund = _move(order, seen, fact)
         except IntegrityError:
             # Its place or its number was taken since; what is there now is decided on.
             raise _OvertakenError from None
-    save_outcome(notification, order, decision)
+    if notification is not None:
+        save_outcome(notification, order, decision)
+    if has_moved:
+        save_refunded(order, source=fact.source, notification=notification)
     if isinstance(decision, Conflict):
-        check_soon(order)
+        if notification is not None:
+            check_soon(order)
         return save_conflict(
             order,
             decision,
@@ -158,10 +178,12 @@ def _move(order: Order, seen: SeenRefunds, fact: RefundFact) -> Refund:
     if refund is None:
         return _insert(order, fact, status=fact.refund_status, position=place)
     values = {"refund_status": fact.refund_status} | _columns(fact)
-    if not refund.is_proven:
+    if not refund.is_reserved:
+        # Of a hint, or of one that was given up and that WeChat Pay has made all the same.
         values |= {"refund_fee": fact.refund_fee, "position": place}
     as_seen = Refund.objects.filter(
-        Q(position=refund.position) if refund.is_proven else Q(position__isnull=True),
+        Q(position__isnull=True) if refund.is_hint else Q(position=refund.position),
+        Q(refund_id__isnull=not refund.is_proven),
         pk=refund.pk,
         refund_status=refund.refund_status,
     )
@@ -179,8 +201,11 @@ def _insert(
     # missing where it is proven.
     described = {} if position is None else _columns(fact)
     now = clock.now()
+    # A hint is asked for at once, and a proven refund until it is over.
+    check_at = now if position is None else now + FIRST_CHECK
     return Refund.objects.create(
-        **described
+        **{"next_check_at": check_at}
+        | described
         | {
             "order": order,
             "merchant": order.merchant,
@@ -195,21 +220,36 @@ def _insert(
 
 
 def _columns(fact: RefundFact) -> dict[str, Any]:
+    payout = fact.payout
     values = {
         "refund_id": fact.refund_id,
         "user_received_account": fact.user_received_account,
         "success_time": fact.success_time,
+        "channel": payout.channel,
+        "funds_account": payout.funds_account,
+        "settlement_refund_fee": payout.settlement_refund_fee,
+        "payer_refund": payout.payer_refund,
+        "payer_currency": payout.payer_currency,
+        "coupon_refund_fee": payout.coupon_refund_fee,
+        "coupons": [asdict(coupon) for coupon in payout.coupons],
     }
-    return {name: value for name, value in values.items() if value} | {"updated_at": clock.now()}
+    stated: dict[str, Any] = {
+        name: value for name, value in values.items() if value not in ("", None, [])
+    }
+    # What refused an earlier try is over.
+    stated |= {"err_code": "", "err_code_des": "", "updated_at": clock.now()}
+    if fact.refund_status in OVER:
+        stated["next_check_at"] = None
+    return stated
 
 
 def _event(
     order: Order,
     refund: Refund | None,
     fact: RefundFact,
-    notification: Notification,
+    notification: Notification | None,
 ) -> OrderEvent:
-    return OrderEvent.objects.create(
+    event = OrderEvent(
         order=order,
         refund=refund,
         kind=EventKinds.REFUND_SETTLED,
@@ -220,3 +260,5 @@ def _event(
         notification=notification,
         **first_marks(EventKinds.REFUND_SETTLED),
     )
+    save_event(event)
+    return event

@@ -1,7 +1,7 @@
 """The rows that a fact about a refund is decided on, read in one query with their order.
 
-They are the refund of its number, the sum of the order's other proven refunds, and whether another
-refund has its refund_id. A payment of the same shape may cost no query more.
+They are the refund of its number, the sum that the order's other refunds have paid back, and
+whether another refund has its refund_id. A payment of the same shape may cost no query more.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from django.db.models import Max, OuterRef, QuerySet, Subquery, Sum
 
 from django_wxpay.models import Order, Refund
 from django_wxpay.protocol.facts import RefundFact, RefundStatus
+from django_wxpay.services.statements import Select, Slot
 
 # The columns of a refund that its next status is decided by.
 _SEEN: Final = (
@@ -30,8 +31,8 @@ _SEEN: Final = (
 class SeenRefunds:
     """What a fact about a refund is decided on.
 
-    ``refund`` is the row of its number, or None. ``refunded_fee`` is the sum of the order's other
-    proven refunds that are not closed, ``last_position`` the place of the last of them.
+    ``refund`` is the row of its number, or None. ``refunded_fee`` is what the order's other
+    refunds have paid back, ``last_position`` the last place of all.
     """
 
     refund: Refund | None
@@ -40,23 +41,34 @@ class SeenRefunds:
     id_taken: bool
 
 
-def with_refunds(orders: QuerySet[Order], fact: RefundFact) -> QuerySet[Order]:
-    """Return ``orders`` with the columns that ``seen_refunds`` reads, for one query altogether."""
+def with_refunds(orders: QuerySet[Order]) -> QuerySet[Order]:
+    """Return ``orders`` with the columns that ``seen_refunds`` reads, for one query altogether.
+
+    It is a query to compile; ``asked_refund`` gives it the refund.
+    """
+    out_refund_no, refund_id = Slot(Refund, "out_refund_no"), Slot(Refund, "refund_id")
     of_merchant = Refund.objects.filter(merchant=OuterRef("merchant")).order_by()
-    same = of_merchant.filter(out_refund_no=fact.out_refund_no)
-    namesakes = of_merchant.filter(refund_id=fact.refund_id, position__isnull=False)
-    proven = Refund.objects.filter(order=OuterRef("pk"), position__isnull=False).order_by()
-    others = proven.exclude(out_refund_no=fact.out_refund_no).exclude(
-        refund_status=RefundStatus.CLOSED
+    same = of_merchant.filter(out_refund_no=out_refund_no)
+    namesakes = of_merchant.filter(refund_id=refund_id)
+    placed = Refund.objects.filter(order=OuterRef("pk"), position__isnull=False).order_by()
+    # Only what has been paid back contradicts another refund. What we have asked for may be
+    # refused, as WeChat Pay has made this one first, and what is on its way may yet be closed.
+    paid_back = placed.filter(refund_status=RefundStatus.SUCCESS).exclude(
+        out_refund_no=out_refund_no
     )
     return orders.annotate(
         **{f"seen_{name}": Subquery(same.values(name)[:1]) for name in _SEEN},
-        seen_refunded_fee=Subquery(_aggregate(others, Sum("refund_fee"))),
-        seen_last_position=Subquery(_aggregate(proven, Max("position"))),
+        seen_refunded_fee=Subquery(_aggregate(paid_back, Sum("refund_fee"))),
+        seen_last_position=Subquery(_aggregate(placed, Max("position"))),
         seen_namesake=Subquery(
-            namesakes.exclude(out_refund_no=fact.out_refund_no).values("refund_id")[:1]
+            namesakes.exclude(out_refund_no=out_refund_no).values("refund_id")[:1]
         ),
     )
+
+
+def asked_refund(fact: RefundFact) -> dict[str, str]:
+    """Return the refund of ``fact`` as the values of a query of ``with_refunds``."""
+    return {"out_refund_no": fact.out_refund_no, "refund_id": fact.refund_id}
 
 
 def seen_refunds(order: Order, fact: RefundFact) -> SeenRefunds:
@@ -73,7 +85,7 @@ def seen_refunds(order: Order, fact: RefundFact) -> SeenRefunds:
 
 def look_again(order: Order, fact: RefundFact) -> SeenRefunds:
     """Return what is there now, after another writer was first."""
-    return seen_refunds(with_refunds(Order.objects.filter(pk=order.pk), fact).get(), fact)
+    return seen_refunds(_OF_ORDER.get(id=order.pk, **asked_refund(fact)), fact)
 
 
 def _aggregate(refunds: QuerySet[Refund], total: Any) -> QuerySet[Any]:
@@ -94,3 +106,6 @@ def _seen_refund(order: Order, fact: RefundFact) -> Refund | None:
     if refund.order_id == order.pk:
         refund.order = order
     return refund
+
+
+_OF_ORDER: Final = Select(with_refunds(Order.objects.filter(pk=Slot(Order, "id"))))

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from django_wxpay.services import gateways
+from django_wxpay.services.bills.fetching import fetch_bills
 from django_wxpay.services.certificates import refresh_certificates
-from django_wxpay.services.latency.pruning import prune
 from django_wxpay.services.latency.rollup import roll_up
 from django_wxpay.services.notifications.retrying import retry_failed
 from django_wxpay.services.reports.queue import record_backlog
 from django_wxpay.services.reports.sending import send_reports
+from django_wxpay.services.retention import prune
 from django_wxpay.services.sync.sweep import sync_orders
 from django_wxpay.services.transitions.dispatch import dispatch_pending
 
@@ -26,10 +27,11 @@ Stop = Callable[[], bool]
 # The most that one run does, before its result is written down and the next run begins.
 _EVENTS: Final = 100
 _NOTIFICATIONS: Final = 100
-_CHECKS: Final = 100
+_CHECKS: Final = 2000
 _REPORTS: Final = 1000
 _ROLLED_UP: Final = 20_000
 _PRUNED: Final = 20_000
+_BILLS: Final = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,9 +84,13 @@ def _notifications(stop: Stop) -> JobResult:
 def _sync(stop: Stop) -> JobResult:
     run = sync_orders(limit=_CHECKS, stop=stop)
     return JobResult(
-        counts={"orders checked": run.settled, "left for later": run.found - run.settled},
+        counts={
+            "orders checked": run.settled,
+            "closed": run.closed,
+            "left for later": run.found - run.settled,
+        },
         has_more=run.found == _CHECKS,
-        no_response=run.found > run.settled == 0,
+        no_response=bool(run.unanswered) and not run.settled,
     )
 
 
@@ -110,7 +116,22 @@ def _latency(stop: Stop) -> JobResult:
 
 def _pruning(stop: Stop) -> JobResult:
     pruned = prune(limit=_PRUNED, stop=stop)
-    return JobResult(counts={"calls pruned": pruned}, has_more=pruned >= _PRUNED)
+    return JobResult(
+        counts={f"{rows} pruned": count for rows, count in pruned.items()},
+        has_more=any(count >= _PRUNED for count in pruned.values()),
+    )
+
+
+def _bills(stop: Stop) -> JobResult:
+    run = fetch_bills(limit=_BILLS, stop=stop)
+    return JobResult(
+        counts={
+            "bills reconciled": run.reconciled,
+            "not ready yet": run.not_ready,
+            "left for later": run.failed,
+        },
+        has_more=run.found == _BILLS,
+    )
 
 
 def _certificates(stop: Stop) -> JobResult:
@@ -123,7 +144,7 @@ JOBS: Final = (
     Job(name="events", run=_events, every_s=5),
     # WeChat Pay repeats after 15 s at first, and what fails again has minutes to wait.
     Job(name="notifications", run=_notifications, every_s=30),
-    # A customer may have paid what a notification has not proved.
+    # As often as the first check of an order comes after its placing.
     Job(name="sync", run=_sync, every_s=5),
     # No customer waits for a report, and a backlog is sent without pauses anyway.
     Job(name="reports", run=_reports, every_s=10),
@@ -131,6 +152,8 @@ JOBS: Final = (
     Job(name="latency", run=_latency, every_s=30),
     # Rows are kept for days, so an hour more does not matter.
     Job(name="pruning", run=_pruning, every_s=3600),
+    # Once a day there is something to do, and after ten minutes nobody in finance has missed it.
+    Job(name="bills", run=_bills, every_s=300),
     # Each process looks once in half an hour at most (gateway.v3.platform_keys).
     Job(name="certificates", run=_certificates, every_s=600),
 )

@@ -8,13 +8,14 @@ from typing import Any, Final
 from django_wxpay.protocol.facts import Coupon
 from django_wxpay.protocol.money import LARGEST
 from django_wxpay.protocol.v3.documents import write_object
-from django_wxpay.simulator.control import ledger, paying
+from django_wxpay.simulator.control import charging, ledger, paying
 from django_wxpay.simulator.control.arguments import Arguments, ControlError
 from django_wxpay.simulator.control.paying import PaymentDetails
 from django_wxpay.simulator.faults.script import ANY, new_fault
 from django_wxpay.simulator.notifications import sending
-from django_wxpay.simulator.state.refunds import STATUSES, Refund
-from django_wxpay.simulator.state.trades import PAID_STATES, REFUND, Trade
+from django_wxpay.simulator.state.identifiers import openid_of
+from django_wxpay.simulator.state.payment_codes import Behaviour
+from django_wxpay.simulator.state.trades import Trade
 from django_wxpay.simulator.state.world import World
 
 _DAY_S: Final = 86_400
@@ -33,8 +34,34 @@ def pay(world: World, given: Arguments) -> dict[str, Any]:
     given.finish()
     with world.lock:
         trade = world.trade(mch_id, out_trade_no)
-        paying.pay(world, trade, details, force=force)
+        if trade.is_by_code:
+            charging.decide(world, trade, pays=True, details=details, force=force)
+        else:
+            paying.pay(world, trade, details, force=force)
     return _trade_after_sending(world, trade)
+
+
+def show_code(world: World, given: Arguments) -> dict[str, Any]:
+    """Let a customer show a payment code, and return it with the customer's openid.
+
+    ``behaviour`` says how a charge ends. ``mch_id`` names the merchant whose openid is returned,
+    by default the first one.
+    """
+    behaviour = given.text("behaviour", Behaviour.PAYS)
+    mch_id = given.text("mch_id", next(iter(world.accounts)))
+    given.finish()
+    if behaviour not in list(Behaviour):
+        raise ControlError("invalid", f"behaviour is one of {', '.join(Behaviour)}")
+    account = world.accounts.get(mch_id)
+    if account is None:
+        raise ControlError("unknown_merchant", f"there is no merchant {mch_id}", status=404)
+    with world.lock:
+        code = charging.issue(world, Behaviour(behaviour))
+    return {
+        "auth_code": code.auth_code,
+        "openid": openid_of(account.appids[0]),
+        "expires_at": code.expires_at.isoformat(timespec="milliseconds"),
+    }
 
 
 def set_state(world: World, given: Arguments) -> dict[str, Any]:
@@ -176,57 +203,3 @@ def _coupon(given: Arguments) -> Coupon:
     if coupon.coupon_type not in {"", "CASH", "NO_CASH"}:
         raise ControlError("invalid", "coupon_type is CASH, NO_CASH or left out")
     return coupon
-
-
-def refund_notice(world: World, given: Arguments) -> dict[str, Any]:
-    """Notify the shop of the result of a refund of ``mch_id``'s ``out_trade_no``.
-
-    Defaults: the whole amount as ``refund_fee``, SUCCESS as ``status``, the order's own
-    ``notify_url``. The same ``out_refund_no`` again is the same refund.
-    """
-    mch_id, out_trade_no = given.text("mch_id"), given.text("out_trade_no")
-    out_refund_no = given.text("out_refund_no")
-    refund_fee = given.whole("refund_fee", most=LARGEST)
-    status, url = given.text("status", STATUSES[0]), given.text("notify_url", "")
-    given.finish()
-    if status not in STATUSES:
-        raise ControlError("invalid", f"status is one of {', '.join(STATUSES)}")
-    with world.lock:
-        trade = world.trade(mch_id, out_trade_no)
-        refund = _refund(world, trade, out_refund_no, refund_fee)
-        refund.status, refund.updated_at = status, world.clock.now()
-        trade.state = REFUND
-        sending.queue_refund_notice(world, refund, url=url or trade.terms["notify_url"])
-    if not world.live:
-        sending.send_due(world)
-    with world.lock:
-        return ledger.refund_view(refund)
-
-
-def _refund(world: World, trade: Trade, out_refund_no: str, refund_fee: int | None) -> Refund:
-    total = int(trade.terms["total_fee"])
-    fee = total if refund_fee is None else refund_fee
-    if trade.state not in PAID_STATES:
-        raise ControlError("not_paid", "the trade has not been paid, so nothing goes back")
-    if not 1 <= fee <= total:
-        raise ControlError("invalid", f"refund_fee is not between 1 and {total}")
-    known = world.refunds.find(trade.mch_id, out_refund_no)
-    if known is None:
-        return _new_refund(world, trade, out_refund_no, fee)
-    if known.trade is not trade or refund_fee not in {None, known.refund_fee}:
-        raise ControlError("invalid", f"{out_refund_no} is another refund")
-    return known
-
-
-def _new_refund(world: World, trade: Trade, out_refund_no: str, fee: int) -> Refund:
-    now = world.clock.now()
-    refund = Refund(
-        trade=trade,
-        out_refund_no=out_refund_no,
-        refund_id=world.identifiers.refund_id(now),
-        refund_fee=fee,
-        status=STATUSES[0],
-        updated_at=now,
-    )
-    world.refunds.add(refund)
-    return refund

@@ -15,6 +15,7 @@ from django_wxpay.simulator.faults.catalogue import CATALOGUE
 from django_wxpay.simulator.faults.script import Fault
 from django_wxpay.simulator.http.messages import HOME
 from django_wxpay.simulator.notifications.notices import Attempt, Notice
+from django_wxpay.simulator.notifications.sending import settle_due_refunds
 from django_wxpay.simulator.state.accounts import Account
 from django_wxpay.simulator.state.refunds import Refund
 from django_wxpay.simulator.state.trades import Prepay, Trade
@@ -24,6 +25,7 @@ from django_wxpay.simulator.state.world import World
 def ledger(world: World) -> dict[str, Any]:
     """Return everything that happened since the start or the last reset, oldest first."""
     with world.lock:
+        settle_due_refunds(world)
         now = world.clock.now()
         return {
             "now": _time(now),
@@ -91,10 +93,12 @@ def trade_view(world: World, trade: Trade) -> dict[str, Any]:
         "openid": terms.get("openid", ""),
         "sub_openid": terms.get("sub_openid", ""),
         "transaction_id": trade.transaction_id,
+        "charges": trade.charges,
+        "reversals": trade.reversals,
         "created_at": _time(trade.created_at),
         "notification": trade.notification_state,
         "payment": dict(trade.payment),
-        "page": page_path(trade.live_prepay, trade),
+        "page": trade_page(trade),
         "prepays": [_prepay_view(world, trade, prepay) for prepay in trade.prepays],
     }
 
@@ -106,15 +110,33 @@ def refund_view(refund: Refund) -> dict[str, Any]:
         "out_trade_no": refund.trade.out_trade_no,
         "out_refund_no": refund.out_refund_no,
         "refund_id": refund.refund_id,
+        "api": refund.api.value,
+        "source": refund.source,
+        "total_fee": int(refund.trade.terms["total_fee"]),
         "refund_fee": refund.refund_fee,
+        "payer_refund": refund.payer_refund,
+        "fee_type": refund.trade.terms.get("fee_type", "CNY"),
         "refund_status": refund.status,
+        "refund_desc": refund.reason,
+        "notify_url": refund.notify_url,
+        "created_at": _time(refund.created_at),
+        "settles_at": "" if refund.settles_at is None else _time(refund.settles_at),
+        "success_time": "" if refund.success_time is None else _time(refund.success_time),
         "updated_at": _time(refund.updated_at),
         "notification": refund.notification_state,
+        "notification_attempts": refund.notification_attempts,
     }
 
 
-def page_path(prepay: Prepay, trade: Trade) -> str:
-    """Return the path of the phone page on which ``trade`` is paid."""
+def trade_page(trade: Trade) -> str:
+    """Return the path of the phone page on which ``trade`` is paid, or its password typed."""
+    if trade.is_by_code:
+        return f"{HOME}phone/{trade.terms['auth_code']}"
+    return _prepay_page(trade.live_prepay, trade)
+
+
+def _prepay_page(prepay: Prepay, trade: Trade) -> str:
+    """Return the path of the phone page on which ``trade`` is paid with ``prepay``."""
     native = trade.terms["trade_type"] == "NATIVE"
     return f"{HOME}phone/{prepay.code if native else prepay.prepay_id}"
 
@@ -127,7 +149,7 @@ def _prepay_view(world: World, trade: Trade, prepay: Prepay) -> dict[str, Any]:
         "created_at": _time(prepay.created_at),
         "expires_at": _time(prepay.expires_at),
         "payable": not unpayable_reason(world, trade, prepay),
-        "page": page_path(prepay, trade),
+        "page": _prepay_page(prepay, trade),
     }
 
 

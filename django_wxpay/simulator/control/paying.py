@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -36,7 +36,7 @@ REPLACED: Final = "replaced"
 EXPIRED: Final = "expired"
 PREPAY_EXPIRED: Final = "prepay_expired"
 
-_SENTENCES: Final[dict[str, str]] = {
+SENTENCES: Final[dict[str, str]] = {
     PAID: "the trade has been paid",
     CLOSED: "the trade is closed",
     REPLACED: "unifiedorder was called again and this code no longer works",
@@ -54,8 +54,7 @@ def unpayable_reason(world: World, trade: Trade, prepay: Prepay) -> str:
         return CLOSED
     if prepay is not trade.live_prepay:
         return REPLACED
-    # time_expire names a second, and the whole of it still counts.
-    if trade.expires_at is not None and now >= trade.expires_at + timedelta(seconds=1):
+    if trade.is_too_late(now):
         return EXPIRED
     return PREPAY_EXPIRED if now >= prepay.expires_at else ""
 
@@ -68,13 +67,13 @@ def pay(world: World, trade: Trade, details: PaymentDetails, *, force: bool = Fa
     """
     reason = unpayable_reason(world, trade, trade.live_prepay)
     if reason and (not force or reason == PAID):
-        raise ControlError(reason, _SENTENCES[reason])
+        raise ControlError(reason, SENTENCES[reason])
     return take_payment(world, trade, details)
 
 
 def take_payment(world: World, trade: Trade, details: PaymentDetails) -> Notice:
     """Record a payment in any state of the trade and queue the notification."""
-    _add_payment(world, trade, details)
+    record_payment(world, trade, details)
     trade.state = SUCCESS
     return queue_payment_notice(world, trade)
 
@@ -87,8 +86,8 @@ def set_state(world: World, trade: Trade, state: str) -> None:
     if state not in STATES:
         raise ControlError("invalid", f"trade_state is one of {', '.join(STATES)}")
     if state in PAID_STATES and not trade.payment:
-        _add_payment(world, trade, PaymentDetails())
-    trade.state = state
+        record_payment(world, trade, PaymentDetails())
+    trade.state, trade.pending = state, None
 
 
 def notify_again(world: World, trade: Trade) -> Notice:
@@ -97,13 +96,23 @@ def notify_again(world: World, trade: Trade) -> Notice:
         raise ControlError(
             "not_paid", "the trade has not been paid, so there is no notification to send"
         )
+    if trade.is_by_code:
+        raise ControlError("no_notification", "nothing is notified of a payment by code")
     return queue_payment_notice(world, trade)
 
 
-def _add_payment(world: World, trade: Trade, details: PaymentDetails) -> None:
-    now = world.clock.now()
-    trade.payment = _payment_fields(
-        trade, details, now=now, transaction_id=world.identifiers.transaction_id(now)
+def record_payment(world: World, trade: Trade, details: PaymentDetails) -> None:
+    """Give ``trade`` the fields of a payment now, and count it; its state stays."""
+    trade.payment = payment_of(world, trade, details, at=world.clock.now())
+    trade.charges += 1
+
+
+def payment_of(
+    world: World, trade: Trade, details: PaymentDetails, *, at: datetime
+) -> dict[str, str]:
+    """Return the wire fields of a payment at ``at``, which change nothing by themselves."""
+    return _payment_fields(
+        trade, details, now=at, transaction_id=world.identifiers.transaction_id(at)
     )
 
 

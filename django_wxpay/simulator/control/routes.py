@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from django_wxpay.simulator.control import actions, keys, ledger
+from django_wxpay.simulator.control import actions, keys, ledger, refund_actions
 from django_wxpay.simulator.control.arguments import (
     Arguments,
     ControlError,
@@ -33,11 +33,15 @@ _SHOWS: Final[Mapping[str, Show]] = {
 }
 _VERBS: Final[Mapping[str, Mapping[str, Verb]]] = {
     "/_simulator/pay": {"POST": actions.pay},
+    "/_simulator/codes": {"POST": actions.show_code},
     "/_simulator/trade": {"POST": actions.set_state},
     "/_simulator/notify": {"POST": actions.notify},
     "/_simulator/clock": {"POST": actions.move_clock},
     "/_simulator/faults": {"POST": actions.inject, "DELETE": actions.clear_faults},
-    "/_simulator/refund-notice": {"POST": actions.refund_notice},
+    "/_simulator/refund": {"POST": refund_actions.refund},
+    "/_simulator/refunds": {"POST": refund_actions.settle_refund},
+    "/_simulator/refund-notice": {"POST": refund_actions.refund_notice},
+    "/_simulator/balance": {"POST": refund_actions.set_balance},
     "/_simulator/keys": {"POST": keys.change_keys},
     "/_simulator/reset": {"POST": actions.reset},
 }

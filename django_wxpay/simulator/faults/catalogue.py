@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Final
 
 from django_wxpay.protocol.merchants import Api
+from django_wxpay.simulator.state.payment_codes import Behaviour
 
 
 class Stage(StrEnum):
@@ -19,6 +20,9 @@ class Stage(StrEnum):
     PAYMENT = "payment"  # how the notifications of a payment are sent
     ATTEMPT = "attempt"  # what one notification says
     PLACING = "placing"  # between accepting an order and answering
+    CHARGE = "charge"  # how the customer whose payment code is scanned behaves
+    REFUND = "refund"  # whether a refund is accepted, and how it ends
+    BILL = "bill"  # what a bill says, and how its file is sent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +30,8 @@ class FaultKind:
     """One row of the catalogue.
 
     ``executed`` says whether the call is executed all the same; ``seconds`` and ``count`` are
-    the defaults of a script. The fault waits for a call in one of the protocols ``apis``.
+    the defaults of a script. The fault waits for a call in one of the protocols ``apis``, and
+    for one of ``operations`` if any are named.
     """
 
     name: str
@@ -36,6 +41,7 @@ class FaultKind:
     seconds: float = 0.0
     count: int = 1
     apis: frozenset[Api] = frozenset(Api)
+    operations: frozenset[str] = frozenset()
 
 
 _V2: Final = frozenset({Api.V2})
@@ -50,6 +56,7 @@ def _answer(
     executed: bool = True,
     seconds: float = 0.0,
     apis: frozenset[Api] = _BOTH,
+    operations: frozenset[str] = frozenset(),
 ) -> FaultKind:
     return FaultKind(
         name=name,
@@ -58,6 +65,7 @@ def _answer(
         executed=executed,
         seconds=seconds,
         apis=apis,
+        operations=operations,
     )
 
 
@@ -85,6 +93,32 @@ def _notice(
     )
 
 
+def _charge(name: str, description: str) -> FaultKind:
+    stages, operations = frozenset({Stage.CHARGE}), frozenset({"micropay"})
+    return FaultKind(name=name, description=description, stages=stages, operations=operations)
+
+
+def _bill(
+    name: str,
+    description: str,
+    *,
+    apis: frozenset[Api] = _BOTH,
+    operations: frozenset[str] = frozenset({"downloadbill"}),
+) -> FaultKind:
+    stages = frozenset({Stage.BILL})
+    return FaultKind(
+        name=name, description=description, stages=stages, apis=apis, operations=operations
+    )
+
+
+_OF_BILLS: Final = frozenset({"downloadbill", "downloadfundflow"})
+
+
+# A fault of a charge replaces the behaviour of the code that was scanned.
+CODE_FAULTS: Final = {
+    f"code_{behaviour}": behaviour for behaviour in Behaviour if behaviour is not Behaviour.PERSON
+}
+
 CATALOGUE: Final[dict[str, FaultKind]] = {
     kind.name: kind
     for kind in (
@@ -108,7 +142,9 @@ CATALOGUE: Final[dict[str, FaultKind]] = {
         _answer(
             "http_202", "Not carried out; HTTP 202 USERPAYING, signed.", executed=False, apis=_V3
         ),
-        _answer("unknown_trade_state", "An unknown trade_state, signed.", apis=_V3),
+        _answer(
+            "unknown_trade_state", "An unknown trade_state or refund status, signed.", apis=_V3
+        ),
         _message("hmac_answer", "Signed with the other algorithm than the request's.", apis=_V2),
         _message("wrong_mch_id", "Signed, but about another merchant."),
         _message("wrong_appid", "Signed, but about another appid."),
@@ -144,6 +180,40 @@ CATALOGUE: Final[dict[str, FaultKind]] = {
             Stage.PAYMENT,
             seconds=60,
         ),
+        _answer(
+            "recall",
+            "Not carried out; a reversal is answered with recall=Y.",
+            executed=False,
+            apis=_V2,
+            operations=frozenset({"reverse"}),
+        ),
+        _charge("code_pays", "The customer pays, without a password below the limit."),
+        _charge("code_password_pays", "USERPAYING; then the customer pays."),
+        _charge("code_password_cancels", "USERPAYING; then the customer cancels."),
+        _charge("code_password_ignored", "USERPAYING, and the customer never answers."),
+        _charge("code_bank_error_pays", "BANKERROR; then it turns out to be paid."),
+        _charge("code_bank_error_refuses", "BANKERROR; then it turns out to be refused."),
+        _charge("code_not_enough", "NOTENOUGH; the customer has too little money."),
+        _charge("code_expired", "AUTHCODEEXPIRE; there is no order."),
+        _charge("code_system_error_pays", "Paid; SYSTEMERROR all the same."),
+        _notice("not_enough", "The merchant has too little money to refund.", Stage.REFUND),
+        _notice("refund_abnormal", "Accepted, and the money cannot be returned.", Stage.REFUND),
+        _notice("refund_closed", "Accepted, and closed without a refund.", Stage.REFUND),
+        _bill("bill_not_ready", "The bill is still being made.", operations=_OF_BILLS),
+        _bill("bill_empty", "There was no business that day.", operations=_OF_BILLS),
+        _bill(
+            "bill_wrong_hash",
+            "The digest that is stated is not the file's.",
+            apis=_V3,
+            operations=_OF_BILLS,
+        ),
+        _bill("bill_truncated", "The second half of the file is missing.", operations=_OF_BILLS),
+        _bill("bill_broken_gzip", "The file's bytes are changed.", operations=_OF_BILLS),
+        _bill("bill_row_missing", "The first row is missing."),
+        _bill("bill_wrong_amount", "The first row's amount is one minor unit more."),
+        _bill("bill_foreign_row", "With a payment that this shop never had."),
+        _bill("bill_extra_columns", "With a column that nobody knows."),
+        _bill("bill_old_columns", "With the 24 columns of older files."),
         _notice("before_answer", "Paid and notified before unifiedorder answers.", Stage.PLACING),
     )
 }

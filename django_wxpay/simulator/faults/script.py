@@ -16,9 +16,32 @@ CERTIFICATES: Final = "certificates"
 ANY: Final = "*"
 # The wrong signature that WeChat Pay sends on purpose (protocol-v3 section 2.3).
 PROBE: Final = "signtest"
-OPERATIONS: Final = (ANY, "unifiedorder", "orderquery", "closeorder", CERTIFICATES, REPORT, NOTIFY)
+REFUND: Final = "refund"
+REFUNDQUERY: Final = "refundquery"
+ABNORMAL_REFUND: Final = "abnormalrefund"
+MICROPAY: Final = "micropay"
+REVERSE: Final = "reverse"
+AUTHCODETOOPENID: Final = "authcodetoopenid"
+DOWNLOADBILL: Final = "downloadbill"
+DOWNLOADFUNDFLOW: Final = "downloadfundflow"
+BILLFILE: Final = "billfile"
+OPERATIONS: Final = (
+    *(ANY, "unifiedorder", "orderquery", "closeorder"),
+    *(REFUND, REFUNDQUERY, ABNORMAL_REFUND),
+    *(MICROPAY, REVERSE, AUTHCODETOOPENID),
+    *(DOWNLOADBILL, DOWNLOADFUNDFLOW, BILLFILE),
+    *(CERTIFICATES, REPORT, NOTIFY),
+)
 # The one protocol that these operations belong to.
-_OWNERS: Final = {CERTIFICATES: Api.V3, REPORT: Api.V2}
+_OWNERS: Final = {
+    CERTIFICATES: Api.V3,
+    REPORT: Api.V2,
+    ABNORMAL_REFUND: Api.V3,
+    AUTHCODETOOPENID: Api.V2,
+    BILLFILE: Api.V3,
+}
+# Calls that a program makes by itself, not for a person who waits.
+_BACKGROUND: Final = frozenset({CERTIFICATES, REPORT})
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -42,8 +65,10 @@ class Fault:
             return False
         if api not in self.kind.apis:
             return False
+        if self.kind.operations and operation not in self.kind.operations:
+            return False
         # Background calls are affected by name only: they would use up a fault meant for another.
-        matching = {ANY, operation} - ({ANY} if operation in _OWNERS else set())
+        matching = {ANY, operation} - ({ANY} if operation in _BACKGROUND else set())
         return self.operation in matching or (stage is Stage.PLACING and self.operation == NOTIFY)
 
 
@@ -105,6 +130,10 @@ class FaultScript:
 
 
 def _operations(kind: FaultKind) -> tuple[str, ...]:
+    if kind.operations:
+        return (ANY, *sorted(kind.operations))
+    if Stage.REFUND in kind.stages:
+        return ANY, REFUND
     notified = kind.stages - {Stage.ANSWER}
     return tuple(
         operation

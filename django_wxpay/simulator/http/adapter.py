@@ -10,6 +10,7 @@ import errno
 import io
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, cast
 from urllib.parse import unquote_to_bytes, urlsplit
 
@@ -25,6 +26,7 @@ from django_wxpay.simulator.http.messages import (
     NetworkFault,
     StartResponse,
 )
+from django_wxpay.simulator.http.tls import CLIENT_CERTIFICATE_KEY
 
 _PORTS: Final = {"http": 80, "https": 443}
 
@@ -42,10 +44,11 @@ class SimulatorAdapter(HTTPAdapter):
         *,
         stream: bool = False,
         timeout: float | tuple[float | None, float | None] | None = None,
+        cert: Any = None,
         **_: Any,
     ) -> requests.Response:
         """Call the simulator and return its answer, or raise the error of its network fault."""
-        called = call(self._app, _environment(request))
+        called = call(self._app, _environment(request) | _shown(cert))
         _raise_fault(request, called.network_fault, timeout)
         response = self.build_response(request, _raw(request, called))
         if not stream:
@@ -65,6 +68,19 @@ def _environment(request: requests.PreparedRequest) -> Environ:
         headers={"Host": parts.netloc, **request.headers},
         body=body,
     )
+
+
+def _shown(cert: Any) -> Environ:
+    """Return a client certificate: a file, a file and that of its key, or an object with ``pem``.
+
+    Its key is not asked for, as no handshake takes place.
+    """
+    if cert is None:
+        return {}
+    pem = getattr(cert, "pem", None)
+    if pem is None:
+        pem = Path(cert if isinstance(cert, str) else cert[0]).read_text(encoding="utf-8")
+    return {CLIENT_CERTIFICATE_KEY: pem}
 
 
 def _octets(body: object) -> bytes:

@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 from urllib.parse import parse_qsl, quote
 
 from django_wxpay.protocol.v2.xml import LARGEST_BODY
+from django_wxpay.simulator.http.tls import CLIENT_CERTIFICATE_KEY
 
 # The largest document that is taken; one byte more is read, to show the excess.
 BODY_LIMIT: Final = LARGEST_BODY
@@ -66,7 +67,8 @@ class Request:
     """An HTTP request, read whole; ``body`` holds at most ``BODY_LIMIT`` + 1 bytes.
 
     ``target`` is path and query as sent; the names of ``headers`` are in lower case. ``server`` is
-    the address that was called, or in-process the name.
+    the address that was called, or in-process the name. ``client_certificate`` is PEM, "" where the
+    client showed none, and None where it could not show one.
     """
 
     method: str
@@ -80,6 +82,7 @@ class Request:
     language: str
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
+    client_certificate: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +116,7 @@ def read_request(environ: Environ) -> Request:
             if name.startswith("HTTP_")
         },
         body=_body(environ),
+        client_certificate=environ.get(CLIENT_CERTIFICATE_KEY),
     )
 
 

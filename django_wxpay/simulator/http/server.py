@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import ssl
 import struct
 import sys
 import threading
@@ -16,6 +17,7 @@ from typing import Any, Final
 
 from django_wxpay.simulator.http.adapter import Application, Called, call, environment
 from django_wxpay.simulator.http.messages import BODY_LIMIT, Environ, is_chunked, read_chunked
+from django_wxpay.simulator.http.tls import CLIENT_CERTIFICATE_KEY
 
 logger = logging.getLogger("django_wxpay.simulator.server")
 
@@ -32,8 +34,11 @@ class _Server(ThreadingMixIn, TCPServer):
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(self, app: Application, host: str, port: int) -> None:
+    def __init__(
+        self, app: Application, host: str, port: int, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.app = app
+        self.tls = tls
         self.closing = threading.Event()
         self.connections: set[socket.socket] = set()
         self.aborted: set[socket.socket] = set()
@@ -44,11 +49,30 @@ class _Server(ThreadingMixIn, TCPServer):
     def url(self) -> str:
         host, port = self.server_address[:2]
         name = str(host).replace("0.0.0.0", "127.0.0.1")  # noqa: S104 - shown, not bound
-        return f"http://{f'[{name}]' if ':' in name else name}:{port}"
+        scheme = "http" if self.tls is None else "https"
+        return f"{scheme}://{f'[{name}]' if ':' in name else name}:{port}"
 
     def process_request(self, request: Any, client_address: Any) -> None:
         self.connections.add(request)
         super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        if self.tls is not None:
+            self.connections.discard(request)
+            try:
+                request = self._secured(request, self.tls)
+            except OSError:
+                # A client that trusts nobody here, or shows a certificate that nobody knows.
+                logger.debug("%s: no TLS", client_address[0], exc_info=True)
+                return
+            self.connections.add(request)
+        super().process_request_thread(request, client_address)
+
+    @staticmethod
+    def _secured(request: socket.socket, tls: ssl.SSLContext) -> ssl.SSLSocket:
+        # On the connection's own thread: one that says nothing holds up no other.
+        request.settimeout(_Handler.timeout)
+        return tls.wrap_socket(request, server_side=True)
 
     def shutdown_request(self, request: Any) -> None:
         self.connections.discard(request)
@@ -60,7 +84,7 @@ class _Server(ThreadingMixIn, TCPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         # A client may hang up at any time: that is no error.
-        gone = isinstance(sys.exception(), ConnectionError)
+        gone = isinstance(sys.exception(), ConnectionError | ssl.SSLError)
         level = logging.DEBUG if gone else logging.ERROR
         logger.log(level, "%s: %s failed", client_address[0], request, exc_info=True)
 
@@ -71,7 +95,8 @@ class _Server(ThreadingMixIn, TCPServer):
         self.server_close()
         for connection in list(self.connections):
             with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+                # Beneath TLS, whose own goodbye would wait for the thread that is reading.
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -163,14 +188,18 @@ class _Handler(BaseHTTPRequestHandler):
     def _environment(self, body: bytes) -> Environ:
         # Of this connection: the server may listen at every address of the machine.
         host, port = self.connection.getsockname()[:2]
-        return environment(
+        environ = environment(
             method=self.command,
-            scheme="http",
+            scheme="http" if self.server.tls is None else "https",
             target=self.path,
             server=(str(host), int(port)),
             headers=dict(self.headers.items()),
             body=body,
         )
+        if isinstance(self.connection, ssl.SSLSocket):
+            shown = self.connection.getpeercert(binary_form=True)
+            environ[CLIENT_CERTIFICATE_KEY] = ssl.DER_cert_to_PEM_cert(shown) if shown else ""
+        return environ
 
 
 def serve(
@@ -179,12 +208,14 @@ def serve(
     port: int = 9100,
     *,
     ready: Callable[[str], None] | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> None:
     """Serve ``app`` until this thread is interrupted; ``ready`` is called with the address.
 
+    With ``tls``, the address is https and client certificates are asked for (``tls_context``).
     Raises ``OSError`` when the address cannot be listened on.
     """
-    server = _Server(app, host, port)
+    server = _Server(app, host, port, tls)
     try:
         if ready is not None:
             ready(server.url)
@@ -195,9 +226,15 @@ def serve(
 
 
 @contextmanager
-def running(app: Application, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
+def running(
+    app: Application,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    tls: ssl.SSLContext | None = None,
+) -> Iterator[str]:
     """Serve ``app`` on a thread of its own and give its address; 0 is any free port."""
-    server = _Server(app, host, port)
+    server = _Server(app, host, port, tls)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:

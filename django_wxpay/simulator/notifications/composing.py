@@ -8,13 +8,12 @@ its id (protocol-v3 section 6, and protocol-v3 section 12, item 8).
 from __future__ import annotations
 
 import base64
-from datetime import datetime
 from typing import Any, Final
 
 from django_wxpay.protocol.errors import MalformedMessage
 from django_wxpay.protocol.merchants import Api, Region, SignType
 from django_wxpay.protocol.secrets import Secret
-from django_wxpay.protocol.times import BEIJING, to_rfc3339
+from django_wxpay.protocol.times import to_rfc3339
 from django_wxpay.protocol.v2 import decode_xml, encrypt_req_info
 from django_wxpay.protocol.v3.documents import read_object, write_object
 from django_wxpay.protocol.v3.encryption import encrypt_resource
@@ -25,8 +24,10 @@ from django_wxpay.simulator.state.accounts import Account
 from django_wxpay.simulator.state.refunds import Refund
 from django_wxpay.simulator.state.trades import SUCCESS, Trade
 from django_wxpay.simulator.state.world import World
+from django_wxpay.simulator.v2.refund_fields import notified_fields
 from django_wxpay.simulator.v2.tampering import ANOTHER_KEY, enclose, write
-from django_wxpay.simulator.v3.objects import order_object, refund_object
+from django_wxpay.simulator.v3.objects import order_object
+from django_wxpay.simulator.v3.refund_objects import refund_object
 from django_wxpay.simulator.v3.tampering import changed, signature_headers, written
 
 # A shop that accepts one of these accepts anybody's message.
@@ -39,7 +40,6 @@ _NOT_AUTHENTIC: Final = frozenset(
 _V2_HEADERS: Final = {"Content-Type": "text/xml", "User-Agent": "Mozilla/4.0", "Accept": "*/*"}
 _V3_HEADERS: Final = _V2_HEADERS | {"Content-Type": "application/json; charset=utf-8"}
 _IDENTITY: Final = ("appid", "mch_id", "sub_appid", "sub_mch_id")
-_V2_REFUND_STATUS: Final = {"SUCCESS": "SUCCESS", "ABNORMAL": "CHANGE", "CLOSED": "REFUNDCLOSE"}
 _SUMMARIES: Final = {
     "TRANSACTION.SUCCESS": ("支付成功", "Payment success"),
     "REFUND.SUCCESS": ("退款成功", "Refund success"),
@@ -97,7 +97,7 @@ def _v2_message(world: World, notice: Notice, fault: str) -> SignedMessage:
     account = world.accounts[trade.mch_id]
     key = account.api_key
     if notice.refund is not None:
-        body = _v2_refund_document(notice.refund, key=key, nonce=nonce, fault=fault)
+        body = _v2_refund_document(notice, notice.refund, key=key, nonce=nonce, fault=fault)
     else:
         sign_type = SignType(trade.sign_type or SignType.MD5)
         fields = _v2_payment_fields(trade, account, nonce=nonce)
@@ -132,7 +132,9 @@ def _v2_payment_fields(trade: Trade, account: Account, *, nonce: str) -> dict[st
     }
 
 
-def _v2_refund_document(refund: Refund, *, key: Secret, nonce: str, fault: str) -> bytes:
+def _v2_refund_document(
+    notice: Notice, refund: Refund, *, key: Secret, nonce: str, fault: str
+) -> bytes:
     """Return a refund notification.
 
     It has no signature: that its ``req_info`` opens with the API key is the proof
@@ -145,33 +147,17 @@ def _v2_refund_document(refund: Refund, *, key: Secret, nonce: str, fault: str) 
         **{name: terms[name] for name in _IDENTITY if name in terms},
         "nonce_str": nonce,
     }
-    seal = {} if fault == "unsigned" else {"req_info": _req_info(refund, sealing_key, fault)}
+    seal = (
+        {} if fault == "unsigned" else {"req_info": _req_info(notice, refund, sealing_key, fault)}
+    )
     return enclose(fields | seal, fault)
 
 
-def _req_info(refund: Refund, key: Secret, fault: str) -> str:
-    trade = refund.trade
-    total = int(trade.terms["total_fee"]) + (fault == "wrong_amount")
-    fields: dict[str, str | int | None] = {
-        "transaction_id": trade.transaction_id,
-        "out_trade_no": trade.out_trade_no,
-        "refund_id": refund.refund_id,
-        "out_refund_no": refund.out_refund_no,
-        "total_fee": total,
-        "refund_fee": refund.refund_fee,
-        "settlement_refund_fee": refund.refund_fee,
-        "refund_status": _V2_REFUND_STATUS[refund.status],
-        "success_time": _t19(refund.updated_at) if refund.status == "SUCCESS" else "",
-        # WeChat Pay's own spelling (protocol-v2 section 7.4).
-        "refund_recv_accout": "支付用户零钱",
-        "refund_account": "REFUND_SOURCE_RECHARGE_FUNDS",
-        "refund_request_source": "API",
-    }
+def _req_info(notice: Notice, refund: Refund, key: Secret, fault: str) -> str:
+    fields: dict[str, str | int | None] = {**notified_fields(refund, notice.refund_status)}
+    if fault == "wrong_amount":
+        fields["total_fee"] = int(refund.trade.terms["total_fee"]) + 1
     return encrypt_req_info(fields, key)
-
-
-def _t19(moment: datetime) -> str:
-    return f"{moment.astimezone(BEIJING):%Y-%m-%d %H:%M:%S}"
 
 
 def _v3_message(world: World, notice: Notice, fault: str) -> SignedMessage:
@@ -196,7 +182,7 @@ def _v3_message(world: World, notice: Notice, fault: str) -> SignedMessage:
 
 def _resource(world: World, notice: Notice, account: Account) -> dict[str, Any]:
     if notice.refund is not None:
-        return refund_object(notice.refund, account)
+        return refund_object(notice.refund, account, notice.refund_status)
     return order_object(
         notice.trade,
         account,

@@ -17,6 +17,7 @@ RHYTHM_S: Final = (
     *(10800, 10800, 10800, 21600, 21600),
 )
 PAYMENT: Final = "TRANSACTION.SUCCESS"
+REFUND_EVENT: Final = "REFUND."
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -45,8 +46,13 @@ class Notice:
 
     @property
     def api(self) -> Api:
-        """The protocol of the notification, which is the one that placed the order."""
-        return self.trade.api
+        """The protocol of the notification: the one that placed the order or asked to refund."""
+        return (self.refund or self.trade).api
+
+    @property
+    def refund_status(self) -> str:
+        """The result that is notified, whatever has happened to the refund since."""
+        return self.event_type.removeprefix(REFUND_EVENT)
 
     def record_state(self) -> None:
         """Copy the state to the payment or refund that the notification is about."""

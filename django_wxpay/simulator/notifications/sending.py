@@ -19,6 +19,7 @@ from django_wxpay.simulator.notifications.composing import client_failure, compo
 from django_wxpay.simulator.notifications.delivery import Reply
 from django_wxpay.simulator.notifications.notices import (
     PAYMENT,
+    REFUND_EVENT,
     Attempt,
     Notice,
     SignedMessage,
@@ -39,10 +40,18 @@ def queue_payment_notice(world: World, trade: Trade) -> Notice:
     return _queue(world, trade, url=trade.terms["notify_url"], event_type=PAYMENT)
 
 
-def queue_refund_notice(world: World, refund: Refund, *, url: str) -> Notice:
-    """Queue the notification of a refund's result; call with the lock held."""
-    event_type = f"REFUND.{refund.status}"
-    return _queue(world, refund.trade, url=url, event_type=event_type, refund=refund)
+def queue_refund_notice(world: World, refund: Refund) -> None:
+    """Queue the notification of a refund's result, if it has an address; lock held."""
+    if refund.notify_url:
+        event_type = f"{REFUND_EVENT}{refund.status}"
+        _queue(world, refund.trade, url=refund.notify_url, event_type=event_type, refund=refund)
+
+
+def settle_due_refunds(world: World) -> None:
+    """End the refunds whose time has come, each at its moment; call with the lock held."""
+    for refund, moment in world.refunds.take_due(world.clock.now()):
+        world.settle_refund(refund, refund.settles_as, at=moment)
+        queue_refund_notice(world, refund)
 
 
 def _queue(
@@ -68,7 +77,7 @@ def _queue(
     notice.record_state()
     if notice.state == "pending":
         world.outbox.add(notice)
-        _wake(world)
+        wake(world)
     return notice
 
 
@@ -90,7 +99,7 @@ def advance(world: World, target: datetime) -> int:
     while True:
         with world.lock:
             world.changed.wait_for(lambda: world.in_flight == 0, _LONGEST_WAIT_S)
-            due_at = world.outbox.next_due_at()
+            due_at = _next_due_at(world)
             world.clock.move_to(target if due_at is None else min(due_at, target))
             world.changed.notify_all()
         count += send_due(world)
@@ -181,7 +190,14 @@ def _deliver(
         return list(threads.map(one, messages))
 
 
+def _next_due_at(world: World) -> datetime | None:
+    """Return when the next notification or the next end of a refund is due."""
+    moments = (world.outbox.next_due_at(), world.refunds.next_settles_at())
+    return min(filter(None, moments), default=None)
+
+
 def _take(world: World) -> Notice | None:
+    settle_due_refunds(world)
     notice = world.outbox.take(world.clock.now())
     if notice is not None:
         world.in_flight += 1
@@ -196,6 +212,8 @@ def _record(world: World, notice: Notice, attempts: list[Attempt]) -> None:
         return  # a reset came in between
     world.attempts.extend(attempts)
     notice.attempts += 1
+    if notice.refund is not None:
+        notice.refund.notification_attempts += 1
     again_at = next_attempt_at(notice)
     if any(attempt.accepted for attempt in attempts):
         notice.state = "accepted"
@@ -206,12 +224,13 @@ def _record(world: World, notice: Notice, attempts: list[Attempt]) -> None:
         world.outbox.add(notice)
     notice.record_state()
     world.outbox.release(now)
-    _wake(world)
+    wake(world)
 
 
-def _wake(world: World) -> None:
+def wake(world: World) -> None:
+    """Let what has just been queued be looked at; call with the lock held."""
     world.changed.notify_all()
-    if world.live and world.pump is None and world.outbox.next_due_at() is not None:
+    if world.live and world.pump is None and _next_due_at(world) is not None:
         world.pump = threading.Thread(target=_pump, args=(world,), daemon=True)
         world.pump.start()
 
@@ -220,7 +239,7 @@ def _pump(world: World) -> None:
     """Send what becomes due, each on a thread of its own, until nothing is waiting."""
     while True:
         with world.lock:
-            due_at = world.outbox.next_due_at()
+            due_at = _next_due_at(world)
             if due_at is None:
                 world.pump = None
                 return

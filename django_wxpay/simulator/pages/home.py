@@ -1,24 +1,26 @@
-"""The page for the person who runs the simulator: trades, merchants, clock, keys and faults."""
+"""The page for the person who runs the simulator: trades, refunds, merchants, keys and faults."""
 
 from __future__ import annotations
 
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 
 from django_wxpay.protocol.times import BEIJING
 from django_wxpay.simulator.control.keys import ACTIONS, keys
-from django_wxpay.simulator.control.ledger import page_path
+from django_wxpay.simulator.control.ledger import trade_page
 from django_wxpay.simulator.faults.catalogue import CATALOGUE
 from django_wxpay.simulator.faults.script import ANY, OPERATIONS
 from django_wxpay.simulator.http.messages import Request, Response
+from django_wxpay.simulator.notifications.sending import settle_due_refunds
 from django_wxpay.simulator.pages.messages import Messages, messages_for
-from django_wxpay.simulator.pages.phone import amount_text
+from django_wxpay.simulator.pages.phone import amount_text, money_text
 from django_wxpay.simulator.pages.rendering import page
 from django_wxpay.simulator.state.accounts import Account, KeyMode
+from django_wxpay.simulator.state.refunds import FINAL_STATUSES, STATUSES, Refund
 from django_wxpay.simulator.state.trades import Trade
 from django_wxpay.simulator.state.world import World
 
-# Rows of the table of trades; the ledger has them all.
+# Rows of the tables of trades and refunds; the ledger has them all.
 _NEWEST: Final = 50
 
 
@@ -28,13 +30,16 @@ def home(world: World, request: Request) -> Response:
     labels = {ANY: messages["any_operation"]}
     with world.lock:
         now = world.clock.now().astimezone(BEIJING)
+        settle_due_refunds(world)
         newest = islice(reversed(list(world.trades)), _NEWEST)
+        refunds = islice(reversed(list(world.refunds)), _NEWEST)
         return page(
             "home.html",
             title=messages["simulator"],
             messages=messages,
             now=f"{now:%Y-%m-%d %H:%M:%S} UTC+8",
             trades=[_trade_row(world, messages, trade) for trade in newest],
+            refunds=[_refund_row(messages, refund) for refund in refunds],
             merchants=[_merchant_row(messages, one) for one in world.accounts.values()],
             public_key_id=world.keychain.public_key[0],
             certificates=[
@@ -70,7 +75,22 @@ def _trade_row(world: World, messages: Messages, trade: Trade) -> dict[str, str]
         "amount": amount_text(trade),
         "trade_state": trade.state,
         "notification": messages.get(trade.notification_state, ""),
-        "page": page_path(trade.live_prepay, trade),
+        "page": trade_page(trade),
+    }
+
+
+def _refund_row(messages: Messages, refund: Refund) -> dict[str, Any]:
+    terms = refund.trade.terms
+    is_over = refund.status in FINAL_STATUSES
+    return {
+        "time": f"{refund.created_at.astimezone(BEIJING):%m-%d %H:%M}",
+        "out_refund_no": refund.out_refund_no,
+        "out_trade_no": refund.trade.out_trade_no,
+        "mch_id": refund.trade.mch_id,
+        "amount": money_text(refund.refund_fee, terms.get("fee_type", "CNY")),
+        "status": refund.status,
+        "notification": messages.get(refund.notification_state, ""),
+        "ends": () if is_over else [one for one in STATUSES if one != refund.status],
     }
 
 

@@ -25,9 +25,10 @@ from django_wxpay.simulator.pages.rendering import page
 from django_wxpay.simulator.state.trades import Prepay, Trade
 from django_wxpay.simulator.state.world import World
 
-_CHECK: Final = "M19 33l9 9 17-20"
-_CLOCK: Final = "M32 18v15l9 6"
-_CROSS: Final = "M23 23l18 18M41 23L23 41"
+# Icons of a result, as paths in a square of 64.
+CHECK: Final = "M19 33l9 9 17-20"
+CLOCK: Final = "M32 18v15l9 6"
+CROSS: Final = "M23 23l18 18M41 23L23 41"
 # Longer ones are set smaller, to stay on one line of a phone.
 _SHORT_AMOUNT: Final = 10
 _TIMELY: Final = frozenset({EXPIRED, PREPAY_EXPIRED, REPLACED})
@@ -41,7 +42,7 @@ def phone(world: World, request: Request, token: str) -> Response:
     with world.lock:
         found = world.trades.find_prepay(token, now=world.clock.now())
         if found is None:
-            return _end_page(messages, "unknown", icon=_CROSS, status=404)
+            return end_page(messages, "unknown", icon=CROSS, status=404)
         trade, prepay = found
         reason = unpayable_reason(world, trade, prepay)
         if request.method != "POST":
@@ -55,7 +56,11 @@ def phone(world: World, request: Request, token: str) -> Response:
 
 def amount_text(trade: Trade) -> str:
     """Return a trade's amount in major units, with the sign or the code of its currency."""
-    amount, currency = int(trade.terms["total_fee"]), trade.terms.get("fee_type", "CNY")
+    return money_text(int(trade.terms["total_fee"]), trade.terms.get("fee_type", "CNY"))
+
+
+def money_text(amount: int, currency: str) -> str:
+    """Return ``amount`` minor units in major ones, with the sign or the code of ``currency``."""
     if currency == "CNY":
         return f"¥{major_units(amount, currency):,f}"
     return format_amount(amount, currency)
@@ -66,31 +71,31 @@ def _page(
 ) -> Response:
     if not reason:
         return _pay_page(messages, request, trade, prepay)
-    return_url, facts = _return_url(request), _order_facts(messages, trade)
+    return_url, facts = _return_url(request), order_facts(messages, trade)
     if reason != PAID:
-        icon = _CLOCK if reason in _TIMELY else _CROSS
-        return _end_page(messages, reason, icon=icon, return_url=return_url, facts=facts)
+        icon = CLOCK if reason in _TIMELY else CROSS
+        return end_page(messages, reason, icon=icon, return_url=return_url, facts=facts)
     facts += [
         (messages["transaction_id"], trade.transaction_id),
         (messages["paid_at"], _local(parse_t14(trade.payment["time_end"]))),
         (messages["paid_with"], messages["wallet"]),
     ]
     name = "paid" if request.query.get("paid") else "already_paid"
-    return _end_page(
+    return end_page(
         messages,
         name,
-        icon=_CHECK,
+        icon=CHECK,
         tone="good",
         return_url=return_url,
         facts=facts,
-        **_amount(trade),
+        **shown_amount(trade),
     )
 
 
 def _pay_page(messages: Messages, request: Request, trade: Trade, prepay: Prepay) -> Response:
     ends_at = min(filter(None, (prepay.expires_at, trade.expires_at)))
     facts = [
-        *_order_facts(messages, trade)[1:],
+        *order_facts(messages, trade)[1:],
         (messages["pay_before"], _local(ends_at)),
         (messages["pay_with"], messages["wallet"]),
     ]
@@ -101,11 +106,11 @@ def _pay_page(messages: Messages, request: Request, trade: Trade, prepay: Prepay
         payee=_payee(trade),
         facts=facts,
         action=_address(prepay.prepay_id, request),
-        **_amount(trade),
+        **shown_amount(trade),
     )
 
 
-def _end_page(
+def end_page(
     messages: Messages,
     name: str,
     *,
@@ -114,6 +119,7 @@ def _end_page(
     status: int = 200,
     **values: Any,
 ) -> Response:
+    """Show the result that ``name`` and the messages of that name stand for."""
     return page(
         "phone_end.html",
         title=messages[f"{name}_title"],
@@ -126,7 +132,8 @@ def _end_page(
     )
 
 
-def _order_facts(messages: Messages, trade: Trade) -> list[tuple[str, str]]:
+def order_facts(messages: Messages, trade: Trade) -> list[tuple[str, str]]:
+    """Return what a customer is shown of an order, the shop first."""
     return [
         (messages["merchant"], _payee(trade)),
         (messages["item"], trade.terms["body"]),
@@ -138,7 +145,8 @@ def _payee(trade: Trade) -> str:
     return trade.terms.get("sub_mch_id", trade.mch_id)
 
 
-def _amount(trade: Trade) -> dict[str, Any]:
+def shown_amount(trade: Trade) -> dict[str, Any]:
+    """Return the values of a template that shows an amount."""
     amount = amount_text(trade)
     return {"amount": amount, "amount_size": "long" if len(amount) > _SHORT_AMOUNT else "short"}
 

@@ -16,8 +16,8 @@ from django_wxpay.protocol.errors import ConfigurationError
 from django_wxpay.protocol.merchants import DEFAULT_HOSTS, NO_KEY, Api, Merchant, Mode, Region
 from django_wxpay.protocol.secrets import Secret
 from django_wxpay.protocol.v3.certificates import read_certificate
+from django_wxpay.protocol.v3.key_names import key_name
 from django_wxpay.protocol.v3.keys import load_private_key, load_public_key
-from django_wxpay.protocol.v3.signing import key_name
 from django_wxpay.simulator.v3.demo_keys import (
     TEST_API_V3_KEY,
     TEST_MERCHANT_PRIVATE_KEY,
@@ -44,6 +44,7 @@ class Account:
 
     ``certificates`` are the public keys of its own API certificates by serial; without one
     it cannot use v3. ``key_mode`` is the first mode; the control plane may change it.
+    ``client_certificates`` are those, as PEM, that calls below ``/secapi/`` are made with.
     """
 
     mch_id: str
@@ -55,6 +56,7 @@ class Account:
     api_v3_key: Secret = field(default=NO_KEY, repr=False)
     certificates: Mapping[str, RSAPublicKey] = field(default_factory=dict, repr=False)
     key_mode: KeyMode = KeyMode.CERTIFICATE
+    client_certificates: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def region(self) -> Region:
@@ -92,6 +94,7 @@ def _account(merchant: Merchant) -> Account:
         api_v3_key=merchant.api_v3_key,
         certificates=_certificates(merchant),
         key_mode=KeyMode.PUBLIC_KEY if has_public_key else KeyMode.CERTIFICATE,
+        client_certificates=(merchant.client_cert,) if merchant.client_cert else (),
     )
 
 
@@ -132,6 +135,7 @@ def _joined(first: Account, second: Account) -> Account:
         api_v3_key=_one_key(first.mch_id, "APIv3", first.api_v3_key, second.api_v3_key),
         certificates={**first.certificates, **second.certificates},
         key_mode=_joined_mode(first, second),
+        client_certificates=first.client_certificates + second.client_certificates,
     )
 
 

@@ -57,6 +57,11 @@ class Identifiers:
         number = int.from_bytes(self._entropy(8))
         return "".join(_ALPHABET[number // 62**place % 62] for place in range(7))
 
+    def payment_code(self) -> str:
+        """Return the 18 digits of a payment code; its first two are 10 to 15."""
+        number = int.from_bytes(self._entropy(8))
+        return f"{10 + number % 6}{number // 6 % 10**16:016d}"
+
     def transaction_id(self, now: datetime) -> str:
         """Return 28 digits, the day among them."""
         number = int.from_bytes(self._entropy(8)) % 10**16

@@ -19,6 +19,8 @@ PREPAY_LIFE: Final = timedelta(hours=2)
 MWEB_LIFE: Final = timedelta(minutes=5)
 ORDER_LIFE: Final = timedelta(days=7)
 
+BY_CODE: Final = "MICROPAY"
+
 # The states of protocol-v2 section 5.3.
 NOTPAY: Final = "NOTPAY"
 USERPAYING: Final = "USERPAYING"
@@ -66,6 +68,15 @@ class Prepay:
         return f"{origin}{H5_PATH}?{query}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """The end that a charge by payment code comes to at ``at``, and the fields of its payment."""
+
+    at: datetime
+    state: str
+    payment: dict[str, str]
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class Trade:
     """One order: the fields it was placed with, its state and its payment.
@@ -74,6 +85,10 @@ class Trade:
     unifiedorder, under v2's names in both protocols, and ``document`` is the body of a v3 one;
     ``sign_type`` is that of the last one, "" if it had none. ``payment`` holds the v2 wire
     fields that a payment adds; ``notification_state`` is that of its last notification.
+
+    ``charges`` counts how often money was taken, ``reversals`` how often a reversal gave it back.
+    Of a charge by payment code, ``pending`` is the end that it will come to, ``unpaid_code`` the
+    error that a repeated charge is answered with, and ``recalls`` how many reversals were put off.
     """
 
     mch_id: str
@@ -87,6 +102,16 @@ class Trade:
     prepays: list[Prepay] = field(default_factory=list)
     payment: dict[str, str] = field(default_factory=dict)
     notification_state: str = ""
+    charges: int = 0
+    reversals: int = 0
+    pending: Pending | None = None
+    unpaid_code: str = ""
+    recalls: int = 0
+
+    @property
+    def is_by_code(self) -> bool:
+        """Whether a payment code pays it: it has no prepay, and nothing is notified of it."""
+        return self.terms["trade_type"] == BY_CODE
 
     @property
     def transaction_id(self) -> str:
@@ -103,8 +128,19 @@ class Trade:
         text = self.terms.get("time_expire")
         return parse_t14(text) if text else None
 
+    def is_too_late(self, now: datetime) -> bool:
+        """Say whether ``time_expire`` has passed: it names a second, and all of it still counts."""
+        return self.expires_at is not None and now >= self.expires_at + timedelta(seconds=1)
+
     def lapse(self, now: datetime) -> None:
-        """Close an order that has been unpaid for seven days (protocol-v2 section 3.4)."""
+        """Do what happens by itself: a pending end, and the close of an order unpaid for 7 days.
+
+        Source: protocol-v2 sections 3.4 and 6.2.
+        """
+        if self.pending is not None and now >= self.pending.at:
+            self.state, self.payment = self.pending.state, self.pending.payment
+            self.charges += bool(self.payment)
+            self.pending = None
         if self.state in {NOTPAY, PAYERROR} and now >= self.created_at + ORDER_LIFE:
             self.state = CLOSED
 

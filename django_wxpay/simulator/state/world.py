@@ -23,8 +23,16 @@ from django_wxpay.simulator.state.accounts import Account
 from django_wxpay.simulator.state.clock import Clock
 from django_wxpay.simulator.state.identifiers import Identifiers
 from django_wxpay.simulator.state.options import Options
-from django_wxpay.simulator.state.refunds import Refunds
-from django_wxpay.simulator.state.trades import MWEB_LIFE, PREPAY_LIFE, Prepay, Trade, Trades
+from django_wxpay.simulator.state.payment_codes import PaymentCodes
+from django_wxpay.simulator.state.refunds import CLOSED, Refund, Refunds
+from django_wxpay.simulator.state.trades import (
+    MWEB_LIFE,
+    PREPAY_LIFE,
+    REFUND,
+    Prepay,
+    Trade,
+    Trades,
+)
 from django_wxpay.simulator.v3.keychain import Keychain
 
 # Where the real gateway sends a browser (protocol-v2 section 3.6), and its own names.
@@ -46,6 +54,7 @@ class RequestRecord:
     host: str
     mch_id: str
     out_trade_no: str
+    out_refund_no: str
     http_status: int
     return_code: str
     result_code: str
@@ -61,6 +70,15 @@ class Report:
 
     at: datetime
     fields: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BillFile:
+    """A bill that v3 has made for ``mch_id``, to be fetched until ``expires_at``."""
+
+    mch_id: str
+    body: bytes = field(repr=False)
+    expires_at: datetime
 
 
 @dataclass(slots=True, kw_only=True)
@@ -79,12 +97,15 @@ class World:
     pump: threading.Thread | None = field(init=False, default=None)
     in_flight: int = field(init=False, default=0)
     trades: Trades = field(init=False)
+    codes: PaymentCodes = field(init=False)
     refunds: Refunds = field(init=False)
+    balances: dict[str, int | None] = field(init=False)
     script: FaultScript = field(init=False)
     outbox: Outbox = field(init=False)
     requests: deque[RequestRecord] = field(init=False)
     reports: deque[Report] = field(init=False)
     attempts: deque[Attempt] = field(init=False)
+    bill_files: dict[str, BillFile] = field(init=False)
 
     def __post_init__(self) -> None:
         self.identifiers = Identifiers(self.options.entropy)
@@ -109,6 +130,31 @@ class World:
             detail = f"merchant {mch_id} has no trade {out_trade_no}"
             raise ControlError("unknown_trade", detail, status=404)
         return trade
+
+    def refund(self, mch_id: str, out_refund_no: str) -> Refund:
+        """Return a refund for the control plane; ``ControlError`` when there is none."""
+        refund = self.refunds.find(mch_id, out_refund_no)
+        if refund is None:
+            detail = f"merchant {mch_id} has no refund {out_refund_no}"
+            raise ControlError("unknown_refund", detail, status=404)
+        return refund
+
+    def add_refund(self, refund: Refund) -> None:
+        """Enter a refund, and take it from what the merchant has for refunds; lock held."""
+        self.refunds.add(refund)
+        refund.trade.state = REFUND
+        self._move_balance(refund, -refund.refund_fee)
+
+    def settle_refund(self, refund: Refund, status: str, *, at: datetime) -> None:
+        """Put a refund into ``status``; one that is closed gives its money back. Lock held."""
+        if status == CLOSED != refund.status:
+            self._move_balance(refund, refund.refund_fee)
+        refund.settle(status, at)
+
+    def _move_balance(self, refund: Refund, amount: int) -> None:
+        balance = self.balances[refund.trade.mch_id]
+        if balance is not None:
+            self.balances[refund.trade.mch_id] = balance + amount
 
     def new_prepay(self, trade: Trade) -> Prepay:
         """Give ``trade`` a new prepay, from now on the only one that can pay it; lock held."""
@@ -139,9 +185,12 @@ class World:
     def _clear(self) -> None:
         size = self.options.ledger_size
         self.trades = Trades()
+        self.codes = PaymentCodes()
         self.refunds = Refunds()
+        self.balances = dict.fromkeys(self.accounts, self.options.refund_balance)
         self.script = FaultScript()
         self.outbox = Outbox()
         self.requests = deque(maxlen=size)
         self.reports = deque(maxlen=size)
         self.attempts = deque(maxlen=size)
+        self.bill_files = {}

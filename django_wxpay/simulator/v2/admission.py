@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Final
 
-from django_wxpay.protocol.errors import InvalidOrder, MalformedMessage
+from django_wxpay.protocol.errors import InvalidParameter, MalformedMessage
 from django_wxpay.protocol.merchants import Mode, SignType
 from django_wxpay.protocol.request_fields import Field
 from django_wxpay.protocol.v2 import decode_xml, verify
-from django_wxpay.simulator.http.messages import Request
+from django_wxpay.simulator.http.messages import Request, Response
+from django_wxpay.simulator.http.tls import names_merchant, same_certificate
 from django_wxpay.simulator.state.accounts import Account
 from django_wxpay.simulator.v2.refusals import ProtocolError, invalid, lacks
 
@@ -27,6 +29,47 @@ class Call:
     @property
     def out_trade_no(self) -> str:
         return self.fields.get("out_trade_no", "")
+
+
+# Where the real gateway asks for a certificate (protocol-v2 section 0.1).
+_SECURED: Final = ("/secapi/", "/pay/downloadfundflow")
+_NO_CERTIFICATE: Final = "400 No required SSL certificate was sent"
+_WRONG_CERTIFICATE: Final = "400 The SSL certificate error"
+
+
+def uncertified(
+    request: Request, accounts: Mapping[str, Account], *, is_required: bool
+) -> Response | None:
+    """Return the refusal of a call without its merchant's certificate, None if there is none.
+
+    ``is_required`` decides where none could be shown (check 5 of protocol-v2 section 11). The
+    certificate is the one in the merchant's settings, or else one with its mch_id as the name.
+    """
+    shown = request.client_certificate
+    if not request.path.startswith(_SECURED) or (shown is None and not is_required):
+        return None
+    if not shown:
+        return _refused_connection(_NO_CERTIFICATE)
+    try:
+        mch_id = decode_xml(request.body).get("mch_id", "")
+    except MalformedMessage:
+        mch_id = ""
+    account = accounts.get(mch_id)
+    known = account.client_certificates if account else ()
+    is_own = any(same_certificate(shown, pem) for pem in known)
+    if is_own or (not known and names_merchant(shown, mch_id)):
+        return None
+    return _refused_connection(_WRONG_CERTIFICATE)
+
+
+def _refused_connection(title: str) -> Response:
+    reason = title.removeprefix("400 ")
+    page = (
+        f"<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n"
+        f"<center><h1>400 Bad Request</h1></center>\r\n<center>{reason}</center>\r\n"
+        "<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
+    )
+    return Response(body=page.encode(), status=400, content_type="text/html")
 
 
 def read(request: Request) -> dict[str, str]:
@@ -120,7 +163,7 @@ def checked() -> Iterator[None]:
     """Turn the first broken rule into a refusal (check 9)."""
     try:
         yield
-    except InvalidOrder as broken:
+    except InvalidParameter as broken:
         if broken.problem == "missing":
             raise lacks(broken.field) from None
         raise invalid(broken.field, broken.problem) from None

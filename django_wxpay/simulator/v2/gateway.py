@@ -10,22 +10,48 @@ from typing import Final
 from django_wxpay.protocol.merchants import Api
 from django_wxpay.protocol.request_fields import Field
 from django_wxpay.protocol.v2 import encode_xml
-from django_wxpay.protocol.v2.fields import CLOSEORDER_RULES, ORDERQUERY_RULES, UNIFIEDORDER_RULES
+from django_wxpay.protocol.v2.fields import (
+    AUTHCODETOOPENID_RULES,
+    CLOSEORDER_RULES,
+    MICROPAY_RULES,
+    ORDERQUERY_RULES,
+    REFUND_RULES,
+    REFUNDQUERY_RULES,
+    REVERSE_RULES,
+    UNIFIEDORDER_RULES,
+)
+from django_wxpay.simulator.bills.making import MadeBill
 from django_wxpay.simulator.control.paying import PaymentDetails, take_payment
 from django_wxpay.simulator.faults.catalogue import Stage
-from django_wxpay.simulator.faults.script import REPORT, Fault, network_fault_of, page_instead
+from django_wxpay.simulator.faults.script import (
+    AUTHCODETOOPENID,
+    DOWNLOADBILL,
+    DOWNLOADFUNDFLOW,
+    MICROPAY,
+    REFUND,
+    REFUNDQUERY,
+    REPORT,
+    REVERSE,
+    Fault,
+    network_fault_of,
+    page_instead,
+)
 from django_wxpay.simulator.http.messages import Request, Response
 from django_wxpay.simulator.notifications.notices import Notice
-from django_wxpay.simulator.notifications.sending import claim, send
+from django_wxpay.simulator.notifications.sending import claim, send, settle_due_refunds
 from django_wxpay.simulator.state.world import RequestRecord, World
-from django_wxpay.simulator.v2.admission import Call, admit, read
+from django_wxpay.simulator.v2.admission import Call, admit, read, uncertified
+from django_wxpay.simulator.v2.bills import downloadbill, downloadfundflow, refused_fields
 from django_wxpay.simulator.v2.orders import closeorder, orderquery, unifiedorder
+from django_wxpay.simulator.v2.payment_codes import authcodetoopenid, micropay, reverse
+from django_wxpay.simulator.v2.refunds import refund, refundquery
 from django_wxpay.simulator.v2.refusals import BusinessError, GatewayError, ProtocolError
 from django_wxpay.simulator.v2.reporting import BATCH_RULES, REPORT_RULES, report
 from django_wxpay.simulator.v2.tampering import spoil, write
 
 logger = logging.getLogger("django_wxpay.simulator.gateway")
 
+_BILLS: Final = frozenset({DOWNLOADBILL, DOWNLOADFUNDFLOW})
 _SYSTEM_ERRORS: Final = frozenset({"systemerror", "systemerror_after"})
 
 
@@ -37,7 +63,7 @@ class Operation:
     """
 
     name: str
-    execute: Callable[[World, Call], dict[str, str]]
+    execute: Callable[[World, Call], dict[str, str] | MadeBill]
     rules: Mapping[str, Field] | None = field(repr=False)
     needs_appid: bool = True
 
@@ -46,6 +72,15 @@ OPERATIONS: Final[dict[str, Operation]] = {
     "/pay/unifiedorder": Operation("unifiedorder", unifiedorder, UNIFIEDORDER_RULES),
     "/pay/orderquery": Operation("orderquery", orderquery, ORDERQUERY_RULES),
     "/pay/closeorder": Operation("closeorder", closeorder, CLOSEORDER_RULES),
+    "/pay/micropay": Operation(MICROPAY, micropay, MICROPAY_RULES),
+    "/secapi/pay/reverse": Operation(REVERSE, reverse, REVERSE_RULES),
+    "/tools/authcodetoopenid": Operation(
+        AUTHCODETOOPENID, authcodetoopenid, AUTHCODETOOPENID_RULES
+    ),
+    "/secapi/pay/refund": Operation(REFUND, refund, REFUND_RULES),
+    "/pay/refundquery": Operation(REFUNDQUERY, refundquery, REFUNDQUERY_RULES),
+    "/pay/downloadbill": Operation(DOWNLOADBILL, downloadbill, None),
+    "/pay/downloadfundflow": Operation(DOWNLOADFUNDFLOW, downloadfundflow, None),
     "/payitil/report": Operation(REPORT, report, REPORT_RULES | BATCH_RULES, needs_appid=False),
 }
 
@@ -74,6 +109,7 @@ class _Exchange:
     call: Call | None = None
     placed: bool = False
     err_code: str = ""
+    bill: MadeBill | None = None
 
     @property
     def fault_name(self) -> str:
@@ -83,6 +119,13 @@ class _Exchange:
 def answer(world: World, operation: Operation, request: Request) -> Response:
     """Answer one call as the gateway would, or as the scripted fault wants it."""
     with world.lock:
+        settle_due_refunds(world)
+        refusal = uncertified(
+            request, world.accounts, is_required=world.options.requires_client_certificate
+        )
+        if refusal is not None:
+            _record(world, _Exchange(operation, request, None), {}, status=refusal.status)
+            return refusal
         fault = world.script.take(Stage.ANSWER, operation.name, api=Api.V2, host=request.host)
         exchange = _Exchange(operation, request, fault)
         fields = _answered(world, exchange)
@@ -101,6 +144,9 @@ def _answered(world: World, exchange: _Exchange) -> dict[str, str]:
     except GatewayError as error:
         exchange.err_code = error.code
         documented = world.options.error_shape == "documented"
+        if exchange.operation.name in _BILLS:
+            is_fund_flow = exchange.operation.name == DOWNLOADFUNDFLOW
+            return refused_fields(error, is_fund_flow=is_fund_flow)
         fields = _refused(exchange.call, error, nonce=nonce, documented=documented)
     return _report_answer(fields) if exchange.operation.name == REPORT else fields
 
@@ -116,7 +162,13 @@ def _executed(world: World, exchange: _Exchange) -> tuple[Call, dict[str, str]]:
     )
     added: dict[str, str] = {}
     if exchange.fault is None or exchange.fault.executed:
-        added = exchange.operation.execute(world, call)
+        result = exchange.operation.execute(world, call)
+        if isinstance(result, MadeBill):
+            exchange.bill = result
+        else:
+            added = result
+    if exchange.fault_name == "recall":
+        added = {"recall": "Y"}
     if exchange.fault_name in _SYSTEM_ERRORS:
         raise BusinessError("SYSTEMERROR")
     exchange.placed = "prepay_id" in added
@@ -133,7 +185,9 @@ def _paid_early(world: World, exchange: _Exchange) -> Notice | None:
     return claim(world, take_payment(world, trade, PaymentDetails()))
 
 
-def _record(world: World, exchange: _Exchange, fields: Mapping[str, str]) -> None:
+def _record(
+    world: World, exchange: _Exchange, fields: Mapping[str, str], *, status: int = 200
+) -> None:
     rules = exchange.operation.rules
     unknown = () if rules is None else tuple(sorted(exchange.fields.keys() - rules.keys()))
     if unknown:
@@ -147,8 +201,9 @@ def _record(world: World, exchange: _Exchange, fields: Mapping[str, str]) -> Non
             host=exchange.request.host,
             mch_id=exchange.fields.get("mch_id", ""),
             out_trade_no=exchange.fields.get("out_trade_no", ""),
-            http_status=200 if page is None else page.status,
-            return_code=fields["return_code"],
+            out_refund_no=exchange.fields.get("out_refund_no", ""),
+            http_status=status if page is None else page.status,
+            return_code=fields.get("return_code", ""),
             result_code=fields.get("result_code", ""),
             err_code=exchange.err_code,
             fault=exchange.fault_name,
@@ -163,6 +218,10 @@ def _response(exchange: _Exchange, fields: dict[str, str]) -> Response:
     page = page_instead(name)
     if page is not None:
         return page
+    if exchange.bill is not None and name != "empty":
+        body = exchange.bill.body
+        fault = network_fault_of(exchange.fault, len(body))
+        return Response(body=body, content_type="text/plain", network_fault=fault)
     body = b"" if name == "empty" else _document(exchange.call, fields, fault=name)
     return Response(body=body, network_fault=network_fault_of(exchange.fault, len(body)))
 

@@ -52,7 +52,7 @@ def unifiedorder(world: World, call: Call) -> dict[str, str]:
     _check(world, call)
     trade = world.trades.find(call.account.mch_id, call.out_trade_no, now=now)
     if trade is None:
-        _check_expiry(world, call)
+        check_expiry(world, call, soonest=timedelta(seconds=world.options.minimum_expire_s))
         trade = Trade(
             mch_id=call.account.mch_id,
             out_trade_no=call.out_trade_no,
@@ -70,26 +70,39 @@ def unifiedorder(world: World, call: Call) -> dict[str, str]:
 
 
 def _check(world: World, call: Call) -> None:
-    mode = call.account.mode
     check_required(UNIFIEDORDER_RULES, call)
-    uncertain = _UNCERTAIN if world.options.length_unit == "chars" else frozenset()
     with checked():
-        check_unifiedorder(call.fields, mode=mode, leaving_out=uncertain)
-    for name in uncertain & call.fields.keys():
+        check_unifiedorder(call.fields, mode=call.account.mode, leaving_out=uncertain_fields(world))
+    check_lengths(world, call)
+    check_currency(world, call)
+
+
+def uncertain_fields(world: World) -> frozenset[str]:
+    """Return the fields whose length ``check_lengths`` has to check in characters."""
+    return _UNCERTAIN if world.options.length_unit == "chars" else frozenset()
+
+
+def check_lengths(world: World, call: Call) -> None:
+    """Refuse an uncertain field that is too long in characters."""
+    for name in uncertain_fields(world) & call.fields.keys():
         rule = UNIFIEDORDER_RULES[name].rule
         problem = isinstance(rule, Text) and replace(rule, unit="chars").problem(call.fields[name])
         if problem:
             raise invalid(name, problem)
+
+
+def check_currency(world: World, call: Call) -> None:
+    """Refuse a foreign currency where the options want mainland merchants to be paid in CNY."""
     foreign = call.fields.get("fee_type", "CNY") != "CNY"
-    direct = mode is Mode.COMMON and call.account.mainland
+    direct = call.account.mode is Mode.COMMON and call.account.mainland
     if world.options.mainland_cny_only and direct and foreign:
         raise invalid("fee_type", "mainland merchants are paid in CNY")
 
 
-def _check_expiry(world: World, call: Call) -> None:
+def check_expiry(world: World, call: Call, *, soonest: timedelta) -> None:
+    """Refuse a ``time_expire`` that is less than ``soonest`` ahead (protocol-v2 section 3.4)."""
     text = call.fields.get("time_expire")
-    soonest = world.clock.now() + timedelta(seconds=world.options.minimum_expire_s)
-    if text and parse_t14(text) < soonest:
+    if text and parse_t14(text) < world.clock.now() + soonest:
         minutes = world.options.minimum_expire_s / 60
         raise ProtocolError(
             "INVALID_REQUEST", f"time_expire时间过短，刷卡至少1分钟，其他{minutes:g}分钟"
@@ -104,13 +117,16 @@ def _check_re_entry(world: World, call: Call, trade: Trade) -> None:
     sub_merchants = {trade.terms.get("sub_mch_id"), call.fields.get("sub_mch_id")}
     if trade.state == REVOKED or len(sub_merchants) > 1 or trade.api is not Api.V2:
         raise BusinessError("OUT_TRADE_NO_USED")
-    differing = [
-        name for name in _FINGERPRINT if _term(trade.terms, name) != _term(call.fields, name)
-    ]
+    differing = differing_fields(trade, call, _FINGERPRINT)
     if differing:
         raise BusinessError("INVALID_REQUEST", f"201 商户订单号重复 ({', '.join(differing)})")
     if trade.expires_at is not None and trade.expires_at < world.clock.now():
         raise BusinessError("ORDERCLOSED", "订单已超过最晚支付时间time_expire")
+
+
+def differing_fields(trade: Trade, call: Call, names: tuple[str, ...]) -> list[str]:
+    """Return those of ``names`` in which ``call`` differs from the first call of ``trade``."""
+    return [name for name in names if _term(trade.terms, name) != _term(call.fields, name)]
 
 
 def _term(terms: Mapping[str, str], name: str) -> str:
@@ -139,16 +155,20 @@ def orderquery(world: World, call: Call) -> dict[str, str]:
         if name in trade.terms:
             fields[name] = trade.terms[name]
     if trade.state in PAID_STATES:
-        fields |= trade.payment
+        fields |= shown_payment(call, trade)
     elif trade.state == NOTPAY:
         # Real answers have it, though it is promised for a paid order only.
         fields["total_fee"] = trade.terms["total_fee"]
-    if call.fields.get("version") != "1.0":
-        fields.pop("promotion_detail", None)
     return fields
 
 
-def _check_sub_merchant(call: Call, trade: Trade) -> None:
+def shown_payment(call: Call, trade: Trade) -> dict[str, str]:
+    """Return the fields of a payment that the caller's ``version`` shows."""
+    hidden = set() if call.fields.get("version") == "1.0" else {"promotion_detail"}
+    return {name: text for name, text in trade.payment.items() if name not in hidden}
+
+
+def check_sub_merchant(call: Call, trade: Trade) -> None:
     """Refuse a sub_mch_id under which the order was not placed (protocol-v2 section 5.4)."""
     if call.fields.get("sub_mch_id") != trade.terms.get("sub_mch_id"):
         raise BusinessError("INVALID_REQUEST", "268447845 sub_mch_id与订单不一致")
@@ -163,7 +183,7 @@ def _found(world: World, call: Call) -> Trade:
         trade = world.trades.find(mch_id, call.out_trade_no, now=world.clock.now())
     if trade is None:
         raise BusinessError("ORDERNOTEXIST")
-    _check_sub_merchant(call, trade)
+    check_sub_merchant(call, trade)
     return trade
 
 
@@ -176,9 +196,12 @@ def closeorder(world: World, call: Call) -> dict[str, str]:
     trade = world.trades.find(call.account.mch_id, call.out_trade_no, now=now)
     if trade is None:
         raise BusinessError("ORDERNOTEXIST")
-    _check_sub_merchant(call, trade)
+    check_sub_merchant(call, trade)
     if trade.state in PAID_STATES:
         raise BusinessError("ORDERPAID")
+    if trade.is_by_code:
+        # It has to be reversed (protocol-v2 section 6.1).
+        raise BusinessError("TRADE_STATE_ERROR")
     if trade.state == CLOSED and world.options.close_again == "ORDERCLOSED":
         raise BusinessError("ORDERCLOSED")
     if trade.state not in {NOTPAY, PAYERROR, CLOSED}:

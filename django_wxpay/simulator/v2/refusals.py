@@ -24,8 +24,19 @@ _TEXTS: Final[dict[str, str]] = {
     "ORDERNOTEXIST": "此交易订单号不存在",
     "OUT_TRADE_NO_USED": "商户订单号已被其他交易使用",
     "TRADE_STATE_ERROR": "订单状态错误",
+    "INVALID_TRANSACTIONID": "无效transaction_id",
+    "REFUNDNOTEXIST": "退款订单查询失败，订单号错误或订单状态不正确",
     "NOAUTH": "商户无此接口权限",
     "SYSTEMERROR": "系统错误",
+    "USERPAYING": "需要用户输入支付密码",
+    "BANKERROR": "银行系统异常",
+    "NOTENOUGH": "余额不足",
+    "AUTHCODEEXPIRE": "二维码已过期，请用户在微信上刷新后再试",
+    "AUTH_CODE_ERROR": "授权码参数错误",
+    "AUTH_CODE_INVALID": "请扫描微信支付被扫条码/二维码",
+    "ORDERREVERSED": "订单已撤销",
+    "TRADE_ERROR": "交易错误",
+    "REVERSE_EXPIRE": "订单无法撤销",
 }
 
 

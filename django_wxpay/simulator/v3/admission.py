@@ -18,10 +18,12 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from django_wxpay.protocol.errors import MalformedMessage
 from django_wxpay.protocol.merchants import Mode
 from django_wxpay.protocol.rules import Rule
+from django_wxpay.protocol.v2.fields import REFUND_NUMBER
 from django_wxpay.protocol.v3.authorization import Authorization, read_authorization
 from django_wxpay.protocol.v3.documents import read_object
 from django_wxpay.protocol.v3.fields import ID, NUMBER
-from django_wxpay.protocol.v3.signing import SCHEME, key_name, lines, verify
+from django_wxpay.protocol.v3.key_names import key_name
+from django_wxpay.protocol.v3.signing import SCHEME, lines, verify
 from django_wxpay.simulator.http.messages import BODY_LIMIT, Request
 from django_wxpay.simulator.state.accounts import Account
 from django_wxpay.simulator.state.options import Options
@@ -30,6 +32,7 @@ from django_wxpay.simulator.v3.bodies import (
     problems_of_close_body,
     problems_of_create_body,
     problems_of_query,
+    problems_of_reverse_body,
 )
 from django_wxpay.simulator.v3.routes import Route
 from django_wxpay.simulator.v3.validation import DOCUMENTED_UP_TO
@@ -141,45 +144,62 @@ _IDENTITY: Final = {Mode.COMMON: {"mchid"}, Mode.INSTITUTIONAL: {"sp_mchid", "su
 def checked_create(call: Call, options: Options) -> dict[str, Any]:
     """Check the body of an order and return it."""
     checked_parameters(call, frozenset())
-    body = _body(call)
+    body = read_body(call)
     problem = problems_of_create_body(
         body,
         region=call.route.region,
-        mode=_mode(call),
+        mode=mode_of(call),
         trade_type=call.route.trade_type,
     )
     if problem:
         raise invalid(problem)
     _check_contract(body, options)
-    _check_identity(call, body, options, location="body", pointer="/")
-    appid = body.get("appid") or body["sp_appid"]
-    if appid not in call.account.appids:
-        raise V3Refusal("APPID_MCHID_NOT_MATCH")
+    check_identity(call, body, options, location="body", pointer="/")
+    _check_appid(call, body)
     return body
 
 
 def checked_query(call: Call, options: Options) -> str:
     """Check a query and return its sub-merchant, "" for none."""
-    known = _IDENTITY[_mode(call)]
+    known = _IDENTITY[mode_of(call)]
     parameters = checked_parameters(call, known)
-    problem = problems_of_query(parameters, mode=_mode(call))
+    problem = problems_of_query(parameters, mode=mode_of(call))
     if problem:
         raise invalid(problem)
-    _check_numbers(call)
-    _check_identity(call, parameters, options, location="query", pointer="")
+    check_numbers(call)
+    check_identity(call, parameters, options, location="query", pointer="")
     return parameters.get("sub_mchid", "")
 
 
 def checked_close(call: Call, options: Options) -> str:
     """Check a close and return its sub-merchant, "" for none."""
     checked_parameters(call, frozenset())
-    body = _body(call)
-    problem = problems_of_close_body(body, mode=_mode(call))
+    body = read_body(call)
+    problem = problems_of_close_body(body, mode=mode_of(call))
     if problem:
         raise invalid(problem)
-    _check_numbers(call)
-    _check_identity(call, body, options, location="body", pointer="/")
+    check_numbers(call)
+    check_identity(call, body, options, location="body", pointer="/")
     return str(body.get("sub_mchid", ""))
+
+
+def checked_reverse(call: Call, options: Options) -> dict[str, Any]:
+    """Check the body of a reversal and return it."""
+    checked_parameters(call, frozenset())
+    body = read_body(call)
+    problem = problems_of_reverse_body(body, region=call.route.region, mode=mode_of(call))
+    if problem:
+        raise invalid(problem)
+    check_numbers(call)
+    check_identity(call, body, options, location="body", pointer="/")
+    _check_appid(call, body)
+    return body
+
+
+def _check_appid(call: Call, body: Mapping[str, Any]) -> None:
+    appid = body.get("appid") or body.get("sp_appid")
+    if appid and appid not in call.account.appids:
+        raise V3Refusal("APPID_MCHID_NOT_MATCH")
 
 
 def checked_parameters(call: Call, known: frozenset[str] | set[str]) -> dict[str, str]:
@@ -208,11 +228,13 @@ def check_permission(call: Call) -> None:
         raise V3Refusal("NO_AUTH")
 
 
-def _mode(call: Call) -> Mode:
+def mode_of(call: Call) -> Mode:
+    """Return the mode of the path, or the merchant's own where the path is for both."""
     return call.route.mode or call.account.mode
 
 
-def _body(call: Call) -> dict[str, Any]:
+def read_body(call: Call) -> dict[str, Any]:
+    """Return the parsed body; refuse one that is no JSON object."""
     if call.request.content_type != "application/json":
         raise V3Refusal(
             "INVALID_REQUEST",
@@ -225,10 +247,13 @@ def _body(call: Call) -> dict[str, Any]:
         raise wrong("", str(error)) from None
 
 
-def _check_numbers(call: Call) -> None:
+def check_numbers(call: Call) -> None:
+    """Refuse a number in the path that breaks its rule."""
     numbers: tuple[tuple[str, str, Rule], ...] = (
         ("out_trade_no", call.route.out_trade_no, NUMBER[call.route.region]),
         ("transaction_id", call.route.transaction_id, ID),
+        ("out_refund_no", call.route.out_refund_no, REFUND_NUMBER),
+        ("refund_id", call.route.refund_id, ID),
     )
     for name, number, rule in numbers:
         problem = rule.problem(number) if number else ""
@@ -242,15 +267,21 @@ def _check_contract(body: Mapping[str, Any], options: Options) -> None:
         raise wrong("/merchant_category_code", "not in the list", value=code)
 
 
-def _check_identity(
+def check_identity(
     call: Call, identity: Mapping[str, Any], options: Options, *, location: str, pointer: str
 ) -> None:
+    """Refuse the members of another merchant, or of a sub-merchant that is not its own."""
     name = "mchid" if "mchid" in identity else "sp_mchid"
     if identity[name] != call.account.mch_id:
         issue = "not the mchid in Authorization"
         raise wrong(f"{pointer}{name}", issue, value=identity[name], location=location)
     check_permission(call)
-    sub_mchid = identity.get("sub_mchid")
+    check_sub_merchant(call, identity.get("sub_mchid"), options)
+
+
+def check_sub_merchant(call: Call, sub_mchid: str | None, options: Options) -> None:
+    """Refuse a sub-merchant that the institution does not have."""
     foreign = options.sub_mch_ids and sub_mchid not in options.sub_mch_ids
     if sub_mchid and (foreign or not sub_mchid.isdigit()):
-        raise V3Refusal("MCH_NOT_EXISTS")
+        # Refunds have another status for it (protocol-v3 section 4.6).
+        raise V3Refusal("MCH_NOT_EXISTS", status=404 if call.route.is_of_refund else 0)

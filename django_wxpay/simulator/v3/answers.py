@@ -29,13 +29,19 @@ _HEADERS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """An answer before it is written: a status, and the body's content or None."""
+    """An answer before it is written: a status, and the body's content or None.
+
+    A ``file`` is sent as it is. It is signed over ``signed_text``, or not at all.
+    """
 
     status: int
     content: dict[str, Any] | None = field(default=None, repr=False)
     code: str = ""
     number: int = 0
     has_request_id: bool = True
+    file: bytes | None = field(default=None, repr=False)
+    signed_text: bytes | None = None
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 def refused(refusal: V3Refusal, request: Request) -> Answer:
@@ -64,6 +70,8 @@ def respond(
     fault: str,
 ) -> Response:
     """Return the answer, signed by ``signer`` and changed in the way ``fault`` names."""
+    if answer.file is not None:
+        return _file(answer, signer=signer, now=now, identifiers=identifiers, fault=fault)
     content = None if answer.content is None else changed(answer.content, fault)
     body = written(content, fault)
     headers = [*_HEADERS, ("Content-Language", "en" if wants_english(request) else "zh-CN")]
@@ -79,6 +87,24 @@ def respond(
         body=body[: len(body) // 2] if fault == "half_xml" else body,
         status=answer.status,
         content_type=JSON,
+        headers=tuple(headers),
+    )
+
+
+def _file(
+    answer: Answer, *, signer: Signer | None, now: datetime, identifiers: Identifiers, fault: str
+) -> Response:
+    headers = [*_HEADERS, ("Request-ID", identifiers.request_id(answer.number)), *answer.headers]
+    if signer is not None and answer.signed_text is not None:
+        signed = signature_headers(
+            answer.signed_text, signer=signer, now=now, identifiers=identifiers, fault=fault
+        )
+        headers.extend(signed.items())
+    body = answer.file or b""
+    return Response(
+        body=body[: len(body) // 2] if fault == "half_xml" else body,
+        status=answer.status,
+        content_type="text/plain",
         headers=tuple(headers),
     )
 
@@ -108,6 +134,33 @@ _TABLE: Final[Mapping[str, _Row]] = {
     "ORDER_PAID": _Row(400, "该订单已支付", "The order has been paid.", 268449538),
     "ORDER_CLOSED": _Row(400, "该订单已关闭", "The order has been closed.", 268447914),
     "SIGN_ERROR": _Row(401, "签名错误", "Signature error.", 268443699),
+    "ORDER_REVERSED": _Row(400, "订单已撤销", "The order has been reversed.", 268435464),
+    "AUTH_CODE_INVALID": _Row(
+        400, "付款码无效", "That is no payment code of WeChat Pay.", 268435464
+    ),
+    "AUTH_CODE_ERROR": _Row(
+        400, "每个付款码仅限使用一次", "The payment code has been used.", 268435464
+    ),
+    "AUTH_CODE_EXPIRE": _Row(
+        403, "付款码已过期，请用户刷新后再试", "The payment code has expired.", 268435464
+    ),
+    "USERPAYING": _Row(202, "需要用户输入支付密码", "The customer types a password.", 268435464),
+    "BANK_ERROR": _Row(500, "银行系统异常", "The bank's system failed.", 268435456),
+    "NOT_ENOUGH": _Row(
+        403,
+        "基本账户余额不足，请充值后重新发起",
+        "The merchant's balance is not enough. Please top up and send the refund again.",
+        268435464,
+    ),
+    "TRADE_OVERDUE": _Row(
+        403, "订单已经超过退款期限", "The time to refund the order is over.", 268435464
+    ),
+    "NO_STATEMENT_EXIST": _Row(
+        400, "请求的账单文件不存在", "There is no statement of that day.", 268435464
+    ),
+    "STATEMENT_CREATING": _Row(
+        400, "请求的账单正在生成中，请稍后再试", "The statement is being made.", 268435464
+    ),
     "NO_AUTH": _Row(
         403, "商户号不支持该接口", "The merchant is not supported for this API.", 268448010
     ),
@@ -139,11 +192,12 @@ class V3Refusal(Exception):
         english: str = "",
         detail: Mapping[str, Any] | None = None,
         number: int = 0,
+        status: int = 0,
         has_request_id: bool = True,
     ) -> None:
         row = _TABLE[code]
         self.code = code
-        self.status = row.status
+        self.status = status or row.status
         self.chinese = chinese or row.chinese
         self.english = english or row.english
         self.detail = detail

@@ -17,8 +17,16 @@ from django_wxpay.protocol.v3.reading import optional_text
 from django_wxpay.simulator.control.paying import PaymentDetails, take_payment
 from django_wxpay.simulator.faults.catalogue import Stage
 from django_wxpay.simulator.faults.script import (
+    ABNORMAL_REFUND,
+    BILLFILE,
     CERTIFICATES,
+    DOWNLOADBILL,
+    DOWNLOADFUNDFLOW,
+    MICROPAY,
     PROBE,
+    REFUND,
+    REFUNDQUERY,
+    REVERSE,
     Fault,
     network_fault_of,
     new_fault,
@@ -26,7 +34,7 @@ from django_wxpay.simulator.faults.script import (
 )
 from django_wxpay.simulator.http.messages import Request, Response
 from django_wxpay.simulator.notifications.notices import Notice
-from django_wxpay.simulator.notifications.sending import claim, send
+from django_wxpay.simulator.notifications.sending import claim, send, settle_due_refunds
 from django_wxpay.simulator.state.accounts import Account, KeyMode
 from django_wxpay.simulator.state.world import RequestRecord, World
 from django_wxpay.simulator.v3.admission import Call, admit, check_permission, checked_parameters
@@ -39,8 +47,11 @@ from django_wxpay.simulator.v3.answers import (
     respond,
     wrong,
 )
+from django_wxpay.simulator.v3.bills import bill_file, download_bill, download_fund_flow
 from django_wxpay.simulator.v3.keychain import Certificate, Signer
 from django_wxpay.simulator.v3.orders import close, place, query
+from django_wxpay.simulator.v3.payment_codes import pay_by_code, reverse
+from django_wxpay.simulator.v3.refunds import apply_abnormal_refund, query_refunds, refund
 from django_wxpay.simulator.v3.routes import NoRoute, Route, find_route
 
 # Faults that are regular refusals, and their codes.
@@ -85,10 +96,16 @@ class _Exchange:
     @property
     def out_trade_no(self) -> str:
         """The number in the path or in the body, as far as either can be read."""
-        if self.route.operation != "unifiedorder":
-            return self.route.out_trade_no
+        return self.route.out_trade_no or self._in_body("out_trade_no")
+
+    @property
+    def out_refund_no(self) -> str:
+        """The refund's number in the path or in the body, as far as either can be read."""
+        return self.route.out_refund_no or self._in_body("out_refund_no")
+
+    def _in_body(self, name: str) -> str:
         try:
-            return optional_text(read_object(self.request.body), "out_trade_no")
+            return optional_text(read_object(self.request.body), name)
         except MalformedMessage:
             return ""
 
@@ -100,6 +117,7 @@ def answer_v3(world: World, request: Request) -> Response:
     except NoRoute as missing:
         return empty_answer(missing.status)
     with world.lock:
+        settle_due_refunds(world)
         exchange = _Exchange(route=route, request=request, fault=_fault(world, route, request))
         answer = _answer(world, exchange)
         early = _paid_early(world, exchange, answer)
@@ -158,6 +176,7 @@ def _record(world: World, exchange: _Exchange, answer: Answer) -> None:
             host=exchange.request.host,
             mch_id=exchange.mch_id,
             out_trade_no=exchange.out_trade_no,
+            out_refund_no=exchange.out_refund_no,
             http_status=answer.status if page is None else page.status,
             return_code="SUCCESS",
             result_code="SUCCESS" if answer.status < 400 else "FAIL",
@@ -241,5 +260,13 @@ _OPERATIONS: Final[Mapping[str, Callable[[World, Call], Answer]]] = {
     "unifiedorder": place,
     "orderquery": query,
     "closeorder": close,
+    MICROPAY: pay_by_code,
+    REVERSE: reverse,
+    REFUND: refund,
+    REFUNDQUERY: query_refunds,
+    ABNORMAL_REFUND: apply_abnormal_refund,
     CERTIFICATES: _certificates,
+    DOWNLOADBILL: download_bill,
+    DOWNLOADFUNDFLOW: download_fund_flow,
+    BILLFILE: bill_file,
 }

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
 from django_wxpay.protocol.v3.certificates import read_certificate
+from django_wxpay.protocol.v3.key_names import key_name
 from django_wxpay.protocol.v3.keys import PrivateKey, load_private_key
 from django_wxpay.simulator.control.arguments import ControlError
 from django_wxpay.simulator.state.accounts import Account, KeyMode
@@ -119,6 +120,19 @@ class Keychain:
         mode = self.mode(account)
         is_requested = mode is KeyMode.MIGRATION and asked == self._material.public_key_id
         return self._public() if is_requested or mode is KeyMode.PUBLIC_KEY else self._certified()
+
+    def private_key(self, account: Account, serial: str) -> RSAPrivateKey | None:
+        """Return the key that opens what ``account`` has encrypted under ``serial``, if any.
+
+        Source: protocol-v3 section 9.
+        """
+        if serial == self._material.public_key_id:
+            has_it = self.mode(account) is not KeyMode.CERTIFICATE
+            return self._public().private_key if has_it else None
+        if self.mode(account) is KeyMode.PUBLIC_KEY:
+            return None
+        listed = {one.serial_no: one.private_key for one in self.certificates()}
+        return listed.get(key_name(serial))
 
     def for_callback(self, account: Account) -> Signer:
         """Return the key of a callback."""

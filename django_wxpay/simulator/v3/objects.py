@@ -1,6 +1,6 @@
-"""JSON objects of an order and of a refund, the same in queries and callbacks.
+"""JSON objects of an order, the same in queries and callbacks.
 
-Sources: protocol-v3 sections 3.3, 4.3 and 6.3. The global and the mainland family differ in
+Sources: protocol-v3 sections 3.3 and 4.3. The global and the mainland family differ in
 names. For an unpaid order the global one has empty members, and the mainland one omits them.
 """
 
@@ -12,7 +12,6 @@ from typing import Any, Final
 from django_wxpay.protocol.merchants import Mode, Region
 from django_wxpay.protocol.times import parse_t14, to_rfc3339
 from django_wxpay.simulator.state.accounts import Account
-from django_wxpay.simulator.state.refunds import Refund
 from django_wxpay.simulator.state.trades import (
     ACCEPT,
     CLOSED,
@@ -195,63 +194,3 @@ def _renamed(
     given: dict[str, Any], names: dict[str, tuple[str, str]], *, is_mainland: bool
 ) -> dict[str, Any]:
     return {names.get(name, (name, name))[is_mainland]: value for name, value in given.items()}
-
-
-# The global family names one state differently (protocol-v3 section 6.2).
-_GLOBAL_REFUND_STATUS: Final = {"CLOSED": "REFUNDCLOSE"}
-
-
-def refund_object(refund: Refund, account: Account) -> dict[str, Any]:
-    """Return ``refund`` as a callback contains it."""
-    trade = refund.trade
-    is_global = account.region is Region.GLOBAL
-    status = _GLOBAL_REFUND_STATUS.get(refund.status, refund.status) if is_global else refund.status
-    members: dict[str, Any] = {
-        **_refund_merchant(refund, account),
-        "out_trade_no": trade.out_trade_no,
-        "transaction_id": trade.transaction_id,
-        "out_refund_no": refund.out_refund_no,
-        "refund_id": refund.refund_id,
-        "refund_status": status,
-    }
-    if refund.status == "SUCCESS":
-        members["success_time"] = to_rfc3339(refund.updated_at)
-    return members | (_global_refund(refund) if is_global else _mainland_refund(refund))
-
-
-def _refund_merchant(refund: Refund, account: Account) -> dict[str, str]:
-    if account.mode is Mode.COMMON:
-        return {"mchid": account.mch_id}
-    return {"sp_mchid": account.mch_id, "sub_mchid": refund.trade.terms["sub_mch_id"]}
-
-
-def _mainland_refund(refund: Refund) -> dict[str, Any]:
-    return {"user_received_account": "支付用户零钱", "amount": _refund_amount(refund)}
-
-
-def _global_refund(refund: Refund) -> dict[str, Any]:
-    payment = refund.trade.payment
-    amount = _refund_amount(refund) | {
-        "currency": payment["fee_type"],
-        "payer_currency": payment["cash_fee_type"],
-    }
-    if "rate_value" in payment:
-        rate = int(payment["rate_value"])
-        amount["exchange_rate"] = {"type": "SETTLEMENT_RATE", "rate": rate}
-    return {
-        "recv_account": "User balance",
-        "fund_source": "REFUND_SOURCE_UNSETTLED_FUNDS",
-        "amount": amount,
-    }
-
-
-def _refund_amount(refund: Refund) -> dict[str, Any]:
-    payment = refund.trade.payment
-    total, payer_total = int(payment["total_fee"]), int(payment["cash_fee"])
-    return {
-        "total": total,
-        "refund": refund.refund_fee,
-        "payer_total": payer_total,
-        # Rounded half up (protocol-v3 section 4.4 says only that it is rounded).
-        "payer_refund": (2 * refund.refund_fee * payer_total + total) // (2 * total),
-    }

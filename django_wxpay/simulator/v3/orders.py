@@ -40,7 +40,7 @@ def place(world: World, call: Call) -> Answer:
         trade = Trade(
             mch_id=call.account.mch_id,
             out_trade_no=number,
-            terms=_terms(body, trade_type=call.route.trade_type),
+            terms=terms_of(body, trade_type=call.route.trade_type),
             sign_type="",
             created_at=now,
             api=Api.V3,
@@ -70,7 +70,7 @@ def _check_re_entry(world: World, call: Call, trade: Trade, body: Mapping[str, A
     another_merchant = trade.terms.get("sub_mch_id") != body.get("sub_mchid")
     if trade.state == REVOKED or another_call or another_merchant:
         raise V3Refusal("OUT_TRADE_NO_USED")
-    differing = ", ".join(_differences(trade.document, body))
+    differing = ", ".join(differences(trade.document, body))
     if differing:
         raise V3Refusal(
             "INVALID_REQUEST",
@@ -94,7 +94,11 @@ def _granted(world: World, call: Call, trade: Trade) -> dict[str, Any]:
 
 def query(world: World, call: Call) -> Answer:
     """Return the state of an order, whichever protocol placed it; lock held."""
-    trade = _find(world, call, checked_query(call, world.options))
+    return order_answer(world, call, find_trade(world, call, checked_query(call, world.options)))
+
+
+def order_answer(world: World, call: Call, trade: Trade) -> Answer:
+    """Return the answer that has ``trade`` as its content."""
     content = order_object(
         trade,
         call.account,
@@ -108,7 +112,7 @@ def query(world: World, call: Call) -> Answer:
     return Answer(status=200, content=content)
 
 
-def _find(world: World, call: Call, sub_mchid: str) -> Trade:
+def find_trade(world: World, call: Call, sub_mchid: str) -> Trade:
     """Return the trade in the path; refuse one of another ``sub_mchid``."""
     mch_id, route = call.account.mch_id, call.route
     if route.transaction_id:
@@ -117,6 +121,12 @@ def _find(world: World, call: Call, sub_mchid: str) -> Trade:
         trade = world.trades.find(mch_id, route.out_trade_no, now=world.clock.now())
     if trade is None:
         raise V3Refusal("ORDER_NOT_EXIST")
+    check_trade_of(trade, sub_mchid)
+    return trade
+
+
+def check_trade_of(trade: Trade, sub_mchid: str) -> None:
+    """Refuse a trade that was placed for another sub-merchant, "" for none."""
     if trade.terms.get("sub_mch_id", "") != sub_mchid:
         raise V3Refusal(
             "INVALID_REQUEST",
@@ -124,15 +134,15 @@ def _find(world: World, call: Call, sub_mchid: str) -> Trade:
             english="The merchant is not the order's.",
             number=268447843,
         )
-    return trade
 
 
 def close(world: World, call: Call) -> Answer:
     """Close an unpaid order; closing it again is a success too. Lock held."""
-    trade = _find(world, call, checked_close(call, world.options))
+    trade = find_trade(world, call, checked_close(call, world.options))
     if trade.state in PAID_STATES:
         raise V3Refusal("ORDER_PAID")
-    if trade.state not in {NOTPAY, PAYERROR, CLOSED}:
+    # An order by payment code has to be reversed (protocol-v3 section 3.4).
+    if trade.is_by_code or trade.state not in {NOTPAY, PAYERROR, CLOSED}:
         raise V3Refusal("TRADE_ERROR")
     soonest = trade.created_at + timedelta(seconds=world.options.close_after_s)
     if world.clock.now() < soonest:
@@ -159,7 +169,10 @@ _TEXTS: Final = {
     "notify_url": "notify_url",
     "goods_tag": "goods_tag",
 }
-_PAYER: Final = {"openid": "openid", "sp_openid": "openid", "sub_openid": "sub_openid"}
+_PAYER: Final = {
+    **dict.fromkeys(("openid", "sp_openid"), "openid"),
+    **{name: name for name in ("sub_openid", "auth_code")},
+}
 _SCENE: Final = {"device_id": "device_info", "payer_client_ip": "spbill_create_ip"}
 _TIMES: Final = ("time_start", "time_expire")
 _JSON: Final = ("detail", "scene_info")
@@ -168,7 +181,7 @@ _JSON: Final = ("detail", "scene_info")
 _CIRCUMSTANCES: Final = frozenset({"payer_client_ip", "device_id", "device_ip", "operator_id"})
 
 
-def _terms(body: Mapping[str, Any], *, trade_type: str) -> dict[str, str]:
+def terms_of(body: Mapping[str, Any], *, trade_type: str) -> dict[str, str]:
     """Return a checked ``body`` as wire fields of v2 (protocol-v3 sections 3.2 and 4.2)."""
     limit_pay = body.get("limit_pay", "")
     amount = body["amount"]
@@ -186,7 +199,7 @@ def _terms(body: Mapping[str, Any], *, trade_type: str) -> dict[str, str]:
     return {name: text for name, text in terms.items() if text}
 
 
-def _differences(first: Mapping[str, Any], again: Mapping[str, Any]) -> list[str]:
+def differences(first: Mapping[str, Any], again: Mapping[str, Any]) -> list[str]:
     """Return the members in which ``again`` differs from ``first``."""
     one, other = _compared(first), _compared(again)
     return [name for name in one | other if one.get(name) != other.get(name)]

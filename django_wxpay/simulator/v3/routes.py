@@ -8,7 +8,20 @@ from typing import Final
 from urllib.parse import unquote
 
 from django_wxpay.protocol.merchants import Mode, Region
-from django_wxpay.simulator.faults.script import CERTIFICATES
+from django_wxpay.simulator.faults.script import (
+    ABNORMAL_REFUND,
+    BILLFILE,
+    CERTIFICATES,
+    DOWNLOADBILL,
+    DOWNLOADFUNDFLOW,
+    MICROPAY,
+    REFUND,
+    REFUNDQUERY,
+    REVERSE,
+)
+
+_OF_BILLS: Final = frozenset({DOWNLOADBILL, DOWNLOADFUNDFLOW, BILLFILE})
+_OF_REFUNDS: Final = frozenset({REFUND, REFUNDQUERY, ABNORMAL_REFUND})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,11 +34,19 @@ class Route:
     trade_type: str = ""
     out_trade_no: str = ""
     transaction_id: str = ""
+    out_refund_no: str = ""
+    refund_id: str = ""
+
+    @property
+    def is_of_refund(self) -> bool:
+        """Whether it is one of the operations of refunds."""
+        return self.operation in _OF_REFUNDS
 
     @property
     def is_observed(self) -> bool:
         """Whether its refusals were observed: ``/v3/pay`` paths (protocol-v3 section 7.1)."""
-        return self.region is Region.MAINLAND and self.operation != CERTIFICATES
+        is_pay = self.operation not in {CERTIFICATES, *_OF_BILLS} and not self.is_of_refund
+        return self.region is Region.MAINLAND and is_pay
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +78,16 @@ def find_route(method: str, path: str) -> Route:
 
 def _route(row: _Row, parts: dict[str, str]) -> Route:
     name = parts.get("name", "").upper()
+    other = {"H5": "MWEB", "CODEPAY": "MICROPAY", "PAY": "MICROPAY"}
     return Route(
         operation=row.operation,
         region=row.region,
         mode=row.mode,
-        trade_type="MWEB" if name == "H5" else name,
+        trade_type=other.get(name, name),
         out_trade_no=parts.get("number", ""),
         transaction_id=parts.get("id", ""),
+        out_refund_no=parts.get("refund", ""),
+        refund_id=parts.get("refund_id", ""),
     )
 
 
@@ -80,6 +104,60 @@ def _rows(home: str, names: str, region: Region, mode: Mode | None) -> list[_Row
     ]
 
 
+def _code_rows(home: str, name: str, region: Region, mode: Mode | None) -> list[_Row]:
+    """Return the rows of payment codes (protocol-v3 sections 3.1 and 4.1)."""
+    paths = [(f"(?P<name>{name})", MICROPAY), ("out-trade-no/(?P<number>[^/]+)/reverse", REVERSE)]
+    if region is Region.GLOBAL:
+        paths.append(("id/(?P<id>[^/]+)/reverse", REVERSE))
+    return [
+        _Row("POST", re.compile(f"{home}/transactions/{path}"), operation, region, mode)
+        for path, operation in paths
+    ]
+
+
+def _refund_rows() -> list[_Row]:
+    mainland, overseas = "/v3/refund/domestic/refunds", "/v3/global/refunds"
+    rows = (
+        ("POST", mainland, REFUND),
+        ("GET", f"{mainland}/(?P<refund>[^/]+)", REFUNDQUERY),
+        ("POST", f"{mainland}/(?P<refund_id>[^/]+)/apply-abnormal-refund", ABNORMAL_REFUND),
+        ("POST", overseas, REFUND),
+        ("GET", overseas, REFUNDQUERY),
+        ("GET", f"{overseas}/out-refund-no/(?P<refund>[^/]+)", REFUNDQUERY),
+        ("GET", f"{overseas}/id/(?P<refund_id>[^/]+)", REFUNDQUERY),
+    )
+    return [
+        _Row(
+            method,
+            re.compile(path),
+            operation,
+            Region.GLOBAL if path.startswith(overseas) else Region.MAINLAND,
+            None,
+        )
+        for method, path, operation in rows
+    ]
+
+
+def _bill_rows() -> list[_Row]:
+    """Return the rows of bills (protocol-v3 sections 3.1 and 4.1)."""
+    rows = (
+        ("/v3/bill/tradebill", DOWNLOADBILL, Region.MAINLAND, None),
+        ("/v3/bill/fundflowbill", DOWNLOADFUNDFLOW, Region.MAINLAND, None),
+        (
+            "/v3/bill/sub-merchant-fundflowbill",
+            DOWNLOADFUNDFLOW,
+            Region.MAINLAND,
+            Mode.INSTITUTIONAL,
+        ),
+        ("/v3/billdownload/file", BILLFILE, Region.MAINLAND, None),
+        ("/v3/global/statements", DOWNLOADBILL, Region.GLOBAL, None),
+    )
+    return [
+        _Row("GET", re.compile(path), operation, region, mode)
+        for path, operation, region, mode in rows
+    ]
+
+
 _MAINLAND_NAMES: Final = "jsapi|app|native|h5"
 _ROWS: Final = (
     *_rows("/v3/pay", _MAINLAND_NAMES, Region.MAINLAND, Mode.COMMON),
@@ -92,6 +170,11 @@ _ROWS: Final = (
         Region.GLOBAL,
         None,
     ),
+    *_code_rows("/v3/pay", "codepay", Region.MAINLAND, Mode.COMMON),
+    *_code_rows("/v3/pay/partner", "codepay", Region.MAINLAND, Mode.INSTITUTIONAL),
+    *_code_rows("/v3/global/micropay", "pay", Region.GLOBAL, None),
+    *_refund_rows(),
+    *_bill_rows(),
     _Row("GET", re.compile("/v3/certificates"), CERTIFICATES, Region.MAINLAND, None),
     _Row("GET", re.compile("/v3/global/certificates"), CERTIFICATES, Region.GLOBAL, None),
 )

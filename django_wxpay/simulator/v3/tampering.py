@@ -89,7 +89,7 @@ def _change_currency(members: Content) -> None:
 _CHANGES: Final[dict[str, Callable[[Content], None]]] = {
     "wrong_mch_id": _replace(("mchid", "sp_mchid"), "1900009999"),
     "wrong_appid": _replace(("appid", "sp_appid"), "wx9999999999999999"),
-    "unknown_trade_state": _replace(("trade_state",), "SOMETHING_NEW"),
+    "unknown_trade_state": _replace(("trade_state", "status"), "SOMETHING_NEW"),
     "extra_field": _grow,
     "extra_member": _grow,
     "wrong_amount": _raise_amount,

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from django_wxpay.gateway.http import adapter
-from django_wxpay.gateway.http.failures import Failure, NoResponse, UntrustedHost
+from django_wxpay.gateway.http.failures import NoResponse, UntrustedHost
 from django_wxpay.gateway.http.messages import HttpRequest, HttpResponse
 from django_wxpay.gateway.http.transport import Transport
 from django_wxpay.protocol.errors import ConfigurationError
+from django_wxpay.protocol.failures import Failure
 from tests.gateway.conftest import Authority
 from tests.wechatpay.transport import DOCUMENT, Host, says
 

@@ -9,7 +9,8 @@ import pytest
 import requests
 import urllib3.exceptions as u3
 
-from django_wxpay.gateway.http.failures import Failure, UntrustedHost, no_response
+from django_wxpay.gateway.http.failures import UntrustedHost, no_response
+from django_wxpay.protocol.failures import Failure
 
 POOL: Any = None
 

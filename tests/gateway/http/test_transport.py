@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 import requests
 
-from django_wxpay.gateway.http.failures import Failure, NoResponse
+from django_wxpay.gateway.http.failures import NoResponse
 from django_wxpay.gateway.http.messages import HttpRequest, HttpResponse
 from django_wxpay.gateway.http.transport import LONGEST_ANSWER, Transport
 from django_wxpay.protocol.errors import ConfigurationError
+from django_wxpay.protocol.failures import Failure
 from tests.gateway.conftest import PATIENCE_S, Authority
 from tests.wechatpay.transport import (
     DOCUMENT,

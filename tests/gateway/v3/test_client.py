@@ -16,7 +16,7 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_wxpay.gateway import Busy, CallRecord, Failure
+from django_wxpay.gateway import Busy, CallRecord
 from django_wxpay.gateway.http.transport import USER_AGENT
 from django_wxpay.protocol.errors import (
     BadAnswer,
@@ -26,6 +26,7 @@ from django_wxpay.protocol.errors import (
     Refused,
 )
 from django_wxpay.protocol.facts import PrepayGrant, TradeState
+from django_wxpay.protocol.failures import Failure
 from django_wxpay.protocol.merchants import Merchant
 from django_wxpay.protocol.v3.authorization import read_authorization
 from django_wxpay.protocol.v3.signing import lines, verify

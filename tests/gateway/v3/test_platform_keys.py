@@ -34,8 +34,8 @@ from django_wxpay.protocol.merchants import Merchant
 from django_wxpay.protocol.v3 import certificates as v3_certificates
 from django_wxpay.protocol.v3 import keys as v3_keys
 from django_wxpay.protocol.v3.certificates import PlatformCertificate, read_certificate
+from django_wxpay.protocol.v3.key_names import key_name
 from django_wxpay.protocol.v3.keys import load_public_key
-from django_wxpay.protocol.v3.signing import key_name
 from tests.gateway.till import PRIMARY, STANDBY, MemoryStore, Till
 from tests.protocol.v3 import keys
 from tests.protocol.v3.samples import MAINLAND, NOW, REF

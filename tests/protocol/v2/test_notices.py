@@ -31,6 +31,7 @@ from tests.protocol.samples import (
     signed,
 )
 from tests.protocol.v2.test_xml import HOSTILE
+from tests.protocol.v2.tiring import HONEST_NOTICE, TIRING_NOTICES, UNPROVEN
 from tests.protocol.v2.vectors import K1, M21, M21_XML, M22
 
 SHEET_MERCHANT = replace(MERCHANT, api_key=K1)
@@ -166,6 +167,22 @@ def test_a_notice_of_more_than_64_kib_is_too_large():
         read(signed(PAID | {"attach": "x" * 65536}))
 
 
+@pytest.mark.parametrize("name", [*TIRING_NOTICES, "an honest one"])
+def test_a_signed_notice_of_64_kib_is_read_however_it_is_filled(name):
+    body = TIRING_NOTICES.get(name, HONEST_NOTICE)
+    notice = read(body)
+
+    assert len(body) == 65536
+    assert (notice.fact.total_fee, notice.unreadable) == (100, "")
+    assert bool(notice.doubt) is ("could be cut" in name and "nearly" not in name)
+
+
+@pytest.mark.parametrize("body", UNPROVEN.values(), ids=UNPROVEN.keys())
+def test_64_kib_that_our_key_does_not_open_are_not_authentic(body):
+    with pytest.raises(NotAuthentic):
+        read(body)
+
+
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
@@ -193,6 +210,24 @@ def test_a_signed_notice_that_cannot_be_read_says_which_member_it_is(changes, wh
     assert notice.out_trade_no == (PAID["out_trade_no"] if whole else "")
     again = read(signed(changed(PAID, **changes, nonce_str="another")))
     assert again.fingerprint == notice.fingerprint
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["refund_fee", "refund_id_0", "refund_", "out_refund_no", "out_refund_no_0", "prepay_id",
+     "code_url", "mweb_url", "recall"],
+)  # fmt: skip
+def test_a_notice_that_holds_what_only_the_answer_to_another_call_does_states_nothing(name):
+    notice = read(signed(PAID | {name: "x"}))
+
+    assert notice.fact is None
+    assert notice.unreadable == "it holds what only the answer to another call does"
+    assert read(signed(PAID | {name: ""})).fact.total_fee == 100
+
+
+@pytest.mark.parametrize("name", ["refund", "coupon_refund_fee", "prepay_id_0", "recalled"])
+def test_a_name_that_is_only_like_one_of_another_answer_does_not_stand_in_the_way(name):
+    assert read(signed(PAID | {name: "x"})).fact.total_fee == 100
 
 
 @pytest.mark.parametrize(
@@ -280,6 +315,22 @@ def test_two_fields_cannot_be_arranged_into_the_fingerprint_of_others():
     two = read(signed(PAID | {"a": '1"], ["b", "2'}))
 
     assert one.fingerprint != two.fingerprint
+
+
+@given(
+    st.lists(
+        st.dictionaries(
+            st.sampled_from(["a", "b", "a.b", "attach", "pieces"]),
+            st.sampled_from(["1", "=", "b=1", "1 b=1", "\n", "1\nb=1", "&", "&b", "a", "微"]),
+        ),
+        min_size=2,
+        max_size=2,
+    )
+)
+def test_two_notices_have_one_fingerprint_only_if_they_say_the_same(changes):
+    one, two = (read(signed(PAID | each)).fingerprint for each in changes)
+
+    assert (one == two) is (PAID | changes[0] == PAID | changes[1])
 
 
 def test_personal_data_is_not_in_the_repr_of_a_failed_notice():

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import itertools
 import sys
+from typing import Any
+from xml.sax.saxutils import escape
 
 import pytest
+import xmltodict
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from django_wxpay.protocol.errors import MalformedMessage, MessageTooLarge
 from django_wxpay.protocol.v2 import decode_xml, encode_xml
 from django_wxpay.protocol.v2.xml import LARGEST_BODY, MOST_ELEMENTS
+from tests.protocol.v2.tiring import HONEST, TIRING
 from tests.protocol.v2.vectors import M21, M21_XML
 
 XML_CHARACTERS = st.characters(
@@ -22,6 +25,22 @@ NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_.-]{0,20}", fullmatch=True)
 PARAMS = st.dictionaries(
     NAMES, st.one_of(st.none(), st.text(XML_CHARACTERS), st.integers()), max_size=20
 )
+# A text in every way to write one, with what would be refused if it were not text.
+WRITTEN = st.lists(
+    st.one_of(
+        st.text(XML_CHARACTERS).map(escape),
+        XML_CHARACTERS.map(lambda character: f"&#{ord(character)};"),
+        st.text(XML_CHARACTERS)
+        .filter(lambda text: "]]>" not in text)
+        .map(lambda text: f"<![CDATA[{text}]]>"),
+        st.sampled_from(["<!DOCTYPE xml>", "<!-- -->", "<?php x ?>", "<b/>", "&x;"]).map(
+            lambda text: f"<![CDATA[{text}]]>"
+        ),
+        st.sampled_from(["xmlns:p='urn:x'", "]]", "&quot;"]),
+    ),
+    max_size=4,
+).map("".join)
+BLANKS = st.text(" \t\r\n", max_size=3)
 
 
 def test_the_notice_of_the_sheet_is_read_field_by_field():
@@ -95,9 +114,14 @@ def test_values_that_are_neither_text_nor_whole_numbers_are_not_written(value):
         (b'<?xml version="1.0" encoding="UTF-8"?><xml><a>1</a></xml>', {"a": "1"}),
         (b"\xef\xbb\xbf<?xml version='1.0' encoding='utf-8'?>\n<xml><a>1</a></xml>", {"a": "1"}),
         (b'<?xml version="1.0" standalone="yes"?><xml><a>1</a></xml>', {"a": "1"}),
+        (b"<xml><a><![CDATA[<!DOCTYPE a><!-- b --><?c?>&d;]]></a></xml>",
+         {"a": "<!DOCTYPE a><!-- b --><?c?>&d;"}),
+        (b"<xml>&#32;<a>1</a>&#13;<![CDATA[ ]]></xml>", {"a": "1"}),
+        (b"<xml><a>" + b"x" * 9000 + b"&amp;" + b"y" * 9000 + b"</a></xml>",
+         {"a": "x" * 9000 + "&" + "y" * 9000}),
         (b"<xml><new_field>\xe5\xbe\xae</new_field></xml>", {"new_field": "微"}),
     ],
-)
+)  # fmt: skip
 def test_honest_documents_of_every_style_are_let_in(body, expected):
     assert decode_xml(body) == expected
 
@@ -135,6 +159,9 @@ HOSTILE = {
     "deep nesting": b"<xml>" + b"<a>" * 9000 + b"</a>" * 9000 + b"</xml>",
     "text and element": b"<xml><a>x<b>1</b></a></xml>",
     "text between": b"<xml>x<a>1</a></xml>",
+    "text after the last": b"<xml><a>1</a>x</xml>",
+    "text between, in a section": b"<xml><a>1</a><![CDATA[x]]><b>1</b></xml>",
+    "text between, after 64 KiB of blanks": b"<xml>" + b" " * 65500 + b"x<a/></xml>",
     "text only": b"<xml>x</xml>",
     "no-break space between": b"<xml>\xc2\xa0<a>1</a></xml>",
     "duplicate": b"<xml><a>1</a><a>2</a></xml>",
@@ -147,6 +174,11 @@ HOSTILE = {
     "attribute of an empty root": b'<xml version="1"/>',
     "default namespace": b'<xml xmlns="urn:x"><a>1</a></xml>',
     "namespace": b'<xml xmlns:p="urn:x"><p:a>1</p:a></xml>',
+    "default namespace of an element": b'<xml><a xmlns="urn:x">1</a></xml>',
+    "namespace of an element": b'<xml><a xmlns:p="urn:x">1</a></xml>',
+    "namespace alone": b'<xml xmlns:p="urn:x"/>',
+    "prefix that XML defines": b"<xml><xml:a>1</xml:a></xml>",
+    "attribute that XML defines": b'<xml><a xml:lang="zh">1</a></xml>',
     "prefix": b"<xml><p:a>1</p:a></xml>",
     "name outside ASCII": "<xml><金额>1</金额></xml>".encode(),
     "comment": b"<xml><a>1<!-- 0 -->0</a></xml>",
@@ -193,37 +225,6 @@ def test_a_body_of_one_byte_more_is_too_large():
     assert len(body) == 65537
     with pytest.raises(MessageTooLarge, match="larger than 65536 bytes"):
         decode_xml(body)
-
-
-def filled(unit, *, head=b"<xml>", tail=b"</xml>"):
-    """Return a document of at most 64 KiB that is full of ``unit(0)``, ``unit(1)`` and so on."""
-    room = LARGEST_BODY - len(head) - len(tail)
-    sizes = itertools.accumulate(len(unit(number)) for number in itertools.count())
-    count = sum(1 for _ in itertools.takewhile(lambda size: size <= room, sizes))
-    return b"".join([head, *map(unit, range(count)), tail])
-
-
-# As long as a refund's fields are, with their numbers.
-HONEST = filled(
-    lambda n: b"<coupon_refund_fee_%d><![CDATA[a value of it]]></coupon_refund_fee_%d>" % (n, n)
-)
-TIRING = {
-    "nested": filled(lambda n: b"<a>", tail=b""),
-    "nested and closed": b"<xml>" + b"<a>" * 9300 + b"</a>" * 9300 + b"</xml>",
-    "nested under its own name": filled(lambda n: b"<xml>", tail=b""),
-    "wide": filled(lambda n: b"<a%x/>" % n),
-    "wide with texts": filled(lambda n: b"<a%x>1</a%x>" % (n, n)),
-    "wide with blanks between": filled(lambda n: b"\n<a%x/>" % n),
-    "the same name": filled(lambda n: b"<a/>"),
-    "attributes": filled(lambda n: b"<a%x b='' c=''/>" % n),
-    "another root": filled(lambda n: b"<a%x/>" % n, head=b"<a>", tail=b"</a>"),
-    "character references": filled(lambda n: b"&#65;", head=b"<xml><a>", tail=b"</a></xml>"),
-    "entities": filled(lambda n: b"&lt;", head=b"<xml><a>", tail=b"</a></xml>"),
-    "sections": filled(lambda n: b"<![CDATA[x]]>", head=b"<xml><a>", tail=b"</a></xml>"),
-    "line ends": filled(lambda n: b"\n", head=b"<xml><a>", tail=b"</a></xml>"),
-    "references between": filled(lambda n: b"&#32;"),
-    "long names": filled(lambda n: b"<%s%x/>" % (b"a" * 30, n)),
-}  # fmt: skip
 
 
 def calls(body):
@@ -298,6 +299,17 @@ def test_what_is_written_is_read_back_unchanged(params):
     assert decode_xml(encode_xml(params)) == written
 
 
+@given(data=st.data(), names=st.lists(NAMES, unique=True, max_size=8))
+def test_a_flat_document_of_any_style_is_read_as_xmltodict_reads_it(data, names):
+    fields = "".join(
+        f"{data.draw(BLANKS)}<{name}>{data.draw(WRITTEN)}</{name}{data.draw(BLANKS)}>"
+        for name in names
+    )
+    body = f"<xml>{fields}{data.draw(BLANKS)}</xml>".encode()
+
+    assert decode_xml(body) == _read_by_xmltodict(body)
+
+
 @given(st.binary(max_size=400))
 @example(b"\xff\xfe<\x00x\x00m\x00l\x00/\x00>\x00")
 def test_arbitrary_bytes_are_malformed_or_a_flat_document_and_nothing_else(body):
@@ -328,3 +340,10 @@ def _read_or_refused(body: bytes) -> bool:
     # Whatever was let in, we can say again, and it means the same.
     kept = {name: value for name, value in fields.items() if value}
     return flat and decode_xml(encode_xml(fields)) == kept
+
+
+def _read_by_xmltodict(body: bytes) -> dict[str, str]:
+    document: Any = xmltodict.parse(body, strip_whitespace=False)["xml"]
+    fields = document if isinstance(document, dict) else {}
+    # Under this name it keeps the blanks between the elements.
+    return {name: text or "" for name, text in fields.items() if name != "#text"}

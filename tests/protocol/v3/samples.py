@@ -9,6 +9,7 @@ from typing import Any
 
 from django_wxpay.protocol.merchants import Api, Merchant, Mode, Region
 from django_wxpay.protocol.orders import OrderRef, OrderTerms
+from django_wxpay.protocol.secrets import Secret
 from django_wxpay.protocol.v3.encryption import encrypt_resource
 from tests.protocol.v3 import keys
 
@@ -96,7 +97,7 @@ def payable(merchant: Merchant, trade_type: str, **changes: Any) -> OrderTerms:
     return terms_for(merchant, **(needs | changes))
 
 
-def sealed(content: Any, key: str = keys.API_V3_KEY) -> dict[str, str]:
+def sealed(content: Any, key: str | Secret = keys.API_V3_KEY) -> dict[str, str]:
     """Return ``content`` as the resource of a callback."""
     plaintext = content if isinstance(content, bytes) else octets(content)
     return encrypt_resource(

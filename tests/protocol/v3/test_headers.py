@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import pytest
+from django.http.request import HttpHeaders
 from hypothesis import given
 from hypothesis import strategies as st
+from requests.structures import CaseInsensitiveDict
 
 from django_wxpay.protocol import v3
 from django_wxpay.protocol.v3.authorization import read_authorization, request_message
+from django_wxpay.protocol.v3.key_names import key_name
 from django_wxpay.protocol.v3.signing import (
     SCHEME,
     SignatureHeaders,
     is_fresh,
     is_signed_by,
-    key_name,
     read_signature_headers,
     signed_headers,
 )
@@ -36,6 +38,9 @@ GIVEN = {
     "Wechatpay-Signature": "c2ln",
     "Wechatpay-Signature-Type": SCHEME,
 }
+READ = SignatureHeaders(
+    timestamp="1714554000", nonce="nonce", serial=keys.PLATFORM_SERIAL, signature="c2ln"
+)
 
 
 def test_the_method_is_signed_in_capitals_and_text_is_as_good_as_octets():
@@ -107,11 +112,34 @@ def test_no_header_whatever_makes_the_reader_raise(header):
 
 @pytest.mark.parametrize("case", [str.lower, str.upper, str.title, str])
 def test_header_names_count_in_any_case(case):
-    read = read_signature_headers({case(name): value for name, value in GIVEN.items()})
+    assert read_signature_headers({case(name): value for name, value in GIVEN.items()}) == READ
 
-    assert read == SignatureHeaders(
-        timestamp="1714554000", nonce="nonce", serial=keys.PLATFORM_SERIAL, signature="c2ln"
+
+def of_django(headers):
+    return HttpHeaders(
+        {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items()}
     )
+
+
+@pytest.mark.parametrize("kind", [dict, of_django, CaseInsensitiveDict])
+def test_every_kind_of_mapping_is_read_with_and_without_the_algorithm(kind):
+    bare = {name: value for name, value in GIVEN.items() if name != "Wechatpay-Signature-Type"}
+    lower = {name.lower(): value for name, value in bare.items()}
+
+    for headers in (GIVEN, bare, lower):
+        assert read_signature_headers(kind(headers)) == READ
+    for headers in (bare, lower):
+        for name in ("Wechatpay-Signature-Type", "wechatpay-signature-type"):
+            spoilt = headers | {name: "WECHATPAY2-SM2-WITH-SM3"}
+            assert read_signature_headers(kind(spoilt)) is None
+        assert read_signature_headers(kind(dict(list(headers.items())[1:]))) is None
+
+
+def test_no_value_reaches_into_the_place_of_another():
+    one, two = "Wechatpay-Nonce", "Wechatpay-Serial"
+
+    assert read_signature_headers(GIVEN | {one: "a\nb", two: ""}) is None
+    assert read_signature_headers(GIVEN | {one: "", two: "a\nb"}) is None
 
 
 @pytest.mark.parametrize("name", [name for name in GIVEN if name != "Wechatpay-Signature-Type"])

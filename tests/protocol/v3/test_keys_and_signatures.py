@@ -202,3 +202,8 @@ def test_one_bit_of_the_signature_changed_is_not_believed(index, bit):
 @given(st.one_of(st.text(), st.binary()))
 def test_no_signature_whatever_makes_verify_raise(signature):
     assert v3.verify("message", signature, keys.MERCHANT_CERTIFICATE) is False
+
+
+@pytest.mark.parametrize("key", [None, 5, "", b"no key", object(), ELLIPTIC.public_key()])
+def test_nothing_is_signed_by_what_is_no_key(key):
+    assert not v3.verify("message", SIGNATURE, key)

@@ -81,6 +81,33 @@ def test_the_same_notice_has_the_same_fingerprint_however_it_is_wrapped():
     assert len(first.fingerprint) == 64
 
 
+@pytest.mark.parametrize(
+    "again",
+    [
+        COMMON | {"amount": dict(reversed(COMMON["amount"].items()))},
+        json.dumps(COMMON, ensure_ascii=True, indent=1).encode(),
+        json.dumps(COMMON, separators=(",", ":")).encode(),
+    ],
+)
+def test_the_order_of_inner_members_blanks_and_escapes_say_nothing(again):
+    assert read(envelope(PAID, again)).fingerprint == read(envelope(PAID, COMMON)).fingerprint
+
+
+def test_values_that_only_look_alike_make_other_statements():
+    values = [1, 1.0, True, "1", [1], {"1": 1}, None, "true", "null", {}, []]
+    notices = [read(envelope(PAID, COMMON | {"new": value})) for value in values]
+
+    assert len({notice.fingerprint for notice in notices}) == len(values)
+
+
+def test_a_resource_as_deep_as_the_parser_reads_has_a_fingerprint_too():
+    depths = range(900, 1010, 2)
+    notices = [read(envelope(PAID, b'{"a":' * n + b"1" + b"}" * n)) for n in depths]
+
+    assert all(notice.unreadable for notice in notices)
+    assert len({notice.fingerprint for notice in notices}) > 1
+
+
 def test_the_same_statement_to_another_alias_has_another_fingerprint():
     body = envelope(PAID, COMMON)
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from django_wxpay.protocol.errors import MalformedMessage
-from django_wxpay.protocol.facts import RefundFact, RefundStatus
+from django_wxpay.protocol.facts import CouponRefund, RefundFact, RefundPayout, RefundStatus
 from django_wxpay.protocol.times import BEIJING
 from django_wxpay.protocol.v3.refunds import refund_fact
 from tests.protocol.v3.samples import without
@@ -49,6 +49,7 @@ def test_a_refund_is_read_member_by_member():
         fee_type="CNY",
         success_time=datetime(2024, 5, 1, 16, 59, 55, tzinfo=BEIJING),
         user_received_account="支付用户零钱",
+        payout=RefundPayout(payer_refund=45),
     )
 
 
@@ -137,3 +138,41 @@ def test_no_refund_object_whatever_raises_anything_else(changes):
     except MalformedMessage:
         return
     assert type(fact.refund_fee) is int
+
+
+def test_how_it_is_paid_out_is_read_from_every_spelling():
+    answer = {
+        "id": "50300708412024050112345678901",
+        "out_refund_no": "RF1",
+        "status": "SUCCESS",
+        "channel": "BALANCE",
+        "fund_source": "REFUND_SOURCE_REchARGE_FUNDS",
+        "amount": {"refund": 50, "currency": "HKD", "payer_refund": 45, "payer_currency": "CNY"},
+    }
+    row = {"promotion_id": "109", "type": "COUPON", "refund_amount": 3}
+    coupons = (CouponRefund(coupon_refund_id="109", coupon_type="COUPON", coupon_refund_fee=3),)
+    spellings = [
+        {"promotion_detail": [row, "no object"]},
+        {"detail": row},
+        {"refund_detail": [row]},
+    ]
+    for spelling in spellings:
+        payout = read(answer | spelling).payout
+        assert payout == RefundPayout(
+            channel="BALANCE",
+            funds_account="REFUND_SOURCE_REchARGE_FUNDS",
+            payer_refund=45,
+            payer_currency="CNY",
+            coupons=coupons,
+        )
+    assert read(answer | {"detail": "text"}).payout.coupons == ()
+
+
+def test_only_the_answer_to_a_global_refund_may_name_no_status():
+    answer = {"id": "503", "out_refund_no": "RF1", "amount": {"refund": 50, "currency": "HKD"}}
+    with pytest.raises(MalformedMessage, match="refund_status"):
+        read(answer)
+    fact = refund_fact(answer, source="v3.refund", absent=RefundStatus.PROCESSING)
+    assert fact.refund_status is RefundStatus.PROCESSING
+    with pytest.raises(MalformedMessage):
+        refund_fact(answer | {"status": "?"}, source="v3.refund", absent=RefundStatus.PROCESSING)

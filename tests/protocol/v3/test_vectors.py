@@ -24,6 +24,7 @@ from django_wxpay.protocol.v3.authorization import (
 from django_wxpay.protocol.v3.certificates import read_certificate, read_certificate_list
 from django_wxpay.protocol.v3.client_parameters import client_parameters
 from django_wxpay.protocol.v3.encryption import TagMismatch, decrypt_field, encrypt_resource, unseal
+from django_wxpay.protocol.v3.key_names import key_name
 from django_wxpay.protocol.v3.notices import read_notice
 from django_wxpay.protocol.v3.refunds import refund_fact
 from django_wxpay.protocol.v3.replies import read_grant, read_query, read_trade
@@ -31,7 +32,6 @@ from django_wxpay.protocol.v3.requests import place_request, query_request
 from django_wxpay.protocol.v3.signing import (
     is_fresh,
     is_signed_by,
-    key_name,
     read_signature_headers,
     signed_headers,
     verify_message,

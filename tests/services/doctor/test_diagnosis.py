@@ -61,7 +61,14 @@ def test_a_shop_in_which_nothing_has_happened_is_ok() -> None:
     assert {finding.advice for finding in found} == {""}
     of_one = [one.subject for one in found if one.merchant == "default"]
     of_all = [one.subject for one in found if not one.merchant]
-    assert of_one == ["configuration", "latency", "notifications", "events"]
+    assert of_one == [
+        "configuration",
+        "latency",
+        "orders",
+        "notifications",
+        "events",
+        "bills",
+    ]
     assert of_all == ["worker", "reports"]
 
 
@@ -72,9 +79,9 @@ def test_it_takes_few_queries_and_an_index_serves_those_on_notifications_and_eve
     with CaptureQueriesContext(connection) as queries:
         diagnosis.diagnose(ask=False)
     asked = [query["sql"] for query in queries]
-    assert len(asked) <= 21
+    assert len(asked) <= 31
     on_events = [sql for sql in asked if "_orderevent" in sql or "_notification" in sql]
-    assert len(on_events) == 6
+    assert len(on_events) == 9
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
             plans = [cursor.execute(f"EXPLAIN QUERY PLAN {sql}").fetchall() for sql in on_events]
@@ -397,7 +404,7 @@ WAITING: list[tuple[Any, str, str]] = [
         "notifications",
         "notifications to process again",
     ),
-    (lambda: OrderFactory(next_check_at=NOW - 15 * MINUTE), "sync", "orders to query"),
+    (lambda: OrderFactory(next_check_at=NOW - 15 * MINUTE), "sync", "orders or refunds to query"),
     (
         lambda: ApiReportFactory(created_at=NOW - 16 * MINUTE, is_rolled_up=True),
         "reports",
@@ -657,4 +664,5 @@ def test_the_worst_comes_first_and_causes_before_what_they_cause(wxpay: dict[str
         (WARNING, Subject.CONFIGURATION),
         (WARNING, Subject.WORKER),
         (WARNING, Subject.NOTIFICATIONS),
+        (WARNING, Subject.BILLS),
     ]

@@ -11,8 +11,9 @@ from django.db import DatabaseError
 
 from django_wxpay import services
 from django_wxpay.exceptions import Refused
-from django_wxpay.gateway import CallRecord, Failure
+from django_wxpay.gateway import CallRecord
 from django_wxpay.models import ApiReport, Order
+from django_wxpay.protocol.failures import Failure
 from django_wxpay.services.latency import recording
 from tests.wechatpay.transport import ScriptedTransport
 from tests.wechatpay.v2 import API_KEY, APPID, MCH_ID, refused
@@ -106,10 +107,10 @@ def test_an_institution_reports_for_a_sub_merchant(settings: Any, wxpay: dict[st
 def test_a_text_that_no_database_takes_is_a_lost_row_and_nothing_else(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def refuse(**_: Any) -> None:
+    def refuse(_: ApiReport) -> None:
         raise ValueError("A string literal cannot contain NUL (0x00) characters.")
 
-    monkeypatch.setattr(ApiReport.objects, "create", refuse)
+    monkeypatch.setattr(recording._ROW, "run", refuse)
     before = recording.lost_records["default"]
     recording.record_call("default", YES)
     assert recording.lost_records["default"] == before + 1
@@ -132,10 +133,10 @@ def test_a_report_that_cannot_be_written_never_fails_the_payment(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    def refuse(**kwargs: Any) -> None:
+    def refuse(_: ApiReport) -> None:
         raise DatabaseError("disk full")
 
-    monkeypatch.setattr(ApiReport.objects, "create", refuse)
+    monkeypatch.setattr(recording._ROW, "run", refuse)
     before = recording.lost_records["default"]
     services.unified_order(order)
 

@@ -301,22 +301,15 @@ def test_a_delivery_that_was_not_quick_enough_is_acknowledged(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     body = payment_notice(order.out_trade_no)
-    look = processing._orders
+    look = processing._find
     notify(body)
     # As if the first delivery had been decided between this one's look and its insert.
     looks = iter(["none"])
-    monkeypatch.setattr(
-        processing,
-        "_orders",
-        lambda draft, notice: look(
-            Notification(
-                fingerprint=next(looks, draft.fingerprint),
-                merchant=draft.merchant,
-                out_trade_no=draft.out_trade_no,
-            ),
-            notice,
-        ),
-    )
+
+    def too_early(alias: str, number: str, fingerprint: str, fact: Any) -> Any:
+        return look(alias, number, next(looks, fingerprint), fact)
+
+    monkeypatch.setattr(processing, "_find", too_early)
     monkeypatch.setattr(processing, "_apply_known", _raise(AssertionError("not looked up")))
 
     assert notify(body).accepted

@@ -21,6 +21,7 @@ from django_wxpay.protocol.v2 import notices as v2_notices
 from django_wxpay.protocol.v3 import notices as v3_notices
 from django_wxpay.services.notifications import processing
 from django_wxpay.services.notifications.responses import Acknowledgement
+from django_wxpay.services.statements import Found
 from django_wxpay.services.transitions import seen_refunds
 from django_wxpay.signals import order_paid
 from tests.protocol.v2.test_refund_notices import INNER
@@ -279,13 +280,12 @@ def test_numbers_are_compared_to_the_letter_whatever_the_database_finds(
 ) -> None:
     """As a collation that ignores case would find them."""
     order = new_order(out_trade_no="Case-abc")
-    find = processing._orders
+    find = processing._find
 
-    def careless(notification: Notification, notice: Any) -> Any:
-        row = Notification(merchant=notification.merchant, out_trade_no="Case-abc")
-        return find(row, notice)
+    def careless(alias: str, number: str, fingerprint: str, fact: Any) -> Any:
+        return find(alias, "Case-abc", fingerprint, fact)
 
-    monkeypatch.setattr(processing, "_orders", careless)
+    monkeypatch.setattr(processing, "_find", careless)
     assert not notify(payment_notice("CASE-ABC")).accepted
     order.refresh_from_db()
     assert order.trade_state == "CREATED"
@@ -299,12 +299,14 @@ def test_a_refund_found_under_another_spelling_is_another_refund(
     half = {"total": 100, "refund": 50}
     first = refund_notice(NUMBER, out_refund_no="r1", refund_status="PROCESSING", amount=half)
     assert notify(first).accepted
-    find = processing._orders
+    seen, read = _seen(Refund.objects.get(out_refund_no="r1")), Found.row
 
-    def careless(notification: Notification, notice: Any) -> Any:
-        return find(notification, notice).annotate(**_seen(Refund.objects.get(out_refund_no="r1")))
+    def careless(found: Found[Order]) -> Order:
+        order = read(found)
+        vars(order).update(seen)
+        return order
 
-    monkeypatch.setattr(processing, "_orders", careless)
+    monkeypatch.setattr(Found, "row", careless)
     body = refund_notice(NUMBER, out_refund_no="R1", refund_id="503", amount=half)
     assert notify(body).accepted
     monkeypatch.undo()
@@ -315,9 +317,7 @@ def test_a_refund_found_under_another_spelling_is_another_refund(
 
 
 def _seen(found: Refund) -> dict[str, Any]:
-    from django.db.models import Value
-
-    return {f"seen_{name}": Value(getattr(found, name)) for name in seen_refunds._SEEN}
+    return {f"seen_{name}": getattr(found, name) for name in seen_refunds._SEEN}
 
 
 # --- whatever a third party may send

@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 import requests
-from django.db import DataError
+from django.db import DataError, OperationalError
+from django.test.utils import CaptureQueriesContext
 
 from django_wxpay import services
 from django_wxpay.exceptions import (
     BadSignature,
     InsideTransaction,
     InvalidOrder,
+    OrderPaid,
     OutcomeUnknown,
     Refused,
 )
@@ -23,9 +25,16 @@ from django_wxpay.services.orders import placing
 from tests.services.conftest import new_order
 from tests.tables import atomic, connection
 from tests.wechatpay.transport import ScriptedTransport
-from tests.wechatpay.v2 import PAID, granted, refused, standing
+from tests.wechatpay.v2 import PAID, granted, payment_notice, refused, standing
 
 pytestmark = pytest.mark.django_db
+
+NATIVE: dict[str, Any] = {
+    "trade_type": "NATIVE",
+    "body": "Tea",
+    "total_fee": 100,
+    "product_id": "P1",
+}
 
 
 def test_an_accepted_order_has_a_prepay_and_waits_to_be_paid(
@@ -143,6 +152,23 @@ def test_a_refusal_that_cannot_be_saved_stays_a_refusal(
     assert "was not saved" in caplog.text
 
 
+def test_a_refusal_stays_a_refusal_where_the_schedule_cannot_be_written(
+    gateway: ScriptedTransport,
+    order: Order,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise DataError("full")
+
+    monkeypatch.setattr(placing, "claim_as_seen", broken)
+    gateway.answers["/pay/unifiedorder"] = refused("NOTENOUGH")
+    with pytest.raises(Refused, match="NOTENOUGH"):
+        services.unified_order(order)
+    # One query too many does no harm.
+    order.refresh_from_db()
+    assert order.next_check_at is not None
+
+
 def test_an_order_said_to_be_paid_is_asked_about_and_stands_as_paid(
     gateway: ScriptedTransport,
     order: Order,
@@ -224,6 +250,14 @@ def test_an_order_that_is_over_is_not_placed_again(
     assert gateway.calls == []
 
 
+def test_who_is_refused_for_a_payment_is_shown_it(gateway: ScriptedTransport, order: Order) -> None:
+    Order.objects.update(trade_state="SUCCESS", transaction_id="4200000001", cash_fee=100)
+    with pytest.raises(OrderPaid):
+        services.unified_order(order)
+
+    assert (order.is_paid, order.transaction_id, order.cash_fee) == (True, "4200000001", 100)
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("verb", ["unified_order", "query_order", "close_order"])
 def test_no_network_while_a_transaction_is_open(
@@ -293,7 +327,7 @@ def test_who_waits_too_long_is_told_that_the_outcome_is_unknown(
     order: Order,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(placing, "_longest_call_s", lambda order: 0.1)
+    monkeypatch.setattr(placing, "longest_call_s", lambda alias: 0.1)
     Order.objects.update(placing_until=datetime.now(UTC) + timedelta(minutes=1))
     with pytest.raises(OutcomeUnknown, match="somebody else"):
         services.unified_order(order)
@@ -337,6 +371,110 @@ def test_the_one_liner_returns_the_order_its_prepay_and_the_clients_parameters(
     }
     assert first.parameters["package"] == f"prepay_id={first.prepay.prepay_id}"
     assert first.parameters["nonceStr"] != again.parameters["nonceStr"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_new_order_is_placed_by_five_statements_that_read_nothing_back(
+    gateway: ScriptedTransport,
+) -> None:
+    services.checkout(**NATIVE)
+    with CaptureQueriesContext(connection) as counted:
+        services.checkout(**NATIVE)
+    sql = [row["sql"] for row in counted.captured_queries]
+    written = [line for line in sql if not line.startswith(("BEGIN", "COMMIT", "START"))]
+
+    assert [line.split()[0] for line in written] == [
+        "INSERT",
+        "INSERT",
+        "UPDATE",
+        "INSERT",
+        "INSERT",
+    ]
+    tables = ["order", "apireport", "order", "orderevent", "prepay"]
+    for line, table in zip(written, tables, strict=True):
+        assert f"django_wxpay_{table}" in line
+
+
+def test_a_new_order_is_on_the_schedule_and_leased_before_anything_is_sent(
+    gateway: ScriptedTransport,
+) -> None:
+    seen: list[Order] = []
+
+    def look(sent: dict[str, str]) -> dict[str, str]:
+        seen.append(Order.objects.get(out_trade_no=sent["out_trade_no"]))
+        return granted(sent)
+
+    gateway.answers["/pay/unifiedorder"] = look
+    placed = services.checkout(**NATIVE).order
+
+    (during,) = seen
+    assert (during.trade_state, placed.trade_state) == ("CREATED", "NOTPAY")
+    assert during.placed_at is not None
+    assert during.placing_until is not None
+    assert during.placing_until - during.placed_at == timedelta(seconds=25)
+    assert during.next_check_at == placed.next_check_at
+    shown = {field.attname: getattr(placed, field.attname) for field in Order._meta.fields}
+    placed.refresh_from_db()
+    assert shown == {name: getattr(placed, name) for name in shown}
+    assert placed.placing_until is None
+
+
+def test_an_order_whose_payment_came_before_it_is_not_placed(gateway: ScriptedTransport) -> None:
+    number = "EARLY000001"
+    notice = payment_notice(number, total_fee="100")
+    services.receive_notification("default", "payment", {}, notice)
+    with pytest.raises(Refused, match="ORDERPAID"):
+        services.checkout(**NATIVE, out_trade_no=number)
+
+    order = Order.objects.get()
+    assert (order.trade_state, order.placing_until) == ("SUCCESS", None)
+    assert gateway.calls == []
+
+
+def test_an_order_whose_commit_was_not_answered_is_placed_at_once(
+    gateway: ScriptedTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = Order.save
+
+    def lost_once(order: Order, **how: Any) -> None:
+        monkeypatch.setattr(Order, "save", save)
+        save(order, **how)
+        order.pk = None
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr(Order, "save", lost_once)
+    paid = services.checkout(**NATIVE, out_trade_no="LOST000001")
+
+    assert paid.prepay == Prepay.objects.get()
+    assert paid.order == Order.objects.get()
+    assert paid.order.placing_until is None
+    assert gateway.paths() == ["/pay/unifiedorder"]
+
+
+def test_a_lease_that_another_call_has_taken_meanwhile_stays_its_own(
+    gateway: ScriptedTransport, order: Order
+) -> None:
+    theirs = datetime.now(UTC) + timedelta(minutes=1)
+
+    def overtaken(sent: dict[str, str]) -> dict[str, str]:
+        Order.objects.update(placing_until=theirs)
+        return granted(sent)
+
+    gateway.answers["/pay/unifiedorder"] = overtaken
+    prepay = services.unified_order(order)
+
+    order.refresh_from_db()
+    assert (order.trade_state, order.placing_until) == ("NOTPAY", theirs)
+    assert prepay == Prepay.objects.get()
+    assert OrderEvent.objects.get().to_state == "NOTPAY"
+
+
+def test_a_lease_of_a_clock_that_was_wrong_holds_nobody_up(
+    gateway: ScriptedTransport, order: Order
+) -> None:
+    Order.objects.update(placing_until=datetime.now(UTC) + timedelta(days=1))
+
+    assert services.unified_order(order).order == order
 
 
 def test_the_client_signs_with_the_orders_own_sign_type_even_after_the_settings_changed(

@@ -151,6 +151,7 @@ def test_every_trade_state_moves_a_new_order(
     received: list[tuple[str, str]],
 ) -> None:
     gateway.answers["/pay/orderquery"] = standing(state)
+    gateway.answers["/pay/refundquery"] = refused("REFUNDNOTEXIST")
     services.query_order(order)
 
     assert order.trade_state == expected
@@ -166,6 +167,7 @@ def test_an_order_first_seen_as_refunded_is_not_told_as_paid_then_or_later(
 ) -> None:
     services.unified_order(order)
     gateway.answers["/pay/orderquery"] = standing("REFUND", **PAID)
+    gateway.answers["/pay/refundquery"] = refused("REFUNDNOTEXIST")
     services.query_order(order)
     services.receive_notification("default", "payment", {}, payment_notice(order.out_trade_no))
 

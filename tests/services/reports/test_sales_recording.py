@@ -172,10 +172,10 @@ def test_what_is_too_long_for_its_column_is_cut() -> None:
 def test_a_database_in_trouble_loses_the_row_and_nothing_else(
     monkeypatch: pytest.MonkeyPatch, trouble: type[Exception]
 ) -> None:
-    def refuse(**_: Any) -> None:
+    def refuse(_: ApiReport) -> None:
         raise trouble("the connection is closed")
 
-    monkeypatch.setattr(ApiReport.objects, "create", refuse)
+    monkeypatch.setattr(recording._ROW, "run", refuse)
     before = recording.lost_records["default"]
     services.record_sale("default", **SALE)
     assert recording.lost_records["default"] == before + 1
@@ -185,8 +185,9 @@ def test_a_database_in_trouble_loses_the_row_and_nothing_else(
 def test_a_lost_row_does_not_spoil_the_callers_transaction(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    row, create = ApiReportFactory(), ApiReport.objects.create
-    monkeypatch.setattr(ApiReport.objects, "create", lambda **values: create(id=row.pk, **values))
+    row = ApiReportFactory()
+    # The database refuses a second row of one key.
+    monkeypatch.setattr(recording._ROW, "run", lambda _: ApiReportFactory(id=row.pk))
     before = recording.lost_records["default"]
     with atomic():
         services.record_sale("default", **SALE)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from psycopg.errors import InFailedSqlTransaction
 
 from django_wxpay.models import OrderEvent
 from django_wxpay.services.transitions import crew, dispatch
+from django_wxpay.services.transitions import delivery as delivery_module
 from django_wxpay.services.transitions.crew import Crew, ReceiversHang
 from django_wxpay.services.transitions.delivery import (
     DeliveredAlready,
@@ -93,11 +93,11 @@ def test_a_transaction_that_mysql_has_rolled_back_is_known_by_what_it_raised(
 def test_a_mark_in_a_transaction_that_postgresql_has_ended_is_work_undone(
     event: OrderEvent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def update(**marks: object) -> int:
+    def run(**marks: object) -> int:
         raise InternalError("ignored until the end") from InFailedSqlTransaction()
 
     delivery = Delivery(event, event.order, order_paid)
-    monkeypatch.setattr(delivery, "_pending", lambda: SimpleNamespace(update=update))
+    monkeypatch.setattr(delivery_module._MARK, "run", run)
     with pytest.raises(WorkUndone, match=r"transaction\.atomic"):
         delivery()
 
@@ -105,11 +105,11 @@ def test_a_mark_in_a_transaction_that_postgresql_has_ended_is_work_undone(
 def test_a_mark_that_fails_for_another_reason_says_so(
     event: OrderEvent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def update(**marks: object) -> int:
+    def run(**marks: object) -> int:
         raise OperationalError("disk full")
 
     delivery = Delivery(event, event.order, order_paid)
-    monkeypatch.setattr(delivery, "_pending", lambda: SimpleNamespace(update=update))
+    monkeypatch.setattr(delivery_module._MARK, "run", run)
     with pytest.raises(OperationalError, match="disk full"):
         delivery()
 
@@ -148,6 +148,33 @@ def test_where_all_hands_are_full_one_is_waited_for_and_at_the_end_all_are(
             hands.make_room()
             hands.deliver(Delivery(event, event.order, order_paid), send)
     assert (hands.delivered, overdue) == (3, [])
+
+
+def test_the_thread_of_one_that_has_ended_meanwhile_is_the_next_ones(
+    event: OrderEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a database with more than one writer, where a slow one is left to itself."""
+    monkeypatch.setattr(crew, "_A_MOMENT_S", 0.0)
+    monkeypatch.setattr(crew, "_has_one_writer", lambda: False)
+    may_end, threads = threading.Event(), list[threading.Thread]()
+
+    def send(_: Delivery) -> bool:
+        threads.append(threading.current_thread())
+        return may_end.wait(10)
+
+    with Crew(on_overdue=lambda *_: None) as hands:
+        hands.deliver(Delivery(event, event.order, order_paid), send)
+        may_end.set()
+        (slow,) = hands._waited_for
+        assert slow.has_ended(10)
+        hands.make_room()
+        assert hands.delivered == 1
+        hands.deliver(Delivery(event, event.order, order_paid), send)
+    assert hands.delivered == 2
+    assert threads[0] is threads[1]
+    assert not any(
+        thread is not threading.main_thread() and thread.is_alive() for thread in threads
+    )
 
 
 def test_where_all_have_been_given_up_no_other_is_called(

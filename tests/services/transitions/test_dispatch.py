@@ -232,6 +232,50 @@ def test_an_event_that_another_worker_takes_at_the_same_moment_is_not_told(
     assert OrderEvent.objects.get().dispatch_attempts == 1, "counted once, by who has it"
 
 
+def test_who_is_second_to_an_event_begins_in_the_middle_and_comes_back_for_the_rest(
+    connected: Callable[[Any], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    received: list[str] = []
+    numbers = left_over(5)
+
+    def receiver(sender: Any, order: Order, **kwargs: Any) -> None:
+        received.append(order.out_trade_no)
+
+    connected(receiver)
+    lease, asked = dispatch._lease, list[int]()
+
+    def too_late_once(event: OrderEvent) -> bool:
+        asked.append(event.pk)
+        if len(asked) == 1:
+            assert lease(OrderEvent.objects.get(pk=event.pk))
+        return lease(event)
+
+    monkeypatch.setattr(dispatch, "_lease", too_late_once)
+    batch = dispatch.dispatch_pending(limit=10)
+    assert (batch.found, batch.done) == (5, 4)
+    assert received == [*numbers[3:], *numbers[1:3]]
+    assert len(asked) == 5, "each once"
+
+
+def test_no_more_are_asked_for_than_the_limit_however_many_are_passed_over(
+    connected: Callable[[Any], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    left_over(6)
+    connected(_raises)
+    asked: list[int] = []
+
+    def too_late(event: OrderEvent) -> bool:
+        asked.append(event.pk)
+        return False
+
+    monkeypatch.setattr(dispatch, "_lease", too_late)
+    batch = dispatch.dispatch_pending(limit=4)
+    assert (batch.found, batch.done) == (4, 0)
+    assert len(asked) == 4
+
+
 def test_a_receiver_that_raises_does_not_keep_the_next_event_waiting(
     connected: Callable[[Any], None],
 ) -> None:

@@ -18,7 +18,16 @@ from tests.wechatpay.transport import ScriptedTransport
 
 pytestmark = pytest.mark.django_db
 
-NAMES = ["events", "notifications", "sync", "reports", "latency", "pruning", "certificates"]
+NAMES = [
+    "events",
+    "notifications",
+    "sync",
+    "reports",
+    "latency",
+    "pruning",
+    "bills",
+    "certificates",
+]
 YES = b"<xml><return_code>SUCCESS</return_code><result_code>SUCCESS</result_code></xml>"
 
 
@@ -138,7 +147,7 @@ def test_certificates_are_refreshed(monkeypatch: pytest.MonkeyPatch) -> None:
         ("notifications", "retry_failed", Batch(found=100, done=0), Batch(found=99, done=99)),
         ("reports", "send_reports", ReportRun(sent=990, given_up=10), ReportRun(sent=999)),
         ("latency", "roll_up", 20_000, 19_999),
-        ("pruning", "prune", 20_000, 19_999),
+        ("pruning", "prune", {"calls": 3, "prepays": 20_000}, {"calls": 19_999, "prepays": 0}),
     ],
 )
 def test_a_run_that_was_full_has_more_to_do(

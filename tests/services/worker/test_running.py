@@ -310,13 +310,14 @@ def test_every_job_is_run_although_each_one_before_it_raised(
         "send_reports",
         "roll_up",
         "prune",
+        "fetch_bills",
     )
     for function in functions:
         monkeypatch.setattr(jobs, function, broken)
     runs = services.run_jobs()
 
     assert [run.name for run in runs] == [job.name for job in JOBS]
-    assert [run.error for run in runs] == ["DatabaseError: down"] * 6 + [""]
+    assert [run.error for run in runs] == ["DatabaseError: down"] * 7 + [""]
     assert dict(BackgroundJob.objects.values_list("name", "failures_in_a_row")) == {
         **dict.fromkeys([job.name for job in JOBS], 1),
         "certificates": 0,
@@ -329,7 +330,7 @@ def test_a_receiver_that_raises_is_its_events_trouble_and_no_jobs(
     gateway.answers["/payitil/report"] = (
         b"<xml><return_code>SUCCESS</return_code><result_code>SUCCESS</result_code></xml>"
     )
-    OrderEventFactory(dispatched_at=None)
+    OrderEventFactory(dispatched_at=None, order__success_time=datetime.now(UTC))
     NotificationFactory(unknown=True)
     ApiReportFactory(created_at=datetime.now(UTC))
 
@@ -349,6 +350,7 @@ def test_a_receiver_that_raises_is_its_events_trouble_and_no_jobs(
         "reports: 1 calls reported",
         "latency: 1 calls rolled up",
         "pruning: nothing to do",
+        "bills: nothing to do",
         "certificates: nothing to do",
     ]
     assert OrderEvent.objects.get().dispatch_error == "DatabaseError: the shop's own table is gone"

@@ -175,7 +175,7 @@ def test_every_fault_can_be_scripted_by_its_name(merchant: Merchant, name: str) 
         ("faults", {}, "fault is missing"),
         ("faults", {"fault": "slow", "times": 0}, "times and count are at least 1"),
         ("faults", {"fault": "slow", "count": 0}, "times and count are at least 1"),
-        ("faults", {"fault": "slow", "operation": "refund"}, None),
+        ("faults", {"fault": "slow", "operation": "refundmoney"}, None),
         ("faults", {"fault": "slow", "operation": "notify"}, None),
         ("faults", {"fault": "lost", "operation": "orderquery"}, None),
         ("faults", {"fault": "gremlins"}, None),
@@ -230,7 +230,7 @@ def test_a_method_that_a_path_does_not_have(merchant: Merchant, verb: str) -> No
 @pytest.mark.parametrize(
     "path",
     [
-        "/_simulator/refund",
+        "/_simulator/repayment",
         "/_simulator/static/x",
         "/_simulator/static",
         "/_simulator/simulator.css",

@@ -20,7 +20,7 @@ from tests.simulator.v3.calling import MAINLAND, NUMBER, Caller
         *("/v3/pay/transactions/native/", "/v3/pay/transactions/NATIVE", "/v3/global/certificate"),
         *("/v3/global/transactions/h5", f"/v3/global/transactions/{NUMBER}"),
         *("/v3/pay/transactions/id/1/close", "/v3/pay/transactions/out-trade-no//close"),
-        *("/v3/refund/domestic/refunds", "/v3/Pay/transactions/native"),
+        *("/v3/refund/domestic", "/v3/Pay/transactions/native"),
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])

@@ -245,3 +245,143 @@ def test_wechatpayv3_prints_no_key(
     with caplog.at_level(logging.DEBUG):
         place(client)
     assert TEST_API_V3_KEY not in caplog.text
+
+
+SCENE = {"device_ip": "203.0.113.7", "store_info": {"id": "0001", "out_id": "A1111"}}
+
+
+def sell(client: WeChatPay, simulator: Simulator, **members: Any) -> dict[str, Any]:
+    return place(
+        client,
+        pay_type=WeChatPayType.CODEPAY,
+        payer={"auth_code": simulator.payment_code()["auth_code"]},
+        scene_info=SCENE,
+        **members,
+    )
+
+
+def test_wechatpayv3_charges_a_payment_code_and_reverses(
+    client: WeChatPay, simulator: Simulator, notified: Notified
+) -> None:
+    sold = sell(client, simulator, settle_info={"profit_sharing": False}, support_fapiao=True)
+    assert (sold["trade_state"], sold["trade_type"]) == ("SUCCESS", "MICROPAY")
+    assert query(client)["transaction_id"] == sold["transaction_id"]
+    for _ in range(2):
+        code, message = client.codepay_reverse(NUMBER)
+        assert code == 200, message
+        assert json.loads(message) == {"appid": APPID, "mchid": MAINLAND, "out_trade_no": NUMBER}
+    assert query(client)["trade_state"] == "REVOKED"
+    [trade] = simulator.ledger()["trades"]
+    assert (trade["charges"], trade["reversals"]) == (1, 1)
+    assert notified == []
+
+
+def test_wechatpayv3_sees_that_a_password_is_asked(client: WeChatPay, simulator: Simulator) -> None:
+    simulator.inject("code_password_cancels")
+    assert sell(client, simulator)["trade_state"] == "USERPAYING"
+    simulator.advance(10)
+    assert query(client)["trade_state"] == "PAYERROR"
+    assert simulator.ledger()["trades"][0]["charges"] == 0
+
+
+def test_wechatpayv3_sells_for_a_sub_merchant(
+    url: str, mode: str, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = made(url, mode, monkeypatch, mchid=PARTNER, partner_mode=True)
+    sold = sell(client, simulator, sub_mchid=SUB_MCHID)
+    assert (sold["sp_mchid"], sold["sub_mchid"]) == (PARTNER, SUB_MCHID)
+    code, message = client.codepay_reverse(NUMBER, sub_mchid=SUB_MCHID)
+    assert code == 200, message
+    assert json.loads(message)["out_trade_no"] == NUMBER
+
+
+def refund(client: WeChatPay, **members: Any) -> dict[str, Any]:
+    given = {
+        "out_refund_no": "R1",
+        "out_trade_no": NUMBER,
+        "amount": {"refund": 2850, "total": 12_850, "currency": "CNY"},
+    }
+    code, message = client.refund(**{**given, **members})
+    assert code == 200, message
+    answer: dict[str, Any] = json.loads(message)
+    return answer
+
+
+def test_wechatpayv3_refunds_and_queries_refunds(
+    client: WeChatPay, simulator: Simulator, notified: Notified, arrived: threading.Event
+) -> None:
+    place(client)
+    paid = simulator.pay(MAINLAND, NUMBER)
+    assert arrived.wait(5)
+    arrived.clear()
+    made = refund(client, reason="杯子碎了", funds_account="AVAILABLE")
+    assert (made["status"], made["amount"]["refund"]) == ("PROCESSING", 2850)
+    again = refund(client, out_trade_no=None, transaction_id=paid["transaction_id"])
+    assert again["refund_id"] == made["refund_id"]
+    simulator.settle_refund(MAINLAND, "R1")
+    assert arrived.wait(5)
+    result = client.callback(*notified[-1])
+    assert (result["event_type"], result["resource"]["refund_id"]) == (
+        "REFUND.SUCCESS",
+        made["refund_id"],
+    )
+    code, message = client.query_refund("R1")
+    assert (code, json.loads(message)["status"]) == (200, "SUCCESS")
+    assert len(simulator.ledger()["refunds"]) == 1
+
+
+# wechatpayv3 compares the ends of certificates without their zone.
+@pytest.mark.filterwarnings("ignore:Properties that return a na")
+def test_wechatpayv3_sends_an_abnormal_refund_to_a_card(
+    client: WeChatPay, simulator: Simulator
+) -> None:
+    place(client)
+    simulator.pay(MAINLAND, NUMBER)
+    made = refund(client)
+    simulator.settle_refund(MAINLAND, "R1", "ABNORMAL")
+    code, message = client.abnormal_refund(
+        refund_id=made["refund_id"],
+        out_refund_no="R1",
+        type="USER_BANK_CARD",
+        bank_type="ICBC_DEBIT",
+        bank_account="6222020200112345",
+        real_name="张三",
+    )
+    assert (code, json.loads(message)["user_received_account"]) == (200, "ICBC_DEBIT2345")
+    simulator.settle_refund(MAINLAND, "R1")
+    code, message = client.query_refund("R1")
+    assert json.loads(message)["channel"] == "OTHER_BANKCARD"
+
+
+def test_wechatpayv3_refunds_for_a_sub_merchant(
+    url: str, mode: str, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = made(url, mode, monkeypatch, mchid=PARTNER, partner_mode=True)
+    place(client, sub_mchid=SUB_MCHID)
+    simulator.pay(PARTNER, NUMBER)
+    answer = refund(client, sub_mchid=SUB_MCHID)
+    code, message = client.query_refund("R1", sub_mchid=SUB_MCHID)
+    assert (code, json.loads(message)) == (200, answer)
+    simulator.settle_refund(PARTNER, "R1", "ABNORMAL")
+    code, message = client.abnormal_refund(
+        answer["refund_id"], "R1", "MERCHANT_BANK_CARD", sub_mchid=SUB_MCHID
+    )
+    assert (code, json.loads(message)["status"]) == (200, "PROCESSING")
+
+
+def test_wechatpayv3_returns_the_refusal_of_a_refund(
+    client: WeChatPay, simulator: Simulator
+) -> None:
+    place(client)
+    over = {"refund": 12_851, "total": 12_850, "currency": "CNY"}
+    code, message = client.refund("R1", over, out_trade_no=NUMBER)
+    assert (code, json.loads(message)["code"]) == (404, "RESOURCE_NOT_EXISTS")
+    simulator.pay(MAINLAND, NUMBER)
+    code, message = client.refund("R1", over, out_trade_no=NUMBER)
+    assert (code, json.loads(message)["code"]) == (400, "INVALID_REQUEST")
+    simulator.set_balance(MAINLAND, 1)
+    code, message = client.refund("R1", over | {"refund": 2}, out_trade_no=NUMBER)
+    assert (code, json.loads(message)["code"]) == (403, "NOT_ENOUGH")
+    code, message = client.query_refund("R1")
+    assert (code, json.loads(message)["code"]) == (404, "RESOURCE_NOT_EXISTS")
+    assert simulator.ledger()["refunds"] == []

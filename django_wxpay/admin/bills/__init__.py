@@ -1,0 +1,1 @@
+"""The admin pages of bills and of the differences found in them."""

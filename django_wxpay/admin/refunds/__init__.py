@@ -1,0 +1,1 @@
+"""Admin pages of refunds: the making of one, and its list and page."""

@@ -1,0 +1,1 @@
+"""The client of the v2 protocol."""

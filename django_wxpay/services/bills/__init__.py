@@ -1,0 +1,1 @@
+"""Bills: fetched, kept, and compared with the orders and refunds of their day."""

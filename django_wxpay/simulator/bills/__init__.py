@@ -1,0 +1,1 @@
+"""Bills of the simulated gateway, printed from its own ledger."""

@@ -1,0 +1,102 @@
+"""The pages of bills in a real browser: in order, in both languages, under a strict policy."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.conf import settings as project
+from django.test import Client
+from pytest_django.live_server_helper import LiveServer
+
+from django_wxpay.models import Discrepancy
+from tests.admin import bill_rows
+from tests.admin.conftest import ADMIN
+from tests.browser import Browser, chromium
+from tests.factories import UserFactory
+from tests.laws.source import ROOT
+
+# What reaches out of the cell that holds it.
+TOO_NARROW = """
+[...document.querySelectorAll(".wxpay-calendar td, .wxpay-confirm > *")]
+    .filter((one) => one.scrollWidth > one.clientWidth + 1)
+    .map((one) => one.textContent.trim())
+"""
+
+
+@pytest.fixture(scope="module")
+def chromium_of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with chromium(tmp_path_factory.mktemp("chromium")) as browser:
+        yield browser
+
+
+@pytest.fixture
+def browser(
+    chromium_of_module: Browser,
+    live_server: LiveServer,
+    transactional_db: None,
+) -> Browser:
+    """Return a browser in which a superuser is logged in."""
+    client = Client()
+    client.force_login(UserFactory(username="ada", is_staff=True, is_superuser=True))
+    session = client.cookies[project.SESSION_COOKIE_NAME].value
+    cookie = {"name": project.SESSION_COOKIE_NAME, "value": session, "url": live_server.url}
+    chromium_of_module.ask("Network.setCookie", **cookie)
+    chromium_of_module.complaints.clear()
+    return chromium_of_module
+
+
+def addresses() -> dict[str, str]:
+    """Make a month of bills, and return the pages to look at."""
+    first = (bill_rows.newest_month() - timedelta(days=1)).replace(day=1)
+    bill = bill_rows.a_month(first)["open"]
+    difference = Discrepancy.objects.get(kind="AMOUNT", status="OPEN")
+    return {
+        "calendar": f"bill/?month={first:%Y-%m}",
+        "bill": f"bill/{bill.pk}/change/",
+        "differences": f"discrepancy/?month={first:%Y-%m}",
+        "difference": f"discrepancy/{difference.pk}/change/",
+        "resolve": f"discrepancy/{difference.pk}/resolve/",
+        "fetch": f"bill/fetch/?merchant=default&day={first:%Y-%m}-09",
+    }
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+def test_the_pages_are_in_order(
+    browser: Browser,
+    live_server: LiveServer,
+    tmp_path: Path,
+    width: int,
+    scheme: str,
+    language: str,
+) -> None:
+    # The folder of PICTURES, to look at them afterwards.
+    folder = Path(os.environ.get("PICTURES", tmp_path))
+    browser.appear(width=width, scheme=scheme, language=language)
+    for name, address in addresses().items():
+        browser.look_at(f"{live_server.url}{ADMIN}/{address}")
+        assert browser.run("document.documentElement.scrollWidth") == width, name
+        assert browser.run(TOO_NARROW) == [], name
+        assert browser.run("window.violations") == [], name
+        assert browser.complaints == [], name
+        browser.picture(folder / f"{name}-{width}-{scheme}-{language}.png")
+
+
+@pytest.mark.parametrize(("page", "name"), [("calendar", "bills"), ("difference", "difference")])
+def test_the_pictures_of_the_page_for_finance_can_be_made(
+    browser: Browser, live_server: LiveServer, tmp_path: Path, page: str, name: str
+) -> None:
+    # DOCS_PICTURES=1 makes those of the documentation anew.
+    folder = ROOT / "docs" if os.environ.get("DOCS_PICTURES") else tmp_path
+    browser.appear(width=1100)
+    browser.look_at(f"{live_server.url}{ADMIN}/{addresses()[page]}")
+    # The calendar without the list below it, and no menu beside it.
+    for part in ("#toggle-nav-sidebar", "#nav-sidebar", "#changelist"):
+        browser.run(f"document.querySelector('{part}')?.remove()")
+    browser.picture(folder / f"{name}.png")
+    assert (ROOT / "docs" / f"{name}.png").stat().st_size > 10_000

@@ -1,0 +1,1 @@
+"""What every path costs, beside its limit and its peers."""
