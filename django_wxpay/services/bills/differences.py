@@ -66,7 +66,7 @@ class Differences:
         self._bill = bill
         self._now = clock.now()
         self._waiting: dict[tuple[str, str], Difference] = {}
-        self._found: set[int] = set()
+        self._found: set[tuple[str, str]] = set()
 
     def add(self, difference: Difference) -> None:
         """Note a difference. Of two of one kind and number the first counts."""
@@ -78,6 +78,7 @@ class Differences:
         """Write what waits."""
         if self._waiting:
             waiting, self._waiting = self._waiting, {}
+            self._found |= waiting.keys()
             self.opened += retry_on_lock(partial(self._write, waiting))
 
     def resolve_gone(self) -> None:
@@ -88,8 +89,12 @@ class Differences:
         """
         self.flush()
         open_ = Discrepancy.objects.filter(status=DiscrepancyStatuses.OPEN)
-        here = open_.filter(bill=self._bill).values_list("pk", flat=True)
-        gone = [pk for pk in retry_on_lock(lambda: list(here)) if pk not in self._found]
+        here = open_.filter(bill=self._bill).values_list("pk", "kind", "number")
+        # By what they say, not by their keys: another process may have written the row first, and
+        # a transaction that began before it has no look at it.
+        gone = [
+            pk for pk, *key in retry_on_lock(lambda: list(here)) if tuple(key) not in self._found
+        ]
         missing = open_.filter(kind__in=_MISSING_THERE, bill__mch_id=self._bill.mch_id)
         for billed in ("local_order__billed_fee", "local_refund__billed_fee"):
             elsewhere = missing.filter(**{f"{billed}__isnull": False})
@@ -115,7 +120,6 @@ class Differences:
                 for key, row in known.items()
                 if not _stays(row, found[key])
             )
-            self._found |= {row.pk for row in self._known(found).values()}
         return len(new) + changed
 
     def _known(self, found: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Discrepancy]:

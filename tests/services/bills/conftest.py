@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import pytest
 from django.core.files.base import ContentFile
-from django.core.files.storage import storages
 
 from django_wxpay.models import Bill, Discrepancy, Order, Refund
+from django_wxpay.services.bills.storage import bill_storage
 from tests.factories import OrderFactory, RefundFactory
 from tests.wechatpay import bills
 from tests.wechatpay.v2 import MCH_ID
@@ -86,7 +86,7 @@ def bill_of(*rows: Mapping[str, str], **fields: Any) -> Bill:
     """Return a bill of these rows, as it was downloaded."""
     text = bills.text(*rows).encode()
     values = {"mch_id": MCH_ID, "bill_date": DAY, "kind": "trade", "merchant": "default"} | fields
-    name = storages["default"].save(f"{values['bill_date']}.gz", ContentFile(gzip.compress(text)))
+    name = bill_storage().save(f"{values['bill_date']}.gz", ContentFile(gzip.compress(text)))
     return Bill.objects.create(
         file=name,
         sha1=hashlib.sha1(text, usedforsecurity=False).hexdigest(),
