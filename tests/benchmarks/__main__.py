@@ -39,18 +39,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("--write needs every benchmark: leave --only out")
     names = benchmarks()
     chosen = [name for name in names if not options.only or name in map(_full, options.only)]
-    if strange := set(map(_full, options.only)) - set(names):
+    whole = set(map(_full, options.whole))
+    if strange := (set(map(_full, options.only)) | whole) - set(names):
         parser.error(f"no benchmark {', '.join(sorted(strange))}; there are {', '.join(names)}")
     databases = _databases(parser, options.database)
     machine = this_machine(databases)
     for line in report.summary(machine):
         say(line)
     runs = [
-        measure(name, database, is_quick=options.quick)
+        measure(name, database, is_quick=options.quick and name not in whole)
         for name, database in plan(chosen, databases)
     ]
     if options.write:
-        PAGE.write_text(report.page(machine, runs, is_quick=options.quick), encoding="utf-8")
+        page = report.page(machine, runs, is_quick=options.quick, whole=sorted(whole))
+        PAGE.write_text(page, encoding="utf-8")
     return _closed(runs, is_strict=options.strict)
 
 
@@ -105,6 +107,7 @@ def _full(name: str) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="short rounds and small tables")
+    parser.add_argument("--whole", nargs="+", default=[], metavar="NAME", help="not quick, these")
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="some benchmarks")
     parser.add_argument("--database", choices=[*neighbours.DATABASES, "all"], default="sqlite")
     parser.add_argument("--write", action="store_true", help="write docs/performance.md")

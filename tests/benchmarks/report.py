@@ -28,13 +28,15 @@ WIDTH: Final = 120
 NOT_MEASURED: Final = "It was not measured in this run."
 
 
-def page(machine: Machine, runs: Sequence[Run], *, is_quick: bool) -> str:
-    """Return the page in Markdown."""
+def page(
+    machine: Machine, runs: Sequence[Run], *, is_quick: bool, whole: Sequence[str] = ()
+) -> str:
+    """Return the page in Markdown. ``whole`` benchmarks of a quick run were run in full."""
     rows = [row for run in runs for row in run.results]
     slow = [row for row in rows if _is_slow(row)]
     kept = [row for row in rows if row.path == KEPT_CONNECTION]
     return string.Template(TEXT.read_text(encoding="utf-8")).substitute(
-        machine=_filled(_about(machine, is_quick=is_quick)),
+        machine=_filled(_about(machine, is_quick=is_quick, whole=whole)),
         tables="\n".join(_tables(machine, runs)).strip(),
         missed="\n".join(_missed(machine, runs)),
         minutes=_minutes(runs, is_quick=is_quick),
@@ -50,12 +52,14 @@ def summary(machine: Machine) -> Iterator[str]:
     yield f"{', '.join(machine.databases.values())}; load {machine.load:.2f} before the run"
 
 
-def _about(machine: Machine, *, is_quick: bool) -> Iterator[str]:
+def _about(machine: Machine, *, is_quick: bool, whole: Sequence[str]) -> Iterator[str]:
     yield f"Measured on {machine.at:%Y-%m-%d}: {machine.processor}, {machine.cores} cores,"
     yield f"{machine.system}, {machine.python}, {', '.join(machine.databases.values())};"
     yield f"{_libraries(machine)}. The load was {machine.load:.2f} in the minute before."
     if is_quick:
-        yield "**It was a quick run: short rounds and small tables.**"
+        full = " and ".join(f"`{name}`" for name in whole)
+        but = f", but for {full}, which ran in full" if whole else ""
+        yield f"**It was a quick run: short rounds and small tables{but}.**"
 
 
 def _libraries(machine: Machine) -> str:

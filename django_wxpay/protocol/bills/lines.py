@@ -142,7 +142,7 @@ def rows_of(
                 fault = partial(_fault, name, number)
                 _check_summary(summary, line, rows=rows, sums=found, decimals=decimals, fault=fault)
                 ended = True
-            elif not ended and _is_summary(line):
+            elif not ended and _may_be_summary(line, table.names):
                 summary = line
             elif line.strip("\r"):
                 what = "comes after the summary" if ended else "is neither a row nor the summary"
@@ -156,9 +156,17 @@ def _fault(name: str, number: int, problem: str, column: str) -> InvalidBill:
     return InvalidBill(problem, file=name, line=number, column=column)
 
 
-def _is_summary(line: str) -> bool:
-    """Return whether ``line`` is the header of the summary."""
-    return line.lstrip("`").split(",", 1)[0].strip() in ROW_COUNTS
+def _may_be_summary(line: str, columns: Sequence[str]) -> bool:
+    """Return whether ``line`` can be the header of the summary; the line after it decides."""
+    names = _values_of(line)
+    if names[0] in columns:
+        return False
+    # In words that are not known, those of another language, the count has to be the first.
+    return names[0] in ROW_COUNTS or (len(names) > 1 and all(map(_is_name, names)))
+
+
+def _is_name(text: str) -> bool:
+    return text[:1].isalpha()
 
 
 def _check_summary(
@@ -178,9 +186,10 @@ def _check_summary(
     names, values = _values_of(header), _values_of(line)
     if len(names) != len(values):
         raise fault("the summary's columns are not those of its header", "")
+    counts = ROW_COUNTS.intersection(names) or {names[0]}
     for name, value in zip(names, values, strict=True):
         try:
-            if name in ROW_COUNTS:
+            if name in counts:
                 _compare(count(value), rows, "rows")
             elif sums is not None and name in sums:
                 _compare_sum(value, sums[name], decimals)

@@ -44,7 +44,8 @@ class BillEntry(NamedTuple):
     """What is compared of one row of a trade bill: a payment, or a refund if it has its number.
 
     ``amount`` is the order's amount, or the refund's, in minor units of ``currency``. ``fee_e5``
-    is the fee in hundred-thousandths of the minor unit, below zero where WeChat Pay gives it back.
+    is the fee in hundred-thousandths of the minor unit of ``fee_currency``, which is the one that
+    is paid out; below zero where WeChat Pay gives it back.
     ``trade_state`` is SUCCESS, REFUND or REVOKED, as printed.
     """
 
@@ -60,6 +61,7 @@ class BillEntry(NamedTuple):
     amount: int
     fee_e5: int
     rate: str
+    fee_currency: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

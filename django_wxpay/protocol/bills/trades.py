@@ -38,7 +38,7 @@ _REMEMBERED: Final = 50_000
 _new: Final = tuple.__new__
 _COMPARED: Final = (
     *("out_trade_no", "transaction_id", "trade_state", "fee_type", "refund_id", "refund_status"),
-    *("sub_mch_id", "fee", "rate"),
+    *("sub_mch_id", "fee", "rate", "settlement_fee_type"),
 )
 _NUMBERS: Final = ("sub_mch_id", "refund_id", "out_refund_no")
 _TEXTS: Final = (
@@ -177,14 +177,11 @@ class _Columns:
         """
         values.append("")
         (
-            number, transaction, state, currency, refund_id, status, sub, fee_text, rate,
+            number, transaction, state, currency, refund_id, status, sub, fee_text, rate, paid_out,
             refund_no, total, refunded,
         ) = self._compared(values)  # fmt: skip
         currency = currency or _HOME
-        money = self._money.get(currency)
-        if money is None:
-            money = self._money[currency] = _Money(currency)
-            self.totals[currency] = money.totals
+        money = self._money.get(currency) or self._another(currency)
         totals = money.totals
         if refund_no in _NO_NUMBER:
             refund_no = refund_id = status = ""
@@ -197,6 +194,12 @@ class _Columns:
             minor = money.amounts[refunded]
             totals.refunds += 1
             totals.refunded += minor
+        if paid_out and paid_out != currency:
+            # WeChat Pay takes its fee from what it pays out.
+            money = self._money.get(paid_out) or self._another(paid_out)
+            totals = money.totals
+        else:
+            paid_out = currency
         fee = money.fees[fee_text]
         totals.fees_e5 += fee
         sums, read = self._sums, money.summed
@@ -205,14 +208,19 @@ class _Columns:
                 sums[index] += read[text]
         self.row_count += 1
         sub_mch_id = "" if sub == "0" else sub
-        # What BillEntry() does, without passing twelve arguments through one more call.
+        # What BillEntry() does, without passing thirteen arguments through one more call.
         return _new(
             BillEntry,
             (
                 line, number, transaction, refund_no, refund_id, sub_mch_id,
-                state, status, currency, minor, fee, rate,
+                state, status, currency, minor, fee, rate, paid_out,
             ),
         )  # fmt: skip
+
+    def _another(self, currency: str) -> _Money:
+        money = self._money[currency] = _Money(currency)
+        self.totals[currency] = money.totals
+        return money
 
     def row(self, values: list[str], line: int) -> BillRow:
         """Read a whole row; ``ValueError`` for a value that cannot be read."""
@@ -230,7 +238,6 @@ class _Columns:
             found[field] = self._amount(values, field, currency)
         for field in _TIMES:
             found[field] = self._time(values, field)
-        # WeChat Pay takes its fee from what it pays out.
         fee_currency = self._text(values, "settlement_fee_type") or currency
         fee = fee_e5(self._text(values, "fee"), decimals(fee_currency))
         return BillRow(
@@ -267,7 +274,10 @@ class _Columns:
         readers |= dict.fromkeys(_TIMES, moment)
         readers |= {
             "fee_type": currency_code,
-            "fee": lambda text: fee_e5(text, decimals(currency)),
+            "settlement_fee_type": currency_code,
+            "fee": lambda text: fee_e5(
+                text, decimals(self._text(values, "settlement_fee_type") or currency)
+            ),
         }
         is_refund = [*values, ""][self._refund_at] not in _NO_NUMBER
         needed = {"trade_time", "refund_fee" if is_refund else "total_fee"}

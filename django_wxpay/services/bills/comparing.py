@@ -80,7 +80,7 @@ class Comparing:
 
     def _keep_fee(self, entry: BillEntry, order: Order) -> None:
         if not _has_fee(order=order):
-            self._fees.of_order(order.pk, entry.fee_e5, entry.currency, entry.rate)
+            self._fees.of_order(order.pk, entry.fee_e5, entry.fee_currency, entry.rate)
 
     def _refund(
         self, entry: BillEntry, refund: Refund | None, order: Order | None
@@ -94,7 +94,7 @@ class Comparing:
         if refund is None or refund.is_hint or _is_another(entry, refund):
             return of_refund(Kinds.REFUND_MISSING_HERE, entry, refund, order, answer)
         if not _has_fee(refund=refund):
-            self._fees.of_refund(refund.pk, entry.fee_e5, entry.currency, entry.rate)
+            self._fees.of_refund(refund.pk, entry.fee_e5, entry.fee_currency, entry.rate)
         if (refund.refund_fee, refund.order.fee_type) != (entry.amount, entry.currency):
             return of_refund(Kinds.REFUND_AMOUNT, entry, refund, order)
         if not _has_same_status(entry, refund):

@@ -70,7 +70,7 @@ class Matching:
         self._left_here.add([*self._ours.values()])
 
     def fees(self) -> Iterator[list[Row]]:
-        """Yield (our key, fee, currency, rate) of equal rows that have no fee yet, at the end."""
+        """Yield (our key, fee, its currency, rate) of equal rows without a fee yet, at the end."""
         return self._fees.pieces()
 
     def differing(self) -> Iterator[tuple[list[Row], list[Row]]]:
@@ -102,7 +102,7 @@ class Matching:
             ):
                 del ours[row[at]]
                 if mine[5] is None:
-                    fees.append((mine[0], row[10], row[8], row[11]))
+                    fees.append((mine[0], row[10], row[12], row[11]))
             else:
                 rest.append(row)
         self._fees.add(fees)

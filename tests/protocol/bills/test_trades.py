@@ -95,15 +95,16 @@ def test_what_is_compared_and_the_totals_of_the_file() -> None:
     assert list(reading.entries()) == [
         BillEntry(
             2, "T20261101000001", "4200000000202611010000000001", "", "", "",
-            "SUCCESS", "", "CNY", 600, 400_000, "0.60%",
+            "SUCCESS", "", "CNY", 600, 400_000, "0.60%", "CNY",
         ),
         BillEntry(
             3, "T20261101000001", "4200000000202611010000000001", "R20261101000001",
-            "50000000002026110100000001", "", "REFUND", "SUCCESS", "CNY", 150, -100_000, "0.60%",
+            "50000000002026110100000001", "", "REFUND", "SUCCESS",
+            "CNY", 150, -100_000, "0.60%", "CNY",
         ),
         BillEntry(
             4, "T2", "4200000000202611010000000001", "", "", "",
-            "REVOKED", "", "CNY", 600, 400_000, "0.60%",
+            "REVOKED", "", "CNY", 600, 400_000, "0.60%", "CNY",
         ),
     ]  # fmt: skip
     assert reading.row_count == 3
@@ -229,7 +230,22 @@ def test_the_global_statement_has_a_currency_for_each_amount() -> None:
     assert (read.payer_total, read.payer_currency) == (6010, "CNY")
     assert (read.settlement_total_fee, read.settlement_fee_type) == (2500, "KWD")
     assert (read.fee, read.fee_currency) == (Decimal("10.50000"), "KWD")
-    assert entries(text)[0].amount == 1250
+    reading = reader(text)
+    (entry,) = reading.entries()
+    assert (entry.amount, entry.currency) == (1250, "JPY")
+    assert (entry.fee_e5, entry.fee_currency) == (1_050_000, "KWD")
+    assert reading.totals == {
+        "JPY": CurrencyTotals(payments=1, paid=1250),
+        "KWD": CurrencyTotals(fees_e5=1_050_000),
+    }
+
+
+def test_a_summary_in_words_that_are_not_known_has_its_count_first() -> None:
+    lines = bills.text(paid(), paid(), end="\n").splitlines()[:3]
+    text = "\n".join([*lines, "Total transactions,Total order amount", "`2,`12.00"])
+    assert len(entries(text)) == 2
+    assert "there are 2 rows" in refused(text.replace("`2,`12", "`3,`12")).problem
+    assert "instead" not in refused(text.replace("Total tr", "1Total tr")).problem
 
 
 def test_of_several_currencies_the_count_alone_is_compared() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
@@ -82,9 +82,9 @@ def yuan(fen: int) -> str:
     return f"{fen // 100}.{fen % 100:02d}"
 
 
-def bill_of(*rows: Mapping[str, str], **fields: Any) -> Bill:
+def bill_of(*rows: Mapping[str, str], header: Iterable[str] = bills.ALL, **fields: Any) -> Bill:
     """Return a bill of these rows, as it was downloaded."""
-    text = bills.text(*rows).encode()
+    text = bills.text(*rows, header=header).encode()
     values = {"mch_id": MCH_ID, "bill_date": DAY, "kind": "trade", "merchant": "default"} | fields
     name = bill_storage().save(f"{values['bill_date']}.gz", ContentFile(gzip.compress(text)))
     return Bill.objects.create(

@@ -31,6 +31,7 @@ from tests.services.bills.conftest import (
     sold,
 )
 from tests.tables import connection
+from tests.wechatpay import bills
 from tests.wechatpay.transport import ScriptedTransport
 from tests.wechatpay.v2 import PAID, refused, standing
 
@@ -472,3 +473,19 @@ def test_the_signal_brings_the_open_differences_and_survives_its_receivers(
         bill_reconciled.disconnect(good)
     assert heard == [(Bill, "RECONCILED", ["AMOUNT"])]
     assert "receiver" in caplog.text
+
+
+def test_a_fee_has_the_currency_that_is_paid_out() -> None:
+    order = sold(fee_type="JPY", total_fee=100)
+    other = sold(fee_type="JPY", total_fee=200)
+    header = [*bills.ALL, "结算币种"]
+    priced = {"货币种类": "JPY", "结算币种": "CNY", "手续费": "0.04200", "应结订单金额": "5.00"}
+    bill = bill_of(
+        row(order, 订单金额="100", **priced),
+        # Looked at one by one, for its amount is another.
+        row(other, 订单金额="210", **priced),
+        header=header,
+    )
+    reconcile(bill)
+    fees = Fee.objects.order_by("order_id")
+    assert [(fee.fee_e5, fee.currency) for fee in fees] == [(420_000, "CNY")] * 2
