@@ -220,6 +220,7 @@ class OrderEventFactory(DjangoModelFactory[OrderEvent]):
             next_dispatch_at=factory.LazyFunction(lambda: datetime.now(UTC) + timedelta(hours=1)),
         )
         conflict = factory.Trait(
+            order=factory.SubFactory(OrderFactory),
             kind="CONFLICTED",
             from_state="NOTPAY",
             to_state="NOTPAY",

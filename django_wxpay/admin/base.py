@@ -6,7 +6,7 @@ replay), each of which goes through ``services``; no row is added, edited or del
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -142,6 +142,10 @@ class ReadOnlyAdmin(ModelAdminBase):
         """Return the buttons that this person sees on the page of a row."""
         return self.buttons(row) if self.has_operate_permission(request) else []
 
+    def banners(self, request: HttpRequest, row: Any) -> Sequence[Any]:  # noqa: ARG002
+        """Return what of a row needs a person, for the top of its page."""
+        return ()
+
     def sections(self, request: HttpRequest, row: Any) -> list[Section]:  # noqa: ARG002
         """Return the tables that belong to a row, below its fields."""
         return []
@@ -169,6 +173,7 @@ class ReadOnlyAdmin(ModelAdminBase):
         obj: Any = None,
     ) -> HttpResponse:
         context["buttons"] = self.allowed_buttons(request, obj)
+        context["banners"] = self.banners(request, obj)
         context["sections"] = [part for part in self.sections(request, obj) if part]
         return super().render_change_form(request, context, add, change, form_url, obj)
 

@@ -46,6 +46,7 @@ TONES: Final[dict[str, str]] = {
     EventKinds.CONFLICTED: BAD,
     EventKinds.MOVED: QUIET,
     EventKinds.REFUND_SETTLED: QUIET,
+    EventKinds.PAID_TWICE: BAD,
     NotificationOutcomes.APPLIED: GOOD,
     NotificationOutcomes.CONFLICT: BAD,
     NotificationOutcomes.IGNORED: QUIET,

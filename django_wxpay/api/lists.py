@@ -33,6 +33,7 @@ from django_wxpay.models.choices import (
     REFUND_STATUSES,
     TRADE_STATES,
     TRADE_TYPES,
+    Attentions,
     BillKinds,
     BillStatuses,
     DiscrepancyKinds,
@@ -40,6 +41,7 @@ from django_wxpay.models.choices import (
     NotificationOutcomes,
     ReportStatuses,
 )
+from django_wxpay.services.attention.cases import keys_needing
 
 # A time as Python writes it; PostgreSQL reads no offset of 16 hours or more.
 _POSITION: Final = re.compile(
@@ -109,6 +111,16 @@ class NewestDays(NewestFirst):
         return bool(_DAY.fullmatch(position)) and parse_iso(f"{position}T12:00:00Z") is not None
 
 
+class AttentionAsked(serializers.ChoiceField):
+    """A reason for which orders need a person, read as the keys of these orders."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(Attentions.choices, **options)
+
+    def to_internal_value(self, data: Any) -> Any:
+        return keys_needing([Attentions(super().to_internal_value(data))])
+
+
 class Period(serializers.Serializer[Any]):
     """From a moment on, and up to another one which is not included."""
 
@@ -123,6 +135,7 @@ class OrderFilter(Period):
     reference = TextAsked(required=False)
     trade_state = serializers.ChoiceField(list(TRADE_STATES), required=False)
     trade_type = serializers.ChoiceField(list(TRADE_TYPES), required=False)
+    attention = AttentionAsked(required=False, source="pk__in")
 
 
 class NotificationFilter(Period):

@@ -78,6 +78,16 @@ class OrderList(OrderView, ListAPIView[Order]):
         # The long texts, which no list shows, stay in the database.
         return super().get_queryset().defer("detail", "scene_info")
 
+    def paginate_queryset(self, queryset: Any) -> Any:
+        """Return the page; what needs attention is read for all of it at once."""
+        page = super().paginate_queryset(queryset)
+        self._attention = services.attention_of(page or ())
+        return page
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        known = getattr(self, "_attention", {})
+        return {**super().get_serializer_context(), "attention": known}
+
     def get_serializer_class(self) -> type[BaseSerializer[Any]]:
         return WXPayOrderInputSerializer if self.request.method == "POST" else self.serializer_class
 

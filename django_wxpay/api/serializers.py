@@ -5,12 +5,15 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from django_wxpay.api.fields import Moment, RowSerializer
 from django_wxpay.models import ApiReport, Notification, Order, Prepay, Promotion, Refund
+from django_wxpay.models.choices import Attentions
 from django_wxpay.models.latency import CALL_COLUMNS
 from django_wxpay.protocol.redaction import redact_text
+from django_wxpay.services.attention.cases import attention_of
 
 
 class WXPayPayerSerializer(serializers.Serializer[Order]):
@@ -117,6 +120,7 @@ class WXPayOrderSerializer(RowSerializer[Order]):
     updated_at = Moment(read_only=True)
     prepay = WXPayPrepaySerializer(source="*", read_only=True, allow_null=True)
     payment = WXPayPaymentSerializer(source="*", read_only=True, allow_null=True)
+    attention = serializers.SerializerMethodField()
 
     class Meta:
         model = Order
@@ -144,8 +148,16 @@ class WXPayOrderSerializer(RowSerializer[Order]):
             "updated_at",
             "prepay",
             "payment",
+            "attention",
         )
         read_only_fields = fields
+
+    @extend_schema_field(serializers.ListField(child=serializers.ChoiceField(Attentions.choices)))
+    def get_attention(self, order: Order) -> list[str]:
+        """Return why a person has to look at it; a list has read this for a whole page."""
+        known: dict[int, list[Attentions]] = self.context.get("attention", {})
+        needs = known[order.pk] if order.pk in known else attention_of([order])[order.pk]
+        return [kind.value for kind in needs]
 
 
 class WXPayPlacedOrderSerializer(WXPayOrderSerializer):

@@ -48,6 +48,18 @@ class EventKinds(TextChoices):
     CONFLICTED = "CONFLICTED", _("Conflict")
     MOVED = "MOVED", _("Moved")
     REFUND_SETTLED = "REFUND_SETTLED", _("Refund settled")
+    PAID_TWICE = "PAID_TWICE", _("Paid twice")
+
+
+class Attentions(TextChoices):
+    """What of an order needs a person, the most urgent first."""
+
+    CONFLICT = "CONFLICT", _("Conflict")
+    PAID_TWICE = "PAID_TWICE", _("Paid twice")
+    REFUND_ABNORMAL = "REFUND_ABNORMAL", _("Refund stuck")
+    NOT_DELIVERED = "NOT_DELIVERED", _("Not delivered")
+    OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN", _("Outcome unknown")
+    OVERDUE = "OVERDUE", _("Overdue")
 
 
 class ReportStatuses(TextChoices):

@@ -13,10 +13,11 @@ from django_wxpay.models.refund import Refund
 
 
 class OrderEvent(Row):
-    """One move of state, or one conflict. Append-only, but for its dispatch marks.
+    """One move of state, or one conflict. Append-only, but for its marks.
 
     ``conflict_key`` keeps a conflict that is notified again and again from filling the history; it
-    is null for moves, so that only conflicts are unique.
+    is null for moves, so that only conflicts are unique. A conflict is open until ``resolved_at``,
+    or until a later event settles it; ``resolved_by`` is "" where its cause went by itself.
     """
 
     order = models.ForeignKey(
@@ -52,6 +53,10 @@ class OrderEvent(Row):
     dispatch_attempts = models.PositiveIntegerField(_("delivery attempts"), default=0)
     dispatch_error = DescriptiveCharField(_("last error"), max_length=512, blank=True, default="")
     next_dispatch_at = models.DateTimeField(_("next delivery"), null=True, blank=True)
+    resolved_at = models.DateTimeField(_("resolved"), null=True, blank=True)
+    # A name and no foreign key: users may live in another database.
+    resolved_by = DescriptiveCharField(_("resolved by"), max_length=254, blank=True, default="")
+    note = ExactCharField(_("note"), max_length=500, blank=True, default="")
 
     class Meta(Row.Meta):
         verbose_name = _("order event")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django_wxpay.protocol.v2.batch_reports import SaleState, TerminalSale
+from django_wxpay.services.attention.cases import attention_of, resolve_event
 from django_wxpay.services.bills.differences import resolve_discrepancy
 from django_wxpay.services.bills.downloading import download_bill
 from django_wxpay.services.bills.reading import bill_rows
@@ -47,6 +48,7 @@ __all__ = [
     "SyncRun",
     "TerminalSale",
     "apply_abnormal_refund",
+    "attention_of",
     "bill_rows",
     "check_order",
     "checkout",
@@ -72,6 +74,7 @@ __all__ = [
     "replay_notification",
     "report_sales",
     "resolve_discrepancy",
+    "resolve_event",
     "retry_notifications",
     "reverse_order",
     "run_jobs",

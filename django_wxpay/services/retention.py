@@ -36,6 +36,7 @@ from django_wxpay.services.transactions import atomic, require_no_transaction, r
 # SQLite has a single writer, so every payment waits while a batch commits: keep it small.
 _BATCH: Final = 500
 
+_KEPT: Final = (EventKinds.CONFLICTED, EventKinds.PAID_TWICE)
 _UNDECIDED: Final = tuple(each for each in NotificationOutcomes if each not in DECIDED)
 
 
@@ -120,7 +121,7 @@ def _events(before: datetime) -> QuerySet[OrderEvent]:
     # By the delivery, which undelivered events do not have; an index begins with it.
     rows = OrderEvent.objects.filter(dispatched_at__lt=before)
     # Not "in" the other kinds: SQLite would look all of them up by their kind, and sort them.
-    return rows.exclude(kind=EventKinds.CONFLICTED).order_by("dispatched_at")
+    return rows.exclude(kind__in=_KEPT).order_by("dispatched_at")
 
 
 def _prepays(before: datetime) -> QuerySet[Prepay]:

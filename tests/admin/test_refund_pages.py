@@ -154,12 +154,12 @@ def test_a_list_of_refunded_orders_costs_as_many_queries_as_one(
 ) -> None:
     RefundFactory(paid_back=True)
     boss.get(f"{ADMIN}/order/")
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         boss.get(f"{ADMIN}/order/")
     for _ in range(19):
         RefundFactory(paid_back=True)
         RefundFactory()
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         page = boss.get(f"{ADMIN}/order/").content.decode()
     assert page.count("6.25 of 12.50 CNY refunded") == 20
 

@@ -219,7 +219,7 @@ def test_a_period_begins_with_its_first_moment_and_ends_before_its_last(
 @pytest.mark.parametrize(
     ("route", "permission", "queries"),
     [
-        ("orders", "view_order", 5),
+        ("orders", "view_order", 6),
         ("refunds", "view_refund", 3),
         ("notifications", "view_notification", 3),
         ("api-reports", "view_apireport", 3),

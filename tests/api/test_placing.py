@@ -45,6 +45,7 @@ ORDER_KEYS = [
     "updated_at",
     "prepay",
     "payment",
+    "attention",
 ]
 
 

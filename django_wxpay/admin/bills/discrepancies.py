@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
@@ -17,12 +15,12 @@ from django.utils.translation import gettext_lazy as _
 
 from django_wxpay import services
 from django_wxpay.admin import display
-from django_wxpay.admin.actions import run_action
-from django_wxpay.admin.base import Button, ReadOnlyAdmin, Section
+from django_wxpay.admin.base import Button, Section
 from django_wxpay.admin.bills import words
 from django_wxpay.admin.bills.exporting import csv_of
 from django_wxpay.admin.bills.filters import MerchantOfBillFilter, MonthOfBillFilter
 from django_wxpay.admin.lookups import is_answerable
+from django_wxpay.admin.resolving import ResolvingAdmin
 from django_wxpay.models import Bill, Discrepancy, Order, Refund
 from django_wxpay.models.choices import DiscrepancyStatuses
 from django_wxpay.services.transactions import without_atomic_requests
@@ -30,17 +28,8 @@ from django_wxpay.services.transactions import without_atomic_requests
 _AT_ONCE = 500
 
 
-class NoteForm(forms.Form):
-    note = forms.CharField(
-        label=_("note"),
-        max_length=500,
-        help_text=_("What was found, or done about it. Whoever looks at this later reads it."),
-        widget=forms.Textarea(attrs={"rows": 4}),
-    )
-
-
 @admin.register(Discrepancy)
-class DiscrepancyAdmin(ReadOnlyAdmin):
+class DiscrepancyAdmin(ResolvingAdmin):
     list_display = (
         "status_shown",
         "kind",
@@ -109,36 +98,15 @@ class DiscrepancyAdmin(ReadOnlyAdmin):
         """Ask for a note, and resolve the difference when it is posted."""
         row: Discrepancy = self.operable(request, pk)
         if row.status != DiscrepancyStatuses.OPEN:
-            sentence = gettext("This difference is resolved already.")
-            messages.warning(request, sentence, fail_silently=True)
-            return redirect(self.address(row))
-        form = NoteForm(request.POST if request.method == "POST" else None)
-        if not form.is_valid():
-            return self._question(request, row, form)
-
-        def verb() -> str:
-            by = request.user.get_username()
-            services.resolve_discrepancy(row, note=form.cleaned_data["note"], by=by)
-            return gettext("Resolved: %(note)s") % {"note": form.cleaned_data["note"]}
-
-        self.log_change(request, row, run_action(request, row.number, verb))
-        return redirect(self.address(row))
-
-    def _question(self, request: HttpRequest, row: Discrepancy, form: NoteForm) -> HttpResponse:
-        request.current_app = self.admin_site.name
-        context = {
-            **self.admin_site.each_context(request),
-            "title": gettext("Resolve this difference?"),
-            "opts": self.opts,
-            "media": self.media,
-            "row": row,
-            "back": self.address(row),
-            "here": _("Resolve"),
-            "kind": row.get_kind_display(),
-            "sides": list(words.both_sides(row)),
-            "form": form,
-        }
-        return TemplateResponse(request, "admin/django_wxpay/resolve.html", context)
+            return self.resolved_already(request, row)
+        return self.resolve_page(
+            request,
+            row,
+            lambda note, by: services.resolve_discrepancy(row, note=note, by=by),
+            title=gettext("Resolve this difference?"),
+            subject=f"{row.get_kind_display()}: {row.number}",
+            sides=list(words.both_sides(row)),
+        )
 
     @admin.display(description=_("status"))
     def status_shown(self, row: Discrepancy) -> SafeString:

@@ -19,6 +19,12 @@ from django_wxpay.admin import display
 from django_wxpay.admin.actions import run_action, too_many
 from django_wxpay.admin.base import MOST_AT_ONCE, Button, Section
 from django_wxpay.admin.filters import MerchantFilter
+from django_wxpay.admin.orders.attention import (
+    AttentionFilter,
+    Banner,
+    banners,
+    redelivery_buttons,
+)
 from django_wxpay.admin.orders.fields import OrderFieldsAdmin
 from django_wxpay.admin.orders.related import related_sections
 from django_wxpay.admin.refunds.making import OrderRefundsAdmin
@@ -42,6 +48,7 @@ class OrderAdmin(OrderRefundsAdmin, OrderFieldsAdmin):
     )
     list_display_links = ("out_trade_no",)
     list_filter = (
+        AttentionFilter,
         "trade_state",
         "trade_type",
         MerchantFilter,
@@ -54,6 +61,7 @@ class OrderAdmin(OrderRefundsAdmin, OrderFieldsAdmin):
     def buttons(self, row: Order) -> list[Button]:
         """Return the actions that the state of the order allows."""
         found = [Button(label=_("Ask WeChat Pay"), url=self.address(row, "query"))]
+        found += redelivery_buttons(self.admin_site, row)
         if row.trade_type == TradeType.MICROPAY:
             return found + self._reverse_button(row)
         if TradeState(row.trade_state) in OPEN:
@@ -70,6 +78,9 @@ class OrderAdmin(OrderRefundsAdmin, OrderFieldsAdmin):
             return []
         label = _("Reverse, money back") if row.is_paid else _("Reverse")
         return [Button(label=label, url=self.address(row, "reverse"), asks_first=True)]
+
+    def banners(self, request: HttpRequest, row: Order) -> list[Banner]:
+        return banners(self.admin_site, request, row)
 
     def sections(self, request: HttpRequest, row: Order) -> list[Section]:
         return related_sections(self.admin_site, request, row)

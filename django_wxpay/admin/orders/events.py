@@ -8,20 +8,24 @@ from typing import Any, Final
 from django.contrib import admin
 from django.contrib.admin import AdminSite, DateFieldListFilter
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from django_wxpay import services
 from django_wxpay.admin import display
 from django_wxpay.admin.actions import run_action, too_many
-from django_wxpay.admin.base import MOST_AT_ONCE, NEWEST, Button, Moment, ReadOnlyAdmin, Section
+from django_wxpay.admin.base import MOST_AT_ONCE, NEWEST, Button, Moment, Section
 from django_wxpay.admin.filters import DeliveryFilter
+from django_wxpay.admin.resolving import ResolvingAdmin
 from django_wxpay.exceptions import WXPayError
 from django_wxpay.models import Notification, Order, OrderEvent, Refund
 from django_wxpay.models.choices import REFUND_STATUSES, EventKinds
+from django_wxpay.services.attention.cases import is_open
+from django_wxpay.services.transactions import without_atomic_requests
 from django_wxpay.services.transitions.dispatch import began_at, dispatch_event, heard_kinds
 
 SOURCES: Final = {
@@ -39,7 +43,12 @@ SOURCES: Final = {
     "v3.abnormal-refund": _("accepted by WeChat Pay"),
     "refund": _("refused by WeChat Pay"),
     "closeorder": _("closed by us"),
+    "attention": _("found by the worker"),
 }
+
+
+# No signal is sent for them.
+_UNTOLD: Final = frozenset({EventKinds.MOVED, EventKinds.PAID_TWICE})
 
 
 def history(site: AdminSite, request: HttpRequest, order: Order) -> Section:
@@ -62,7 +71,7 @@ def _moment(site: AdminSite, event: OrderEvent, linked: set[type[Model]]) -> Mom
 
 
 def _title(event: OrderEvent) -> SafeString:
-    if event.kind == EventKinds.CONFLICTED:
+    if event.kind in {EventKinds.CONFLICTED, EventKinds.PAID_TWICE}:
         return display.value_badge(event.kind, event.get_kind_display())
     if event.kind == EventKinds.REFUND_SETTLED:
         refund = gettext("Refund: %(status)s") % {"status": move(event)}
@@ -73,11 +82,15 @@ def _title(event: OrderEvent) -> SafeString:
 def _notes(site: AdminSite, event: OrderEvent, linked: set[type[Model]]) -> Iterator[Any]:
     yield SOURCES.get(event.source, event.source)
     yield from differences(event)
+    if event.kind == EventKinds.PAID_TWICE:
+        yield other_payment(event)
+    if event.resolved_at:
+        yield resolution(event)
     if Refund in linked and event.refund_id is not None:
         yield display.page_link(site, Refund, event.refund_id, event.detail["out_refund_no"])
     if Notification in linked and event.notification_id is not None:
         yield display.page_link(site, Notification, event.notification_id, _("the notification"))
-    if event.kind != EventKinds.MOVED:
+    if event.kind not in _UNTOLD:
         yield delivery(event)
 
 
@@ -98,6 +111,20 @@ def differences(event: OrderEvent) -> list[str]:
     ]
 
 
+def other_payment(event: OrderEvent) -> str:
+    """Return which order is paid beside this one."""
+    values = {"number": event.detail["out_trade_no"], "reference": event.detail["reference"]}
+    return gettext("order %(number)s of the same reference %(reference)s is paid too") % values
+
+
+def resolution(event: OrderEvent) -> str:
+    """Return who has resolved it and why, or that its cause has gone."""
+    if not event.resolved_by:
+        return gettext("its cause is gone")
+    values = {"who": event.resolved_by, "note": event.note}
+    return gettext("resolved by %(who)s: %(note)s") % values
+
+
 def delivery(event: OrderEvent) -> str:
     """Return whether the project's receivers have run for ``event``, and if not, why."""
     if event.dispatched_at is not None:
@@ -115,7 +142,7 @@ def delivery(event: OrderEvent) -> str:
 
 
 @admin.register(OrderEvent)
-class OrderEventAdmin(ReadOnlyAdmin):
+class OrderEventAdmin(ResolvingAdmin):
     list_display = (
         "created_at",
         "order_link",
@@ -143,13 +170,39 @@ class OrderEventAdmin(ReadOnlyAdmin):
         "next_dispatch_at",
     )
 
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[tuple[Any, Any]]:  # noqa: ARG002
+        """Return the fields, and the note of the person who has resolved it."""
+        ended = ("note", "resolved_by", "resolved_at") if obj.resolved_at else ()
+        return [(None, {"fields": (*self.fields, *ended)})]
+
     def buttons(self, row: OrderEvent) -> list[Button]:
-        if row.dispatched_at is not None:
-            return []
-        return [Button(label=_("Deliver again"), url=self.address(row, "tell"))]
+        found = []
+        if is_open(row):
+            address = self.address(row, "resolve")
+            found.append(Button(label=_("Resolve"), url=address, asks_first=True))
+        if row.dispatched_at is None:
+            found.append(Button(label=_("Deliver again"), url=self.address(row, "tell")))
+        return found
 
     def get_urls(self) -> list[URLPattern]:
-        return [self.posted("tell", self._tell), *super().get_urls()]
+        ours = [self.posted("tell", self._tell), self.route("resolve", self.resolve_view)]
+        return [*ours, *super().get_urls()]
+
+    @without_atomic_requests
+    def resolve_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Ask for a note, and resolve the conflict, or the double payment, when it is posted."""
+        event: OrderEvent = self.operable(request, pk)
+        if not is_open(event):
+            return self.resolved_already(request, event)
+        subject = f"{event.order} {event.get_kind_display()}"
+        return self.resolve_page(
+            request,
+            event,
+            lambda note, by: services.resolve_event(event, note=note, by=by),
+            title=gettext("Resolve this?"),
+            subject=subject,
+            facts=differences(event) or [other_payment(event)],
+        )
 
     @admin.action(description=_("Deliver again"), permissions=["operate"])
     def tell(self, request: HttpRequest, queryset: QuerySet[OrderEvent]) -> None:
@@ -193,4 +246,4 @@ class OrderEventAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("your code"))
     def delivery_shown(self, event: OrderEvent) -> str:
-        return "-" if event.kind == EventKinds.MOVED else delivery(event)
+        return "-" if event.kind in _UNTOLD else delivery(event)

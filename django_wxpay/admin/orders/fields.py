@@ -15,7 +15,7 @@ from django_wxpay import conf
 from django_wxpay.admin import display
 from django_wxpay.admin.base import ReadOnlyAdmin
 from django_wxpay.admin.bills.fees import fee_of
-from django_wxpay.admin.refunds import words
+from django_wxpay.admin.orders import attention
 from django_wxpay.exceptions import ConfigurationError
 from django_wxpay.models import Order
 from django_wxpay.protocol.error_codes import TABLE, lookup
@@ -72,8 +72,8 @@ class OrderFieldsAdmin(ReadOnlyAdmin):
     )
     _TERMS: ClassVar = ("mch_id", "appid", "spbill_create_ip", "notify_url")
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[words.OrderList]:  # noqa: ARG002
-        return words.OrderList
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[attention.OrderList]:  # noqa: ARG002
+        return attention.OrderList
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[tuple[Any, Any]]:  # noqa: ARG002
         """Return the parts that this order has."""
@@ -94,7 +94,7 @@ class OrderFieldsAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("state"))
     def state(self, order: Order) -> SafeString:
-        return words.order_badge(order)
+        return attention.badges(order)
 
     @admin.display(description=_("amount"))
     def amount_shown(self, order: Order) -> str:

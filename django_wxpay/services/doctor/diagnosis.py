@@ -24,7 +24,6 @@ from django_wxpay.services.doctor.hosts import check_hosts
 from django_wxpay.services.doctor.keys import check_own_certificates, check_platform_certificates
 from django_wxpay.services.doctor.latency import check_latency
 from django_wxpay.services.doctor.notifications import (
-    check_conflicts,
     check_events,
     check_notifications,
 )
@@ -56,7 +55,6 @@ _DATABASE_CHECKS = (
     check_jobs,
     check_orders,
     check_notifications,
-    check_conflicts,
     check_events,
     check_reports,
     check_bills,

@@ -11,8 +11,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
+from django_wxpay.models.choices import Attentions
 from django_wxpay.protocol.failures import Failure
 
 # Counting stops here, so that a check never reads millions of rows.
@@ -81,6 +83,15 @@ def counted(number: int, noun: str) -> str:
 def local_time(moment: datetime) -> str:
     """Return a moment in the time zone of the settings."""
     return f"{timezone.localtime(moment):%Y-%m-%d %H:%M %Z}"
+
+
+def where(attention: Attentions) -> str:
+    """Return " See /admin/...", the list of these orders; "" where no admin is mounted."""
+    try:
+        orders = reverse("admin:django_wxpay_order_changelist")
+    except NoReverseMatch:
+        return ""
+    return f" See {orders}?attention={attention.value}."
 
 
 _ADVICE: Final[Mapping[str, str]] = {

@@ -1,4 +1,4 @@
-"""Checks of notifications that failed, conflicts, and events that receivers refuse.
+"""Checks of notifications that failed, and events that receivers refuse.
 
 Each is one query that an index serves, and none counts beyond ``COUNTED_UP_TO``.
 """
@@ -7,16 +7,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
-
-from django.db.models import Q
 
 from django_wxpay import conf
 from django_wxpay.models import Notification, OrderEvent
-from django_wxpay.models.choices import EventKinds, NotificationOutcomes
+from django_wxpay.models.choices import Attentions, EventKinds, NotificationOutcomes
 from django_wxpay.models.notification import UNREADABLE
-from django_wxpay.services.claims import SKEW
+from django_wxpay.services.attention.cases import endless_events, refused_events
 from django_wxpay.services.doctor.findings import (
     COUNTED_UP_TO,
     Finding,
@@ -25,18 +23,17 @@ from django_wxpay.services.doctor.findings import (
     counted,
     local_time,
     one_line,
+    where,
 )
 from django_wxpay.services.doctor.scope import Scope
-from django_wxpay.services.transitions.dispatch import heard_kinds, kinds_without_receiver
+from django_wxpay.services.transitions.dispatch import kinds_without_receiver
 
-_A_DAY: Final = timedelta(days=1)
 _SIGNAL_NAMES: Final[dict[str, str]] = {
     EventKinds.PAID: "order_paid",
     EventKinds.CLOSED: "order_closed",
     EventKinds.CONFLICTED: "order_conflicted",
     EventKinds.REFUND_SETTLED: "refund_settled",
 }
-_TRY_ENDS_WITHIN: Final = timedelta(minutes=15)
 
 
 def check_notifications(scope: Scope) -> Iterator[Finding]:
@@ -82,34 +79,9 @@ def _unreadable(alias: str, rows: Sequence[tuple[Any, ...]]) -> Finding:
     )
 
 
-def check_conflicts(scope: Scope) -> Iterator[Finding]:
-    """Yield how many orders had a conflict within a day."""
-    lately = OrderEvent.objects.filter(
-        kind=EventKinds.CONFLICTED,
-        created_at__gte=scope.now - _A_DAY,
-        **scope.lookups("order__merchant"),
-    )
-    rows = lately.order_by("-created_at").values_list("order__merchant", "order_id")
-    for alias, of_one in _by_merchant(rows[:COUNTED_UP_TO]).items():
-        orders = {order for (order,) in of_one}
-        yield Finding(
-            merchant=alias,
-            subject=Subject.NOTIFICATIONS,
-            level=Level.WARNING,
-            message=f"WeChat Pay contradicts {counted(len(orders), 'order')} of the last 24 hours "
-            "in amount, currency, merchant or state.",
-            advice="Look at the order events of kind Conflict in the admin, and hand over no goods "
-            "before a person has compared them with the merchant platform.",
-        )
-
-
 def check_events(scope: Scope) -> Iterator[Finding]:
     """Yield the events that the shop's receivers refuse, and those that they do not end with."""
-    refused = OrderEvent.objects.filter(
-        dispatched_at__isnull=True,
-        kind__in=heard_kinds(),
-        **scope.lookups("order__merchant"),
-    ).exclude(dispatch_error="")
+    refused = refused_events().filter(**scope.lookups("order__merchant"))
     columns = "order__merchant", "created_at", "next_dispatch_at", "dispatch_error"
     # In no order: the index that finds them does not sort them as well.
     rows = refused.order_by().values_list(*columns)
@@ -125,7 +97,7 @@ def check_events(scope: Scope) -> Iterator[Finding]:
             f"{local_time(oldest_at)}; the last error is {one_line(error)}.",
             advice="Fix the receiver that raises (its traceback is in the log of "
             "django_wxpay.dispatch); every event is delivered again by itself, and at once with "
-            "the button of its page in the admin.",
+            f"the button of its order in the admin.{where(Attentions.NOT_DELIVERED)}",
         )
     endless = dict(_endless(scope))
     yield from endless.values()
@@ -144,13 +116,7 @@ def _next_try(refused: tuple[Any, ...]) -> datetime:
 
 def _endless(scope: Scope) -> Iterator[tuple[str, Finding]]:
     # A try leaves its mark or its error. Where there is neither, it goes on, or never ended.
-    began = OrderEvent.objects.filter(
-        Q(created_at__lte=scope.now - _TRY_ENDS_WITHIN) | Q(created_at__gt=scope.now + SKEW),
-        dispatched_at__isnull=True,
-        dispatch_attempts__gt=0,
-        dispatch_error="",
-        **scope.lookups("order__merchant"),
-    )
+    began = endless_events(scope.now).filter(**scope.lookups("order__merchant"))
     columns = "order__merchant", "created_at", "dispatch_attempts"
     rows = began.order_by().values_list(*columns)
     for alias, of_one in _by_merchant(rows[:COUNTED_UP_TO]).items():

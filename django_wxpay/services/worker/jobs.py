@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from django_wxpay.services import gateways
+from django_wxpay.services.attention.paid_twice import watch_references
 from django_wxpay.services.bills.fetching import fetch_bills
 from django_wxpay.services.certificates import refresh_certificates
 from django_wxpay.services.latency.rollup import roll_up
@@ -134,6 +135,11 @@ def _bills(stop: Stop) -> JobResult:
     )
 
 
+def _attention(stop: Stop) -> JobResult:
+    run = watch_references(stop=stop)
+    return JobResult(counts={"orders paid twice": run.found, "no longer": run.gone})
+
+
 def _certificates(stop: Stop) -> JobResult:
     renewed = refresh_certificates(gateways.refresh_platform_keys, stop=stop)
     return JobResult(counts={"merchants' certificates renewed": renewed})
@@ -154,6 +160,8 @@ JOBS: Final = (
     Job(name="pruning", run=_pruning, every_s=3600),
     # Once a day there is something to do, and after ten minutes nobody in finance has missed it.
     Job(name="bills", run=_bills, every_s=300),
+    # A clerk who is told within a minute can still ask the customer.
+    Job(name="attention", run=_attention, every_s=60),
     # Each process looks once in half an hour at most (gateway.v3.platform_keys).
     Job(name="certificates", run=_certificates, every_s=600),
 )

@@ -9,9 +9,11 @@ import pytest
 from django.db import OperationalError, ProgrammingError
 from django.test.utils import CaptureQueriesContext
 
+from django_wxpay import services
 from django_wxpay.exceptions import InsideTransaction, UnknownMerchant
 from django_wxpay.models import ApiReport, BackgroundJob, Notification
 from django_wxpay.services import clock
+from django_wxpay.services.attention.paid_twice import watch_references
 from django_wxpay.services.doctor import background, diagnosis, findings, notifications
 from django_wxpay.services.doctor.findings import Finding, Level, Subject, advice_for_failure
 from django_wxpay.services.latency.rollup import roll_up
@@ -22,6 +24,7 @@ from tests.factories import (
     OrderEventFactory,
     OrderFactory,
     PlatformCertificateFactory,
+    RefundFactory,
 )
 from tests.protocol.v3 import keys
 from tests.tables import atomic, connection
@@ -79,9 +82,9 @@ def test_it_takes_few_queries_and_an_index_serves_those_on_notifications_and_eve
     with CaptureQueriesContext(connection) as queries:
         diagnosis.diagnose(ask=False)
     asked = [query["sql"] for query in queries]
-    assert len(asked) <= 31
+    assert len(asked) <= 33
     on_events = [sql for sql in asked if "_orderevent" in sql or "_notification" in sql]
-    assert len(on_events) == 9
+    assert len(on_events) == 10
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
             plans = [cursor.execute(f"EXPLAIN QUERY PLAN {sql}").fetchall() for sql in on_events]
@@ -622,16 +625,41 @@ def test_no_check_counts_beyond_the_limit(monkeypatch: pytest.MonkeyPatch) -> No
     assert message.startswith("2 or more notifications not processed")
 
 
-def test_orders_that_wechat_pay_contradicts_are_counted_once_for_a_day() -> None:
+def test_orders_that_wechat_pay_contradicts_are_named_once_until_it_is_settled() -> None:
     order = OrderFactory()
     for _ in range(2):
         OrderEventFactory(order=order, conflict=True, created_at=NOW - HOUR)
-    OrderEventFactory(conflict=True, created_at=NOW - DAY)
-    OrderEventFactory(conflict=True, created_at=NOW - DAY - MINUTE)
-    finding = the_wrong(Subject.NOTIFICATIONS)
+    old = OrderEventFactory(conflict=True, created_at=NOW - 40 * DAY)
+    OrderEventFactory(conflict=True, resolved_at=NOW)
+    OrderEventFactory(conflict=True, order__paid=True)
+    finding = the_wrong(Subject.ORDERS)
     assert (finding.merchant, finding.level) == ("default", WARNING)
-    assert finding.message.startswith("WeChat Pay contradicts 2 orders of the last 24 hours")
-    assert "hand over no goods" in finding.advice
+    assert finding.message == (
+        "WeChat Pay contradicts 2 orders in amount, currency, merchant or state: "
+        f"{order.out_trade_no}, {old.order.out_trade_no}."
+    )
+    assert "Hand over no goods" in finding.advice
+    assert "/admin/django_wxpay/order/?attention=CONFLICT" in finding.advice
+    services.resolve_event(old, note="The terminal was tested.", by="mei")
+    order.trade_state = "CLOSED"
+    order.save()
+    assert levels(diagnosed(Subject.ORDERS, merchants=["default"])) == [("default", OK)]
+
+
+def test_an_order_paid_beside_another_and_a_stuck_refund_are_named() -> None:
+    first, second = (OrderFactory(paid=True, reference="basket-7") for _ in range(2))
+    OrderEventFactory(order=second)
+    watch_references()
+    refund = RefundFactory(refund_status="ABNORMAL", order=first)
+    twice, stuck = [
+        one for one in diagnosed(Subject.ORDERS, merchants=["default"]) if one.level is WARNING
+    ]
+    assert twice.message == (
+        f"1 order is paid beside another one of the same reference: {second.out_trade_no}."
+    )
+    assert stuck.message == (
+        f"WeChat Pay could not pay back 1 refund, of order {refund.order.out_trade_no}."
+    )
 
 
 def test_events_that_receivers_refuse_are_an_error_with_the_last_error() -> None:

@@ -26,6 +26,7 @@ NAMES = [
     "latency",
     "pruning",
     "bills",
+    "attention",
     "certificates",
 ]
 YES = b"<xml><return_code>SUCCESS</return_code><result_code>SUCCESS</result_code></xml>"

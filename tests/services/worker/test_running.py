@@ -311,13 +311,14 @@ def test_every_job_is_run_although_each_one_before_it_raised(
         "roll_up",
         "prune",
         "fetch_bills",
+        "watch_references",
     )
     for function in functions:
         monkeypatch.setattr(jobs, function, broken)
     runs = services.run_jobs()
 
     assert [run.name for run in runs] == [job.name for job in JOBS]
-    assert [run.error for run in runs] == ["DatabaseError: down"] * 7 + [""]
+    assert [run.error for run in runs] == ["DatabaseError: down"] * 8 + [""]
     assert dict(BackgroundJob.objects.values_list("name", "failures_in_a_row")) == {
         **dict.fromkeys([job.name for job in JOBS], 1),
         "certificates": 0,
@@ -351,6 +352,7 @@ def test_a_receiver_that_raises_is_its_events_trouble_and_no_jobs(
         "latency: 1 calls rolled up",
         "pruning: nothing to do",
         "bills: nothing to do",
+        "attention: nothing to do",
         "certificates: nothing to do",
     ]
     assert OrderEvent.objects.get().dispatch_error == "DatabaseError: the shop's own table is gone"

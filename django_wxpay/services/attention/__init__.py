@@ -1,0 +1,1 @@
+"""Attention: what of an order needs a person, and what ends it."""
