@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -87,7 +88,7 @@ def test_what_the_shop_has_not_taken_can_be_delivered_again_from_the_order(boss:
 
 def test_two_payments_of_one_reference_name_each_other(boss: Client) -> None:
     first, second = (OrderFactory(paid=True, reference="basket-7") for _ in range(2))
-    OrderEventFactory(order=second)
+    OrderEventFactory(order=second, created_at=datetime.now(UTC))
     from django_wxpay.services.attention.paid_twice import watch_references
 
     watch_references()

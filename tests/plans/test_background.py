@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from django_wxpay.protocol.v2 import encode_xml, encrypt_req_info
 from django_wxpay.services.doctor.diagnosis import diagnose
 from django_wxpay.services.worker import jobs
 from django_wxpay.services.worker.jobs import JOBS, Job
+from tests.factories import OrderEventFactory, OrderFactory
 from tests.plans.conftest import ROWS, HoldsPlans
 from tests.plans.filling import number
 from tests.wechatpay.transport import ScriptedTransport
@@ -44,6 +46,9 @@ def test_a_job(
     gateway.answers["/pay/orderquery"] = standing("NOTPAY")
     gateway.answers["/pay/refundquery"] = refused("REFUNDNOTEXIST")
     gateway.answers["/payitil/report"] = {}
+    for _ in range(2):
+        order = OrderFactory(paid=True, reference="paid twice")
+        OrderEventFactory(order=order, created_at=datetime.now(UTC))
     with no_long_way():
         result = job.run(lambda: False)
     assert any(result.counts.values()), "it has found nothing to do"

@@ -53,7 +53,7 @@ _SENTENCES: Final[dict[Attentions, tuple[Any, Any]]] = {
         _("Tell your developers what the event says. Once it is mended, deliver it again."),
     ),
     Attentions.OUTCOME_UNKNOWN: (
-        _("WeChat Pay gave no answer when this order was placed, so nobody knows whether it is there."),
+        _("WeChat Pay gave no answer when this order was placed. It may be there or not."),
         _("Ask WeChat Pay. To place the order again is safe too: it cannot be paid twice."),
     ),
     Attentions.OVERDUE: (

@@ -22,7 +22,7 @@ NOTHING = Watch(found=0, gone=0)
 
 def paid(reference: str = "basket-7", **fields: Any) -> Order:
     order = OrderFactory(paid=True, reference=reference, **fields)
-    OrderEventFactory(order=order)
+    OrderEventFactory(order=order, created_at=datetime.now(UTC))
     return order
 
 
@@ -88,6 +88,15 @@ def test_a_run_looks_at_what_was_paid_since_the_last_that_succeeded() -> None:
     job = BackgroundJob.objects.create(name=JOB, succeeded_at=now)
     assert watch_references() == NOTHING
     BackgroundJob.objects.filter(pk=job.pk).update(succeeded_at=now - timedelta(hours=1))
+    assert watch_references().found == 1
+
+
+def test_the_first_run_looks_at_a_day() -> None:
+    for hours in (23, 25):
+        for _ in range(2):
+            order = OrderFactory(paid=True, reference=f"{hours} hours ago")
+            at = datetime.now(UTC) - timedelta(hours=hours)
+            OrderEventFactory(order=order, created_at=at)
     assert watch_references().found == 1
 
 

@@ -648,7 +648,7 @@ def test_orders_that_wechat_pay_contradicts_are_named_once_until_it_is_settled()
 
 def test_an_order_paid_beside_another_and_a_stuck_refund_are_named() -> None:
     first, second = (OrderFactory(paid=True, reference="basket-7") for _ in range(2))
-    OrderEventFactory(order=second)
+    OrderEventFactory(order=second, created_at=NOW)
     watch_references()
     refund = RefundFactory(refund_status="ABNORMAL", order=first)
     twice, stuck = [
