@@ -17,7 +17,7 @@ from django_wxpay.simulator.control.paying import (
     take_payment,
     unpayable_reason,
 )
-from django_wxpay.simulator.control.routes import not_allowed
+from django_wxpay.simulator.control.routes import not_allowed, write_line
 from django_wxpay.simulator.http.messages import HOME, Request, Response, see_other
 from django_wxpay.simulator.notifications.sending import send_due
 from django_wxpay.simulator.pages.messages import Messages, messages_for
@@ -51,7 +51,9 @@ def phone(world: World, request: Request, token: str) -> Response:
             take_payment(world, trade, PaymentDetails())
     if not world.live:
         send_due(world)
-    return see_other(_address(token, request, paid=not reason))
+    answer = see_other(_address(token, request, paid=not reason))
+    write_line(world, request, answer, trade.out_trade_no, reason)
+    return answer
 
 
 def amount_text(trade: Trade) -> str:
