@@ -27,6 +27,7 @@ from django_wxpay.simulator.http.messages import (
 from django_wxpay.simulator.notifications import sending
 from django_wxpay.simulator.notifications.delivery import Deliver, HttpDeliver
 from django_wxpay.simulator.pages.home import home
+from django_wxpay.simulator.pages.order import is_order_page, order_page
 from django_wxpay.simulator.pages.payment_code import code_page, is_code_page
 from django_wxpay.simulator.pages.phone import phone
 from django_wxpay.simulator.pages.rendering import STATIC, static_file
@@ -284,6 +285,8 @@ def _own(world: World, request: Request, name: str) -> Response:
     if name.startswith("phone/"):
         token = name.removeprefix("phone/")
         return (code_page if is_code_page(token) else phone)(world, request, token)
+    if is_order_page(name):
+        return order_page(world, request, name)
     file = name.removeprefix("static/") if name.startswith("static/") else ""
     if name and file not in STATIC:
         return control(world, request)
