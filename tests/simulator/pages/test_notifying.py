@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 from html import unescape
+from typing import Any
 
 import pytest
 
@@ -93,6 +94,25 @@ def test_one_that_is_late_or_lost_is_said(
     app.inject("lost")
     app.notify(MCH_ID, NUMBER)
     assert says() == "lost, never sent"
+
+
+def test_while_it_is_being_sent(
+    app: Simulator, merchant: Merchant, shop: Shop, says: Callable[..., str]
+) -> None:
+    seen: list[str] = []
+    answered = shop.__call__
+
+    def looking(*message: Any) -> Reply:
+        seen.append(says())
+        return answered(*message)
+
+    app._world.deliver = looking
+    merchant.place()
+    shop.answers = [ConnectionRefusedError()]
+    app.pay(MCH_ID, NUMBER)
+    app.advance(15)
+    assert seen == ["on its way", f"failed once: {REFUSED}; trying again now"]
+    assert says() == "delivered"
 
 
 def test_sent_again_it_is_the_last_one_that_counts(
