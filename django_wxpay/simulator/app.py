@@ -27,11 +27,13 @@ from django_wxpay.simulator.http.messages import (
 from django_wxpay.simulator.notifications import sending
 from django_wxpay.simulator.notifications.delivery import Deliver, HttpDeliver
 from django_wxpay.simulator.pages.home import home
+from django_wxpay.simulator.pages.order import is_order_page, order_page
 from django_wxpay.simulator.pages.payment_code import code_page, is_code_page
 from django_wxpay.simulator.pages.phone import phone
 from django_wxpay.simulator.pages.rendering import STATIC, static_file
 from django_wxpay.simulator.state.accounts import DEMO_MERCHANTS, open_accounts
 from django_wxpay.simulator.state.clock import Clock, system_time
+from django_wxpay.simulator.state.journal import Journal
 from django_wxpay.simulator.state.options import Options
 from django_wxpay.simulator.state.trades import H5_PATH
 from django_wxpay.simulator.state.world import World
@@ -211,12 +213,14 @@ def create_app(
     clock: Callable[[], datetime] | None = None,
     deliver: Deliver | None = None,
     options: Options | None = None,
+    log: Callable[[str], object] | None = None,
 ) -> Simulator:
     """Return a simulated WeChat Pay gateway for ``merchants``.
 
     ``clock`` returns aware moments. ``deliver`` sends notifications; the default posts them
     over HTTP. With either of them, notifications are sent inside the call that makes them
-    due, one after the other, unless ``options.live`` says otherwise. Raises
+    due, one after the other, unless ``options.live`` says otherwise. ``log`` takes a line, without
+    its end, for each call and each notification, from any thread and one at a time. Raises
     ``ConfigurationError`` for merchants that contradict one another, and for v3 keys that
     are invalid or not this gateway's.
     """
@@ -231,6 +235,7 @@ def create_app(
             clock=Clock(clock or system_time),
             deliver=deliver or HttpDeliver(options.notify_timeout_s),
             live=live,
+            journal=Journal(log),
         )
     )
 
@@ -280,6 +285,8 @@ def _own(world: World, request: Request, name: str) -> Response:
     if name.startswith("phone/"):
         token = name.removeprefix("phone/")
         return (code_page if is_code_page(token) else phone)(world, request, token)
+    if is_order_page(name):
+        return order_page(world, request, name)
     file = name.removeprefix("static/") if name.startswith("static/") else ""
     if name and file not in STATIC:
         return control(world, request)

@@ -145,7 +145,12 @@ def test_the_demonstration_prints_its_addresses_and_serves_all_three(
             assert _jobs_done(tmp_path / "shop.sqlite3") == {job.name for job in JOBS}
         finally:
             process.send_signal(stop)
-            assert "Stopped." in process.communicate(timeout=20)[0]
+            rest = process.communicate(timeout=20)[0]
+            assert "Stopped." in rest
+    assert re.search(r"^\d\d:\d\d:\d\d POST /pay/unifiedorder 200 \w+$", rest, re.MULTILINE)
+    assert re.search(
+        rf"^[\d:]+ notified {shop}/\S+: HTTP 200, delivered \(\w+\)$", rest, re.MULTILINE
+    )
     assert process.returncode == 0
 
 

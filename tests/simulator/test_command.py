@@ -11,7 +11,8 @@ import ssl
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 
 import pytest
 import requests
@@ -19,9 +20,9 @@ from django.core.management import CommandError, call_command
 from django.test import override_settings
 
 from django_wxpay.management.commands import wxpay_simulator
-from django_wxpay.simulator import DEMO_MERCHANTS, Simulator
+from django_wxpay.simulator import DEMO_MERCHANTS, Simulator, create_app
 from django_wxpay.simulator.v3.demo_keys import TEST_PUBLIC_KEY
-from tests.simulator.calling import Merchant
+from tests.simulator.calling import MCH_ID, NUMBER, Merchant
 
 COMMAND = [sys.executable, "-m", "django", "wxpay_simulator", "--port", "0"]
 
@@ -48,6 +49,78 @@ def test_it_serves_the_projects_merchants_until_it_is_stopped(stop: signal.Signa
     assert f'"HOSTS": ["{url}"]' in rest
     assert f"curl {url}/_simulator/pay" in rest
     assert "TESTKEY" not in first + rest
+
+
+@pytest.fixture
+def started() -> Iterator[Callable[..., tuple[subprocess.Popen[str], str]]]:
+    """Start the command with options; give its process and the address that it prints."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def start(*options: str) -> tuple[subprocess.Popen[str], str]:
+        settings = os.environ.get("DJANGO_SETTINGS_MODULE", "tests.settings")
+        process = subprocess.Popen(
+            [*COMMAND, *options],
+            env={**os.environ, "DJANGO_SETTINGS_MODULE": settings, "PYTHONUNBUFFERED": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        processes.append(process)
+        assert process.stdout is not None
+        return process, re.findall(r"http://127\.0\.0\.1:\d+", process.stdout.readline())[0]
+
+    yield start
+    for process in processes:
+        process.terminate()
+        process.communicate(timeout=10)
+
+
+def pays_an_order(url: str) -> str:
+    """Place an order, let it be paid, and return its notify_url, at which nobody listens."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        notify_url = f"http://127.0.0.1:{closed.getsockname()[1]}/wxpay/notify/"
+    merchant = Merchant(create_app(), host=url)
+    assert merchant.place(notify_url=notify_url)["result_code"] == "SUCCESS"
+    merchant.query(out_trade_no="T20260101000009")
+    merchant.control("pay", {"mch_id": MCH_ID, "out_trade_no": NUMBER})
+    deadline = time.monotonic() + 10
+    while not merchant.control("ledger", method="GET").json()["notifications"]:
+        assert time.monotonic() < deadline
+    merchant.session.close()
+    return notify_url
+
+
+def test_each_call_and_each_notification_is_a_line(
+    started: Callable[..., tuple[subprocess.Popen[str], str]],
+) -> None:
+    process, url = started()
+    notify_url = pays_an_order(url)
+    process.terminate()
+    said = process.communicate(timeout=10)[0]
+    lines = [line for line in said.splitlines() if re.match(r"\d\d:\d\d:\d\d ", line)]
+    assert [line[9:] for line in lines[:2]] == [
+        f"POST /pay/unifiedorder 200 {NUMBER}",
+        "POST /pay/orderquery 200 T20260101000009 ORDERNOTEXIST",
+    ]
+    others = sorted(line[9:] for line in lines[2:])
+    assert len(others) == 2
+    assert others[0] == f"POST /_simulator/pay 200 {NUMBER}"
+    refused = rf"notified {notify_url}: connection refused; next try [\d: -]+ \({NUMBER}\)"
+    assert re.fullmatch(refused, others[1])
+    assert "<xml>" not in said
+    assert "TESTKEY" not in said
+
+
+def test_with_verbosity_0_there_is_no_line(
+    started: Callable[..., tuple[subprocess.Popen[str], str]],
+) -> None:
+    process, url = started("--verbosity", "0")
+    pays_an_order(url)
+    process.terminate()
+    said = process.communicate(timeout=10)[0]
+    assert re.findall(r"\d\d:\d\d:\d\d", said) == []
+    assert "line here" not in said
 
 
 def _listen_to_ctrl_c() -> None:

@@ -53,6 +53,7 @@ class Command(BaseCommand):
     def handle(self, *_: Any, **options: Any) -> None:
         """Serve until Ctrl-C or SIGTERM."""
         host, port = options["host"], options["port"]
+        self._is_quiet = options["verbosity"] == 0
         app = self._simulator(frozenset(map(str.lower, options["allowed_host"])))
         tls = self._tls(app, options["certificate"], options["key"], options["client_ca"])
         if threading.current_thread() is threading.main_thread():
@@ -72,7 +73,11 @@ class Command(BaseCommand):
 
     def _simulator(self, own_hosts: frozenset[str]) -> Simulator:
         try:
-            return create_app(self._merchants(), options=Options(own_hosts=own_hosts))
+            return create_app(
+                self._merchants(),
+                options=Options(own_hosts=own_hosts),
+                log=None if self._is_quiet else self._write_line,
+            )
         except ConfigurationError as error:
             raise CommandError(f"{error}. Run manage.py check for all of it.") from error
 
@@ -94,14 +99,20 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
 
     def _greet(self, url: str) -> None:
+        lines = "  Each call and each notification is a line here, in Beijing time (UTC+8).\n"
         self.stdout.write(
             f"WeChat Pay simulator at {url}\n"
             f'  In settings.WXPAY, give a merchant "HOSTS": ["{url}"].\n'
             f"  Pay as the customer: open {url}/ in a browser, or\n"
             f"  curl {url}/_simulator/pay"
             """ -d '{"mch_id": "...", "out_trade_no": "..."}'\n"""
+            f"{'' if self._is_quiet else lines}"
             "  Stop with Ctrl-C."
         )
+        self.stdout.flush()
+
+    def _write_line(self, line: str) -> None:
+        self.stdout.write(line)
         self.stdout.flush()
 
 

@@ -62,8 +62,19 @@ def control(world: World, request: Request) -> Response:
     try:
         value = verb(world, read_arguments(request))
     except ControlError as error:
-        return error_response(error)
-    return see_other(HOME) if is_form(request) else json_response(value)
+        answer, number = error_response(error), error.code
+    else:
+        answer = see_other(HOME) if is_form(request) else json_response(value)
+        number = value.get("out_trade_no", "")
+    write_line(world, request, answer, number)
+    return answer
+
+
+def write_line(world: World, request: Request, answer: Response, *details: str) -> None:
+    """Write the line of one call of the control plane, or of a button on a page."""
+    with world.lock:
+        now = world.clock.now()
+        world.journal.call(now, request.method, request.path, answer.status, *details)
 
 
 def error_response(error: ControlError) -> Response:

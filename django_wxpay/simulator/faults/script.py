@@ -143,6 +143,36 @@ def _operations(kind: FaultKind) -> tuple[str, ...]:
     ) + (("unifiedorder",) if Stage.PLACING in kind.stages else ())
 
 
+# Documents without a signature, and files: what changes signed fields changes nothing there.
+_OF_SIGNED_FIELDS: Final = frozenset(
+    {
+        *("bad_signature", "unsigned", "hmac_answer", "wrong_mch_id", "wrong_appid"),
+        *("extra_field", "extra_member", "shuffled_members"),
+    }
+)
+_WITHOUT_STATE: Final = frozenset(
+    {"unifiedorder", "closeorder", CERTIFICATES, DOWNLOADBILL, DOWNLOADFUNDFLOW, BILLFILE}
+)
+
+
+def fits(kind: FaultKind, operation: str) -> bool:
+    """Say whether a fault makes a difference at ``operation``, and is worth offering there.
+
+    ``new_fault`` takes a few more, which change nothing or are no answer of that call.
+    """
+    if operation not in _operations(kind):
+        return False
+    match kind.name:
+        case "http_202":
+            return operation in {ANY, MICROPAY}
+        case "unknown_trade_state":
+            return operation not in _WITHOUT_STATE
+        case name if name in _OF_SIGNED_FIELDS:
+            return operation not in {REPORT, BILLFILE}
+        case _:
+            return True
+
+
 _PAGES: Final = {
     "http_500": (500, "Internal Server Error"),
     "http_502": (502, "Bad Gateway"),

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django_wxpay.protocol.merchants import Api
+from django_wxpay.simulator.notifications.failures import Failure
 from django_wxpay.simulator.state.refunds import Refund
 from django_wxpay.simulator.state.trades import Trade
 
@@ -27,7 +28,8 @@ class Notice:
     Its subject is ``refund`` if there is one, else the payment of ``trade``; ``event_type`` is
     v3's word for it. ``state`` is ``pending``, ``accepted``, ``exhausted`` or ``lost``. One
     that is ``held`` waits for another to be sent first. ``event_id`` and ``seal_nonce`` are
-    those of a v3 envelope, the same for each attempt.
+    those of a v3 envelope, the same for each attempt. ``failed`` is the last attempt that was
+    not accepted.
     """
 
     trade: Trade
@@ -43,6 +45,7 @@ class Notice:
     held: bool = False
     attempts: int = 0
     state: str = "pending"
+    failed: Attempt | None = field(default=None, repr=False)
 
     @property
     def api(self) -> Api:
@@ -74,7 +77,8 @@ class SignedMessage:
 class Attempt:
     """One attempt at delivery: the answer, and whether it ends the retries.
 
-    ``client_failure`` names a mistake of the shop that a shop must never make.
+    ``failure`` is the reason why it does not. ``client_failure`` names a mistake of the shop that
+    a shop must never make.
     """
 
     notice: Notice = field(repr=False)
@@ -85,8 +89,15 @@ class Attempt:
     body: str
     error: str
     accepted: bool
+    failure: Failure | None = None
     signed_by: str = ""
     client_failure: str = ""
+
+    @property
+    def outcome(self) -> str:
+        """The outcome in plain words."""
+        answered = "" if self.status is None else f"HTTP {self.status}, "
+        return f"{answered}{self.failure or 'delivered'}"
 
 
 class Outbox:

@@ -17,6 +17,7 @@ from django_wxpay.simulator.faults.catalogue import Stage
 from django_wxpay.simulator.faults.script import NOTIFY, PROBE, Fault
 from django_wxpay.simulator.notifications.composing import client_failure, compose, is_acknowledged
 from django_wxpay.simulator.notifications.delivery import Reply
+from django_wxpay.simulator.notifications.failures import Failure, failure_of
 from django_wxpay.simulator.notifications.notices import (
     PAYMENT,
     REFUND_EVENT,
@@ -33,6 +34,8 @@ from django_wxpay.simulator.state.world import World
 _LOOK_AGAIN_S: Final = 1.0
 # Moving the clock waits at most this long for notifications that other threads are sending.
 _LONGEST_WAIT_S: Final = 10.0
+# With another status, no body is an acknowledgement.
+_GOOD_STATUSES: Final = frozenset({200, 204})
 
 
 def queue_payment_notice(world: World, trade: Trade) -> Notice:
@@ -75,6 +78,9 @@ def _queue(
         # Without an APIv3 key set, no v3 callback is ever sent (protocol-v3 section 2.6).
         notice.state = "lost"
     notice.record_state()
+    world.notices[refund or trade] = notice
+    if notice.state == "lost":
+        world.journal.notification(now, url, "lost, never sent", trade.out_trade_no, again_at=None)
     if notice.state == "pending":
         world.outbox.add(notice)
         wake(world)
@@ -126,8 +132,8 @@ def send(world: World, notice: Notice) -> None:
         with world.lock:
             messages = compose(world, notice, _attempt_fault(world, notice))
             number, at = notice.attempts + 1, world.clock.now()
-        for message, reply, error in _deliver(world, notice, messages):
-            attempts.append(_attempt(notice, number, at, message, reply, error))
+        for message, answer in _deliver(world, notice, messages):
+            attempts.append(_attempt(notice, number, at, message, answer))
     finally:
         with world.lock:
             _record(world, notice, attempts)
@@ -138,9 +144,10 @@ def _attempt(
     number: int,
     at: datetime,
     message: SignedMessage,
-    reply: Reply | None,
-    error: str,
+    answer: Reply | OSError,
 ) -> Attempt:
+    reply = answer if isinstance(answer, Reply) else None
+    failure = _failure(notice, message, answer)
     return Attempt(
         notice=notice,
         number=number,
@@ -148,11 +155,22 @@ def _attempt(
         fault=message.fault,
         status=None if reply is None else reply.status,
         body="" if reply is None else reply.body[:2000].decode("utf-8", "replace"),
-        error=error,
-        accepted=reply is not None and is_acknowledged(notice, message, reply),
+        error=f"{type(answer).__name__}: {answer}"[:500] if isinstance(answer, OSError) else "",
+        accepted=failure is None,
+        failure=failure,
         signed_by=message.signed_by,
         client_failure="" if reply is None else client_failure(notice, message, reply),
     )
+
+
+def _failure(notice: Notice, message: SignedMessage, answer: Reply | OSError) -> Failure | None:
+    if isinstance(answer, OSError):
+        return failure_of(answer)
+    if is_acknowledged(notice, message, answer):
+        return None
+    if client_failure(notice, message, answer):
+        return Failure.PROBE
+    return Failure.ANSWER if answer.status in _GOOD_STATUSES else Failure.STATUS
 
 
 def _apply(notice: Notice, fault: Fault) -> None:
@@ -177,12 +195,12 @@ def _attempt_fault(world: World, notice: Notice) -> str:
 
 def _deliver(
     world: World, notice: Notice, messages: list[SignedMessage]
-) -> Iterable[tuple[SignedMessage, Reply | None, str]]:
-    def one(message: SignedMessage) -> tuple[SignedMessage, Reply | None, str]:
+) -> Iterable[tuple[SignedMessage, Reply | OSError]]:
+    def one(message: SignedMessage) -> tuple[SignedMessage, Reply | OSError]:
         try:
-            return message, world.deliver(notice.url, message.body, message.headers), ""
+            return message, world.deliver(notice.url, message.body, message.headers)
         except OSError as error:
-            return message, None, f"{type(error).__name__}: {error}"[:500]
+            return message, error
 
     if not (notice.at_once and world.live and len(messages) > 1):
         return map(one, messages)
@@ -223,8 +241,23 @@ def _record(world: World, notice: Notice, attempts: list[Attempt]) -> None:
         notice.due_at = again_at
         world.outbox.add(notice)
     notice.record_state()
+    notice.failed = next((one for one in reversed(attempts) if not one.accepted), notice.failed)
+    _write_lines(world, notice, attempts)
     world.outbox.release(now)
     wake(world)
+
+
+def _write_lines(world: World, notice: Notice, attempts: list[Attempt]) -> None:
+    again_at = notice.due_at if notice.state == "pending" else None
+    for attempt in attempts:
+        given_up = "; given up" if notice.state == "exhausted" else ""
+        world.journal.notification(
+            attempt.at,
+            notice.url,
+            f"{attempt.outcome}{given_up}",
+            notice.trade.out_trade_no,
+            again_at=again_at,
+        )
 
 
 def wake(world: World) -> None:

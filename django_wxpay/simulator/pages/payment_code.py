@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
 import segno
 
 from django_wxpay.simulator.control import charging
 from django_wxpay.simulator.control.arguments import ControlError, read_arguments
-from django_wxpay.simulator.control.routes import error_response, not_allowed
+from django_wxpay.simulator.control.routes import error_response, not_allowed, write_line
 from django_wxpay.simulator.http.messages import HOME, Request, Response, see_other
 from django_wxpay.simulator.pages.messages import Messages, messages_for
 from django_wxpay.simulator.pages.phone import (
@@ -84,7 +85,11 @@ def _answered(world: World, request: Request, code: PaymentCode) -> Response:
     # One that was decided meanwhile is shown as it is.
     with suppress(ControlError):
         charging.decide(world, trade, pays=pays)
-    return see_other(f"{HOME}phone/{code.auth_code}")
+    answer = see_other(f"{HOME}phone/{code.auth_code}")
+    # Without the code, with which money is taken.
+    without_code = replace(request, path=SCREEN_PATH)
+    write_line(world, without_code, answer, trade.out_trade_no, trade.state)
+    return answer
 
 
 def _answer(request: Request, code: PaymentCode) -> tuple[bool, Trade]:

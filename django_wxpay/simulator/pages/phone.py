@@ -17,10 +17,11 @@ from django_wxpay.simulator.control.paying import (
     take_payment,
     unpayable_reason,
 )
-from django_wxpay.simulator.control.routes import not_allowed
+from django_wxpay.simulator.control.routes import not_allowed, write_line
 from django_wxpay.simulator.http.messages import HOME, Request, Response, see_other
 from django_wxpay.simulator.notifications.sending import send_due
 from django_wxpay.simulator.pages.messages import Messages, messages_for
+from django_wxpay.simulator.pages.notifying import notification_of
 from django_wxpay.simulator.pages.rendering import page
 from django_wxpay.simulator.state.trades import Prepay, Trade
 from django_wxpay.simulator.state.world import World
@@ -46,12 +47,14 @@ def phone(world: World, request: Request, token: str) -> Response:
         trade, prepay = found
         reason = unpayable_reason(world, trade, prepay)
         if request.method != "POST":
-            return _page(messages, request, trade, prepay, reason)
+            return _page(world, messages, request, trade, prepay, reason)
         if not reason:
             take_payment(world, trade, PaymentDetails())
     if not world.live:
         send_due(world)
-    return see_other(_address(token, request, paid=not reason))
+    answer = see_other(_address(token, request, paid=not reason))
+    write_line(world, request, answer, trade.out_trade_no, reason)
+    return answer
 
 
 def amount_text(trade: Trade) -> str:
@@ -67,7 +70,12 @@ def money_text(amount: int, currency: str) -> str:
 
 
 def _page(
-    messages: Messages, request: Request, trade: Trade, prepay: Prepay, reason: str
+    world: World,
+    messages: Messages,
+    request: Request,
+    trade: Trade,
+    prepay: Prepay,
+    reason: str,
 ) -> Response:
     if not reason:
         return _pay_page(messages, request, trade, prepay)
@@ -80,6 +88,9 @@ def _page(
         (messages["paid_at"], _local(parse_t14(trade.payment["time_end"]))),
         (messages["paid_with"], messages["wallet"]),
     ]
+    notification = notification_of(world, messages, trade)["text"]
+    if notification:
+        facts.append((messages["notification"], notification))
     name = "paid" if request.query.get("paid") else "already_paid"
     return end_page(
         messages,

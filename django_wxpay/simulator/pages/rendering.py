@@ -14,10 +14,10 @@ from django.template import Context, Engine
 from django_wxpay.simulator.http.messages import Response
 from django_wxpay.simulator.pages.messages import Messages
 
-# Everything a page needs comes from the simulator itself; nothing runs in it.
+# Everything a page needs comes from the simulator itself: one script that reads the page again.
 _POLICY: Final = (
-    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'"
+    "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 _HEADERS: Final = (
     ("Content-Security-Policy", _POLICY),
@@ -29,7 +29,11 @@ _HEADERS: Final = (
 _HOME: Final = Path(__file__).resolve().parents[1]
 # A name that a template asks for and does not get is shown, so that a test can notice it.
 _ENGINE: Final = Engine(dirs=[str(_HOME / "templates")], string_if_invalid="MISSING %s")
-STATIC: Final = {"simulator.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml"}
+STATIC: Final = {
+    "simulator.css": "text/css; charset=utf-8",
+    "simulator.js": "text/javascript; charset=utf-8",
+    "icon.svg": "image/svg+xml",
+}
 
 
 def page(

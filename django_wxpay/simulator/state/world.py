@@ -17,11 +17,13 @@ from urllib.parse import urlsplit
 from django_wxpay.protocol.merchants import Api
 from django_wxpay.simulator.control.arguments import ControlError
 from django_wxpay.simulator.faults.script import FaultScript
+from django_wxpay.simulator.http.messages import Request
 from django_wxpay.simulator.notifications.delivery import Deliver
-from django_wxpay.simulator.notifications.notices import Attempt, Outbox
+from django_wxpay.simulator.notifications.notices import Attempt, Notice, Outbox
 from django_wxpay.simulator.state.accounts import Account
 from django_wxpay.simulator.state.clock import Clock
 from django_wxpay.simulator.state.identifiers import Identifiers
+from django_wxpay.simulator.state.journal import Journal
 from django_wxpay.simulator.state.options import Options
 from django_wxpay.simulator.state.payment_codes import PaymentCodes
 from django_wxpay.simulator.state.refunds import CLOSED, Refund, Refunds
@@ -83,13 +85,17 @@ class BillFile:
 
 @dataclass(slots=True, kw_only=True)
 class World:
-    """The state of one simulated gateway, and the collaborators that change it."""
+    """The state of one simulated gateway, and the collaborators that change it.
+
+    ``notices`` has the last notification of each payment and each refund.
+    """
 
     options: Options
     accounts: Mapping[str, Account]
     clock: Clock
     deliver: Deliver
     live: bool
+    journal: Journal = field(default_factory=Journal)
     identifiers: Identifiers = field(init=False)
     keychain: Keychain = field(init=False)
     lock: threading.RLock = field(init=False, default_factory=threading.RLock)
@@ -102,6 +108,7 @@ class World:
     balances: dict[str, int | None] = field(init=False)
     script: FaultScript = field(init=False)
     outbox: Outbox = field(init=False)
+    notices: dict[Trade | Refund, Notice] = field(init=False)
     requests: deque[RequestRecord] = field(init=False)
     reports: deque[Report] = field(init=False)
     attempts: deque[Attempt] = field(init=False)
@@ -122,6 +129,20 @@ class World:
             self.keychain.reset()
             self._clear()
             self.changed.notify_all()
+
+    def record(self, request: Request, record: RequestRecord) -> None:
+        """Enter one call of the gateway into the ledger and the journal; lock held."""
+        self.requests.append(record)
+        self.journal.call(
+            record.at,
+            request.method,
+            request.path,
+            record.http_status,
+            record.out_trade_no,
+            record.out_refund_no,
+            record.err_code,
+            f"fault {record.fault}" if record.fault else "",
+        )
 
     def trade(self, mch_id: str, out_trade_no: str) -> Trade:
         """Return a trade for the control plane; ``ControlError`` when it was never placed."""
@@ -190,6 +211,7 @@ class World:
         self.balances = dict.fromkeys(self.accounts, self.options.refund_balance)
         self.script = FaultScript()
         self.outbox = Outbox()
+        self.notices = {}
         self.requests = deque(maxlen=size)
         self.reports = deque(maxlen=size)
         self.attempts = deque(maxlen=size)

@@ -193,7 +193,8 @@ def _record(
     if unknown:
         logger.info("%s has unknown fields: %s", exchange.operation.name, ", ".join(unknown))
     page = page_instead(exchange.fault_name)
-    world.requests.append(
+    world.record(
+        exchange.request,
         RequestRecord(
             at=world.clock.now(),
             api=Api.V2,
@@ -209,7 +210,7 @@ def _record(
             fault=exchange.fault_name,
             signed_by="",
             unknown_fields=unknown,
-        )
+        ),
     )
 
 

@@ -115,6 +115,9 @@ def answer_v3(world: World, request: Request) -> Response:
     try:
         route = find_route(request.method, request.target.partition("?")[0])
     except NoRoute as missing:
+        with world.lock:
+            now = world.clock.now()
+            world.journal.call(now, request.method, request.path, missing.status)
         return empty_answer(missing.status)
     with world.lock:
         settle_due_refunds(world)
@@ -168,7 +171,8 @@ def _paid_early(world: World, exchange: _Exchange, answer: Answer) -> Notice | N
 
 def _record(world: World, exchange: _Exchange, answer: Answer) -> None:
     page = page_instead(exchange.fault_name)
-    world.requests.append(
+    world.record(
+        exchange.request,
         RequestRecord(
             at=world.clock.now(),
             api=Api.V3,
@@ -184,7 +188,7 @@ def _record(world: World, exchange: _Exchange, answer: Answer) -> None:
             fault=exchange.fault_name,
             signed_by="" if exchange.signer is None else exchange.signer.serial,
             unknown_fields=(),
-        )
+        ),
     )
 
 

@@ -49,23 +49,32 @@ class Command(BaseCommand):
         with _account(ACCOUNTS[chosen, region]):
             self._run(**options)
 
-    def _run(self, *, once: bool, shop_port: int, simulator_port: int, **_: Any) -> None:
+    def _run(
+        self, *, once: bool, shop_port: int, simulator_port: int, verbosity: int, **_: Any
+    ) -> None:
         logging.getLogger("django.server").setLevel(logging.ERROR)
         _reach_this_machine_without_a_proxy()
         if once:
-            with _throwaway_database(), self._demonstration(0, 0) as (shop, simulator):
+            with (
+                _throwaway_database(),
+                self._demonstration(0, 0, is_quiet=True) as (shop, simulator),
+            ):
                 self._rehearse(shop, simulator)
         else:
-            with self._demonstration(shop_port, simulator_port) as (shop, simulator), Worker():
+            ports, is_quiet = (shop_port, simulator_port), verbosity == 0
+            with self._demonstration(*ports, is_quiet=is_quiet) as (shop, simulator), Worker():
                 self._introduce(shop, simulator)
                 self.stdout.flush()
                 _wait_for_the_person()
                 self.stdout.write("\nStopped.")
 
     @contextmanager
-    def _demonstration(self, shop_port: int, simulator_port: int) -> Iterator[tuple[str, str]]:
+    def _demonstration(
+        self, shop_port: int, simulator_port: int, *, is_quiet: bool
+    ) -> Iterator[tuple[str, str]]:
         """Listen on both ports, point the settings at them, and serve."""
-        wxpay = create_app(conf.merchants().values())
+        log = None if is_quiet else self._write_line
+        wxpay = create_app(conf.merchants().values(), log=log)
         shop = serving(StaticFilesHandler(WSGIHandler()), port=shop_port)
         simulator = running(wxpay, host=HOST, port=simulator_port)
         with (
@@ -75,6 +84,10 @@ class Command(BaseCommand):
         ):
             call_command("migrate", verbosity=0)
             yield shop_url, simulator_url
+
+    def _write_line(self, line: str) -> None:
+        self.stdout.write(line)
+        self.stdout.flush()
 
     def _rehearse(self, shop: str, simulator: str) -> None:
         started_at = time.monotonic()
@@ -93,6 +106,7 @@ class Command(BaseCommand):
             f"  phone   {simulator}/   the simulated WeChat Pay and its phone\n"
             f"  admin   {shop}/admin/   {login}\n\n"
             f"Buy a tea, open the simulated phone, pay, and watch the shop's page.\n"
+            f"Calls of the simulator and its notifications follow, in Beijing time (UTC+8).\n"
             f"Ctrl-C stops everything.",
         )
 

@@ -1,0 +1,83 @@
+"""Sentences of the faults in Chinese; the English ones are in the catalogue."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from django_wxpay.simulator.faults.catalogue import FaultKind
+
+CHINESE: Final = {
+    "slow": "已执行，应答耗时 `seconds` 秒。",
+    "answered_after_timeout": "已执行，应答来得太迟。",
+    "timeout": "未执行，也不应答。",
+    "reset": "未执行，连接被重置。",
+    "reset_after": "已执行，连接被重置。",
+    "http_500": "未执行，返回 HTTP 500。",
+    "http_502": "未执行，返回 HTTP 502 和代理的页面。",
+    "html": "未执行，返回 HTTP 200 和 HTML 页面。",
+    "empty": "已执行，返回 HTTP 200 和空应答。",
+    "truncated": "已执行，应答在传输中途断开。",
+    "half_xml": "已执行，只返回半份 XML 或 JSON，看似完整。",
+    "systemerror": "未执行，返回 SYSTEMERROR。",
+    "systemerror_after": "已执行，仍返回 SYSTEMERROR。",
+    "bad_signature": "用另一密钥签名。",
+    "unsigned": "没有签名。",
+    "rate_limited": "未执行，返回 HTTP 429。",
+    "unavailable": "未执行，返回 HTTP 503。",
+    "http_202": "未执行，返回 HTTP 202 USERPAYING，有签名。",
+    "unknown_trade_state": "未知的交易状态或退款状态，有签名。",
+    "hmac_answer": "签名算法与请求的不同。",
+    "wrong_mch_id": "有签名，但属于另一商户。",
+    "wrong_appid": "有签名，但属于另一 appid。",
+    "extra_field": "含未知字段，签名正确。",
+    "bom": "开头有字节顺序标记。",
+    "doctype": "开头有 DOCTYPE。",
+    "other_body": "签名真实，但属于另一报文。",
+    "signtest": "探测：故意使用错误的签名。",
+    "wrong_serial": "签名所用的序列号不在列表中。",
+    "stale_timestamp": "签名时间为十分钟前。",
+    "future_timestamp": "签名时间为十分钟后。",
+    "no_signature_type": "有签名，但未注明算法。",
+    "extra_member": "含未知成员。",
+    "shuffled_members": "成员顺序不同。",
+    "tampered_ciphertext": "有签名，但密文无法解开。",
+    "missing_associated_data": "加密时没有附加数据，报文中也没有。",
+    "bare_envelope": "没有 summary 和 original_type。",
+    "unknown_event": "event_type 属于另一产品。",
+    "wrong_amount": "total_fee 与订单不符。",
+    "wrong_currency": "fee_type 与订单不符。",
+    "duplicate": "先后发送 `count` 次。",
+    "concurrent": "同时发送 `count` 次。",
+    "late": "`seconds` 秒后才首次发送。",
+    "lost": "已支付，但通知永不到达。",
+    "reordered": "等另一笔支付的通知发出后再发，最多等 `seconds` 秒。",
+    "recall": "未执行，撤销的应答为 recall=Y。",
+    "code_pays": "顾客支付；未达限额时无需密码。",
+    "code_password_pays": "USERPAYING，随后顾客支付。",
+    "code_password_cancels": "USERPAYING，随后顾客取消。",
+    "code_password_ignored": "USERPAYING，顾客一直未回应。",
+    "code_bank_error_pays": "BANKERROR，最终支付成功。",
+    "code_bank_error_refuses": "BANKERROR，最终支付被拒绝。",
+    "code_not_enough": "NOTENOUGH，顾客余额不足。",
+    "code_expired": "AUTHCODEEXPIRE，没有订单。",
+    "code_system_error_pays": "已支付，仍返回 SYSTEMERROR。",
+    "not_enough": "商户余额不足，无法退款。",
+    "refund_abnormal": "已受理，但款项无法退回。",
+    "refund_closed": "已受理，随后关闭，未退款。",
+    "bill_not_ready": "账单仍在生成。",
+    "bill_empty": "当天没有交易。",
+    "bill_wrong_hash": "给出的摘要与文件不符。",
+    "bill_truncated": "缺少文件的后半部分。",
+    "bill_broken_gzip": "文件的字节被改动。",
+    "bill_row_missing": "缺少第一行。",
+    "bill_wrong_amount": "第一行的金额多一个最小货币单位。",
+    "bill_foreign_row": "含有商户从未有过的一笔支付。",
+    "bill_extra_columns": "含有未知的一列。",
+    "bill_old_columns": "使用旧文件的 24 列格式。",
+    "before_answer": "在下单应答之前已支付并通知。",
+}
+
+
+def fault_text(kind: FaultKind, language: str) -> str:
+    """Return the sentence of a fault in the page's ``language``."""
+    return CHINESE.get(kind.name, kind.description) if language == "zh-Hans" else kind.description
