@@ -30,7 +30,7 @@ JOB: Final = "attention"
 _COMMITTED_WITHIN: Final = timedelta(minutes=10)
 # Where it never ran, the shop is new, or its table has millions that nobody asks about any more.
 _FIRST_LOOK: Final = timedelta(days=1)
-_BATCH: Final = 500
+_BATCH: Final = 100
 _KEY: Final = "paid-twice"
 
 
@@ -93,7 +93,8 @@ def _doubled(purchases: set[_Purchase]) -> dict[_Purchase, list[Order]]:
     # By the reference alone: asked for paid ones as well, SQLite would read all that are paid.
     references = {purchase.reference for purchase in purchases}
     rows = Order.objects.filter(reference__in=references).order_by()
-    paid = [order for order in retry_on_lock(partial(list, rows)) if order.is_paid]
+    orders: list[Order] = retry_on_lock(partial(list, rows))
+    paid = [order for order in orders if order.is_paid]
     grouped: defaultdict[_Purchase, list[Order]] = defaultdict(list)
     for order in sorted(paid, key=_paid_at):
         grouped[_Purchase(order.merchant, order.reference)].append(order)
