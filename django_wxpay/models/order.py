@@ -12,6 +12,7 @@ from typing import Any, Final
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import models
 from django.db.models import Q, Sum
+from django.db.models.functions import Lower, Right
 from django.utils.translation import gettext_lazy as _
 
 from django_wxpay.models.base import (
@@ -30,6 +31,19 @@ from django_wxpay.protocol.states import PAID, Expectation
 
 # Bills print fees in five more decimals than amounts; the column of a fee counts the last one.
 FEE_DECIMALS: Final = 5
+
+
+# A few characters more than a person can keep in mind, and enough to tell orders apart.
+END_OF_NUMBER: Final = 6
+
+
+def _end_of(column: str) -> Any:
+    return models.GeneratedField(
+        expression=Lower(Right(column, END_OF_NUMBER)),
+        output_field=models.CharField(max_length=END_OF_NUMBER),
+        db_persist=True,
+        editable=False,
+    )
 
 
 class Order(Row):
@@ -124,6 +138,9 @@ class Order(Row):
         null=True,
         blank=True,
     )
+    # What a customer reads out from the end of a receipt; written by the database itself.
+    out_trade_no_end = _end_of("out_trade_no")
+    transaction_id_end = _end_of("transaction_id")
     created_at = models.DateTimeField(_("created"), editable=False)
     updated_at = models.DateTimeField(_("updated"), editable=False)
 
@@ -152,6 +169,11 @@ class Order(Row):
             models.Index(fields=["trade_type", "-created_at"], name="wxpay_order_type"),
             models.Index(fields=["merchant", "-created_at"], name="wxpay_order_merchant"),
             models.Index(fields=["next_check_at"], name="wxpay_order_to_check"),
+            # By what a customer says: the end of a number, the amount, who has paid.
+            models.Index(fields=["out_trade_no_end"], name="wxpay_order_number_end"),
+            models.Index(fields=["transaction_id_end"], name="wxpay_order_transaction_end"),
+            models.Index(fields=["total_fee", "-created_at"], name="wxpay_order_amount"),
+            models.Index(fields=["payer_openid", "-created_at"], name="wxpay_order_payer"),
             # A bill is compared with the payments of its day.
             models.Index(fields=["mch_id", "success_time"], name="wxpay_order_paid"),
         )

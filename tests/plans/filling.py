@@ -99,7 +99,8 @@ def fill_table(sample: models.Model, count: int, differing: Mapping[str, str]) -
     columns = {"id": "n", **differing}
     constants: list[Any] = []
     expressions = []
-    for field in sample._meta.concrete_fields:
+    fields = [field for field in sample._meta.concrete_fields if not field.generated]
+    for field in fields:
         if field.column in columns:
             expressions.append(columns[field.column])
         else:
@@ -107,7 +108,7 @@ def fill_table(sample: models.Model, count: int, differing: Mapping[str, str]) -
             value = getattr(sample, field.attname)
             constants.append(field.get_db_prep_save(value, connection))
     quote = connection.ops.quote_name
-    names = ", ".join(quote(field.column) for field in sample._meta.concrete_fields)
+    names = ", ".join(quote(field.column) for field in fields)
     table = quote(sample._meta.db_table)
     with connection.cursor() as cursor:
         for first in range(1, count + 1, _CHUNK):

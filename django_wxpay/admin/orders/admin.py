@@ -27,6 +27,7 @@ from django_wxpay.admin.orders.attention import (
 )
 from django_wxpay.admin.orders.fields import OrderFieldsAdmin
 from django_wxpay.admin.orders.related import related_sections
+from django_wxpay.admin.orders.searching import found_by
 from django_wxpay.admin.refunds.making import OrderRefundsAdmin
 from django_wxpay.models import Order
 from django_wxpay.protocol.facts import TradeState, TradeType
@@ -54,9 +55,21 @@ class OrderAdmin(OrderRefundsAdmin, OrderFieldsAdmin):
         MerchantFilter,
         ("created_at", DateFieldListFilter),
     )
-    search_fields = ("out_trade_no__exact", "transaction_id__exact", "reference__exact")
-    search_help_text = _("A whole out_trade_no, transaction_id or reference.")
+    # The box is shown for them; what it finds is found by get_search_results.
+    search_fields = ("out_trade_no__exact",)
+    search_help_text = _(
+        "A number or reference, whole, its first characters or its last six; an amount such as "
+        "68.00; the payer's openid."
+    )
     actions = ("query_now", "close")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Order], search_term: str
+    ) -> tuple[QuerySet[Order], bool]:
+        """Find orders by what a customer says."""
+        if not search_term.strip():
+            return super().get_search_results(request, queryset, search_term)
+        return found_by(search_term, queryset), False
 
     def buttons(self, row: Order) -> list[Button]:
         """Return the actions that the state of the order allows."""

@@ -1,0 +1,93 @@
+"""Search for orders by what a customer says: numbers or their ends, an amount, who has paid.
+
+Each way is a range of an index, read for itself; put together in one condition, a database may
+walk the whole table instead.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Lower
+from django.db.models.lookups import EndsWith
+
+from django_wxpay.models.order import END_OF_NUMBER
+from django_wxpay.protocol.money import EXPONENTS, LARGEST, decimals
+
+# Of each way; whoever gets as many has said too little.
+_MOST: Final = 200
+_AMOUNT: Final = re.compile(r"[¥￥$]? ?([0-9]{1,10})(?:[.]([0-9]{1,3}))? ?([A-Za-z]{3})?")
+_BLANKS: Final = re.compile(r"\s+")
+_HYPHENS: Final = re.compile(r"[\s-]+")
+# Behind these, other characters follow than the next of their kind.
+_LAST_OF_KIND: Final = frozenset("9zZ")
+_NUMBERS: Final = ("out_trade_no", "transaction_id", "reference")
+_WITH_END: Final = ("out_trade_no", "transaction_id")
+
+
+def found_by(term: str, orders: QuerySet[Any]) -> QuerySet[Any]:
+    """Return those of ``orders`` that ``term`` finds, up to 200 of each way."""
+    keys: set[int] = set()
+    for condition, order in _ways(term.strip()):
+        # In the order of the index that finds them, so that nothing is sorted.
+        found = orders.filter(condition).order_by(*order)
+        keys.update(found.values_list("pk", flat=True)[:_MOST])
+    return orders.filter(pk__in=keys)
+
+
+def _ways(term: str) -> Iterator[tuple[Q, tuple[str, ...]]]:
+    # A number may hold a hyphen, or may have been read out in groups.
+    spellings = dict.fromkeys([term, _BLANKS.sub("", term), _HYPHENS.sub("", term)])
+    for number in spellings:
+        for column in _NUMBERS:
+            yield Q(**{column: number}), ()
+        yield Q(payer_openid=number), ("-created_at",)
+        if len(number) >= END_OF_NUMBER:
+            yield from _parts(number)
+    for amount in _amounts(term):
+        yield amount, ("-created_at",)
+
+
+def _parts(number: str) -> Iterator[tuple[Q, tuple[str, ...]]]:
+    end = number[-END_OF_NUMBER:].lower()
+    for column in _WITH_END:
+        # Both lowered, because on MySQL "iendswith" follows the column, which tells case apart.
+        whole_end = EndsWith(Lower(column), number.lower())
+        yield Q(whole_end, **{f"{column}_end": end}), ()
+    if following := _following(number):
+        for column in _NUMBERS:
+            # The prefix itself decides: letters stand in another order on another database.
+            within = {f"{column}__gte": number, f"{column}__lt": following}
+            yield Q(**within, **{f"{column}__startswith": number}), (f"-{column}",)
+
+
+def _following(prefix: str) -> str:
+    """Return a text that stands behind all that begin with ``prefix``; "" if none is certain."""
+    kept = prefix.rstrip("".join(_LAST_OF_KIND))
+    if not kept or not (kept[-1].isascii() and kept[-1].isalnum()):
+        return ""
+    return kept[:-1] + chr(ord(kept[-1]) + 1)
+
+
+def _amounts(term: str) -> Iterator[Q]:
+    match = _AMOUNT.fullmatch(term.replace(",", ""))
+    if not match:
+        return
+    units, fraction, currency = match[1], match[2] or "", (match[3] or "").upper()
+    # Without its currency, an amount may be that of each number of decimals.
+    for places in {decimals(currency)} if currency else {2, *EXPONENTS.values()}:
+        if len(fraction) > places:
+            continue
+        total_fee = int(units + fraction.ljust(places, "0"))
+        if 0 < total_fee <= LARGEST:
+            yield Q(total_fee=total_fee) & _written_with(places, currency)
+
+
+def _written_with(places: int, currency: str) -> Q:
+    if currency:
+        return Q(fee_type=currency)
+    of_places = [name for name in EXPONENTS if EXPONENTS[name] == places]
+    return Q(fee_type__in=of_places) if of_places else ~Q(fee_type__in=list(EXPONENTS))
