@@ -114,7 +114,7 @@ CASES: list[tuple[str, Any]] = [
     ("E010", merchant(APPID="")),
     ("E010", merchant(MCH_ID=1900000109)),
     ("E010", merchant(MCH_ID="1900 000 109")),
-    ("E010", merchant(APPID="w" * 33)),
+    ("E010", merchant(APPID="wx1" * 11)),
     ("E010", merchant(APPIDS=["wx 2"])),
     ("E010", merchant(SUB_MCH_ID=None)),
     ("E010", merchant(APPIDS="wx1")),
@@ -132,7 +132,7 @@ CASES: list[tuple[str, Any]] = [
     ("E016", v3(API_V3_KEY="short")),
     ("E017", v3(PRIVATE_KEY=PEM)),
     ("E018", v3(CERT_SERIAL_NO="12")),
-    ("E018", v3(CERT_SERIAL_NO="A" * 41)),
+    ("E018", v3(CERT_SERIAL_NO="AB" * 21)),
     ("E018", v3(CERT_SERIAL_NO="0" * 40)),
     ("E018", v3(CLIENT_CERT=PEM)),
     ("E018", v3(CLIENT_CERT=keys.PLATFORM_CERTIFICATE, CERT_SERIAL_NO=keys.PLATFORM_SERIAL)),
@@ -160,6 +160,8 @@ CASES: list[tuple[str, Any]] = [
     ("E021", changed(RETENTION_DAYS={"Refund": None})),
     ("E021", changed(RETENTION_DAYS={"ApiReport": 30})),
     ("E022", changed(LATENCY_LIMITS=3000)),
+    ("E029", merchant(APPID="wx...")),
+    ("E029", merchant(API_KEY="<your key>")),
     ("E028", changed(BILL_STORAGE="")),
     ("E028", changed(BILL_STORAGE=None)),
     ("E027", changed(CLOSE_UNPAID_AFTER_H=0)),
@@ -381,40 +383,71 @@ def test_a_pem_may_be_a_path_object_and_hold_what_people_and_systems_put_into_it
 
 # What people leave in the place of a value, and the words by which a message says so.
 PLACEHOLDERS = [
-    ("APPID", "wx...", "E010", "character that is not allowed"),
-    ("APPID", "wx\u2026", "E010", "character that is not allowed"),
-    ("APPID", "wxXXXXXXXXXXXXXXXX", "E010", "x's or stars"),
-    ("APPIDS", ["wx2", "xxx"], "E010", "x's or stars"),
-    ("APPID", "your-appid", "E010", '"your"'),
-    ("MCH_ID", "<mch_id>", "E010", "character that is not allowed"),
-    ("MCH_ID", "TODO", "E010", "a word"),
-    ("MCH_ID", "None", "E010", "a word"),
-    ("MCH_ID", "0000000000", "E010", "one character"),
-    ("SUB_MCH_ID", "null", "E010", "a word"),
-    ("API_KEY", "a" * 32, "E012", "one character"),
-    ("API_KEY", "x" * 32, "E012", "x's or stars"),
-    ("API_KEY", "${WXPAY_API_KEY_OF_THE_SHOP_1234}", "E012", "33 chars long"),
-    ("API_KEY", "{{ lookup('vault', 'wxpay') }}..", "E012", "variable"),
-    ("API_KEY", "YOUR_32_CHARACTER_API_V2_KEY____", "E012", '"your"'),
-    ("API_V3_KEY", "0" * 32, "E016", "one character"),
-    ("CERT_SERIAL_NO", "4A7E...", "E018", "cut off with dots"),
-    ("WECHATPAY_PUBLIC_KEY_ID", "PUB_KEY_ID_...", "E019", "cut off with dots"),
-    ("PRIVATE_KEY", "<apiclient_key.pem>", "E014", "brackets"),
-    ("PLATFORM_CERTIFICATES", ["..."], "E014", "cut off with dots"),
+    ("APPID", "wx...", "cut off with dots"),
+    ("APPID", "wx\u2026", "cut off with dots"),
+    ("APPID", "...", "cut off with dots"),
+    ("APPID", "wxXXXXXXXXXXXXXXXX", "x's or stars"),
+    ("APPIDS", ["wx2", "xxx"], "x's or stars"),
+    ("APPID", "your-appid", '"your"'),
+    ("APPID", "wx_your_appid", '"your"'),
+    ("APPID", "你的AppID", "asks for a value"),
+    ("MCH_ID", "<mch_id>", "brackets"),
+    ("MCH_ID", "<your merchant number, as the platform shows it>", "brackets"),
+    ("MCH_ID", "TODO", "a word"),
+    ("MCH_ID", "None", "a word"),
+    ("MCH_ID", "0000000000", "one character"),
+    ("SUB_MCH_ID", "null", "a word"),
+    ("API_KEY", "...", "cut off with dots"),
+    ("API_KEY", "<your key>", "brackets"),
+    ("API_KEY", "请填写商户平台的密钥", "asks for a value"),
+    ("API_KEY", "a" * 32, "one character"),
+    ("API_KEY", "x" * 32, "x's or stars"),
+    ("API_KEY", "${WXPAY_API_KEY_OF_THE_SHOP_1234}", "variable"),
+    ("API_KEY", "{{ lookup('vault', 'wxpay') }}..", "variable"),
+    ("API_KEY", "YOUR_32_CHARACTER_API_V2_KEY____", '"your"'),
+    ("API_V3_KEY", "0" * 32, "one character"),
+    ("CERT_SERIAL_NO", "4A7E...", "cut off with dots"),
+    ("WECHATPAY_PUBLIC_KEY_ID", "PUB_KEY_ID_...", "cut off with dots"),
+    ("PRIVATE_KEY", "<apiclient_key.pem>", "brackets"),
+    ("CLIENT_KEY", "...", "cut off with dots"),
+    ("PLATFORM_CERTIFICATES", ["..."], "cut off with dots"),
+    ("MERCHANT_CATEGORY_CODE", "<four digits>", "brackets"),
+    ("HOSTS", ["https://..."], "cut off with dots"),
 ]
 
 
-@pytest.mark.parametrize(("name", "value", "code", "words"), PLACEHOLDERS)
+@pytest.mark.parametrize(("name", "value", "words"), PLACEHOLDERS)
 def test_an_example_in_the_place_of_a_value_is_found_by_the_rule_that_it_breaks(
-    name: str, value: Any, code: str, words: str, settings: Any
+    name: str, value: Any, words: str, settings: Any
 ) -> None:
     messages = found(v3(**{name: value}), settings)
 
-    assert [message.id for message in messages] == [f"django_wxpay.{code}"]
-    assert f'["default"]["{name}"]' in messages[0].msg
+    # One error: that it breaks the rule of its setting as well helps nobody.
+    assert [message.id for message in messages] == ["django_wxpay.E029"]
+    assert messages[0].is_serious()
+    assert f'["default"]["{name}"] is a placeholder: ' in messages[0].msg
     assert words in messages[0].msg
+    assert messages[0].hint == HINTS["E029"]
     quoted = value if isinstance(value, str) else value[-1]
     assert len(quoted) < 4 or quoted not in messages[0].msg
+
+
+def test_each_example_is_found_and_a_call_refuses_the_first(settings: Any) -> None:
+    settings.WXPAY = merchant(APPID="wx...", MCH_ID="...", API_KEY="<your key>")
+
+    problems = conf.problems()
+    assert [problem.code for problem in problems] == ["E029"] * 3
+    assert [problem.merchant for problem in problems] == ["default"] * 3
+    with pytest.raises(ConfigurationError, match=r'"APPID"\] is a placeholder'):
+        conf.current()
+
+
+@pytest.mark.parametrize("wrong", [None, 5, b"...", {"...": "..."}, [None, "wx2"], [["..."]]])
+def test_what_is_no_text_at_all_is_no_example(wrong: Any, settings: Any) -> None:
+    for name in ("APPID", "APPIDS", "API_KEY", "PLATFORM_CERTIFICATES", "HOSTS"):
+        codes = {message.id for message in found(v3(**{name: wrong}), settings)}
+        assert codes <= {"django_wxpay.E010", "django_wxpay.E012", "django_wxpay.E013"}
+        assert codes or (name, wrong) == ("APPIDS", [])
 
 
 @pytest.mark.parametrize(
@@ -425,10 +458,13 @@ def test_an_example_in_the_place_of_a_value_is_found_by_the_rule_that_it_breaks(
         ("MCH_ID", "1900000000"),
         ("API_KEY", "yours4todo9None0nullXXXXchange01"),
         ("PRIVATE_KEY", "../certs/apiclient_key.pem"),
+        ("CERT_SERIAL_NO", "1" * 40),
+        ("MERCHANT_CATEGORY_CODE", "5555"),
+        ("HOSTS", ["http://[::1]:9100"]),
     ],
 )
 def test_what_only_looks_a_little_like_an_example_is_a_value(
-    name: str, value: str, settings: Any
+    name: str, value: Any, settings: Any
 ) -> None:
     assert not any("placeholder" in message.msg for message in found(v3(**{name: value}), settings))
 

@@ -205,11 +205,15 @@ def _merchant_problems(alias: object, entry: object) -> Iterator[Problem]:
     for row in MERCHANT_SETTINGS:
         if row.name == "HOSTS" and row.name not in entry:
             continue
+        # First of all: whatever rule an example breaks, what helps is a value in its place.
+        if problem := _credentials().placeholder_problem(row, entry.get(row.name, row.default)):
+            yield Problem("E029", f'{where}["{row.name}"] {problem}')
+            continue
         if problem := row.problem(entry.get(row.name, row.default)):
             yield Problem(row.code, f'{where}["{row.name}"] {problem}')
             continue
-        for code, words in _credentials().value_problems(row, entry.get(row.name, row.default)):
-            yield Problem(code, f'{where}["{row.name}"] {words}')
+        for words in _credentials().pem_problems(row, entry.get(row.name, row.default)):
+            yield Problem("E014", f'{where}["{row.name}"] {words}')
     if entry.get("API", "v2") == "v2" and not entry.get("API_KEY"):
         yield Problem("E012", f'{where}["API_KEY"] is missing')
     for name in entry.keys() - {row.name for row in MERCHANT_SETTINGS}:

@@ -38,30 +38,44 @@ _COPIED_SETTINGS: Final = _PEM_SETTINGS | {
     "API_V3_KEY",
     "CERT_SERIAL_NO",
     "WECHATPAY_PUBLIC_KEY_ID",
+    "MERCHANT_CATEGORY_CODE",
+    "HOSTS",
 }
-_CODES_OF_PLACEHOLDERS: Final = {
-    "API_V3_KEY": "E016",
-    "CERT_SERIAL_NO": "E018",
-    "WECHATPAY_PUBLIC_KEY_ID": "E019",
-}
+# One digit again and again may be a number; only WeChat Pay knows which ones are given out.
+_NUMBERS: Final = {"CERT_SERIAL_NO": _SERIAL, "MERCHANT_CATEGORY_CODE": MERCHANT_CATEGORY_CODE}
 
 
-def value_problems(row: Setting, value: Any) -> Iterator[tuple[str, str]]:
-    """Yield (code, words) for a value of the right type that is an example's, or no PEM."""
-    for each in map(Secret.of, [value] if isinstance(value, str | Secret) else value or ()):
-        # A serial is a number, and zeros may be one; only WeChat Pay knows which are given out.
-        is_serial = row.name == "CERT_SERIAL_NO" and not _SERIAL.problem(value)
-        if row.name not in _COPIED_SETTINGS or is_serial:
+def placeholder_problem(row: Setting, value: Any) -> str:
+    """Return in a few words that a value is an example's and no real one, or "".
+
+    Any value is taken: an example often breaks the rule of its setting as well.
+    """
+    if row.name not in _COPIED_SETTINGS:
+        return ""
+    for each in _texts(value):
+        is_number = row.name in _NUMBERS and not _NUMBERS[row.name].problem(each.reveal())
+        if is_number or BEGIN in each.reveal():
             continue
-        is_path = row.name in _PEM_SETTINGS
-        if BEGIN not in each.reveal() and (reason := placeholder(each)):
-            code = "E014" if is_path else _CODES_OF_PLACEHOLDERS.get(row.name, row.code)
-            yield code, f"is a placeholder: {reason}"
-        elif row.name in _PEM_SETTINGS:
-            try:
-                read_pem(each)
-            except ValueError as problem:
-                yield "E014", str(problem)
+        if reason := placeholder(each):
+            return f"is a placeholder: {reason}"
+    return ""
+
+
+def pem_problems(row: Setting, value: Any) -> Iterator[str]:
+    """Yield in a few words why a value of the right type is no PEM that can be used."""
+    if row.name not in _PEM_SETTINGS:
+        return
+    for each in _texts(value):
+        try:
+            read_pem(each)
+        except ValueError as problem:
+            yield str(problem)
+
+
+def _texts(value: Any) -> Iterator[Secret]:
+    for each in value if isinstance(value, list | tuple) else [value]:
+        if isinstance(each, str | Secret):
+            yield Secret.of(each)
 
 
 def problems(merchant: Merchant) -> Iterator[tuple[str, str, str]]:

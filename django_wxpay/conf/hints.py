@@ -41,6 +41,9 @@ HINTS: Final[dict[str, str]] = {
     "E026": 'Give {"POLL_S": 5, "WAIT_S": 45}, or one of the two, in seconds from above 0 to 120.',
     "E027": "Give a number of hours above zero, such as 24, or None.",
     "E028": "Name one of the storages in STORAGES, which keeps the files of bills.",
+    "E029": "Put your own value in its place, as the merchant platform shows it; a key comes from "
+    "the environment or from a file. Without an account yet, manage.py wxpay_simulator takes any "
+    "value that is well formed.",
     "W001": "Correct the spelling or remove it: nothing reads it.",
     "W002": "WeChat Pay calls public https addresses on port 443 only; fine for trying out.",
     "W003": 'Set OPTIONS["transaction_mode"] to "IMMEDIATE", or notifications that arrive '

@@ -38,7 +38,8 @@ _PLACEHOLDERS: Final = (
     (re.compile(r".*(\.{3}|\u2026).*"), "it is cut off with dots"),
     (re.compile(r"<.*>|\[.*\]"), "it stands in brackets"),
     (re.compile(r".*(\$\{|\{\{|\$\(|%\().*"), "it holds a variable that nothing has filled in"),
-    (re.compile(r"(?i:your)[-_ A-Z].*|.*\b(?i:your)\b.*"), 'it says "your"'),
+    (re.compile(r"(?i:your)[-_ A-Z].*|.*(\b|_)(?i:your)(\b|_).*"), 'it says "your"'),
+    (re.compile(r".*([你您]的|请填|填写|替换).*"), "it asks for a value"),
     (re.compile(r"(?i)(wx|pub_key_id_)?[x*?#]{3,}|.*(x{8}|\*{4}).*"), "it is x's or stars"),
     (
         re.compile(r"(?i)none|null|nil|undefined|todo.*|fixme.*|tbd|change.?me.*|placeholder"),

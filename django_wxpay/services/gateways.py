@@ -149,14 +149,16 @@ def mount(prefix: str, adapter: BaseAdapter) -> None:
     """Send every call to addresses that start with ``prefix`` through ``adapter``.
 
     A simulator stands in for WeChat Pay like this without a socket. A mount outlives changed
-    settings.
+    settings; the platform certificates of whoever answered before do not outlive a mount.
     """
+    platform_keys.cache_clear()
     transport().mount(prefix, adapter)
     _mounted.append((prefix, adapter))
 
 
 def unmount(prefix: str) -> None:
     """Undo the latest ``mount`` of ``prefix``. Raises ``KeyError`` if there is none."""
+    platform_keys.cache_clear()
     transport().unmount(prefix)
     latest = max(at for at, (mounted, _) in enumerate(_mounted) if mounted == prefix)
     del _mounted[latest]

@@ -9,13 +9,14 @@ import pytest
 
 from django_wxpay import services
 from django_wxpay.exceptions import BadAnswer, OutcomeUnknown
-from django_wxpay.models import Notification
+from django_wxpay.models import CertificateDownload, Notification, PlatformCertificate
 from django_wxpay.testing import SimulatedWXPay, simulated_wxpay
+from example_project.accounts import ACCOUNTS
 
 pytest_plugins = ["django_wxpay.testing.fixtures"]
 pytestmark = pytest.mark.django_db
 
-JSAPI = {
+JSAPI: dict[str, Any] = {
     "trade_type": "JSAPI",
     "body": "Tea",
     "total_fee": 250,
@@ -82,3 +83,17 @@ def test_the_ledger_tells_what_happened(wxpay_simulator: SimulatedWXPay) -> None
 
     assert [trade["out_trade_no"] for trade in ledger["trades"]] == [order.out_trade_no]
     assert "TESTKEY" not in str(ledger)
+
+
+def test_a_second_simulator_is_not_judged_by_the_certificates_of_the_first(settings: Any) -> None:
+    account = ACCOUNTS["v3", "global"] | {"HOSTS": ["http://127.0.0.1:9"]}
+    settings.WXPAY = settings.WXPAY | {"MERCHANTS": {"default": account}}
+    for _ in range(2):
+        with simulated_wxpay() as wxpay:
+            order = services.checkout(**JSAPI).order
+            wxpay.pay(order)
+        order.refresh_from_db()
+        assert order.is_paid
+        # As the end of a test empties its database.
+        for table in (PlatformCertificate, CertificateDownload):
+            table.objects.all().delete()

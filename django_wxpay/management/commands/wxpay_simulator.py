@@ -102,7 +102,8 @@ class Command(BaseCommand):
         lines = "  Each call and each notification is a line here, in Beijing time (UTC+8).\n"
         self.stdout.write(
             f"WeChat Pay simulator at {url}\n"
-            f'  In settings.WXPAY, give a merchant "HOSTS": ["{url}"].\n'
+            f'  In settings.WXPAY, give a merchant "HOSTS": ["{url}"], and set\n'
+            '  "NOTIFY_BASE_URL" to where this site runs, such as "http://127.0.0.1:8000".\n'
             f"  Pay as the customer: open {url}/ in a browser, or\n"
             f"  curl {url}/_simulator/pay"
             """ -d '{"mch_id": "...", "out_trade_no": "..."}'\n"""
