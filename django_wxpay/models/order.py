@@ -172,7 +172,9 @@ class Order(Row):
             # By what a customer says: the end of a number, the amount, who has paid.
             models.Index(fields=["out_trade_no_end"], name="wxpay_order_number_end"),
             models.Index(fields=["transaction_id_end"], name="wxpay_order_transaction_end"),
-            models.Index(fields=["total_fee", "-created_at"], name="wxpay_order_amount"),
+            models.Index(
+                fields=["total_fee", "fee_type", "-created_at"], name="wxpay_order_amount"
+            ),
             models.Index(fields=["payer_openid", "-created_at"], name="wxpay_order_payer"),
             # A bill is compared with the payments of its day.
             models.Index(fields=["mch_id", "success_time"], name="wxpay_order_paid"),

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from django_wxpay.admin.orders.searching import found_by
+from django_wxpay.admin.orders.searching import keys_found_by
 from django_wxpay.models import Order
 from tests.factories import OrderFactory
 
@@ -45,7 +45,7 @@ def orders() -> dict[str, Order]:
 
 
 def names(orders: dict[str, Order], term: str) -> set[str]:
-    found = set(found_by(term, Order.objects.all()).values_list("pk", flat=True))
+    found = keys_found_by(term, Order.objects.all())
     return {name for name, order in orders.items() if order.pk in found}
 
 

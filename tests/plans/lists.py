@@ -11,6 +11,7 @@ from django.apps import apps
 from django.urls import reverse
 
 from django_wxpay.admin import base
+from django_wxpay.models.choices import Attentions
 from tests.plans.filling import number
 
 _NO_SUCH: Final = "T9999999999"
@@ -20,6 +21,10 @@ _ADMIN_FILTERS: Final[Mapping[str, tuple[dict[str, str], ...]]] = {
         *({"trade_state__exact": state} for state in ("SUCCESS", "NOTPAY", "CLOSED", "REVOKED")),
         *({"trade_type__exact": kind} for kind in ("NATIVE", "MICROPAY")),
         {"trade_state__exact": "CLOSED", "trade_type__exact": "MICROPAY"},
+        *({"attention": kind} for kind in ("any", *Attentions.values)),
+        # With what many rows have, what one has, and what none has.
+        *({"q": q} for q in ("12.50", "S10000", "000002", "1,250 JPY", "openid", "T9999999999")),
+        {"q": "12.50", "trade_state__exact": "CLOSED"},
     ),
     "notification": (
         *({"outcome__exact": outcome} for outcome in ("APPLIED", "FAILED", "CONFLICT", "IGNORED")),
@@ -65,6 +70,7 @@ _REST_FILTERS: Final[Mapping[str, tuple[dict[str, str], ...]]] = {
         {"out_trade_no": number(2)},
         {"transaction_id": "421000000002"},
         {"reference": "S1000000002"},
+        *({"attention": kind} for kind in Attentions.values),
     ),
     "refunds": (
         *({"refund_status": status} for status in ("SUCCESS", "PROCESSING", "ABNORMAL")),

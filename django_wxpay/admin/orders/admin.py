@@ -27,7 +27,7 @@ from django_wxpay.admin.orders.attention import (
 )
 from django_wxpay.admin.orders.fields import OrderFieldsAdmin
 from django_wxpay.admin.orders.related import related_sections
-from django_wxpay.admin.orders.searching import found_by
+from django_wxpay.admin.orders.searching import keys_found_by
 from django_wxpay.admin.refunds.making import OrderRefundsAdmin
 from django_wxpay.models import Order
 from django_wxpay.protocol.facts import TradeState, TradeType
@@ -69,7 +69,10 @@ class OrderAdmin(OrderRefundsAdmin, OrderFieldsAdmin):
         """Find orders by what a customer says."""
         if not search_term.strip():
             return super().get_search_results(request, queryset, search_term)
-        return found_by(search_term, queryset), False
+        # Among all of them, and then the filters: with a filter as well, the way to the newest of
+        # an amount may be long.
+        keys = keys_found_by(search_term, self.get_queryset(request))
+        return queryset.filter(pk__in=keys), False
 
     def buttons(self, row: Order) -> list[Button]:
         """Return the actions that the state of the order allows."""

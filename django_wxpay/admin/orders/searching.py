@@ -15,10 +15,11 @@ from django.db.models.functions import Lower
 from django.db.models.lookups import EndsWith
 
 from django_wxpay.models.order import END_OF_NUMBER
-from django_wxpay.protocol.money import EXPONENTS, LARGEST, decimals
+from django_wxpay.protocol.money import LARGEST, decimals
 
 # Of each way; whoever gets as many has said too little.
 _MOST: Final = 200
+_NEWEST: Final = 200
 _AMOUNT: Final = re.compile(r"[¥￥$]? ?([0-9]{1,10})(?:[.]([0-9]{1,3}))? ?([A-Za-z]{3})?")
 _BLANKS: Final = re.compile(r"\s+")
 _HYPHENS: Final = re.compile(r"[\s-]+")
@@ -28,17 +29,17 @@ _NUMBERS: Final = ("out_trade_no", "transaction_id", "reference")
 _WITH_END: Final = ("out_trade_no", "transaction_id")
 
 
-def found_by(term: str, orders: QuerySet[Any]) -> QuerySet[Any]:
-    """Return those of ``orders`` that ``term`` finds, up to 200 of each way."""
+def keys_found_by(term: str, orders: QuerySet[Any]) -> set[int]:
+    """Return the keys of those of ``orders`` that ``term`` finds, up to 200 of each way."""
     keys: set[int] = set()
-    for condition, order in _ways(term.strip()):
+    for condition, order in _ways(term.strip(), orders):
         # In the order of the index that finds them, so that nothing is sorted.
         found = orders.filter(condition).order_by(*order)
         keys.update(found.values_list("pk", flat=True)[:_MOST])
-    return orders.filter(pk__in=keys)
+    return keys
 
 
-def _ways(term: str) -> Iterator[tuple[Q, tuple[str, ...]]]:
+def _ways(term: str, orders: QuerySet[Any]) -> Iterator[tuple[Q, tuple[str, ...]]]:
     # A number may hold a hyphen, or may have been read out in groups.
     spellings = dict.fromkeys([term, _BLANKS.sub("", term), _HYPHENS.sub("", term)])
     for number in spellings:
@@ -47,7 +48,7 @@ def _ways(term: str) -> Iterator[tuple[Q, tuple[str, ...]]]:
         yield Q(payer_openid=number), ("-created_at",)
         if len(number) >= END_OF_NUMBER:
             yield from _parts(number)
-    for amount in _amounts(term):
+    for amount in _amounts(term, orders):
         yield amount, ("-created_at",)
 
 
@@ -72,22 +73,20 @@ def _following(prefix: str) -> str:
     return kept[:-1] + chr(ord(kept[-1]) + 1)
 
 
-def _amounts(term: str) -> Iterator[Q]:
+def _amounts(term: str, orders: QuerySet[Any]) -> Iterator[Q]:
     match = _AMOUNT.fullmatch(term.replace(",", ""))
     if not match:
         return
     units, fraction, currency = match[1], match[2] or "", (match[3] or "").upper()
-    # Without its currency, an amount may be that of each number of decimals.
-    for places in {decimals(currency)} if currency else {2, *EXPONENTS.values()}:
-        if len(fraction) > places:
-            continue
-        total_fee = int(units + fraction.ljust(places, "0"))
-        if 0 < total_fee <= LARGEST:
-            yield Q(total_fee=total_fee) & _written_with(places, currency)
+    for fee_type in [currency] if currency else _lately(orders):
+        places = decimals(fee_type)
+        if len(fraction) <= places:
+            total_fee = int(units + fraction.ljust(places, "0"))
+            if 0 < total_fee <= LARGEST:
+                yield Q(total_fee=total_fee, fee_type=fee_type)
 
 
-def _written_with(places: int, currency: str) -> Q:
-    if currency:
-        return Q(fee_type=currency)
-    of_places = [name for name in EXPONENTS if EXPONENTS[name] == places]
-    return Q(fee_type__in=of_places) if of_places else ~Q(fee_type__in=list(EXPONENTS))
+def _lately(orders: QuerySet[Any]) -> set[str]:
+    """Return the currencies of the newest orders, for an amount that is said without one."""
+    newest = orders.order_by("-created_at", "-id").values_list("fee_type", flat=True)
+    return set(newest[:_NEWEST])

@@ -30,7 +30,7 @@ OVERDUE: Final = timedelta(minutes=15)
 OUTCOME_WITHIN: Final = timedelta(minutes=5)
 TRY_ENDS_WITHIN: Final = timedelta(minutes=15)
 # Nobody works through more of them in a list.
-MOST: Final = 1000
+MOST: Final = 500
 LONGEST_NOTE: Final = 500
 _PAID: Final = sorted(state.value for state in PAID)
 _OUTCOMES: Final = [state.value for state in TradeState if state not in OPEN]
@@ -116,7 +116,7 @@ def attention_of(orders: Iterable[Order]) -> dict[int, list[Attentions]]:
 
 
 def keys_needing(kinds: Iterable[Attentions]) -> list[int]:
-    """Return the keys of up to 1000 orders that need a person for one of ``kinds``."""
+    """Return the keys of up to 500 orders that need a person for one of ``kinds``."""
     rows = _pairs(kinds, clock.now(), orders=None)[:MOST]
     pairs: list[tuple[int, str]] = retry_on_lock(partial(list, rows))
     return sorted({pk for pk, _kind in pairs})
