@@ -106,6 +106,7 @@ class ReadOnlyAdmin(ModelAdminBase):
 
     class Media:
         css: ClassVar = {"all": ["django_wxpay/admin.css"]}
+        js = ("django_wxpay/lists.js",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).prefetch_related(*self.list_prefetch_related)

@@ -35,10 +35,8 @@ class NotificationAdmin(ReadOnlyAdmin):
     list_display = (
         "created_at",
         "kind",
-        "api",
         "outcome_shown",
         "order_link",
-        "event_type",
         "attempts",
         "reason",
         "merchant",

@@ -6,10 +6,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.conf import settings as project
 from django.test import Client
 from django.urls import reverse
+from pytest_django.live_server_helper import LiveServer
 
 from django_wxpay.services import gateways
+from tests.browser import Browser, chromium
 from tests.factories import UserFactory
 from tests.wechatpay.transport import ScriptedTransport
 from tests.wechatpay.v2 import API_KEY, APPID, MCH_ID, scripted_v2
@@ -79,3 +82,25 @@ def boss(db: None) -> Client:
     browser = Client(headers=ENGLISH)
     browser.force_login(UserFactory(is_staff=True, is_superuser=True))
     return browser
+
+
+@pytest.fixture(scope="module")
+def chromium_of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with chromium(tmp_path_factory.mktemp("chromium")) as browser:
+        yield browser
+
+
+@pytest.fixture
+def browser(
+    chromium_of_module: Browser,
+    live_server: LiveServer,
+    transactional_db: None,
+) -> Browser:
+    """Return a browser in which a superuser is logged in."""
+    client = Client()
+    client.force_login(UserFactory(username="ada", is_staff=True, is_superuser=True))
+    session = client.cookies[project.SESSION_COOKIE_NAME].value
+    cookie = {"name": project.SESSION_COOKIE_NAME, "value": session, "url": live_server.url}
+    chromium_of_module.ask("Network.setCookie", **cookie)
+    chromium_of_module.complaints.clear()
+    return chromium_of_module

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from django.conf import settings as project
-from django.test import Client
 from pytest_django.live_server_helper import LiveServer
 
 from django_wxpay.models import Discrepancy
 from tests.admin import bill_rows
 from tests.admin.conftest import ADMIN
-from tests.browser import Browser, chromium
-from tests.factories import UserFactory
+from tests.browser import Browser
 from tests.laws.source import ROOT
 
 # What reaches out of the cell that holds it.
@@ -25,28 +21,6 @@ TOO_NARROW = """
     .filter((one) => one.scrollWidth > one.clientWidth + 1)
     .map((one) => one.textContent.trim())
 """
-
-
-@pytest.fixture(scope="module")
-def chromium_of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    with chromium(tmp_path_factory.mktemp("chromium")) as browser:
-        yield browser
-
-
-@pytest.fixture
-def browser(
-    chromium_of_module: Browser,
-    live_server: LiveServer,
-    transactional_db: None,
-) -> Browser:
-    """Return a browser in which a superuser is logged in."""
-    client = Client()
-    client.force_login(UserFactory(username="ada", is_staff=True, is_superuser=True))
-    session = client.cookies[project.SESSION_COOKIE_NAME].value
-    cookie = {"name": project.SESSION_COOKIE_NAME, "value": session, "url": live_server.url}
-    chromium_of_module.ask("Network.setCookie", **cookie)
-    chromium_of_module.complaints.clear()
-    return chromium_of_module
 
 
 def addresses() -> dict[str, str]:

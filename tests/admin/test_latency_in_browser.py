@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from django.conf import settings as project
-from django.test import Client
 from pytest_django.live_server_helper import LiveServer
 
 from tests.admin import latency_rows as rows
 from tests.admin.conftest import ADMIN
-from tests.browser import Browser, chromium
-from tests.factories import ApiReportFactory, UserFactory
+from tests.browser import Browser
+from tests.factories import ApiReportFactory
 
 PAGE = f"{ADMIN}/hourlylatency/"
 
@@ -51,28 +48,6 @@ OVERLAPS = """
     return found;
 })()
 """
-
-
-@pytest.fixture(scope="module")
-def chromium_of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    with chromium(tmp_path_factory.mktemp("chromium")) as browser:
-        yield browser
-
-
-@pytest.fixture
-def browser(
-    chromium_of_module: Browser,
-    live_server: LiveServer,
-    transactional_db: None,
-) -> Browser:
-    """Return a browser in which a superuser is logged in."""
-    client = Client()
-    client.force_login(UserFactory(username="ada", is_staff=True, is_superuser=True))
-    session = client.cookies[project.SESSION_COOKIE_NAME].value
-    cookie = {"name": project.SESSION_COOKIE_NAME, "value": session, "url": live_server.url}
-    chromium_of_module.ask("Network.setCookie", **cookie)
-    chromium_of_module.complaints.clear()
-    return chromium_of_module
 
 
 @pytest.mark.parametrize("width", [1280, 390])

@@ -69,7 +69,7 @@ def test_a_hinted_refund_is_not_shown_as_confirmed(boss: Client) -> None:
     for refund, icon in ((proven, "icon-yes"), (hinted, "icon-no")):
         assert icon in page(boss, "refund", refund)
     shown = boss.get(f"{ADMIN}/refund/").content.decode()
-    assert (shown.count("icon-yes"), shown.count("icon-no")) == (1, 1)
+    assert shown.count("Hinted at, not confirmed") == 1
 
 
 def test_a_refund_leads_to_its_events_and_to_what_was_told_of_refunds(boss: Client) -> None:
@@ -208,8 +208,6 @@ def test_a_v3_notice_is_shown_as_its_envelope_without_what_is_sealed(boss: Clien
     ):
         assert words in shown, words
     assert "5EC2E7" not in shown
-    listed = boss.get(f"{ADMIN}/notification/").content.decode()
-    assert '<td class="field-api">v3</td>' in listed
     assert "TRANSACTION.SUCCESS" in listed
 
 

@@ -38,6 +38,7 @@ TESTS_LEFT_OUT = {
     "mount, so a browser would draw the page without its scripts",
     "tests/admin/test_refunds_in_browser.py": "the same",
     "tests/admin/test_bills_in_browser.py": "the same",
+    "tests/admin/test_lists_in_browser.py": "the same",
     "tests/example/test_paying_in_browser.py": "the same",
     "tests/admin/test_other_sites.py::test_every_address_stays_on_the_site": "it mounts its "
     "sites itself, at the root and below a path",

@@ -43,7 +43,6 @@ class OrderAdmin(OrderRefundsAdmin, OrderFieldsAdmin):
         "out_trade_no",
         "created_at",
         "reference",
-        "type_shown",
         "merchant",
         "success_time",
     )

@@ -84,7 +84,7 @@ class OrderList(words.OrderList):
 class AttentionFilter(SimpleListFilter):
     """Orders that need a person, by what for."""
 
-    title = _("needs attention")
+    title = _("attention")
     parameter_name = "attention"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:  # noqa: ARG002

@@ -100,11 +100,6 @@ class OrderFieldsAdmin(ReadOnlyAdmin):
     def amount_shown(self, order: Order) -> str:
         return order.amount
 
-    @admin.display(description="trade_type")
-    def type_shown(self, order: Order) -> str:
-        """Return the word alone, without its label: a list is narrow."""
-        return order.trade_type
-
     @admin.display(description=_("what to do"))
     def advice(self, order: Order) -> str:
         return gettext(advice_on(order.err_code, merchant=order.merchant))

@@ -70,7 +70,6 @@ class RefundAdmin(RefundingAdmin, NumberedAdmin):
     list_display = (
         "status_shown",
         "amount_shown",
-        "is_proven",
         "out_refund_no",
         "created_at",
         "order_link",
