@@ -37,7 +37,7 @@ class NotificationAdmin(ReadOnlyAdmin):
         "kind",
         "outcome_shown",
         "order_link",
-        "attempts",
+        "event_type",
         "reason",
         "merchant",
     )

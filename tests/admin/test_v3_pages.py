@@ -208,7 +208,7 @@ def test_a_v3_notice_is_shown_as_its_envelope_without_what_is_sealed(boss: Clien
     ):
         assert words in shown, words
     assert "5EC2E7" not in shown
-    assert "TRANSACTION.SUCCESS" in listed
+    assert "TRANSACTION.SUCCESS" in boss.get(f"{ADMIN}/notification/").content.decode()
 
 
 def test_a_notice_of_something_else_is_known_by_its_event(boss: Client) -> None:
