@@ -111,7 +111,8 @@ def test_a_warning_alone_exits_with_zero(wxpay: SimulatedWXPay) -> None:
 
 
 def test_for_a_monitor_every_finding_is_json(wxpay: SimulatedWXPay) -> None:
-    call_of_now(failed=True, merchant="tea")
+    for _ in range(3):
+        call_of_now(failed=True, merchant="tea")
     code, output = run("--json", "--offline")
     findings = json.loads(output)
     assert code == 1
@@ -124,12 +125,13 @@ def test_for_a_monitor_every_finding_is_json(wxpay: SimulatedWXPay) -> None:
     }
     first = findings[0]
     assert (first["merchant"], first["subject"], first["level"]) == ("tea", "latency", "ERROR")
-    assert "TIMEOUT 1" in first["message"]
+    assert "TIMEOUT 3" in first["message"]
     assert {finding["level"] for finding in findings[1:]} == {"OK"}
 
 
 def test_hours_reach_further_back(wxpay: SimulatedWXPay) -> None:
-    ApiReportFactory(created_at=datetime.now(UTC) - timedelta(hours=5), failed=True)
+    for _ in range(3):
+        ApiReportFactory(created_at=datetime.now(UTC) - timedelta(hours=5), failed=True)
     ApiReport.objects.update(report_status="SENT", is_rolled_up=False)
     services.run_jobs("latency")
     assert run("--offline") == (0, "Nothing is wrong with default, tea.\n")

@@ -55,8 +55,8 @@ _KEPT = (
 )
 _EVENT = (
     "INSERT INTO django_wxpay_orderevent (order_id, kind, from_state, to_state, source, detail, "
-    "notification_id, dispatch_attempts, dispatch_error, next_dispatch_at, created_at) "
-    "VALUES (%s, 'PAID', %s, 'SUCCESS', 'bare', '{}', %s, 1, '', %s, %s)"
+    "notification_id, dispatch_attempts, dispatch_error, resolved_by, note, next_dispatch_at, "
+    "created_at) VALUES (%s, 'PAID', %s, 'SUCCESS', 'bare', '{}', %s, 1, '', '', '', %s, %s)"
 )
 _SENT = (
     "UPDATE django_wxpay_orderevent SET dispatched_at = %s, next_dispatch_at = NULL "

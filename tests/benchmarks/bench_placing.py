@@ -151,7 +151,7 @@ class Statements:
         with connection.cursor() as cursor:
             # Each INSERT returns its key, which SQLite has to be asked for before it commits.
             cursor.execute(order_sql, self._of(number, order))
-            ((pk,),) = cursor.fetchall()
+            ((pk, *_),) = cursor.fetchall()
             cursor.execute(record_sql, self._of(number, record))
             cursor.fetchall()
             with transaction.atomic():

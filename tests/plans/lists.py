@@ -23,7 +23,7 @@ _ADMIN_FILTERS: Final[Mapping[str, tuple[dict[str, str], ...]]] = {
         {"trade_state__exact": "CLOSED", "trade_type__exact": "MICROPAY"},
         *({"attention": kind} for kind in ("any", *Attentions.values)),
         # With what many rows have, what one has, and what none has.
-        *({"q": q} for q in ("12.50", "S10000", "000002", "1,250 JPY", "openid", "T9999999999")),
+        *({"q": q} for q in ("12.50", "S1000000", "000002", "1,250 JPY", "openid", "T9999999999")),
         {"q": "12.50", "trade_state__exact": "CLOSED"},
     ),
     "notification": (

@@ -1,6 +1,7 @@
 """Check of recorded calls against ``LATENCY_LIMITS``.
 
-A limit is passed by more than its value, and not by the value itself.
+A limit is passed by more than its value, and not by the value itself. Few calls are no measure:
+what passes a limit by them alone is a warning, so that one lost packet wakes nobody up.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from django_wxpay.services.doctor.findings import Finding, Level, Subject, advic
 from django_wxpay.services.doctor.scope import Scope
 from django_wxpay.services.latency.summary import Latency, Period, measure
 
+_FAILED_CALLS: Final = 3
+# The slowest of twenty is what a 95th percentile leaves out.
+_SLOW_CALLS: Final = 20
 _SLOW: Final = (
     "Compare with the other hosts and hours under API latency in the admin: if only one is slow, "
     "the network to it is; if it is always so, raise LATENCY_LIMITS."
@@ -30,7 +34,7 @@ def check_latency(scope: Scope) -> Iterator[Finding]:
         of_one = [row for row in rows if row.merchant == alias]
         over = [row for row in of_one if _is_over(row, scope.limits)]
         if over:
-            yield from (_error(row, scope.limits) for row in over)
+            yield from (_over(row, scope.limits) for row in over)
         else:
             yield _ok(alias, of_one, hours=scope.hours)
 
@@ -39,13 +43,18 @@ def _is_over(row: Latency, limits: LatencyLimits) -> bool:
     return row.failure_rate > limits.failure_rate or _is_slow(row, limits)
 
 
+def _is_certain(row: Latency, limits: LatencyLimits) -> bool:
+    fails = row.failure_rate > limits.failure_rate and sum(row.failures.values()) >= _FAILED_CALLS
+    return fails or (_is_slow(row, limits) and row.count >= _SLOW_CALLS)
+
+
 def _is_slow(row: Latency, limits: LatencyLimits) -> bool:
     # A Quick Pay sale is no call: it lasts until the customer has typed the password.
     is_call = urlsplit(row.interface_url).path != WHOLE_SALE_PATH
     return is_call and row.p95_ms > limits.p95_ms
 
 
-def _error(row: Latency, limits: LatencyLimits) -> Finding:
+def _over(row: Latency, limits: LatencyLimits) -> Finding:
     reasons = []
     if row.failure_rate > limits.failure_rate:
         kinds = ", ".join(f"{kind} {count}" for kind, count in row.failures.items())
@@ -59,7 +68,7 @@ def _error(row: Latency, limits: LatencyLimits) -> Finding:
     return Finding(
         merchant=row.merchant,
         subject=Subject.LATENCY,
-        level=Level.ERROR,
+        level=Level.ERROR if _is_certain(row, limits) else Level.WARNING,
         message=f"{path} at {row.host}, {calls}: {'; '.join(reasons)}.",
         advice=_advice(row, limits),
     )

@@ -143,7 +143,7 @@ def test_unreadable_settings_stop_no_other_check(settings: Any, broken: Any) -> 
     found = diagnosis.diagnose()
     assert found[0].subject is Subject.CONFIGURATION
     wrong = {(one.merchant, one.subject, one.level) for one in found if one.level is not OK}
-    assert ("default", Subject.LATENCY, ERROR) in wrong
+    assert ("default", Subject.LATENCY, WARNING) in wrong
     assert ("default", Subject.NOTIFICATIONS, WARNING) in wrong
     assert ("", Subject.HOSTS, WARNING) in wrong
     assert ApiReport.objects.count() == 1
@@ -326,22 +326,35 @@ def test_what_reaches_a_limit_does_not_pass_it(wxpay: dict[str, Any]) -> None:
 
 def test_each_interface_is_judged_by_itself_and_each_merchant() -> None:
     calls(100)
-    calls(1, failed=True, interface_url="https://api.mch.weixin.qq.com/pay/orderquery")
-    calls(1, failed=True, merchant="institution", host="api2.mch.weixin.qq.com")
-    calls(1, failed=True, merchant="gone")
+    calls(3, failed=True, interface_url="https://api.mch.weixin.qq.com/pay/orderquery")
+    calls(3, failed=True, merchant="institution", host="api2.mch.weixin.qq.com")
+    calls(3, failed=True, merchant="gone")
     found = diagnosed(Subject.LATENCY)
     assert levels(found) == [("default", ERROR), ("gone", ERROR), ("institution", ERROR)]
-    assert found[0].message.startswith("/pay/orderquery at api.mch.weixin.qq.com, 1 call: 100 %")
+    assert found[0].message.startswith("/pay/orderquery at api.mch.weixin.qq.com, 3 calls: 100 %")
     assert levels(diagnosed(Subject.LATENCY, merchants=["institution"])) == [
         ("institution", ERROR),
     ]
 
 
+def test_few_calls_are_a_warning_until_enough_have_failed_or_were_slow() -> None:
+    calls(2, failed=True)
+    assert the_wrong(Subject.LATENCY).level is WARNING
+    calls(1, failed=True)
+    assert the_wrong(Subject.LATENCY).level is ERROR
+    slow = "https://api.mch.weixin.qq.com/pay/closeorder"
+    ApiReport.objects.all().delete()
+    calls(19, execute_time_ms=9_000, interface_url=slow)
+    assert the_wrong(Subject.LATENCY).level is WARNING
+    calls(1, execute_time_ms=9_000, interface_url=slow)
+    assert the_wrong(Subject.LATENCY).level is ERROR
+
+
 def test_what_is_rolled_up_counts_and_what_is_longer_ago_does_not() -> None:
-    calls(1, failed=True, ago=2 * HOUR)
+    calls(3, failed=True, ago=2 * HOUR)
     assert levels(diagnosed(Subject.LATENCY)) == [("default", OK), ("institution", OK)]
     closing = "https://api.mch.weixin.qq.com/pay/closeorder"
-    calls(2, failure="RESET", interface_url=closing, ago=HOUR)
+    calls(3, failure="RESET", interface_url=closing, ago=HOUR)
     roll_up()
     assert "/pay/closeorder" in the_wrong(Subject.LATENCY).message
     wrong = [one for one in diagnosed(Subject.LATENCY, hours=2) if one.level is ERROR]
@@ -684,7 +697,7 @@ def test_the_worst_comes_first_and_causes_before_what_they_cause(wxpay: dict[str
     wxpay["MERCHANTS"]["default"]["KEY"] = "x"
     NotificationFactory(unknown=True)
     OrderEventFactory(untold=True)
-    calls(1, failed=True)
+    calls(3, failed=True)
     found = [one for one in diagnosis.diagnose(ask=False) if one.level is not OK]
     assert [(one.level, one.subject) for one in found] == [
         (ERROR, Subject.LATENCY),
