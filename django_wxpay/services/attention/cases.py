@@ -122,6 +122,17 @@ def keys_needing(kinds: Iterable[Attentions]) -> list[int]:
     return sorted({pk for pk, _kind in pairs})
 
 
+def count_needing() -> dict[Attentions, int]:
+    """Return how many orders need a person for each reason, up to 500 of each."""
+    now = clock.now()
+    counts = {}
+    for kind in Attentions:
+        rows = _pairs([kind], now, orders=None)[:MOST]
+        pairs: list[tuple[int, str]] = retry_on_lock(partial(list, rows))
+        counts[kind] = len({pk for pk, _kind in pairs})
+    return counts
+
+
 def _pairs(kinds: Iterable[Attentions], now: datetime, orders: list[int] | None) -> Any:
     """Return a query of the pairs of an order's key and a kind."""
     parts = [

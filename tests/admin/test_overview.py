@@ -1,0 +1,76 @@
+"""The first page of the app in the admin: cards for those who may see their rows."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from tests.factories import (
+    ApiReportFactory,
+    BackgroundJobFactory,
+    DiscrepancyFactory,
+    OrderEventFactory,
+    OrderFactory,
+    RefundFactory,
+    UserFactory,
+)
+from tests.wechatpay.v2 import MCH_ID
+
+pytestmark = pytest.mark.django_db
+PAGE = reverse("admin:app_list", args=["django_wxpay"])
+
+
+@pytest.fixture
+def boss(client: Client) -> Client:
+    client.force_login(User.objects.create_superuser("boss"))
+    return client
+
+
+def fill() -> None:
+    now = timezone.now()
+    order = OrderFactory(paid=True, success_time=now, created_at=now, mch_id=MCH_ID, total_fee=6800)
+    RefundFactory(order=order, refund_fee=800, paid_back=True, success_time=now)
+    OrderEventFactory(conflict=True)
+    BackgroundJobFactory(name="sync", finished_at=now, failures_in_a_row=1)
+    DiscrepancyFactory()
+    ApiReportFactory(created_at=now)
+
+
+def test_the_cards_say_how_the_shop_stands_and_lead_to_their_rows(boss: Client) -> None:
+    fill()
+    html = boss.get(PAGE).content.decode()
+    for words in (
+        "Taken today: default",
+        "68.00 CNY",
+        "8.00 CNY refunded",
+        "/admin/django_wxpay/order/?attention=CONFLICT",
+        "sync fails",
+        "/admin/django_wxpay/discrepancy/?status__exact=OPEN",
+    ):
+        assert words in html, words
+    assert boss.get("/admin/django_wxpay/order/?attention=CONFLICT").status_code == 200
+
+
+def test_an_empty_shop_has_its_cards_too(boss: Client) -> None:
+    html = boss.get(PAGE).content.decode()
+    for words in ("Nothing yet", "Needs attention", "Never", "Calls in 24 hours"):
+        assert words in html, words
+
+
+def test_each_person_sees_what_they_may(client: Client) -> None:
+    fill()
+    client.force_login(UserFactory(is_staff=True, permissions=("view_discrepancy",)))
+    html = client.get(PAGE).content.decode()
+    assert "Open differences of bills" in html
+    assert "68.00 CNY" not in html
+    assert "Needs attention" not in html
+    client.force_login(UserFactory(is_staff=True, permissions=("view_prepay",)))
+    assert "wxpay-overview" not in client.get(PAGE).content.decode()
+
+
+def test_other_apps_have_the_page_that_they_had(boss: Client) -> None:
+    html = boss.get(reverse("admin:app_list", args=["auth"])).content.decode()
+    assert "wxpay-overview" not in html
