@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from tests.admin.conftest import ADMIN, ENGLISH
 from tests.factories import (
     ApiReportFactory,
     BackgroundJobFactory,
@@ -21,12 +21,6 @@ from tests.wechatpay.v2 import MCH_ID
 
 pytestmark = pytest.mark.django_db
 PAGE = reverse("admin:app_list", args=["django_wxpay"])
-
-
-@pytest.fixture
-def boss(client: Client) -> Client:
-    client.force_login(User.objects.create_superuser("boss"))
-    return client
 
 
 def fill() -> None:
@@ -46,12 +40,12 @@ def test_the_cards_say_how_the_shop_stands_and_lead_to_their_rows(boss: Client) 
         "Taken today: default",
         "68.00 CNY",
         "8.00 CNY refunded",
-        "/admin/django_wxpay/order/?attention=CONFLICT",
+        f"{ADMIN}/order/?attention=CONFLICT",
         "sync fails",
-        "/admin/django_wxpay/discrepancy/?status__exact=OPEN",
+        f"{ADMIN}/discrepancy/?status__exact=OPEN",
     ):
         assert words in html, words
-    assert boss.get("/admin/django_wxpay/order/?attention=CONFLICT").status_code == 200
+    assert boss.get(f"{ADMIN}/order/?attention=CONFLICT").status_code == 200
 
 
 def test_an_empty_shop_has_its_cards_too(boss: Client) -> None:
@@ -60,8 +54,9 @@ def test_an_empty_shop_has_its_cards_too(boss: Client) -> None:
         assert words in html, words
 
 
-def test_each_person_sees_what_they_may(client: Client) -> None:
+def test_each_person_sees_what_they_may() -> None:
     fill()
+    client = Client(headers=ENGLISH)
     client.force_login(UserFactory(is_staff=True, permissions=("view_discrepancy",)))
     html = client.get(PAGE).content.decode()
     assert "Open differences of bills" in html
