@@ -24,6 +24,8 @@ from django_wxpay.services.transactions import retry_on_lock
 T = TypeVar("T", Order, Refund)
 
 _SLICE: Final = 5_000
+# What a database tells apart.
+_LEAST: Final = timedelta(microseconds=1)
 
 # Places in a row of ours, the same for an order and a refund.
 PK, NUMBER, WXPAY_ID, AMOUNT, CURRENCY, FEE_PK = range(6)
@@ -31,44 +33,40 @@ PK, NUMBER, WXPAY_ID, AMOUNT, CURRENCY, FEE_PK = range(6)
 
 def paid_that_day(bill: Bill) -> QuerySet[Order]:
     """Return the orders that were paid on the bill's Beijing day, and have not been reversed."""
-    start, end = _day(bill)
-    orders = Order.objects.filter(mch_id=bill.mch_id, success_time__gte=start, success_time__lt=end)
-    if bill.sub_mch_id:
-        orders = orders.filter(sub_mch_id=bill.sub_mch_id)
-    return orders.filter(trade_state__in=[state.value for state in PAID]).order_by()
+    return _paid(bill).filter(**_between(*_day(bill)))
 
 
-def paid_back_that_day(bill: Bill) -> QuerySet[Refund]:
-    """Return the refunds that succeeded on the bill's Beijing day."""
-    start, end = _day(bill)
+def paid_at_most(bill: Bill) -> int:
+    """Return how many orders were paid on the bill's day, those that were reversed included."""
+    # By the columns of one index, which answers by itself.
+    of_day = Order.objects.filter(mch_id=bill.mch_id, **_between(*_day(bill)))
+    return retry_on_lock(of_day.count)
+
+
+def order_rows(bill: Bill) -> Iterator[list[Row]]:
+    """Yield slices of the day's payments, rows as ``PK`` to ``FEE_PK`` count them."""
+    return _slices(
+        _paid(bill).values_list(
+            "pk", "out_trade_no", _text("transaction_id"), "total_fee", "fee_type", "billed_fee"
+        ),
+        Order.objects.filter(mch_id=bill.mch_id),
+        *_day(bill),
+    )
+
+
+def refund_rows(bill: Bill) -> Iterator[list[Row]]:
+    """Yield slices of what was paid back that day, rows as ``PK`` to ``FEE_PK`` count them."""
     refunds = Refund.objects.filter(
-        success_time__gte=start,
-        success_time__lt=end,
-        refund_status=RefundStatus.SUCCESS.value,
-        order__mch_id=bill.mch_id,
+        refund_status=RefundStatus.SUCCESS.value, order__mch_id=bill.mch_id
     )
     if bill.sub_mch_id:
         refunds = refunds.filter(order__sub_mch_id=bill.sub_mch_id)
-    return refunds.order_by()
-
-
-def order_rows(orders: QuerySet[Order]) -> Iterator[list[Row]]:
-    """Yield slices of rows as ``PK`` to ``FEE_PK`` count them."""
     return _slices(
-        orders.values_list(
-            "pk", "out_trade_no", _text("transaction_id"), "total_fee", "fee_type", "billed_fee"
-        ),
-        orders,
-    )
-
-
-def refund_rows(refunds: QuerySet[Refund]) -> Iterator[list[Row]]:
-    """Yield slices of rows as ``PK`` to ``FEE_PK`` count them."""
-    return _slices(
-        refunds.values_list(
+        refunds.order_by().values_list(
             "pk", "out_refund_no", _text("refund_id"), "refund_fee", "order__fee_type", "billed_fee"
         ),
-        refunds,
+        Refund.objects.all(),
+        *_day(bill),
     )
 
 
@@ -110,6 +108,19 @@ def refunds_of(
     return of_number, {refund.refund_id: refund for refund in proven}
 
 
+def _paid(bill: Bill) -> QuerySet[Order]:
+    orders = Order.objects.filter(mch_id=bill.mch_id)
+    if bill.sub_mch_id:
+        orders = orders.filter(sub_mch_id=bill.sub_mch_id)
+    return orders.filter(trade_state__in=[state.value for state in PAID]).order_by()
+
+
+def _between(start: datetime, end: datetime) -> dict[str, datetime]:
+    # Once in a query: of two lower bounds SQLite may begin at the lesser one, and read a day for
+    # each slice of it.
+    return {"success_time__gte": start, "success_time__lt": end}
+
+
 def _day(bill: Bill) -> tuple[datetime, datetime]:
     day = bill.bill_date
     start = datetime(day.year, day.month, day.day, tzinfo=BEIJING)
@@ -125,28 +136,25 @@ def _text(name: str) -> Any:
     return Coalesce(F(name), Value(""), output_field=CharField())
 
 
-def _slices(columns: QuerySet[Any, Any], rows: QuerySet[Any]) -> Iterator[list[Row]]:
-    moments = rows.order_by("success_time").values_list("success_time", flat=True)
-    start = retry_on_lock(moments.first)
-    while start is not None:
-        end = _end_of_slice(moments, start)
-        slice_ = columns.filter(success_time__gte=start)
-        if end is not None:
-            slice_ = slice_.filter(success_time__lt=end)
+def _slices(
+    columns: QuerySet[Any, Any], every: QuerySet[Any], start: datetime, end: datetime
+) -> Iterator[list[Row]]:
+    # Cut by columns of the index alone: with a condition on another one, all rows are read twice.
+    moments = every.order_by("success_time").values_list("success_time", flat=True)
+    while start < end:
+        cut = _end_of_slice(moments, start, end)
+        slice_ = columns.filter(**_between(start, cut))
         yield retry_on_lock(lambda found=slice_: list(found.all()))  # type: ignore[misc]
-        start = end
+        start = cut
 
 
-def _end_of_slice(moments: QuerySet[Any, Any], start: datetime) -> datetime | None:
-    """Return the first moment that is not of the slice; None for the last slice."""
+def _end_of_slice(moments: QuerySet[Any, Any], start: datetime, end: datetime) -> datetime:
+    """Return the first moment that is not of the slice which begins at ``start``."""
 
-    def after(**after: datetime) -> datetime | None:
-        skipped = _SLICE if "success_time__gte" in after else 0
-        found = moments.filter(**after)[skipped : skipped + 1]
-        return next(iter(found), None)
+    def first(after: datetime, skipped: int) -> datetime:
+        found = moments.filter(**_between(after, end))[skipped : skipped + 1]
+        return next(iter(found), end)
 
-    end = retry_on_lock(lambda: after(success_time__gte=start))
-    if end == start:
-        # More than a slice in one second.
-        return retry_on_lock(lambda: after(success_time__gt=start))
-    return end
+    cut = retry_on_lock(lambda: first(start, _SLICE))
+    # Of more than a slice in one moment, all is one slice.
+    return cut if cut > start else retry_on_lock(lambda: first(start + _LEAST, 0))

@@ -26,8 +26,7 @@ from django_wxpay.services.bills.differences import Differences
 from django_wxpay.services.bills.fees import Fees
 from django_wxpay.services.bills.here import (
     order_rows,
-    paid_back_that_day,
-    paid_that_day,
+    paid_at_most,
     refund_rows,
 )
 from django_wxpay.services.bills.matching import (
@@ -95,11 +94,10 @@ class _Run:
 
     def run(self) -> Reconciliation:
         bill = self._bill
-        paid, paid_back = paid_that_day(bill), paid_back_that_day(bill)
-        rows = max(bill.row_count, retry_on_lock(paid.count))
+        rows = max(bill.row_count, paid_at_most(bill))
         with (
-            closing(Matching(rows, at=OUT_TRADE_NO, ours=order_rows(paid))) as payments,
-            closing(Matching(rows, at=OUT_REFUND_NO, ours=refund_rows(paid_back))) as refunds,
+            closing(Matching(rows, at=OUT_TRADE_NO, ours=order_rows(bill))) as payments,
+            closing(Matching(rows, at=OUT_REFUND_NO, ours=refund_rows(bill))) as refunds,
         ):
             compared = self._read(payments, refunds) if bill.file else 0
             payments.end()
@@ -112,10 +110,10 @@ class _Run:
 
     def _read(self, payments: Matching, refunds: Matching) -> int:
         reader = TradeBillReader(bill_text(self._bill), name=self._bill.file)
-        entries = reader.entries()
-        while some := list(islice(entries, _READ)):
-            payments.add([row for row in some if _is_payment(row)])
-            refunds.add([row for row in some if not _is_payment(row)])
+        rows = reader.compared()
+        while some := list(islice(rows, _READ)):
+            refunds.add([row for row in some if _is_refund(row)])
+            payments.add([row for row in some if not _is_refund(row)])
         totals = {currency: asdict(money) for currency, money in reader.totals.items()}
         if self._bill.totals not in ({}, totals):
             raise InvalidBill("is not the file that was downloaded", file=self._bill.file)
@@ -162,9 +160,9 @@ class _Run:
         )
 
 
-def _is_payment(row: Row) -> bool:
+def _is_refund(row: Row) -> bool:
     # A sale that was reversed may have the number of a refund that nobody has asked for.
-    return not row[OUT_REFUND_NO] or row[TRADE_STATE] == _REVERSED
+    return bool(row[OUT_REFUND_NO]) and row[TRADE_STATE] != _REVERSED
 
 
 def _batches(rows: list[Row]) -> Any:
