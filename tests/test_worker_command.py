@@ -62,6 +62,7 @@ def test_once_runs_every_job_until_it_is_done_and_prints_a_line_for_each(
         "latency: 5 calls rolled up",
         "pruning: nothing to do",
         "bills: nothing to do",
+        "attention: nothing to do",
         "certificates: nothing to do",
     ]
     assert len(wxpay.ledger()["reports"]) == 5

@@ -168,7 +168,8 @@ def test_what_differs_from_the_order_is_a_conflict_that_people_see(
         answer = stage.notify(payment_notice(NUMBER, **{field: value}))
         assert (answer.status_code, b"SUCCESS" in answer.content) == (200, True)
 
-    assert stage.clerk.show(order) == {k: v for k, v in order.items() if k != "parameters"}
+    shown = {name: value for name, value in order.items() if name != "parameters"}
+    assert stage.clerk.show(order) == shown | {"attention": ["CONFLICT"]}
     (notification,) = stage.clerk.notifications(order)
     assert (notification["outcome"], notification["attempts"]) == ("CONFLICT", 2)
     assert notification["reason"] == f"{field}: expected {expected}, told {value}"

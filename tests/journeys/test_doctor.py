@@ -82,15 +82,15 @@ def test_answers_under_another_key_are_an_error(stage: Stage) -> None:
 
 
 def test_calls_that_fail_too_often_are_an_error_with_their_kind(stage: Stage) -> None:
-    for _ in range(3):
-        stage.clerk.placed()
-    stage.wechat.inject("reset", operation="unifiedorder")
-    assert stage.clerk.place().status_code == 504
-    code, said = doctor("--merchant", "default")
-    assert code == 1
-    assert "ERROR latency: /pay/unifiedorder at " in said
-    assert "4 calls: 25 % failed (limit 5 %): RESET 1." in said
-    assert said.splitlines()[-1] == "1 error, 0 warnings"
+    stage.clerk.placed()
+    stage.wechat.inject("reset", operation="unifiedorder", times=3)
+    for failed in (1, 2, 3):
+        assert stage.clerk.place().status_code == 504
+        code, said = doctor("--merchant", "default")
+        level = "ERROR" if failed == 3 else "WARNING"
+        assert code == int(level == "ERROR")
+        assert f"{level} latency: /pay/unifiedorder at " in said
+        assert f"failed (limit 5 %): RESET {failed}." in said
 
 
 def test_calls_that_take_too_long_are_an_error_with_their_figures(stage: Stage) -> None:
@@ -100,8 +100,9 @@ def test_calls_that_take_too_long_are_an_error_with_their_figures(stage: Stage) 
     stage.wechat.inject("slow", operation="unifiedorder", seconds=25 * PACE)
     stage.clerk.placed()
     code, said = doctor()
-    assert code == 1
-    assert "ERROR latency: /pay/unifiedorder at " in said
+    # Of few calls it is a warning.
+    assert code == 0
+    assert "WARNING latency: /pay/unifiedorder at " in said
     assert " ms (limit 600 ms)." in said
     assert "Nothing is wrong with institution, md5." in said
 

@@ -118,7 +118,9 @@ def test_two_workers_side_by_side_do_everything_once(
 
     assert [lines.splitlines()[-1] for lines in said] == ["The worker has stopped."] * 2
     assert (one.returncode, other.returncode) == (0, 0)
-    told = Counter(report["out_trade_no"] for report in stage.wechat.ledger()["reports"])
+    # Calls for bills, which the job of these asks for meanwhile, are about no order.
+    reports = [report for report in stage.wechat.ledger()["reports"] if "out_trade_no" in report]
+    told = Counter(report["out_trade_no"] for report in reports)
     assert told == Counter(numbers)
     late.refresh_from_db()
     assert late.trade_state == "SUCCESS"
@@ -168,6 +170,7 @@ def test_once_from_cron_does_what_waits_and_exits(
         "latency: 3 calls rolled up",
         "pruning: nothing to do",
         "bills: nothing to do",
+        "attention: nothing to do",
         "certificates: nothing to do",
     ]
     assert is_told(reference)

@@ -30,7 +30,7 @@ OVERDUE: Final = timedelta(minutes=15)
 OUTCOME_WITHIN: Final = timedelta(minutes=5)
 TRY_ENDS_WITHIN: Final = timedelta(minutes=15)
 # Nobody works through more of them in a list.
-MOST: Final = 500
+MOST: Final = 200
 LONGEST_NOTE: Final = 500
 _PAID: Final = sorted(state.value for state in PAID)
 _OUTCOMES: Final = [state.value for state in TradeState if state not in OPEN]
@@ -70,6 +70,8 @@ def endless_events(now: datetime) -> QuerySet[OrderEvent]:
     return OrderEvent.objects.filter(
         Q(created_at__lte=now - TRY_ENDS_WITHIN) | Q(created_at__gt=now + SKEW),
         dispatched_at__isnull=True,
+        # Those that nobody listens to wait for good, and may be most of the table.
+        kind__in=heard_kinds(),
         dispatch_attempts__gt=0,
         dispatch_error="",
     )
@@ -116,14 +118,14 @@ def attention_of(orders: Iterable[Order]) -> dict[int, list[Attentions]]:
 
 
 def keys_needing(kinds: Iterable[Attentions]) -> list[int]:
-    """Return the keys of up to 500 orders that need a person for one of ``kinds``."""
+    """Return the keys of up to 200 orders that need a person for one of ``kinds``."""
     rows = _pairs(kinds, clock.now(), orders=None)[:MOST]
     pairs: list[tuple[int, str]] = retry_on_lock(partial(list, rows))
     return sorted({pk for pk, _kind in pairs})
 
 
 def count_needing() -> dict[Attentions, int]:
-    """Return how many orders need a person for each reason, up to 500 of each."""
+    """Return how many orders need a person for each reason, up to 200 of each."""
     now = clock.now()
     counts = {}
     for kind in Attentions:
