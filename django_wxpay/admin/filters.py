@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,6 +15,19 @@ from django_wxpay import conf
 from django_wxpay.exceptions import ConfigurationError
 from django_wxpay.protocol.failures import Failure
 from django_wxpay.services.transitions.dispatch import heard_kinds, kinds_without_receiver
+
+
+def among(queryset: QuerySet[Any], keys: Collection[int]) -> QuerySet[Any]:
+    """Return the rows of these keys, which are few, however large the table is.
+
+    The list is in the order of time, and PostgreSQL may walk its index from the newest row on to
+    find them; so it is told between which moments they lie.
+    """
+    rows = queryset.model._default_manager.filter(pk__in=keys).order_by()  # noqa: SLF001
+    moments = list(rows.values_list("created_at", flat=True))
+    if not moments:
+        return queryset.none()
+    return queryset.filter(pk__in=keys, created_at__range=(min(moments), max(moments)))
 
 
 class MerchantFilter(SimpleListFilter):

@@ -18,7 +18,7 @@ from django_wxpay import services
 from django_wxpay.admin import display
 from django_wxpay.admin.actions import run_action, too_many
 from django_wxpay.admin.base import MOST_AT_ONCE, Button, Section
-from django_wxpay.admin.filters import MerchantFilter
+from django_wxpay.admin.filters import MerchantFilter, among
 from django_wxpay.admin.orders.attention import (
     AttentionFilter,
     Banner,
@@ -71,7 +71,7 @@ class OrderAdmin(OrderRefundsAdmin, OrderFieldsAdmin):
         # Among all of them, and then the filters: with a filter as well, the way to the newest of
         # an amount may be long.
         keys = keys_found_by(search_term, self.get_queryset(request))
-        return queryset.filter(pk__in=keys), False
+        return among(queryset, keys), False
 
     def buttons(self, row: Order) -> list[Button]:
         """Return the actions that the state of the order allows."""

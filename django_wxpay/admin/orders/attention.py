@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_wxpay.admin import display
 from django_wxpay.admin.base import Button
+from django_wxpay.admin.filters import among
 from django_wxpay.admin.refunds import words
 from django_wxpay.models import Order, OrderEvent, Refund
 from django_wxpay.models.choices import Attentions
@@ -96,7 +97,7 @@ class AttentionFilter(SimpleListFilter):
             return queryset
         kinds = [kind for kind in Attentions if value in {_ANY, kind.value}]
         # By their keys, which are few: a condition would be tried on every row of the table.
-        return queryset.filter(pk__in=keys_needing(kinds) if kinds else [])
+        return among(queryset, keys_needing(kinds) if kinds else [])
 
 
 def needs_of(order: Order) -> list[Attentions]:
