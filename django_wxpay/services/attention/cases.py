@@ -140,7 +140,10 @@ def _pairs(kinds: Iterable[Attentions], now: datetime, orders: list[int] | None)
     parts = [
         _pair(kind, rows, column, orders) for kind in kinds for rows, column in _rows(kind, now)
     ]
-    return parts[0].union(*parts[1:], all=True) if len(parts) > 1 else parts[0]
+    if len(parts) == 1:
+        return parts[0]
+    # In no order, said again: from Django 6.1 on a union has the order of its model.
+    return parts[0].union(*parts[1:], all=True).order_by()
 
 
 def _rows(kind: Attentions, now: datetime) -> list[tuple[QuerySet[Any], str]]:
