@@ -147,21 +147,21 @@ def _pairs(kinds: Iterable[Attentions], now: datetime, orders: list[int] | None)
 
 
 def _rows(kind: Attentions, now: datetime) -> list[tuple[QuerySet[Any], str]]:
-    match kind:
-        case Attentions.CONFLICT:
-            return [(open_conflicts(), "order_id")]
-        case Attentions.PAID_TWICE:
-            return [(paid_twice(), "order_id")]
-        case Attentions.REFUND_ABNORMAL:
-            return [(stuck_refunds(), "order_id")]
-        case Attentions.NOT_DELIVERED:
-            return [(refused_events(), "order_id"), (endless_events(now), "order_id")]
-        case Attentions.OUTCOME_UNKNOWN:
-            return [(without_outcome(now), "pk")]
-        case Attentions.OVERDUE:
-            late_orders = overdue(Order.objects.all(), now)
-            late_refunds = overdue(Refund.objects.all(), now)
-            return [(late_orders, "pk"), (late_refunds, "order_id")]
+    every: dict[Attentions, list[tuple[QuerySet[Any], str]]] = {
+        Attentions.CONFLICT: [(open_conflicts(), "order_id")],
+        Attentions.PAID_TWICE: [(paid_twice(), "order_id")],
+        Attentions.REFUND_ABNORMAL: [(stuck_refunds(), "order_id")],
+        Attentions.NOT_DELIVERED: [
+            (refused_events(), "order_id"),
+            (endless_events(now), "order_id"),
+        ],
+        Attentions.OUTCOME_UNKNOWN: [(without_outcome(now), "pk")],
+        Attentions.OVERDUE: [
+            (overdue(Order.objects.all(), now), "pk"),
+            (overdue(Refund.objects.all(), now), "order_id"),
+        ],
+    }
+    return every[kind]
 
 
 def _pair(kind: Attentions, rows: QuerySet[Any], column: str, orders: list[int] | None) -> Any:

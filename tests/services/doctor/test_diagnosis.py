@@ -659,6 +659,13 @@ def test_orders_that_wechat_pay_contradicts_are_named_once_until_it_is_settled()
     assert levels(diagnosed(Subject.ORDERS, merchants=["default"])) == [("default", OK)]
 
 
+def test_a_project_without_an_admin_gets_the_advice_without_an_address(settings: Any) -> None:
+    OrderEventFactory(conflict=True)
+    settings.ROOT_URLCONF = "tests.empty_urls"
+    finding = the_wrong(Subject.ORDERS)
+    assert finding.advice.endswith("then resolve the conflict with a note.")
+
+
 def test_an_order_paid_beside_another_and_a_stuck_refund_are_named() -> None:
     first, second = (OrderFactory(paid=True, reference="basket-7") for _ in range(2))
     OrderEventFactory(order=second, created_at=NOW)
