@@ -195,6 +195,26 @@ def test_stopped_it_finishes_the_event_in_hand_and_leaves_the_others_due(
     assert received == numbers
 
 
+def test_an_order_that_came_into_hand_meanwhile_has_its_turn_later(
+    connected: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    received: list[str] = []
+    numbers = left_over(2)
+
+    def receiver(sender: Any, order: Order, **kwargs: Any) -> None:
+        received.append(order.out_trade_no)
+
+    connected(receiver)
+    busy = {Order.objects.get(out_trade_no=numbers[0]).pk}
+    # Not yet when the events were looked up, and by the time of the first one's turn.
+    in_hand = iter([set[int](), busy, busy])
+    monkeypatch.setattr(crew.Crew, "orders_in_hand", staticmethod(lambda: next(in_hand, busy)))
+    assert services.dispatch_events() == 1
+    assert received == numbers[1:]
+    waiting = OrderEvent.objects.get(order__out_trade_no=numbers[0])
+    assert (waiting.dispatched_at, waiting.dispatch_attempts) == (None, 0)
+
+
 def test_what_another_worker_has_in_hand_is_left_to_it_until_its_lease_is_over(
     connected: Callable[[Any], None],
 ) -> None:
