@@ -61,10 +61,16 @@ class Shop:
         """Read the columns that are compared, by the index, with a bare cursor."""
         from django.db import connection
 
-        from django_wxpay.services.bills.here import paid_that_day
+        from django_wxpay.models import Order
 
         columns = ("pk", "out_trade_no", "transaction_id", "total_fee", "fee_type", "billed_fee")
-        rows = paid_that_day(self.bill).order_by().values_list(*columns)
+        paid = Order.objects.filter(
+            mch_id=self.bill.mch_id,
+            success_time__gte=MIDNIGHT,
+            success_time__lt=MIDNIGHT + timedelta(days=1),
+            trade_state__in=["REFUND", "SUCCESS"],
+        )
+        rows = paid.order_by().values_list(*columns)
         sql, params = rows.query.sql_with_params()
         with connection.cursor() as cursor:
             cursor.execute(sql, params)

@@ -31,11 +31,6 @@ _LEAST: Final = timedelta(microseconds=1)
 PK, NUMBER, WXPAY_ID, AMOUNT, CURRENCY, FEE_PK = range(6)
 
 
-def paid_that_day(bill: Bill) -> QuerySet[Order]:
-    """Return the orders that were paid on the bill's Beijing day, and have not been reversed."""
-    return _paid(bill).filter(**_between(*_day(bill)))
-
-
 def paid_at_most(bill: Bill) -> int:
     """Return how many orders were paid on the bill's day, those that were reversed included."""
     # By the columns of one index, which answers by itself.
