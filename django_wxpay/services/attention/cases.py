@@ -31,6 +31,7 @@ OUTCOME_WITHIN: Final = timedelta(minutes=5)
 TRY_ENDS_WITHIN: Final = timedelta(minutes=15)
 # Nobody works through more of them in a list.
 MOST: Final = 200
+_AT_ONCE: Final = 1000
 LONGEST_NOTE: Final = 500
 _PAID: Final = sorted(state.value for state in PAID)
 _OUTCOMES: Final = [state.value for state in TradeState if state not in OPEN]
@@ -102,17 +103,18 @@ def without_outcome(now: datetime) -> QuerySet[Order]:
 
 
 def attention_of(orders: Iterable[Order]) -> dict[int, list[Attentions]]:
-    """Return by key what needs a person of each order, the most urgent first. One query.
+    """Return by key what needs a person of each order, the most urgent first.
 
-    Empty for an order that needs nobody.
+    Empty for an order that needs nobody. One query for each thousand orders.
     """
     found: dict[int, list[Attentions]] = {order.pk: [] for order in orders}
-    if not found:
-        return {}
-    rows = _pairs(Attentions, clock.now(), orders=list(found))
-    pairs: list[tuple[int, str]] = retry_on_lock(partial(list, rows))
-    for pk, kind in pairs:
-        found[pk].append(Attentions(kind))
+    keys, now = list(found), clock.now()
+    for start in range(0, len(keys), _AT_ONCE):
+        # Each key is named once for each kind, and SQLite takes a quarter of a million names.
+        rows = _pairs(Attentions, now, orders=keys[start : start + _AT_ONCE])
+        pairs: list[tuple[int, str]] = retry_on_lock(partial(list, rows))
+        for pk, kind in pairs:
+            found[pk].append(Attentions(kind))
     by_urgency = list(Attentions).index
     return {pk: sorted(set(kinds), key=by_urgency) for pk, kinds in found.items()}
 

@@ -13,6 +13,7 @@ from django_wxpay.exceptions import InvalidParameter
 from django_wxpay.models import Order, OrderEvent
 from django_wxpay.models.choices import Attentions
 from django_wxpay.services import clock
+from django_wxpay.services.attention import cases
 from django_wxpay.services.attention.cases import (
     attention_of,
     is_open,
@@ -86,6 +87,14 @@ def test_each_case_is_found_whatever_its_age() -> None:
     assert len(queries) == 2
     assert keys_needing(Attentions) == sorted(expected)
     assert keys_needing([Attentions.OVERDUE]) == sorted([late.pk, late_refund.pk])
+
+
+def test_any_number_of_orders_may_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cases, "_AT_ONCE", 2)
+    conflicts = [OrderEventFactory(conflict=True).order for _ in range(5)]
+    quiet = OrderFactory()
+    found = attention_of([*conflicts, quiet])
+    assert found == {order.pk: [Attentions.CONFLICT] for order in conflicts} | {quiet.pk: []}
 
 
 def test_what_has_only_begun_needs_nobody_yet() -> None:
