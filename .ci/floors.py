@@ -18,7 +18,7 @@ from typing import Final
 
 PYPROJECT: Final = Path(__file__).resolve().parent.parent / "pyproject.toml"
 # The extras that a shop installs; the others are for people who work on the package.
-EXTRAS: Final = ("postgresql", "mysql", "celery")
+EXTRAS: Final = ("postgresql", "mysql", "celery", "otel")
 # Built from C on the machine itself; the tests reach MariaDB through PyMySQL.
 NOT_TRIED: Final = {"mysqlclient"}
 _FLOOR: Final = re.compile(r"([A-Za-z0-9._-]+)(?:\[[^]]*\])?>=([0-9.]+)")

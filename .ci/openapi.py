@@ -128,8 +128,8 @@ def with_a_cursor_of_ours(_context: Any, case: Any) -> Any:
     given = case.query if isinstance(case.query, dict) else {}
     if "cursor" in given and case.meta.generation.mode is GenerationMode.POSITIVE:
         # A page of bills ends at a day, every other page at a moment.
-        time = "" if case.path.endswith("/bills/") else "+08%3A00%3A00%2B00%3A00"
-        position = f"p=2026-01-01{time}"
+        time = "" if case.path.endswith("/bills/") else "+00%3A00%3A00%2B00%3A00"
+        position = f"p=2026-01-01{time}&k=1"
         given["cursor"] = b64encode(position.encode()).decode()
     return case
 

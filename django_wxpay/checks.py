@@ -7,6 +7,7 @@ and the doctor asks the same two; this file decides which command of Django's as
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,6 +24,7 @@ from django_wxpay.services.doctor.project import (
     table_problems,
     url_problems,
 )
+from django_wxpay.services.transactions import database
 
 
 def _message(code: str, text: str) -> CheckMessage:
@@ -38,7 +40,10 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
     found = [_message(problem.code, problem.message) for problem in problems]
     if any(isinstance(message, Error) for message in found):
         return found
-    return [*found, *_project_messages()]
+    # Whether the tables are examined as well, no check is told: since Django 6.1 each is given all
+    # databases.
+    ends = _successors().settings_problems()
+    return [*found, *_project_messages(), *(_message(each.code, each.message) for each in ends)]
 
 
 def _project_messages() -> Iterator[CheckMessage]:
@@ -58,6 +63,9 @@ def _project_messages() -> Iterator[CheckMessage]:
 
 
 def _shared_numbers(config: conf.Config) -> Iterator[CheckMessage]:
+    if isinstance(config.merchants, conf.Directory):
+        # Without the database nothing is asked of it; check_database finds the same there.
+        return
     owners: dict[str, str] = {}
     for alias, merchant in config.merchants.items():
         first = owners.setdefault(merchant.mch_id, alias)
@@ -86,4 +94,16 @@ def check_database(
     """Check the tables, in a few short queries, if their database is one of ``databases``."""
     del app_configs, kwargs
     # Warnings only: migrate asks this first, and an error would keep it from mending the tables.
-    return [_message(each.code, each.message) for each in table_problems(databases or ())]
+    problems = list(table_problems(databases or ()))
+    if _examines_tables(databases) and not any(each.code == "W006" for each in problems):
+        problems += _successors().successor_problems()
+    return [_message(each.code, each.message) for each in problems]
+
+
+def _successors() -> Any:
+    # It reads certificates, and their library takes long to load: when they are looked at.
+    return import_module("django_wxpay.services.doctor.successors")
+
+
+def _examines_tables(databases: Sequence[str] | None) -> bool:
+    return database() in (databases or ())

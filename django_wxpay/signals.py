@@ -1,8 +1,9 @@
 """Signals to the project's own code.
 
 Every receiver gets ``order`` (an ``Order``) and ``event`` (its ``OrderEvent``) as keyword
-arguments. It runs inside the transaction that marks the event as dispatched:
-its own database work and that mark commit together, or neither does and it runs again later.
+arguments, where nothing else is said. It runs inside the transaction that marks the event as
+dispatched: its own database work and that mark commit together, or neither does and it runs again
+later.
 """
 
 from __future__ import annotations
@@ -24,6 +25,13 @@ refund_settled = Signal()
 # order (other money, identity or transaction), which stays as it is; or the order is first seen
 # as refunded: then ``order.trade_state`` is REFUND, and the refunds tell how much was kept.
 order_conflicted = Signal()
+
+# A notification of another product has come: profit sharing, complaints, transfers, contracts,
+# combined orders, or one that this package does not know. Its receivers are given ``notification``
+# (a ``Notification``), ``event_type`` (WeChat Pay's own word, such as "COMPLAINT.CREATE"; "" where
+# it sends none) and ``resource`` (a dict, decrypted: what the notification says), and no order.
+# Each is delivered as a payment's event is; nothing else here comes from it.
+notification_received = Signal()
 
 # A bill was compared with what is here. Its receivers are given ``bill`` (a ``Bill``) and
 # ``discrepancies``, those that are open, as a query set. It is sent after the result is written,

@@ -56,7 +56,7 @@ def run_within_limit(name: str) -> dict[str, int]:
     (run,) = _running().run_jobs(job.name, stop=lambda: time.monotonic() >= ends_at)
     if not run.succeeded:
         raise JobFailed(str(run))
-    return dict(run.result.counts)
+    return {str(name): count for name, count in run.result.counts.items()}
 
 
 def limit_s(every_s: float) -> float:

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +21,8 @@ from django.conf import settings
 from django.core.management.commands import flush
 from django.db import connections
 
+from django_wxpay.services import clock
+from django_wxpay.services.notifications.refusals import refusals
 from tests import neighbours
 
 # No profile has a deadline: an example that is slow on a busy machine is no failure.
@@ -47,14 +50,43 @@ TEST_KEYS: Final = (
     "TESTONLYapiv3key",
     "abcdefghijklmnopqrstuvwxyz012345",
     "-----BEGIN PRIVATE KEY-----",
+    "VEVTVEtFWXRlc3RrZX",
 )
+
+_LEFT_OUT: Final = pytest.StashKey[int]()
+_LEFT_OUT_BY_WORKER: Final = "long_tests_left_out"
 
 _DATABASE_FIXTURES: Final = frozenset({"db", "transactional_db", "live_server"})
 _KEPT_TABLES: Final = frozenset({"django_content_type", "auth_permission"})
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let every test use every database of the project, whichever of them holds our tables."""
+@pytest.fixture(autouse=True)
+def no_refusals_of_other_tests() -> None:
+    """Let the first refusal of each test be written at once, and nothing of the test before it."""
+    refusals._waiting.clear()
+    refusals._next_at = 0.0
+
+
+@pytest.fixture
+def clock_stands_still(monkeypatch: pytest.MonkeyPatch) -> datetime:
+    """Let no hour and no day of the shop end during a test that counts by hours or days."""
+    now = clock.now()
+    monkeypatch.setattr(clock, "now", lambda: now)
+    return now
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Offer ``--long``, with which continuous integration runs."""
+    parser.addoption("--long", action="store_true", help="run the tests marked long as well")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let every test use every database of the project, whichever of them holds our tables.
+
+    Long tests are left out of a run of the whole suite or of a folder without ``--long``.
+    """
+    if not (config.getoption("--long") or _names_files(config)):
+        _leave_out_long_ones(config, items)
     for item in items:
         for place, reason in _left_out().items():
             if item.nodeid.startswith(place):
@@ -73,10 +105,32 @@ def _left_out() -> dict[str, str]:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """Run named files in this process: workers take longer to start than most files take."""
-    named = [Path(argument.split("::")[0]) for argument in config.args]
-    return 0 if all(path.is_file() for path in named) else None
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Run named files in this process: workers take longer to start than most files take.
+
+    Of the whole suite a tenth is waiting, so one worker more than there are processors.
+    """
+    return 0 if _names_files(config) else (os.cpu_count() or 1) + 1
+
+
+def _names_files(config: pytest.Config) -> bool:
+    return all(Path(argument.split("::")[0]).is_file() for argument in config.args)
+
+
+def _leave_out_long_ones(config: pytest.Config, items: list[pytest.Item]) -> None:
+    long = [item for item in items if item.get_closest_marker("long")]
+    items[:] = [item for item in items if not item.get_closest_marker("long")]
+    config.hook.pytest_deselected(items=long)
+    config.stash[_LEFT_OUT] = len(long)
+    if hasattr(config, "workeroutput"):
+        config.workeroutput[_LEFT_OUT_BY_WORKER] = len(long)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Keep what a worker has left out: the process that prints the end has collected nothing."""
+    left_out = getattr(node, "workeroutput", {}).get(_LEFT_OUT_BY_WORKER, 0)
+    node.config.stash[_LEFT_OUT] = left_out
 
 
 @pytest.fixture(scope="session")
@@ -165,8 +219,10 @@ def pytest_runtest_makereport(
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Print the servers that took part in the run."""
+    """Print the servers that took part in the run, and how many long tests did not."""
     used = {neighbours.DATABASES[settings.WXPAY_TEST_DATABASE].name}
     for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
         used.update(value for name, value in report.user_properties if name == "service")
     terminalreporter.write_line(neighbours.summary(used))
+    if left_out := terminalreporter.config.stash.get(_LEFT_OUT, 0):
+        terminalreporter.write_line(f"{left_out} long tests left out: run with --long")

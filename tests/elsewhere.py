@@ -38,7 +38,7 @@ def passes_on(
         pytest.skip(f"{server.name} is not here")
     run = subprocess.run(
         [
-            *(sys.executable, "-m", "pytest", *part),
+            *(sys.executable, "-m", "pytest", "--long", *part),
             *("-q", "-n", "0", "-p", "no:cacheprovider", "-p", "no:cov"),
         ],
         cwd=ROOT,

@@ -121,6 +121,7 @@ def test_a_benchmark_that_fails_keeps_its_rows_and_says_why(sample: Callable[[st
         next(rows)
 
 
+@pytest.mark.long
 def test_a_benchmark_has_databases_of_its_own_and_leaves_none(
     sample: Callable[[str], str],
 ) -> None:
@@ -142,6 +143,18 @@ def test_every_benchmark_of_ours_is_found_and_placed() -> None:
     found = running.benchmarks()
     assert "bench_webhooks" in found
     assert set(found) <= set(running.DATABASES)
+
+
+# bench_webhooks installs dj-stripe first, and bench_process measures what every test loads.
+_RUN_HERE = sorted({*running.benchmarks()} - {"bench_webhooks", "bench_process"})
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", _RUN_HERE)
+def test_a_benchmark_of_ours_has_rows(name: str) -> None:
+    ((_, database),) = running.plan([name], ["sqlite"])
+    module = f"tests.benchmarks.{name}"
+    assert list(running.results_of(module, database=database, is_quick=True))
 
 
 def test_benchmarks_come_in_the_order_of_the_table(tmp_path: Path) -> None:

@@ -15,8 +15,9 @@ from django.core.management import CommandError, call_command
 
 from django_wxpay.models import Bill
 from django_wxpay.protocol.v2.xml import encode_xml
-from django_wxpay.services import clock, gateways
+from django_wxpay.services import clock
 from tests.factories import OrderFactory
+from tests.selling import mounted
 from tests.wechatpay import bills, v2
 from tests.wechatpay.transport import ScriptedTransport
 
@@ -51,10 +52,8 @@ def wechat(
         "MERCHANTS": {"default": entry, "other": entry | {"MCH_ID": "1900000777"}},
     }
     monkeypatch.setattr(clock, "now", lambda: NOW)
-    scripted = ScriptedTransport(GOOD)
-    gateways.mount(HOST, scripted)
-    yield scripted
-    gateways.unmount(HOST)
+    with mounted(ScriptedTransport(GOOD), HOST) as scripted:
+        yield scripted
 
 
 def sold(**fields: Any) -> None:
@@ -171,7 +170,7 @@ def test_an_open_difference_is_printed_and_ends_with_1(wechat: ScriptedTransport
     sold(total_fee=250)
     wechat.answers["/pay/orderquery"] = 502, b""
     code, message, said = failed("wxpay_reconcile", "--merchant", "default")
-    assert (code, message) == (1, "1 differences are open, 0 bills could not be compared")
+    assert (code, message) == (1, "1 difference is open, 0 bills could not be compared")
     assert said.splitlines()[0].endswith("1 new, 0 gone, 1 open")
     assert f"  AMOUNT {PAID['商户订单号']}: " in said
     assert failed("wxpay_reconcile", "--date", "2026-01-02", "--merchant", "default")[0] == 1
@@ -191,7 +190,7 @@ def test_the_last_days_are_fetched_the_oldest_first(wechat: ScriptedTransport) -
 def test_a_bill_that_does_not_come_keeps_no_other_waiting(wechat: ScriptedTransport) -> None:
     wechat.script = [LATE, IDLE]
     code, message, said = failed("wxpay_reconcile")
-    assert (code, message) == (1, "0 differences are open, 1 bills could not be compared")
+    assert (code, message) == (1, "0 differences are open, 1 bill could not be compared")
     assert "default 2026-01-02: the bill of 2026-01-02 is not made yet" in said
     assert "other 2026-01-02: 0 compared" in said
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import copy
 import re
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from django.core.checks import CheckMessage, run_checks
 from django.utils.functional import lazystr
 
 from django_wxpay import checks, conf, services
+from django_wxpay.conf import settings as conf_settings
 from django_wxpay.conf.hints import HINTS
 from django_wxpay.exceptions import ConfigurationError, UnknownMerchant
 from django_wxpay.protocol.merchants import Api, Mode, Region, SignType
@@ -95,7 +97,12 @@ CASES: list[tuple[str, Any]] = [
     ("E003", changed(NOTIFY_BASE_URL="shop.example.com")),
     ("E003", changed(NOTIFY_BASE_URL="http://[shop")),
     ("E003", changed(NOTIFY_BASE_URL="ftp://shop.example.com")),
+    ("E003", changed(NOTIFY_BASE_URL=f"https://till:{KEY}@shop.example.com")),
     ("E003", changed(NOTIFY_BASE_URL="https://shop.example.com/?a=b")),
+    ("E003", changed(NOTIFY_BASE_URL="https://shop.example.com:https")),
+    ("E003", changed(NOTIFY_BASE_URL="https://shop.example.com:99999")),
+    ("E003", changed(NOTIFY_BASE_URL="https://shop.example.com:443:443")),
+    ("E003", changed(NOTIFY_BASE_URL="https://:443")),
     ("E003", changed(NOTIFY_BASE_URL="https://shop.example.com/path")),
     ("E004", changed(TIMEOUT=None)),
     ("E004", changed(TIMEOUT=(5, None))),
@@ -125,6 +132,7 @@ CASES: list[tuple[str, Any]] = [
     ("E012", merchant(API_KEY=None)),
     ("E013", merchant(HOSTS=[])),
     ("E013", merchant(HOSTS=["api.mch.weixin.qq.com"])),
+    ("E013", merchant(HOSTS=[f"https://till:{KEY}@gateway.example.com"])),
     ("E014", merchant(PLATFORM_CERTIFICATES=["/nowhere/certificate.pem"])),
     ("E014", merchant(CLIENT_CERT="/nowhere/apiclient_cert.pem")),
     ("E015", merchant(API="v3")),
@@ -173,6 +181,9 @@ CASES: list[tuple[str, Any]] = [
     ("E022", changed(LATENCY_LIMITS={"FAILURE_RATE": True})),
     ("E022", changed(LATENCY_LIMITS={"P95_MS": 0.5})),
     ("E022", changed(LATENCY_LIMITS={"P95_MS": 0})),
+    ("E030", changed(SEALING_KEYS=["short"])),
+    ("E031", changed(MERCHANTS="nowhere.Nothing")),
+    ("W016", changed(MERCHANTS="django_wxpay.merchants.DatabaseMerchants")),
     ("W014", merchant(CLIENT_KEY=keys.MERCHANT_KEY)),
     ("W014", merchant(CLIENT_CERT=keys.MERCHANT_CERTIFICATE)),
     ("W014", merchant(CLIENT_CERT=keys.MERCHANT_CERTIFICATE, CLIENT_KEY=keys.PLATFORM_KEY)),
@@ -220,8 +231,22 @@ OF_THE_PROJECT: dict[str, dict[str, Any]] = {
     "W011": {"PREPEND_WWW": True},
     "W012": {"DISALLOWED_USER_AGENTS": [re.compile("^Mozilla/4")]},
 }
-# Found in tests/services/doctor/test_project.py.
-AROUND_US = {"E007", "E024", "E025", "W003", "W005", "W006", "W007", "W008", "W009", "W013"}
+# Found in test_project.py, test_merchants.py and test_successors.py of tests/services/doctor.
+AROUND_US = {
+    "E007",
+    "E024",
+    "E025",
+    "W003",
+    "W005",
+    "W006",
+    "W007",
+    "W008",
+    "W009",
+    "W013",
+    "E032",
+    "W015",
+    "W017",
+}
 
 
 @pytest.mark.parametrize("code", OF_THE_PROJECT)
@@ -635,3 +660,26 @@ def test_every_code_and_nothing_else_is_in_the_page_about_projects() -> None:
     codes = [cells[0].split(", ") for cells in rows(page) if re.match("[EW][0-9]", cells[0])]
     listed = [code for row in codes for code in row]
     assert sorted(listed) == sorted(HINTS)
+
+
+def test_a_thread_that_began_before_a_change_is_not_believed_after_it(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.WXPAY = changed(TIMEOUT=(1, 1))
+    has_read, goes_on = threading.Event(), threading.Event()
+    read_quick_pay = conf_settings._quick_pay
+
+    def slowly(value: Any) -> Any:
+        if threading.current_thread() is late:
+            has_read.set()
+            assert goes_on.wait(10)
+        return read_quick_pay(value)
+
+    late = threading.Thread(target=conf.current)
+    monkeypatch.setattr(conf_settings, "_quick_pay", slowly)
+    late.start()
+    assert has_read.wait(10)
+    settings.WXPAY = changed(TIMEOUT=(2, 2))
+    goes_on.set()
+    late.join(10)
+    assert conf.current().timeout == (2.0, 2.0)

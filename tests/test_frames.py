@@ -11,6 +11,7 @@ from typing import Any, Final
 import pytest
 
 from django_wxpay import conf, services, testing
+from django_wxpay.conf import settings as conf_settings
 from django_wxpay.exceptions import ConfigurationError
 from django_wxpay.models import Order
 from django_wxpay.protocol import v2
@@ -77,7 +78,7 @@ def shop(settings: Any, tmp_path: Path) -> Iterator[None]:
 
 
 def _forget() -> None:
-    conf.current.cache_clear()
+    conf_settings._read.cache_clear()
     gateways.transport.cache_clear()
     gateways.platform_keys.cache_clear()
     v3_keys._private_key.cache_clear()
@@ -153,7 +154,7 @@ def test_no_frame_of_ours_ever_holds_a_key(wxpay: SimulatedWXPay) -> None:
     with watched(NEEDLES) as watch:
         _forget()
         assert not [each for each in conf.problems() if each.code.startswith("E")]
-        for merchant in conf.aliases():
+        for merchant in conf.aliases() or ():
             order = placed(merchant)
             services.query_order(order)
             services.close_order(order)
@@ -257,7 +258,7 @@ def test_the_watch_sees_a_key_in_a_variable_an_attribute_and_a_thread() -> None:
         merchant.owns_appid("wx1")
         conf.merchant("default")
 
-    assert watch.found == {"merchants.py:owns_appid self", "__init__.py:merchant alias"}
+    assert watch.found == {"merchants.py:owns_appid self", "lookups.py:merchant alias"}
 
 
 def test_the_trace_of_an_error_is_read_with_its_causes() -> None:

@@ -68,8 +68,8 @@ def test_a_text_within_json_is_made_storable_too() -> None:
 
 
 def test_nothing_stays_nothing() -> None:
-    notification: Notification = NotificationFactory(reason="")
-    assert Notification.objects.get(pk=notification.pk).reason == ""
+    notification: Notification = NotificationFactory(event_type="")
+    assert Notification.objects.get(pk=notification.pk).event_type == ""
     assert DescriptiveCharField(max_length=5).get_prep_value(None) is None
 
 

@@ -26,6 +26,7 @@ from django_wxpay import services
 from django_wxpay.models import Order
 from django_wxpay.services import gateways
 from tests.laws.source import ROOT
+from tests.long import first_of
 from tests.wechatpay.transport import ScriptedTransport
 from tests.wechatpay.v2 import API_KEY, APPID, MCH_ID, granted, payment_notice, scripted_v2
 
@@ -119,7 +120,7 @@ PROJECTS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", PROJECTS)
+@pytest.mark.parametrize("name", first_of(PROJECTS))
 def test_a_tea_is_sold_in_a_project_with(
     name: str, gateway: ScriptedTransport, settings: Any
 ) -> None:
@@ -144,7 +145,7 @@ ENTRIES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", ENTRIES)
+@pytest.mark.parametrize("name", first_of(ENTRIES))
 def test_a_tea_is_sold_on_a_database_with(
     name: str, gateway: ScriptedTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -230,7 +231,7 @@ COMMANDS = {
 }
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", first_of(COMMANDS))
 def test_a_command_works_in_a_project_with(name: str, tmp_path: Path) -> None:
     lines, command = COMMANDS[name]
     (tmp_path / "other_settings.py").write_text(

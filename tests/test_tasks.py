@@ -51,7 +51,7 @@ def _put(monkeypatch: pytest.MonkeyPatch, run: Callable[[Any], JobResult]) -> No
 def test_a_task_runs_one_job_and_returns_its_counts_as_json(app: Celery, db: None) -> None:
     event = OrderEventFactory(dispatched_at=None)
     done = tasks.run_job.apply(args=["events"])
-    assert (done.state, done.result) == ("SUCCESS", {"events delivered": 1, "left for later": 0})
+    assert (done.state, done.result) == ("SUCCESS", {"EVENTS_DELIVERED": 1, "LEFT": 0})
     assert json.loads(json.dumps(done.result)) == done.result
     event.refresh_from_db()
     assert event.dispatched_at is not None
@@ -161,8 +161,8 @@ def test_a_django_without_tasks_has_no_task_and_says_why() -> None:
 def test_a_task_of_django_runs_one_job_at_once(db: None) -> None:
     OrderEventFactory(dispatched_at=None)
     done = tasks.django_run_job.enqueue("events")
-    assert (done.status, done.return_value["events delivered"]) == ("SUCCESSFUL", 1)
-    assert tasks.run_job.enqueue("events").return_value["events delivered"] == 0
+    assert (done.status, done.return_value["EVENTS_DELIVERED"]) == ("SUCCESSFUL", 1)
+    assert tasks.run_job.enqueue("events").return_value["EVENTS_DELIVERED"] == 0
 
 
 @pytest.mark.skipif(not HAS_TASKS, reason="Django has tasks from 6.0 on")
@@ -213,6 +213,7 @@ except ImportError as error:
 WITHOUT_CELERY = 'sys.modules["celery"] = None'
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("without", "more", "printed"),
     [

@@ -94,7 +94,7 @@ def test_a_payment_waits_for_its_receiver_and_reaches_it_once(
     assert codes() == ["django_wxpay.W009"]
     connect, waiting = found_of_events(Level.ERROR, Level.WARNING)[::-1]
     assert waiting.level is Level.ERROR
-    assert waiting.message.startswith("1 event of order_paid wait for a receiver, the oldest of ")
+    assert waiting.message.startswith("1 event of order_paid waits for a receiver, the oldest of ")
     assert "ready() of an app" in waiting.advice
     assert connect.message.endswith("(W009).")
     assert states(admin_client) == {
@@ -149,10 +149,10 @@ def test_the_level_says_what_a_missing_receiver_costs(settings: Any) -> None:
     settings.SILENCED_SYSTEM_CHECKS = ["django_wxpay.W009"]
     (conflict,) = found_of_events(Level.ERROR, Level.WARNING)
     assert conflict.level is Level.WARNING
-    assert conflict.message.startswith("1 event of order_conflicted wait for a receiver")
+    assert conflict.message.startswith("1 event of order_conflicted waits for a receiver")
     shown = " ".join(each.message for each in found_of_events(Level.OK))
     for name in ("order_paid", "order_closed", "refund_settled"):
-        assert f"1 event of {name} wait for a receiver" in shown
+        assert f"1 event of {name} waits for a receiver" in shown
 
 
 def test_kinds_are_waited_for_one_by_one(admin_client: Client) -> None:

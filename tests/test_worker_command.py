@@ -260,8 +260,18 @@ def test_prune_prints_how_many_rows_of_each_table_it_deleted(
         for rows in ("order events", "prepays", "hours of latency", "hours of backlog")
     ]
     first = output_of("wxpay_prune", "--limit", "2")
-    assert first == ["calls: 2 pruned", "notifications: 0 pruned", *kept]
-    assert output_of("wxpay_prune") == ["calls: 3 pruned", "notifications: 0 pruned", *kept]
+    assert first == [
+        "calls: 2 pruned",
+        "notifications: 0 pruned",
+        *kept,
+        "hours of refusals: 0 pruned",
+    ]
+    assert output_of("wxpay_prune") == [
+        "calls: 3 pruned",
+        "notifications: 0 pruned",
+        *kept,
+        "hours of refusals: 0 pruned",
+    ]
     assert ApiReport.objects.count() == 1
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from django_wxpay.admin.bills.bills import BillAdmin
 from django_wxpay.admin.bills.discrepancies import DiscrepancyAdmin
 from django_wxpay.admin.latency.admin import HourlyLatencyAdmin
-from django_wxpay.admin.notifications import NotificationAdmin
+from django_wxpay.admin.merchants.admin import MerchantAccountAdmin
+from django_wxpay.admin.notifications import NotificationAdmin, RefusalCountAdmin
 from django_wxpay.admin.operations import (
     ApiReportAdmin,
     BackgroundJobAdmin,
@@ -24,6 +25,7 @@ __all__ = [
     "CertificateDownloadAdmin",
     "DiscrepancyAdmin",
     "HourlyLatencyAdmin",
+    "MerchantAccountAdmin",
     "NotificationAdmin",
     "OrderAdmin",
     "OrderEventAdmin",
@@ -31,4 +33,5 @@ __all__ = [
     "PrepayAdmin",
     "PromotionAdmin",
     "RefundAdmin",
+    "RefusalCountAdmin",
 ]

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import flatten_fieldsets
-from django.contrib.admin.views.main import ERROR_FLAG
+from django.contrib.admin.views.main import ERROR_FLAG, ORDER_VAR, ChangeList
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.db.models import QuerySet
+from django.db.models import DateTimeField, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
@@ -25,8 +25,9 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from django_wxpay.admin.display import page_address
+from django_wxpay.admin import display
 from django_wxpay.admin.lookups import is_answerable
+from django_wxpay.models.labels import LABELS
 from django_wxpay.services.transactions import without_atomic_requests
 
 # Django's own classes take no type argument at run time.
@@ -49,6 +50,16 @@ class NewestPaginator(PaginatorBase):
         # In no order: with one, some databases walk the whole table along it to count a few rows.
         rows: Any = self.object_list
         return int(rows.order_by()[:FARTHEST].count())
+
+
+class UnsortedList(ChangeList):
+    """A list in its own order, which is an index's, unless its page offers another."""
+
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
+        """Leave out what an address asks for: Django offers no arrow, and sorts all the same."""
+        if not self.sortable_by:
+            self.params.pop(ORDER_VAR, None)
+        return list(super().get_ordering(request, queryset))
 
 
 # An action makes one call to WeChat Pay for each row, and a person waits for it.
@@ -103,10 +114,15 @@ class ReadOnlyAdmin(ModelAdminBase):
     # Rows that a list shows besides. To join them would fetch those of every row that a late page
     # passes over.
     list_prefetch_related: ClassVar[tuple[str, ...]] = ()
+    # The names on the wire of the fields whose own names do not tell them.
+    wire_names: ClassVar[dict[str, str]] = {}
 
     class Media:
         css: ClassVar = {"all": ["django_wxpay/admin.css"]}
         js = ("django_wxpay/lists.js",)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:  # noqa: ARG002
+        return UnsortedList
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).prefetch_related(*self.list_prefetch_related)
@@ -132,8 +148,41 @@ class ReadOnlyAdmin(ModelAdminBase):
         """Return whether this person holds the model permission of that name."""
         return request.user.has_perm(f"{self.opts.app_label}.{verb}_{self.opts.model_name}")
 
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        return [self._shown(name) for name in super().get_list_display(request)]
+
+    def get_sortable_by(self, request: HttpRequest) -> list[Any]:  # noqa: ARG002
+        return [self._shown(name) for name in self.sortable_by]
+
+    def _shown(self, name: Any) -> Any:
+        """Return the column of this name; that of a time shows its seconds and its zone."""
+        is_time = isinstance(name, str) and name in self._times
+        return display.time_column(self.model, name) if is_time else name
+
+    @cached_property
+    def _times(self) -> frozenset[str]:
+        columns = self.opts.concrete_fields
+        return frozenset(one.name for one in columns if isinstance(one, DateTimeField))
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return list(flatten_fieldsets(self.get_fieldsets(request, obj)))
+
+    def get_form(
+        self,
+        request: HttpRequest,
+        obj: Any = None,
+        change: bool = False,  # noqa: FBT001, FBT002 - the signature is Django's
+        **options: Any,
+    ) -> Any:
+        """Return the form, which prints the name on the wire of each field that has one."""
+        # What is given here takes the place of the form's own, if it has any.
+        form = getattr(options.get("form", self.form), "_meta", None)
+        hints = dict(getattr(form, "help_texts", None) or {})
+        for field_name in self.get_readonly_fields(request, obj):
+            name = self.wire_names.get(field_name, field_name.removesuffix("_shown"))
+            if name in LABELS:
+                hints[field_name] = display.wire_name(name)
+        return super().get_form(request, obj, change, **options | {"help_texts": hints})
 
     def buttons(self, row: Any) -> list[Button]:  # noqa: ARG002
         """Return the actions on the page of a row, for those who may use them."""
@@ -173,6 +222,12 @@ class ReadOnlyAdmin(ModelAdminBase):
         form_url: str = "",
         obj: Any = None,
     ) -> HttpResponse:
+        shown = context["adminform"]
+        shown.readonly_fields = [self._shown(name) for name in shown.readonly_fields]
+        shown.fieldsets = [
+            (title, {**part, "fields": [self._shown(name) for name in part["fields"]]})
+            for title, part in shown.fieldsets
+        ]
         context["buttons"] = self.allowed_buttons(request, obj)
         context["banners"] = self.banners(request, obj)
         context["sections"] = [part for part in self.sections(request, obj) if part]
@@ -210,4 +265,9 @@ class ReadOnlyAdmin(ModelAdminBase):
 
     def address(self, row: Any, verb: str = "change") -> str:
         """Return the address of a row's page, or of one of its buttons."""
-        return page_address(self.admin_site, self.model, verb, row.pk)
+        return display.page_address(self.admin_site, self.model, verb, row.pk)
+
+    def turned_away(self, request: HttpRequest, row: Any, sentence: Any) -> HttpResponse:
+        """Return to the page of a row, on which nothing was done, with the reason."""
+        messages.error(request, f"{row}: {sentence}", fail_silently=True)
+        return redirect(self.address(row))

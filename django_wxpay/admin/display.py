@@ -7,15 +7,17 @@ site has no such page, the text stands alone.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
+from functools import cache
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from django.contrib.admin import AdminSite
+from django.contrib.admin import display as column
 from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
-from django.utils.formats import localize
 from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString
 from django.utils.timezone import is_naive, localtime
@@ -47,6 +49,8 @@ TONES: Final[dict[str, str]] = {
     EventKinds.MOVED: QUIET,
     EventKinds.REFUND_SETTLED: QUIET,
     EventKinds.PAID_TWICE: BAD,
+    EventKinds.RECEIVED: QUIET,
+    EventKinds.NOTE: QUIET,
     NotificationOutcomes.APPLIED: GOOD,
     NotificationOutcomes.CONFLICT: BAD,
     NotificationOutcomes.IGNORED: QUIET,
@@ -79,6 +83,26 @@ def badge(text: Any, tone: str) -> SafeString:
 def value_badge(value: str, label: Any) -> SafeString:
     """Return a state, an event's kind or a notification's outcome as a badge."""
     return badge(label, TONES[value])
+
+
+def wire_name(name: str) -> SafeString:
+    """Return the name of a field in WeChat Pay's interfaces, for whoever reads their documents."""
+    return format_html(
+        '<code class="wxpay-wire" title="{}">{}</code>',
+        _("Its name in WeChat Pay's interfaces"),
+        name,
+    )
+
+
+def bank(code: str) -> str:
+    """Return a ``bank_type``, an open set, with the kind of card that its ending tells."""
+    if code == "OTHERS":
+        return _("another bank (%(code)s)") % {"code": code}
+    if code.endswith("_DEBIT"):
+        return _("%(code)s (debit card)") % {"code": code}
+    if code.endswith("_CREDIT"):
+        return _("%(code)s (credit card)") % {"code": code}
+    return code
 
 
 def report_badge(value: str) -> SafeString:
@@ -149,9 +173,46 @@ def may_see(site: AdminSite, request: HttpRequest, model: type[Model]) -> bool:
     return request.user.has_perm(f"{opts.app_label}.view_{opts.model_name}")
 
 
+def may_operate(site: AdminSite, request: HttpRequest, model: type[Model]) -> bool:
+    """Return whether this person may use the actions of ``model`` on ``site``."""
+    if site.is_registered(model):
+        # A class of the project's own may have no actions at all.
+        asks = getattr(site.get_model_admin(model), "has_operate_permission", None)
+        return bool(asks and asks(request))
+    return False
+
+
+def with_merchant(shown: str, merchant: str) -> SafeString | str:
+    """Return a cell with the merchant below it; "default" is what most sites have alone."""
+    if merchant == "default":
+        return shown or "-"
+    return format_html('{} <small class="wxpay-merchant">{}</small>', shown, merchant)
+
+
 def moment(when: datetime) -> str:
-    """Return a time in the zone and the format of this site."""
-    return str(localize(when if is_naive(when) else localtime(when)))
+    """Return a time in the zone of this site, with its name: ``2026-11-29 17:03:05 CST``."""
+    here = when if is_naive(when) else localtime(when)
+    return f"{here:%Y-%m-%d %H:%M:%S} {here.tzname() or ''}".rstrip()
+
+
+def time_column(model: type[Model], name: str) -> Callable[[Any], str]:
+    """Return a column of a list, or of a page, that shows the time ``name`` as ``moment`` does.
+
+    It is the same object each time, for Django finds columns again by themselves.
+    """
+    field: Any = model._meta.get_field(name)  # noqa: SLF001 - Django's documented model API
+    return _time_column(name, field.verbose_name)
+
+
+@cache
+def _time_column(name: str, label: Any) -> Callable[[Any], str]:
+    def shown(row: Any) -> str:
+        when = getattr(row, name)
+        return moment(when) if when else "-"
+
+    # Django names the cells after it, and sorts by it.
+    shown.__name__ = name
+    return column(description=label, ordering=name)(shown)
 
 
 def masked(openid: str) -> str:

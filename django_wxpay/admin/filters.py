@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Any
+from itertools import islice
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from django.contrib.admin import SimpleListFilter
@@ -16,18 +16,13 @@ from django_wxpay.exceptions import ConfigurationError
 from django_wxpay.protocol.failures import Failure
 from django_wxpay.services.transitions.dispatch import heard_kinds, kinds_without_receiver
 
-
-def among(queryset: QuerySet[Any], keys: Collection[int]) -> QuerySet[Any]:
-    """Return the rows of these keys, which are few, however large the table is.
-
-    The list is in the order of time, and PostgreSQL may walk its index from the newest row on to
-    find them; so it is told between which moments they lie.
-    """
-    rows = queryset.model._default_manager.filter(pk__in=keys).order_by()  # noqa: SLF001
-    moments = list(rows.values_list("created_at", flat=True))
-    if not moments:
-        return queryset.none()
-    return queryset.filter(pk__in=keys, created_at__range=(min(moments), max(moments)))
+# Those that are listed whatever has come (protocol-v3 section 6.2).
+_EVENT_TYPES: Final = (
+    *("TRANSACTION.SUCCESS", "REFUND.SUCCESS", "REFUND.ABNORMAL", "REFUND.CLOSED"),
+    *("COUPON.USE", "COMPLAINT.CREATE", "PROFITSHARING"),
+)
+# A page offers as many merchants to choose from; any other is named in the address.
+MOST_OFFERED: Final = 100
 
 
 class MerchantFilter(SimpleListFilter):
@@ -43,6 +38,20 @@ class MerchantFilter(SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
         return queryset.filter(merchant=self.value()) if self.value() else queryset
+
+
+class EventTypeFilter(SimpleListFilter):
+    """WeChat Pay's usual types of events, and the one in the address; a link may name any."""
+
+    title = _("event type")
+    parameter_name = "event_type"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
+        names = {*_EVENT_TYPES, request.GET.get(self.parameter_name, "")} - {""}
+        return [(name, name) for name in sorted(names)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
+        return queryset.filter(event_type=self.value()) if self.value() else queryset
 
 
 class HostFilter(SimpleListFilter):
@@ -140,13 +149,28 @@ def configured() -> conf.Config | None:
 
 
 def configured_merchants() -> set[str]:
-    """Return the aliases of the settings."""
-    config = configured()
-    return set(config.merchants) if config else set()
+    """Return the aliases of the merchants that a list offers, which are the first of very many."""
+    try:
+        return set(islice(conf.merchants(), MOST_OFFERED))
+    except ConfigurationError:
+        return set()
+
+
+def is_configured(alias: str) -> bool:
+    """Return whether there is such a merchant."""
+    try:
+        return alias in conf.merchants()
+    except ConfigurationError:
+        return False
 
 
 def configured_hosts() -> set[str]:
     """Return the hosts of all merchants as they stand in a report: name and port."""
     config = configured()
-    accounts = config.merchants.values() if config else ()
-    return {urlsplit(host).netloc for account in accounts for host in account.hosts}
+    if config is None:
+        return set()
+    found = config.merchants
+    # Of a source those that this process has called; it is not asked for thousands.
+    accounts = found.loaded() if isinstance(found, conf.Directory) else found.values()
+    hosts = {host for account in accounts for host in account.hosts}
+    return {urlsplit(host).netloc for host in hosts}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from django.contrib.admin import helpers
@@ -46,6 +46,30 @@ def is_answerable(request: HttpRequest, model: type[models.Model]) -> bool:
     )
 
 
+def day_asked(text: str) -> date | None:
+    """Return the day that is written as ``2026-01-31``, of this century; None for anything else."""
+    if len(text) != len("2026-01-01") or not text.isascii():
+        return None
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return day if date(2000, 1, 1) <= day < date(2100, 1, 1) else None
+
+
+def moment_asked(text: str) -> datetime | None:
+    """Return the moment that ``text`` writes, in the current time zone where it names none."""
+    try:
+        moment = parse_datetime(text) if text.isascii() and text.isprintable() else None
+        if moment is None:
+            return None
+        aware = timezone.make_aware(moment) if timezone.is_naive(moment) else moment
+        within_calendar(aware)
+    except ValueError:
+        return None
+    return aware
+
+
 def _is_comparable(model: type[models.Model], name: str, value: str) -> bool:
     if len(value) > _LONGEST or _UNSTORABLE.search(value):
         return False
@@ -62,8 +86,11 @@ def _column(model: type[models.Model], name: str) -> tuple[Any, str]:
     column: Any = None
     parts = name.split(LOOKUP_SEP)
     while parts:
+        opts = model._meta  # noqa: SLF001 - Django's documented model API
+        # Lookups know the key by another name as well, which is no field.
+        field = opts.pk.name if parts[0] == "pk" else parts[0]
         try:
-            found = model._meta.get_field(parts[0])  # noqa: SLF001 - Django's documented model API
+            found = opts.get_field(field)
         except FieldDoesNotExist:
             break
         column = found
@@ -85,15 +112,9 @@ def _fits(column: Any, lookup: str, value: str) -> bool:
 
 
 def _is_moment(value: str) -> bool:
-    try:
-        moment = parse_datetime(value) if value.isascii() and value.isprintable() else None
-        if moment is None:
-            return False
-        within_calendar(timezone.make_aware(moment) if timezone.is_naive(moment) else moment)
-    except ValueError:
-        return False
-    offset = moment.utcoffset()
-    return offset is None or abs(offset) < _LARGEST_OFFSET
+    moment = moment_asked(value)
+    offset = moment.utcoffset() if moment else None
+    return offset is not None and abs(offset) < _LARGEST_OFFSET
 
 
 # What a column of each kind may be compared by, and with; of any other kind, by and with nothing.

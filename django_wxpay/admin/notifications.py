@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from django.contrib import admin
 from django.contrib.admin import DateFieldListFilter
@@ -19,12 +19,13 @@ from django_wxpay import services
 from django_wxpay.admin import display
 from django_wxpay.admin.actions import run_action, too_many
 from django_wxpay.admin.base import MOST_AT_ONCE, NEWEST, Button, ReadOnlyAdmin, Section
-from django_wxpay.admin.filters import MerchantFilter
+from django_wxpay.admin.filters import EventTypeFilter, MerchantFilter
 from django_wxpay.admin.orders.events import move
 from django_wxpay.exceptions import WXPayError
-from django_wxpay.models import Notification, Order, OrderEvent
-from django_wxpay.models.choices import NotificationOutcomes
-from django_wxpay.models.notification import UNREADABLE
+from django_wxpay.models import Notification, Order, OrderEvent, RefusalCount
+from django_wxpay.models.choices import NotificationKinds, NotificationOutcomes
+from django_wxpay.models.labels import LABELS
+from django_wxpay.models.sentences import Reasons, reason_text
 from django_wxpay.protocol.redaction import redact_text
 
 _ELEMENT_END: Final = re.compile(r"(^<xml>|</[^>]+>)(?=<)")
@@ -36,18 +37,28 @@ class NotificationAdmin(ReadOnlyAdmin):
         "created_at",
         "kind",
         "outcome_shown",
-        "order_link",
+        "order_shown",
         "event_type",
-        "reason",
-        "merchant",
+        "reason_shown",
     )
-    list_filter = ("outcome", "kind", MerchantFilter, ("created_at", DateFieldListFilter))
+    list_filter = (
+        "outcome",
+        "kind",
+        EventTypeFilter,
+        MerchantFilter,
+        ("created_at", DateFieldListFilter),
+    )
     search_fields = ("out_trade_no__exact", "transaction_id__exact")
-    search_help_text = _("A whole out_trade_no or transaction_id.")
+    search_help_text = _(
+        "A whole merchant order number (out_trade_no) or WeChat Pay transaction ID "
+        "(transaction_id)."
+    )
     actions = ("replay",)
+    # The body is no field of WeChat Pay's.
+    wire_names: ClassVar = {"body_shown": ""}
     fields = (
         "outcome_shown",
-        "reason",
+        "reason_shown",
         "next_step",
         "order",
         "out_trade_no",
@@ -95,7 +106,7 @@ class NotificationAdmin(ReadOnlyAdmin):
     @admin.action(description=_("Replay"), permissions=["operate"])
     def replay(self, request: HttpRequest, queryset: QuerySet[Notification]) -> None:
         """Process each of them again, the oldest first, as they came."""
-        if not too_many(request, queryset.count(), MOST_AT_ONCE):
+        if not too_many(request, queryset, MOST_AT_ONCE):
             for notification in queryset.order_by("created_at", "id"):
                 self._replay(request, notification)
 
@@ -110,7 +121,12 @@ class NotificationAdmin(ReadOnlyAdmin):
 
         self.log_change(request, notification, run_action(request, str(notification), verb))
 
-    @admin.display(description="out_trade_no")
+    @admin.display(description=LABELS["out_trade_no"])
+    def order_shown(self, notification: Notification) -> SafeString | str:
+        """Return a link to its order, and the merchant if it is another than "default"."""
+        return display.with_merchant(self.order_link(notification), notification.merchant)
+
+    @admin.display(description=LABELS["out_trade_no"])
     def order_link(self, notification: Notification) -> SafeString | str:
         """Return a link to its order, if that is known."""
         if notification.order_id is None:
@@ -123,12 +139,22 @@ class NotificationAdmin(ReadOnlyAdmin):
     def outcome_shown(self, notification: Notification) -> SafeString:
         return display.value_badge(notification.outcome, notification.get_outcome_display())
 
+    @admin.display(description=_("reason"))
+    def reason_shown(self, notification: Notification) -> str:
+        return why(notification) or "-"
+
     @admin.display(description=_("next step"))
     def next_step(self, notification: Notification) -> str:
         """Return what a person can do about one that failed."""
         if notification.outcome != NotificationOutcomes.FAILED:
             return "-"
-        if notification.reason.startswith(UNREADABLE):
+        is_unreadable = notification.reason_code == Reasons.UNREADABLE
+        if is_unreadable and notification.kind == NotificationKinds.OTHER:
+            return gettext(
+                "It is WeChat Pay's. If the reason names a setting, correct it; otherwise update "
+                "django-wxpay. Then replay it."
+            )
+        if is_unreadable:
             return gettext(
                 "It is WeChat Pay's, and the customer may have paid: query the order. If the "
                 "reason names a setting, correct it; otherwise update django-wxpay. Then replay it."
@@ -143,7 +169,22 @@ class NotificationAdmin(ReadOnlyAdmin):
         return format_html('<pre class="wxpay-body">{}</pre>', lines)
 
 
+def why(notification: Notification) -> str:
+    """Return why it ended as it did, in the reader's language."""
+    return reason_text(notification.reason_code, notification.reason_params, for_people=True)
+
+
 def _why_not(notification: Notification) -> str:
     if notification.is_decided:
         return gettext("with the present settings it is not authentic")
-    return gettext("not settled: %(reason)s") % {"reason": notification.reason}
+    return gettext("not settled: %(reason)s") % {"reason": why(notification)}
+
+
+@admin.register(RefusalCount)
+class RefusalCountAdmin(ReadOnlyAdmin):
+    """What was refused at a notify_url, hour by hour: no such request has a row of its own."""
+
+    ordering: ClassVar[tuple[str, ...]] = ("-hour", "-id")
+    list_display = ("hour", "reason", "count", "last_seen_at", "merchant")
+    list_filter = ("reason", MerchantFilter, ("hour", DateFieldListFilter))
+    fields = ("hour", "reason", "count", "last_seen_at", "merchant")

@@ -26,6 +26,7 @@ from django_wxpay.models import (
     Order,
     PlatformCertificate,
 )
+from django_wxpay.models.labels import LABELS
 from django_wxpay.models.latency import CALL_COLUMNS
 from django_wxpay.protocol.v3.key_names import key_name
 
@@ -49,9 +50,8 @@ class ApiReportAdmin(ReadOnlyAdmin):
         "interface",
         "answer",
         "took",
-        "order_link",
+        "order_shown",
         "host",
-        "merchant",
         "report",
     )
     list_filter = (
@@ -62,8 +62,9 @@ class ApiReportAdmin(ReadOnlyAdmin):
         "report_status",
         ("created_at", DateFieldListFilter),
     )
+    wire_names: ClassVar = {"order_link": "out_trade_no"}
     search_fields = ("out_trade_no__exact",)
-    search_help_text = _("A whole out_trade_no.")
+    search_help_text = _("A whole merchant order number (out_trade_no).")
     fields = (
         "created_at",
         "answer",
@@ -87,7 +88,7 @@ class ApiReportAdmin(ReadOnlyAdmin):
             )
             for order in orders
         ]
-        columns = ("out_trade_no", _("state"), _("amount"))
+        columns = (LABELS["out_trade_no"], _("state"), _("amount"))
         return [Section(title=_("The order"), columns=columns, rows=rows)]
 
     @admin.display(description=_("interface"))
@@ -107,7 +108,12 @@ class ApiReportAdmin(ReadOnlyAdmin):
     def report(self, report: ApiReport) -> SafeString:
         return display.report_badge(report.report_status)
 
-    @admin.display(description="out_trade_no")
+    @admin.display(description=LABELS["out_trade_no"])
+    def order_shown(self, report: ApiReport) -> SafeString | str:
+        """Return a link to its order, and the merchant if it is another than "default"."""
+        return display.with_merchant(self.order_link(report), report.merchant)
+
+    @admin.display(description=LABELS["out_trade_no"])
     def order_link(self, report: ApiReport) -> SafeString | str:
         """Return a link to the order of that number, without looking it up."""
         if not report.out_trade_no:
@@ -123,7 +129,7 @@ class BackgroundJobAdmin(ReadOnlyAdmin):
     list_display = (
         "name",
         "health",
-        "outcome",
+        "result",
         "started_at",
         "succeeded_at",
         "failures_in_a_row",
@@ -131,13 +137,24 @@ class BackgroundJobAdmin(ReadOnlyAdmin):
     fields = (
         "name",
         "health",
-        "outcome",
+        "result",
+        "parts",
+        "partial_failure_at",
         "started_at",
         "finished_at",
         "succeeded_at",
         "failures_in_a_row",
         "error",
     )
+
+    @admin.display(description=_("result"))
+    def result(self, job: BackgroundJob) -> str:
+        return job.result_text() or "-"
+
+    @admin.display(description=_("failing in part"))
+    def parts(self, job: BackgroundJob) -> str:
+        """Return what of its work fails although it runs."""
+        return job.failing_parts(timezone.now()) or "-"
 
     @admin.display(description=_("health"))
     def health(self, job: BackgroundJob) -> SafeString:
@@ -148,6 +165,8 @@ class BackgroundJobAdmin(ReadOnlyAdmin):
             return display.badge(gettext("Not finished yet"), display.QUIET)
         if job.finished_at < timezone.now() - LATELY:
             return display.badge(gettext("Not run lately"), display.WAITING)
+        if job.failing_parts(timezone.now()):
+            return display.badge(gettext("Fails in part"), display.WAITING)
         return display.badge(gettext("OK"), display.GOOD)
 
 
@@ -169,7 +188,7 @@ def validity(certificate: PlatformCertificate, now: datetime) -> SafeString:
 class PlatformCertificateAdmin(ReadOnlyAdmin):
     list_display = ("serial_no", "validity_shown", "expire_time", "effective_time", "mch_id")
     search_fields = ("serial_no__exact", "mch_id__exact")
-    search_help_text = _("A whole serial_no or mch_id.")
+    search_help_text = _("A whole serial number (serial_no) or merchant number (mch_id).")
     fields = (
         "serial_no",
         "validity_shown",
@@ -200,7 +219,7 @@ class PlatformCertificateAdmin(ReadOnlyAdmin):
             (display.page_link(self.admin_site, CertificateDownload, one.pk, one), one.claimed_at)
             for one in downloads
         ]
-        columns = ("mch_id", _("last downloaded"))
+        columns = (LABELS["mch_id"], _("last downloaded"))
         return [Section(title=_("Downloads"), columns=columns, rows=rows)]
 
     @admin.display(description=_("validity"))
@@ -220,7 +239,7 @@ class CertificateDownloadAdmin(ReadOnlyAdmin):
     ordering: ClassVar[tuple[str, ...]] = ("-claimed_at", "-id")
     list_display = ("mch_id", "claimed_at")
     search_fields = ("mch_id__exact",)
-    search_help_text = _("A whole mch_id.")
+    search_help_text = _("A whole merchant number (mch_id).")
     fields = ("mch_id", "claimed_at")
 
     def sections(self, request: HttpRequest, row: CertificateDownload) -> list[Section]:
@@ -236,5 +255,5 @@ class CertificateDownloadAdmin(ReadOnlyAdmin):
             )
             for one in kept
         ]
-        columns = ("serial_no", _("validity"), _("used until"))
+        columns = (LABELS["serial_no"], _("validity"), _("used until"))
         return [Section(title=_("Platform certificates"), columns=columns, rows=rows)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from django_wxpay.admin import display
 from django_wxpay.admin.base import ReadOnlyAdmin, Section
 from django_wxpay.models import Order, Prepay, Promotion, Refund
+from django_wxpay.models.labels import LABELS
 
 
 class OwnedAdmin(ReadOnlyAdmin):
@@ -48,7 +49,7 @@ class PrepayAdmin(NumberedAdmin):
     # The first leads to the page, and v3 grants NATIVE and MWEB without a prepay_id.
     list_display = ("created_at", "order_link", "prepay_id", "trade_type", "live", "expires_at")
     search_fields = ("prepay_id__exact",)
-    search_help_text = _("A whole prepay_id or out_trade_no.")
+    search_help_text = _("A whole prepay ID (prepay_id) or merchant order number (out_trade_no).")
     fields = (
         "order",
         "prepay_id",
@@ -71,9 +72,14 @@ class PrepayAdmin(NumberedAdmin):
 @admin.register(Promotion)
 class PromotionAdmin(OwnedAdmin):
     ordering = ("-id",)
+    wire_names: ClassVar = {
+        "wxpay_contribute_shown": "wxpay_contribute_amount",
+        "merchant_contribute_shown": "merchant_contribute_amount",
+        "other_contribute_shown": "other_contribute_amount",
+    }
     list_display = ("promotion_id", "name", "order_link", "scope", "type", "amount_shown")
     search_fields = ("order__out_trade_no__exact",)
-    search_help_text = _("A whole out_trade_no.")
+    search_help_text = _("A whole merchant order number (out_trade_no).")
     fields = (
         "name",
         "promotion_id",
@@ -90,22 +96,22 @@ class PromotionAdmin(OwnedAdmin):
     def sections(self, request: HttpRequest, row: Promotion) -> list[Section]:  # noqa: ARG002
         names = ("goods_id", "goods_remark", "quantity", "price", "discount_amount")
         rows = [tuple(_cell(row, name, line.get(name)) for name in names) for line in _lines(row)]
-        columns = ("goods_id", _("remark"), _("quantity"), _("unit price"), _("discount"))
+        columns = (LABELS["goods_id"], _("remark"), _("quantity"), _("unit price"), _("discount"))
         return [Section(title=_("Goods"), columns=columns, rows=rows)]
 
-    @admin.display(description=_("amount"))
+    @admin.display(description=LABELS["amount"])
     def amount_shown(self, promotion: Promotion) -> str:
         return _money(promotion, promotion.amount)
 
-    @admin.display(description=_("paid by WeChat Pay"))
+    @admin.display(description=LABELS["wxpay_contribute_amount"])
     def wxpay_contribute_shown(self, promotion: Promotion) -> str:
         return _money(promotion, promotion.wxpay_contribute_amount)
 
-    @admin.display(description=_("paid by the merchant"))
+    @admin.display(description=LABELS["merchant_contribute_amount"])
     def merchant_contribute_shown(self, promotion: Promotion) -> str:
         return _money(promotion, promotion.merchant_contribute_amount)
 
-    @admin.display(description=_("paid by others"))
+    @admin.display(description=LABELS["other_contribute_amount"])
     def other_contribute_shown(self, promotion: Promotion) -> str:
         return _money(promotion, promotion.other_contribute_amount)
 

@@ -29,7 +29,7 @@ from rest_framework.views import APIView
 from django_wxpay import conf
 from django_wxpay.api.errors import BodyTooLarge, answer_error
 from django_wxpay.api.fields import asked_key
-from django_wxpay.api.lists import NewestFirst
+from django_wxpay.api.pages import NewestFirst
 from django_wxpay.api.schema import RouteSchema
 from django_wxpay.models import Order
 from django_wxpay.services.transactions import without_atomic_requests
@@ -99,7 +99,10 @@ class HoldsModelPermission(BasePermission):
             return False
         if not hasattr(view, str(request.method).lower()):
             return True
-        return any(user.has_perm(f"django_wxpay.{name}") for name in _sufficient(request, view))
+        sufficient = [f"django_wxpay.{name}" for name in _sufficient(request, view)]
+        # One instance for each request.
+        self.message = _("This needs the permission %s.") % " / ".join(sufficient)
+        return any(user.has_perm(name) for name in sufficient)
 
 
 def _sufficient(request: Request, view: APIView) -> Iterator[str]:

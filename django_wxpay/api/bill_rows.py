@@ -12,7 +12,7 @@ from django_wxpay import conf
 from django_wxpay.api.fields import DayAsked, Moment, RowSerializer, Text
 from django_wxpay.api.inputs import KnownFieldsSerializer
 from django_wxpay.models import Bill, Discrepancy
-from django_wxpay.models.choices import BillKinds, Resolutions
+from django_wxpay.models.choices import BillKinds
 from django_wxpay.protocol.bills.rows import AccountType
 
 # A pattern and no enum: other rows have a kind as well, and two enums of one name get names that
@@ -82,8 +82,6 @@ class WXPayDiscrepancySerializer(RowSerializer[Discrepancy]):
     kind = serializers.CharField(read_only=True)
     ours = Side()
     theirs = Side()
-    # The document must name "" as well, and a column that is only read is taken for one without.
-    resolution = serializers.ChoiceField(Resolutions.choices, allow_blank=True, read_only=True)
     resolved_at = Moment(read_only=True, allow_null=True)
     created_at = Moment(read_only=True)
     local_order = serializers.IntegerField(source="local_order_id", read_only=True, allow_null=True)

@@ -24,8 +24,9 @@ from django_wxpay.api.bill_rows import (
     WXPayReconciliationSerializer,
     WXPayResolveInputSerializer,
 )
-from django_wxpay.api.errors import WXPayErrorSerializer
-from django_wxpay.api.lists import BillFilter, DiscrepancyFilter, ExactFilters, NewestDays
+from django_wxpay.api.error_bodies import WXPayErrorSerializer
+from django_wxpay.api.lists import BillFilter, DiscrepancyFilter, ExactFilters
+from django_wxpay.api.pages import NewestDays
 from django_wxpay.models import Bill, Discrepancy
 from django_wxpay.models.choices import BillKinds, BillStatuses
 from django_wxpay.services.bills.storage import bill_file, file_name
@@ -126,6 +127,12 @@ class BillReconcile(BillView):
         return Response(WXPayReconciliationSerializer(done).data)
 
 
+def _name_of(user: Any) -> str:
+    """Return the name of whoever is logged in; "" for a key or a program, which is no user here."""
+    named = getattr(user, "get_username", None)
+    return str(named()) if named else ""
+
+
 def _is_fetched(*, account_type: str, **asked: Any) -> bool:
     # A trade bill is of no account.
     account = account_type if asked["kind"] == BillKinds.FUND_FLOW else ""
@@ -164,7 +171,6 @@ class DiscrepancyResolve(DiscrepancyView):
         discrepancy = self.get_object()
         posted = WXPayResolveInputSerializer(data=request.data)
         posted.is_valid(raise_exception=True)
-        resolved = services.resolve_discrepancy(
-            discrepancy, note=posted.validated_data["note"], by=request.user.get_username()
-        )
+        note = posted.validated_data["note"]
+        resolved = services.resolve_discrepancy(discrepancy, note=note, by=_name_of(request.user))
         return Response(WXPayDiscrepancySerializer(resolved).data)

@@ -15,7 +15,7 @@ from django.core.exceptions import PermissionDenied, RequestDataTooBig, Suspicio
 from django.http import Http404, UnreadablePostError
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from rest_framework import exceptions, serializers
+from rest_framework import exceptions
 from rest_framework.response import Response
 
 from django_wxpay.api.fields import NON_FIELD_ERRORS
@@ -27,6 +27,7 @@ from django_wxpay.exceptions import (
     InvalidBill,
     InvalidParameter,
     NotRefundable,
+    OrderBusy,
     OrderConflict,
     OutcomeUnknown,
     RefundConflict,
@@ -34,6 +35,7 @@ from django_wxpay.exceptions import (
     WXPayError,
 )
 from django_wxpay.models import Order
+from django_wxpay.models.sentences import translated
 
 logger = logging.getLogger("django_wxpay.api")
 
@@ -58,8 +60,22 @@ ANSWERS: Final[tuple[tuple[type[WXPayError], HTTPStatus, str, Any], ...]] = (
         "bad_answer",
         _("An answer came that cannot be trusted. The order may or may not exist; ask again."),
     ),
+    (
+        OrderBusy,
+        HTTPStatus.CONFLICT,
+        "busy",
+        _(
+            "Another call works on this order, so WeChat Pay was not asked. Ask again in a few "
+            "seconds."
+        ),
+    ),
     # What WeChat Pay gave is at fault, and not what was posted.
-    (InvalidBill, HTTPStatus.BAD_GATEWAY, "invalid_bill", None),
+    (
+        InvalidBill,
+        HTTPStatus.BAD_GATEWAY,
+        "invalid_bill",
+        _("The bill cannot be read, and nothing of it was applied; `problem` says why."),
+    ),
     (
         OutcomeUnknown,
         HTTPStatus.GATEWAY_TIMEOUT,
@@ -79,6 +95,23 @@ ANSWERS: Final[tuple[tuple[type[WXPayError], HTTPStatus, str, Any], ...]] = (
         _("The WeChat Pay settings of this site are wrong; `manage.py check` says how."),
     ),
 )
+# In the place of the sentences above, where the call was about a refund.
+OF_REFUNDS: Final[dict[str, Any]] = {
+    "bad_answer": _(
+        "An answer came that cannot be trusted. Refund %(out_refund_no)s may or may not have been "
+        "made; ask again under the same number."
+    ),
+    "outcome_unknown": _(
+        "No answer came from WeChat Pay. Refund %(out_refund_no)s may or may not have been made; "
+        "ask again under the same number."
+    ),
+    "busy": _(
+        "Another call sends refund %(out_refund_no)s, so WeChat Pay was not asked. Ask again in a "
+        "few seconds, under the same number."
+    ),
+}
+# A call at work ends within seconds, and to ask costs one row.
+RETRY_AFTER_S: Final = 5
 
 
 class BodyTooLarge(exceptions.APIException):
@@ -110,8 +143,11 @@ def answer_error(exc: Exception, context: dict[str, Any]) -> Response | None:
 
 
 def _sentence(invalid: InvalidParameter) -> str:
-    rule = f" ({invalid.rule})" if invalid.rule else ""
-    return f"{invalid.problem}{rule}"
+    problem = translated(invalid.problem)
+    if not invalid.rule:
+        return problem
+    words = {"problem": problem, "rule": translated(invalid.rule)}
+    return gettext("%(problem)s (%(rule)s)") % words
 
 
 def _invalid(detail: Any) -> dict[str, Any]:
@@ -158,9 +194,22 @@ def _of_ours(exc: Exception, context: dict[str, Any]) -> Response | None:
                 code,
                 exc,
             )
-            body = {"code": code, "detail": detail or str(exc), **_particulars(exc)}
-            return Response(body | _order_of(context) | _refund_of(exc, context), status=status)
+            body = {"code": code, "detail": detail or _detail(exc), **_particulars(exc)}
+            body |= _order_of(context) | _refund_of(exc, context)
+            if "out_refund_no" in body and code in OF_REFUNDS:
+                body["detail"] = OF_REFUNDS[code] % body
+            headers = {"Retry-After": str(RETRY_AFTER_S)} if isinstance(exc, OrderBusy) else None
+            return Response(body, status=status, headers=headers)
     return None
+
+
+def _detail(exc: WXPayError) -> str:
+    if isinstance(exc, NotRefundable):
+        return _sentence(exc)
+    if isinstance(exc, Refused):
+        # What WeChat Pay says stays as it was said.
+        exc = Refused(exc.err_code, exc.err_code_des, translated(exc.advice))
+    return translated(str(exc))
 
 
 def _particulars(exc: WXPayError) -> dict[str, Any]:
@@ -168,15 +217,15 @@ def _particulars(exc: WXPayError) -> dict[str, Any]:
         return {
             "err_code": exc.err_code,
             "err_code_des": exc.err_code_des,
-            "advice": gettext(exc.advice) if exc.advice else "",
+            "advice": translated(exc.advice),
             "kind": exc.kind,
         }
     if isinstance(exc, NotRefundable):
         # In the words of a refusal, which it would be if WeChat Pay were asked.
         return {
             "err_code": "NOT_REFUNDABLE",
-            "err_code_des": exc.problem,
-            "advice": exc.rule,
+            "err_code_des": translated(exc.problem),
+            "advice": translated(exc.rule),
             "kind": "NOT_REFUNDABLE",
             "refundable": exc.refundable,
         }
@@ -185,7 +234,7 @@ def _particulars(exc: WXPayError) -> dict[str, Any]:
     if isinstance(exc, RefundConflict):
         return {"out_refund_no": exc.out_refund_no, "fields": list(exc.fields)}
     if isinstance(exc, InvalidBill):
-        return {"line": exc.line, "column": exc.column}
+        return {"line": exc.line, "column": exc.column, "problem": exc.problem}
     return {}
 
 
@@ -200,37 +249,3 @@ def _refund_of(exc: WXPayError, context: dict[str, Any]) -> dict[str, Any]:
     asked = getattr(context.get("view"), "out_refund_no", "")
     number = asked or getattr(exc, "out_refund_no", "")
     return {"out_refund_no": number} if number else {}
-
-
-class WXPayErrorSerializer(serializers.Serializer[Any]):
-    """``code`` is for programs, ``detail`` is a sentence for people."""
-
-    code = serializers.CharField()
-    detail = serializers.CharField()
-
-
-class WXPayInvalidSerializer(WXPayErrorSerializer):
-    """Each wrong field is a key, with its sentences; under ``errors`` they stand together."""
-
-    # Only described by it, so nobody asks this serializer for errors of its own.
-    errors = serializers.DictField(  # type: ignore[assignment]
-        child=serializers.ListField(child=serializers.CharField())
-    )
-
-
-class WXPayCallErrorSerializer(WXPayErrorSerializer):
-    """WeChat Pay refused (422), or gave no trustworthy answer. The last four are those of a 422."""
-
-    id = serializers.IntegerField()
-    out_trade_no = serializers.CharField()
-    err_code = serializers.CharField(required=False)
-    err_code_des = serializers.CharField(required=False)
-    advice = serializers.CharField(required=False)
-    kind = serializers.CharField(required=False)
-
-
-class WXPayRefundErrorSerializer(WXPayCallErrorSerializer):
-    """``id`` and ``out_trade_no`` are the order's; ``refundable`` is what is left of it."""
-
-    out_refund_no = serializers.CharField(required=False)
-    refundable = serializers.IntegerField(required=False)

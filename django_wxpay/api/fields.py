@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, MutableMapping
 from datetime import date, datetime
 from itertools import islice
 from typing import Any, ClassVar, Final, TypeVar
@@ -224,3 +224,13 @@ class RowSerializer(serializers.ModelSerializer[Row]):
         models.BigAutoField: serializers.IntegerField,
         models.BigIntegerField: serializers.IntegerField,
     }
+
+    def include_extra_kwargs(
+        self, kwargs: MutableMapping[str, Any], extra_kwargs: MutableMapping[str, Any]
+    ) -> MutableMapping[str, Any]:
+        """Keep that a column of choices may be "" where it is only read: the document names it."""
+        is_blank = "choices" in kwargs and kwargs.get("allow_blank", False)
+        found = super().include_extra_kwargs(kwargs, extra_kwargs)
+        if is_blank:
+            found["allow_blank"] = True
+        return found

@@ -1,24 +1,20 @@
-"""Pages and filters of lists.
+"""Filters of lists: exact, and each served by an index.
 
-A list grows at its head, so pages are cursors, newest first, and never offsets. Filters are exact,
-each served by an index. An unknown name is refused, because a misspelt filter that returned
-everything would look like an answer.
+An unknown name is refused, because a misspelt filter that returned everything would look like an
+answer.
 """
 
 from __future__ import annotations
 
-import re
 from typing import Any, Final
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
-from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.exceptions import ValidationError
 from rest_framework.filters import BaseFilterBackend
-from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.request import Request
 from rest_framework.settings import api_settings
-from rest_framework.utils.urls import replace_query_param
 from rest_framework.views import APIView
 
 from django_wxpay.api.fields import (
@@ -26,7 +22,6 @@ from django_wxpay.api.fields import (
     KeyAsked,
     MomentAsked,
     TextAsked,
-    parse_iso,
     unknown_names,
 )
 from django_wxpay.models.choices import (
@@ -41,74 +36,14 @@ from django_wxpay.models.choices import (
     NotificationOutcomes,
     ReportStatuses,
 )
-from django_wxpay.services.attention.cases import keys_needing
+from django_wxpay.services.attention.cases import among, needing
 
-# A time as Python writes it; PostgreSQL reads no offset of 16 hours or more.
-_POSITION: Final = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{6})?"
-    r"[+-](0[0-9]|1[0-5]):[0-5][0-9]"
-)
-_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-
-
-class NewestFirst(CursorPagination):
-    """``results``, ``next`` and ``previous``; for models with ``created_at`` and ``id``."""
-
-    page_size = 50
-    max_page_size = 200
-    page_size_query_param = "page_size"
-    ordering = ("-created_at", "-id")
-
-    def get_page_size(self, request: Request) -> int:
-        """Return the size asked for; nonsense is a 400, where the framework would ignore it."""
-        text = request.query_params.get("page_size")
-        if text is None:
-            return self.page_size
-        if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= self.max_page_size):
-            raise ValidationError(
-                {"page_size": [_("A whole number from 1 to %d.") % self.max_page_size]},
-            )
-        return int(text)
-
-    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
-        """Describe the two parameters, with the bounds of ``page_size``."""
-        cursor, size = super().get_schema_operation_parameters(view)
-        bounds = {"minimum": 1, "maximum": self.max_page_size, "default": self.page_size}
-        return [cursor, size | {"schema": size["schema"] | bounds}]
-
-    def decode_cursor(self, request: Request) -> Cursor | None:
-        """Return the cursor asked for; one that we cannot have written is a 400."""
-        text = request.query_params.get(self.cursor_query_param)
-        if text is None:
-            return None
-        try:
-            cursor = super().decode_cursor(request)
-        except NotFound:
-            cursor = None
-        if not text or cursor is None or not self._is_ours(cursor, text):
-            raise ValidationError({"cursor": [_("This is no cursor of ours.")]})
-        return cursor
-
-    def _is_ours(self, cursor: Cursor, text: str) -> bool:
-        # The framework's base64 skips what it does not know, so "!!!" would be the first page.
-        if self.encode_cursor(cursor) != replace_query_param(str(self.base_url), "cursor", text):
-            return False
-        if cursor.position is None:
-            return True
-        # The framework hands the position to the database, which breaks at what is no time.
-        return self._is_position(str(cursor.position))
-
-    def _is_position(self, position: str) -> bool:
-        return bool(_POSITION.fullmatch(position)) and parse_iso(position) is not None
-
-
-class NewestDays(NewestFirst):
-    """The same for bills, by their days: the index follows them, and not ``created_at``."""
-
-    ordering = ("-bill_date", "-id")
-
-    def _is_position(self, position: str) -> bool:
-        return bool(_DAY.fullmatch(position)) and parse_iso(f"{position}T12:00:00Z") is not None
+# The rows of these keys alone.
+_KEYS: Final = "pk__in"
+# They are read for each page, and as many take tens of milliseconds.
+MOST_NEEDING: Final = 10_000
+# The answer has it where a filter has found as many, and there may be more.
+FOUND_UP_TO: Final = "Wxpay-Found-Up-To"
 
 
 class AttentionAsked(serializers.ChoiceField):
@@ -118,7 +53,7 @@ class AttentionAsked(serializers.ChoiceField):
         super().__init__(Attentions.choices, **options)
 
     def to_internal_value(self, data: Any) -> Any:
-        return keys_needing([Attentions(super().to_internal_value(data))])
+        return needing([Attentions(super().to_internal_value(data))], most=MOST_NEEDING)
 
 
 class Period(serializers.Serializer[Any]):
@@ -135,13 +70,16 @@ class OrderFilter(Period):
     reference = TextAsked(required=False)
     trade_state = serializers.ChoiceField(list(TRADE_STATES), required=False)
     trade_type = serializers.ChoiceField(list(TRADE_TYPES), required=False)
-    attention = AttentionAsked(required=False, source="pk__in")
+    attention = AttentionAsked(required=False, source=_KEYS)
+    paid_after = MomentAsked(required=False, source="success_time__gte")
+    paid_before = MomentAsked(required=False, source="success_time__lt")
 
 
 class NotificationFilter(Period):
     merchant = TextAsked(required=False)
     out_trade_no = TextAsked(required=False)
     transaction_id = TextAsked(required=False)
+    event_type = TextAsked(required=False)
     outcome = serializers.ChoiceField(NotificationOutcomes.choices, required=False)
 
 
@@ -197,7 +135,13 @@ class ExactFilters(BaseFilterBackend):
         queryset: QuerySet[Any],
         view: APIView,
     ) -> QuerySet[Any]:
-        return queryset.filter(**lookups(request, view.filter_serializer_class))  # type: ignore[attr-defined]
+        asked = lookups(request, view.filter_serializer_class)  # type: ignore[attr-defined]
+        found = asked.pop(_KEYS, None)
+        if found is None:
+            return queryset.filter(**asked)
+        if found.is_cut:
+            view.headers[FOUND_UP_TO] = str(MOST_NEEDING)
+        return among(queryset.filter(**asked), found.keys)
 
 
 def lookups(request: Request, kind: type[serializers.Serializer[Any]]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from rest_framework.serializers import BaseSerializer
 
 from django_wxpay import services
 from django_wxpay.api.base import SafeJSONParser, WXPayView
-from django_wxpay.api.errors import WXPayCallErrorSerializer, WXPayErrorSerializer
+from django_wxpay.api.error_bodies import WXPayCallErrorSerializer, WXPayErrorSerializer
 from django_wxpay.api.inputs import (
     WXPayCodeInputSerializer,
     WXPayOrderInputSerializer,
@@ -31,10 +31,12 @@ from django_wxpay.api.inputs import (
     bare_address,
 )
 from django_wxpay.api.lists import ExactFilters, OrderFilter
+from django_wxpay.api.pages import NewestOrders
 from django_wxpay.api.serializers import WXPayOrderSerializer, WXPayPlacedOrderSerializer
 from django_wxpay.models import Order, Prepay
 from django_wxpay.protocol.facts import TradeState, TradeType
 from django_wxpay.protocol.states import OPEN
+from django_wxpay.services.refunds.balances import balances
 
 CALL_ERRORS = {
     422: WXPayCallErrorSerializer,
@@ -48,6 +50,10 @@ class OrderView(WXPayView):
     # In three queries, however many orders there are.
     queryset = Order.objects.prefetch_related("prepays", "promotions")
     serializer_class: type[BaseSerializer[Any]] = WXPayOrderSerializer
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        # Filled by the first field that asks.
+        return {**super().get_serializer_context(), "balances": {}}
 
     def shown(self, order: Order) -> dict[str, Any]:
         """Return ``order`` as it stands now, whatever was in memory."""
@@ -73,20 +79,23 @@ class OrderList(OrderView, ListAPIView[Order]):
     permission_to_write = "add_order"
     filter_backends = (ExactFilters,)
     filter_serializer_class = OrderFilter
+    pagination_class = NewestOrders
 
     def get_queryset(self) -> QuerySet[Order]:
         # The long texts, which no list shows, stay in the database.
         return super().get_queryset().defer("detail", "scene_info")
 
     def paginate_queryset(self, queryset: Any) -> Any:
-        """Return the page; what needs attention is read for all of it at once."""
+        """Return the page; attention and balances are read for all of it at once."""
         page = super().paginate_queryset(queryset)
-        self._attention = services.attention_of(page or ())
+        self._known = {
+            "attention": services.attention_of(page or ()),
+            "balances": balances(page or ()),
+        }
         return page
 
     def get_serializer_context(self) -> dict[str, Any]:
-        known = getattr(self, "_attention", {})
-        return {**super().get_serializer_context(), "attention": known}
+        return {**super().get_serializer_context(), **getattr(self, "_known", {})}
 
     def get_serializer_class(self) -> type[BaseSerializer[Any]]:
         return WXPayOrderInputSerializer if self.request.method == "POST" else self.serializer_class
@@ -189,7 +198,7 @@ class OrderClose(OrderView):
 
 @extend_schema(
     request=None,
-    responses={200: WXPayOrderSerializer, **CALL_ERRORS},
+    responses={200: WXPayOrderSerializer, 409: WXPayErrorSerializer, **CALL_ERRORS},
 )
 class OrderReverse(OrderView):
     """The end of one payment by code, with the money back."""

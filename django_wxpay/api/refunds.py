@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from django_wxpay import services
 from django_wxpay.api.base import WXPayView
-from django_wxpay.api.errors import WXPayErrorSerializer, WXPayRefundErrorSerializer
+from django_wxpay.api.error_bodies import WXPayErrorSerializer, WXPayRefundErrorSerializer
 from django_wxpay.api.inputs import WXPayAbnormalRefundInputSerializer, WXPayRefundInputSerializer
 from django_wxpay.api.lists import ExactFilters, RefundFilter
 from django_wxpay.api.serializers import WXPayRefundSerializer

@@ -35,7 +35,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 import django_wxpay
-from django_wxpay.api.errors import WXPayErrorSerializer, WXPayInvalidSerializer
+from django_wxpay.api.error_bodies import WXPayErrorSerializer, WXPayInvalidSerializer
 from django_wxpay.api.fields import LARGEST_KEY
 
 _JSON: Final = "application/json"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from django.utils.translation import gettext
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -14,6 +15,8 @@ from django_wxpay.models.choices import Attentions
 from django_wxpay.models.latency import CALL_COLUMNS
 from django_wxpay.protocol.redaction import redact_text
 from django_wxpay.services.attention.cases import attention_of
+from django_wxpay.services.orders.advice import advice_of
+from django_wxpay.services.refunds.balances import Balance, balances
 
 
 class WXPayPayerSerializer(serializers.Serializer[Order]):
@@ -68,7 +71,7 @@ class WXPayPromotionSerializer(RowSerializer[Promotion]):
 
 
 class WXPayPaymentSerializer(RowSerializer[Order]):
-    """Null until WeChat Pay has answered that the order is paid."""
+    """Null until WeChat Pay has stated a payment; one that is reversed since is still shown."""
 
     payer = WXPayPayerSerializer(source="*", read_only=True)
     coupons = WXPayCouponSerializer(many=True, read_only=True)
@@ -121,6 +124,10 @@ class WXPayOrderSerializer(RowSerializer[Order]):
     prepay = WXPayPrepaySerializer(source="*", read_only=True, allow_null=True)
     payment = WXPayPaymentSerializer(source="*", read_only=True, allow_null=True)
     attention = serializers.SerializerMethodField()
+    is_paid = serializers.BooleanField(read_only=True)
+    refunded = serializers.SerializerMethodField()
+    refundable = serializers.SerializerMethodField()
+    advice = serializers.SerializerMethodField()
 
     class Meta:
         model = Order
@@ -141,6 +148,12 @@ class WXPayOrderSerializer(RowSerializer[Order]):
             "openid",
             "trade_state",
             "trade_state_desc",
+            "is_paid",
+            "refunded",
+            "refundable",
+            "err_code",
+            "err_code_des",
+            "advice",
             "transaction_id",
             "success_time",
             "bank_type",
@@ -158,6 +171,25 @@ class WXPayOrderSerializer(RowSerializer[Order]):
         known: dict[int, list[Attentions]] = self.context.get("attention", {})
         needs = known[order.pk] if order.pk in known else attention_of([order])[order.pk]
         return [kind.value for kind in needs]
+
+    def get_refunded(self, order: Order) -> int:
+        """Return what was paid back, in the minor unit; 0 for an order that is not paid."""
+        return self._balance(order).refunded
+
+    def get_refundable(self, order: Order) -> int:
+        """Return what can be refunded now, in the minor unit; 0 for an order that is not paid."""
+        # More may be refunded on the merchant platform than is left here.
+        return max(0, self._balance(order).left)
+
+    def get_advice(self, order: Order) -> str:
+        """Return what to do about the refusal; "" where WeChat Pay has refused nothing."""
+        return gettext(advice) if (advice := advice_of(order)) else ""
+
+    def _balance(self, order: Order) -> Balance:
+        known: dict[int, Balance] = self.context.get("balances", {})
+        if order.pk not in known:
+            known |= balances([order])
+        return known[order.pk]
 
 
 class WXPayPlacedOrderSerializer(WXPayOrderSerializer):
@@ -208,6 +240,7 @@ class WXPayNotificationSerializer(RowSerializer[Notification]):
             "order",
             "outcome",
             "reason",
+            "reason_code",
             "attempts",
             "created_at",
             "updated_at",

@@ -15,7 +15,7 @@ HINTS: Final[dict[str, str]] = {
     "E007": 'Add path("wxpay/", include("django_wxpay.urls")) to your urlpatterns.',
     "E008": 'Add "rest_framework" to INSTALLED_APPS.',
     "E009": "The alias stands in notify_url: use letters, digits, hyphens and underscores.",
-    "E010": "See the settings table in the README for what belongs here.",
+    "E010": "See the page of settings in the documentation for what belongs here.",
     "E011": "Use one of the words named.",
     "E012": "Copy the 32-character API key (v2) from the merchant platform's API security page.",
     "E013": "Give scheme and host only, primary first; leave HOSTS out for the official ones.",
@@ -44,6 +44,12 @@ HINTS: Final[dict[str, str]] = {
     "E029": "Put your own value in its place, as the merchant platform shows it; a key comes from "
     "the environment or from a file. Without an account yet, manage.py wxpay_simulator takes any "
     "value that is well formed.",
+    "E030": "Make each with cryptography.fernet.Fernet.generate_key() and keep it where your other "
+    "secrets are, apart from the database. The first seals, all open.",
+    "E031": "Give a dict, or the dotted path of a class with get(alias), aliases() and version(), "
+    'such as "django_wxpay.merchants.DatabaseMerchants" (docs/merchants.md).',
+    "E032": "The source says what is wrong with this merchant, and the others go on. A key that is "
+    'sealed needs its sealing key in WXPAY["SEALING_KEYS"], or has to be entered anew.',
     "W001": "Correct the spelling or remove it: nothing reads it.",
     "W002": "WeChat Pay calls public https addresses on port 443 only; fine for trying out.",
     "W003": 'Set OPTIONS["transaction_mode"] to "IMMEDIATE", or notifications that arrive '
@@ -59,8 +65,8 @@ HINTS: Final[dict[str, str]] = {
     "W008": "WeChat Pay's numbers are case-sensitive: ALTER TABLE ... CONVERT TO CHARACTER SET "
     "utf8mb4 COLLATE utf8mb4_bin, or another's payment may settle an order of yours.",
     "W009": "Connect a receiver in the ready() of an app, so that every process has it; events "
-    "wait until then. A shop that only reads orders needs none: "
-    'SILENCED_SYSTEM_CHECKS = ["django_wxpay.W009"].',
+    "wait until then. A shop that only reads orders, or is asked over REST, needs "
+    'none: SILENCED_SYSTEM_CHECKS = ["django_wxpay.W009"].',
     "W010": "Add the host to ALLOWED_HOSTS, or every notification is answered 400.",
     "W011": "WeChat Pay follows no redirect: change NOTIFY_BASE_URL to the address that answers "
     "by itself.",
@@ -69,4 +75,12 @@ HINTS: Final[dict[str, str]] = {
     "be in the language of whoever placed the order.",
     "W014": "CLIENT_CERT and CLIENT_KEY are apiclient_cert.pem and apiclient_key.pem of one "
     "download: give both, for v2 refunds and reversals need them.",
+    "W015": 'Put the sealing key back behind the others in WXPAY["SEALING_KEYS"], run manage.py '
+    "wxpay_reseal, and take it out then; or enter the merchant's keys anew in the admin.",
+    "W016": "Without a sealing key no merchant's key can be kept or opened: make one with "
+    "cryptography.fernet.Fernet.generate_key() and keep it where your other secrets are.",
+    "W017": "Apply for the WeChat Pay public key on the merchant platform (API security), and set "
+    "WECHATPAY_PUBLIC_KEY and WECHATPAY_PUBLIC_KEY_ID before that day (docs/key-rotation.md); the "
+    "certificate stays trusted beside it until it ends. Where the platform offers no key, take old "
+    "ones out of PLATFORM_CERTIFICATES: newer ones are downloaded.",
 }

@@ -33,6 +33,11 @@ def problems(wxpay: Any) -> Iterator[tuple[str, str]]:
     yield from _address_problems(_text(wxpay, "NOTIFY_BASE_URL"))
 
 
+def is_developed() -> bool:
+    """Return whether this is a site that is being developed, by Django's ``DEBUG``."""
+    return bool(settings.DEBUG)
+
+
 def with_prefix(path: str) -> str:
     """Return what ``reverse`` gave, under ``FORCE_SCRIPT_NAME`` in every thread.
 

@@ -84,10 +84,13 @@ def read_sealed(
             name: read_sealed(settings, is_shown=is_shown, at=(*at, name))
             for name in reduce(getitem, at, settings())
         }
+    if isinstance(reduce(getitem, at, settings()), list | tuple):
+        length = len(reduce(getitem, at, settings()))
+        return [read_sealed(settings, is_shown=is_shown, at=(*at, each)) for each in range(length)]
+    if isinstance(reduce(getitem, at, settings()), Secret | None):
+        return reduce(getitem, at, settings())
     if isinstance(reduce(getitem, at, settings()), str | PurePath | Promise):
         return Secret(str(reduce(getitem, at, settings())).strip(_AROUND))
-    if reduce(getitem, at, settings()) is None:
-        return None
     return Unusable(_of_type(type(reduce(getitem, at, settings()))))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from base64 import urlsafe_b64decode
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -26,9 +27,10 @@ DEFAULT_QUICK_PAY: Final[dict[str, float]] = {"POLL_S": 5, "WAIT_S": 45}
 # A payer looks at a till; and a lease of one step has to end.
 _LONGEST_QUICK_PAY_S: Final = 120
 _LONGEST_RECEIVER_S: Final = 240
-DEFAULT_RETENTION_DAYS: Final[dict[str, int | None]] = {}
+# Strangers can make rows of RefusalCount, if few. Every other table grows with the business.
+DEFAULT_RETENTION_DAYS: Final[dict[str, int | None]] = {"RefusalCount": 90}
 # The tables that may be pruned besides ApiReport.
-_PRUNED: Final = ("Notification", "OrderEvent", "Prepay", "HourlyLatency")
+_PRUNED: Final = ("Notification", "OrderEvent", "Prepay", "HourlyLatency", "RefusalCount")
 # WeChat Pay repeats a notification for 24 hours and 4 minutes (protocol-v2 section 7.1, protocol-v3
 # section 6.5), and its row is how a repetition is known. Six more days are for clocks that are
 # wrong, for outages, and for the person who looks into one.
@@ -37,6 +39,7 @@ _LEAST_DAYS: Final = 7
 # A hundred years; timedeltas and calendars end not far beyond.
 _MOST_DAYS: Final = 36_500
 
+_SEALING_KEY_OCTETS: Final = 32
 _API_KEY: Final = Text(min=32, max=32)
 _ON_ONE_LINE: Final = re.compile(f"{_API_KEY.alphabet}*")
 
@@ -130,20 +133,28 @@ def _wrong_timeout(value: object) -> str:
 
 
 def _parts(value: object) -> SplitResult | None:
-    try:
-        return urlsplit(value) if isinstance(value, str) else None
-    except ValueError:
-        # Brackets that hold no IPv6 address.
+    if not isinstance(value, str):
         return None
+    try:
+        parts = urlsplit(value)
+        # Read here, for whoever reads a port that is no number later meets an error.
+        is_place = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        # Brackets that hold no IPv6 address, or a port that is none.
+        return None
+    return parts if is_place else None
 
 
 def _wrong_base_url(value: object) -> str:
     parts = _parts(value)
-    if parts is None or not parts.netloc:
+    if parts is None:
         return "is not an absolute address such as https://shop.example.com"
     if parts.scheme not in {"http", "https"}:
         return "is not an http or https address"
-    if not re.fullmatch(r"[\w.:@-]+|\[[0-9a-fA-F:.]+\](:[0-9]+)?", parts.netloc):
+    if "@" in parts.netloc:
+        # An address stands in every record of a call, is shown to people and sent to WeChat Pay.
+        return "names a user or a password, which everybody would see who sees the address"
+    if not re.fullmatch(r"[\w.:-]+|\[[0-9a-fA-F:.]+\](:[0-9]+)?", parts.netloc):
         return "holds a character that no host name has"
     if "?" in str(value) or "#" in str(value):
         return "holds a query string, which WeChat Pay does not call"
@@ -210,6 +221,21 @@ def _wrong_classes(value: object) -> str:
     return "" if value is None else _wrong_texts(value)
 
 
+def _wrong_sealing_keys(value: object) -> str:
+    if not isinstance(value, list | tuple):
+        return "is not a list of keys"
+    for at, key in enumerate(value):
+        if not isinstance(key, Secret):
+            return f"[{at}] {not_a_text(key)}"
+        try:
+            octets = len(urlsafe_b64decode(key.octets()))
+        except ValueError:
+            octets = 0
+        if octets != _SEALING_KEY_OCTETS:
+            return f"[{at}] is not a key that Fernet.generate_key() has made"
+    return ""
+
+
 def _one_of(*words: str) -> Callable[[object], str]:
     return _required(OneOf(frozenset(words)))
 
@@ -220,7 +246,8 @@ SETTINGS: Final = (
         None,
         "E003",
         _wrong_base_url,
-        "Scheme and host under which WeChat Pay reaches this site; the path comes from reverse().",
+        "Scheme and host under which WeChat Pay reaches this site, such as "
+        "https://shop.example.com; the path comes from reverse().",
     ),
     Setting(
         "TIMEOUT",
@@ -241,14 +268,17 @@ SETTINGS: Final = (
         DEFAULT_RECEIVER_TIMEOUT_S,
         "E004",
         _wrong_receiver_timeout,
-        "Seconds for which a background job waits for a receiver of a signal, at most 240.",
+        "Seconds for which a background job waits for a receiver of a signal, at most 240. "
+        "On SQLite, where nobody else can write meanwhile, at most 15, or the database's timeout "
+        "if that is longer.",
     ),
     Setting(
         "CLOSE_UNPAID_AFTER_H",
         None,
         "E027",
         _wrong_hours,
-        "Hours after which an unpaid order without time_expire is closed; None leaves it open.",
+        "Hours after its creation when an unpaid order without time_expire is closed, after a "
+        "query; None leaves it open.",
     ),
     Setting(
         "QUICK_PAY",
@@ -262,35 +292,39 @@ SETTINGS: Final = (
         "all",
         "E005",
         _one_of("off", "errors", "all"),
-        'Which calls wxpay_report sends to payitil/report: "off", "errors" or "all".',
+        'Which calls are reported to WeChat Pay: "off", "errors" or "all". Every call is kept as a '
+        "row either way.",
     ),
     Setting(
         "API_REPORT_RETENTION_DAYS",
         30,
         "E021",
         _wrong_days,
-        "Days for which every call is kept as a row; what they came to, by the hour, is kept on.",
+        "Days for which every call is kept as a row; the figures of each hour are kept for good.",
     ),
     Setting(
         "RETENTION_DAYS",
         DEFAULT_RETENTION_DAYS,
         "E021",
         _wrong_retention,
-        "Days for which rows of other tables are kept, by model, 7 or more; for good by default.",
+        'Days for which rows of other tables are kept, such as {"Notification": 180}, 7 or more; '
+        "otherwise for good. Orders and refunds are never deleted.",
     ),
     Setting(
         "LATENCY_LIMITS",
         DEFAULT_LATENCY_LIMITS,
         "E022",
         _wrong_limits,
-        "Beyond these wxpay_doctor warns: the share of calls that fail, 0 to 1, and milliseconds.",
+        "The limits of wxpay_doctor: the share of calls that fail, from 0 to 1, and the 95th "
+        "percentile in milliseconds.",
     ),
     Setting(
         "BILL_STORAGE",
         "default",
         "E028",
         _wrong_alias,
-        "The alias in STORAGES that keeps the files of bills; it should not be public.",
+        "The alias in STORAGES that keeps the files of bills. They hold every sale of a day: "
+        "choose one that is not public.",
     ),
     Setting(
         "API_PERMISSION_CLASSES",
@@ -299,36 +333,127 @@ SETTINGS: Final = (
         _wrong_classes,
         "Dotted paths of REST permission classes; by default a login and the model permission.",
     ),
+    Setting(
+        "SEALING_KEYS",
+        (),
+        "E030",
+        _wrong_sealing_keys,
+        "Fernet keys for the keys of merchants in the database: the first seals, all open.",
+        is_secret=True,
+    ),
 )
 
 MERCHANT_SETTINGS: Final = (
-    Setting("APPID", None, "E010", _required(ID), "The appid that orders name."),
-    Setting("APPIDS", (), "E010", _wrong_ids, "Further appids bound to MCH_ID."),
-    Setting("MCH_ID", None, "E010", _required(ID), "The merchant number."),
-    Setting("MODE", "common", "E011", _one_of(*Mode), '"common" or "institutional".'),
-    Setting("REGION", "mainland", "E011", _one_of(*Region), '"mainland" or "global".'),
+    Setting("APPID", None, "E010", _required(ID), "The appid of an order that names none."),
+    Setting(
+        "APPIDS", (), "E010", _wrong_ids, "Further appids bound to MCH_ID, which an order may name."
+    ),
+    Setting("MCH_ID", None, "E010", _required(ID), "The merchant number that WeChat Pay gave you."),
+    Setting(
+        "MODE",
+        "common",
+        "E011",
+        _one_of(*Mode),
+        '"common", or "institutional": a service provider with sub-merchants.',
+    ),
+    Setting(
+        "REGION",
+        "mainland",
+        "E011",
+        _one_of(*Region),
+        '"mainland" or "global": decides the hosts, and the paths of v3.',
+    ),
     Setting("API", "v2", "E011", _one_of(*Api), 'The protocol of new orders: "v2" or "v3".'),
-    Setting("SUB_APPID", "", "E010", _optional(ID), "Default appid of the sub-merchant."),
-    Setting("SUB_MCH_ID", "", "E010", _optional(ID), "Default sub-merchant number."),
-    Setting("MERCHANT_CATEGORY_CODE", "", "E010", _wrong_text, "For global v3 orders."),
-    Setting("API_KEY", "", "E012", _wrong_api_key, "The 32-character v2 key.", is_secret=True),
+    Setting(
+        "SUB_APPID",
+        "",
+        "E010",
+        _optional(ID),
+        "Institutional mode: the sub-merchant's appid where an order names none.",
+    ),
+    Setting(
+        "SUB_MCH_ID",
+        "",
+        "E010",
+        _optional(ID),
+        "Institutional mode: the sub-merchant of an order that names none.",
+    ),
+    Setting(
+        "MERCHANT_CATEGORY_CODE",
+        "",
+        "E010",
+        _wrong_text,
+        "Four digits, required for global orders over v3.",
+    ),
+    Setting(
+        "API_KEY",
+        "",
+        "E012",
+        _wrong_api_key,
+        "The 32-character key of API v2; required for v2.",
+        is_secret=True,
+    ),
     Setting("SIGN_TYPE", "HMAC-SHA256", "E011", _one_of(*SignType), '"HMAC-SHA256" or "MD5".'),
-    Setting("CLIENT_CERT", "", "E010", _wrong_text, "PEM or path, for mutual TLS."),
     Setting(
-        "CLIENT_KEY", "", "E010", _wrong_secret, "PEM or path, for mutual TLS.", is_secret=True
+        "CLIENT_CERT",
+        "",
+        "E010",
+        _wrong_text,
+        "apiclient_cert.pem, as text or path, which v2 asks for in refunds and reversals.",
     ),
-    Setting("API_V3_KEY", "", "E010", _wrong_secret, "The v3 key.", is_secret=True),
     Setting(
-        "PRIVATE_KEY", "", "E010", _wrong_secret, "PEM or path of the v3 key pair.", is_secret=True
+        "CLIENT_KEY", "", "E010", _wrong_secret, "Its key; without it, PRIVATE_KEY.", is_secret=True
     ),
-    Setting("CERT_SERIAL_NO", "", "E010", _wrong_text, "Serial of our certificate."),
-    Setting("WECHATPAY_PUBLIC_KEY", "", "E010", _wrong_text, "PEM or path."),
-    Setting("WECHATPAY_PUBLIC_KEY_ID", "", "E010", _wrong_text, "PUB_KEY_ID_..."),
-    Setting("PLATFORM_CERTIFICATES", (), "E010", _wrong_texts, "PEMs to start from."),
-    Setting("HOSTS", None, "E013", _wrong_hosts, "Primary, then standby hosts; by region."),
+    Setting(
+        "API_V3_KEY",
+        "",
+        "E010",
+        _wrong_secret,
+        "The 32-character APIv3 key; required for v3.",
+        is_secret=True,
+    ),
+    Setting(
+        "PRIVATE_KEY",
+        "",
+        "E010",
+        _wrong_secret,
+        "apiclient_key.pem, as text or path; required for v3.",
+        is_secret=True,
+    ),
+    Setting(
+        "CERT_SERIAL_NO",
+        "",
+        "E010",
+        _wrong_text,
+        "The serial number of the certificate of PRIVATE_KEY; required for v3.",
+    ),
+    Setting(
+        "WECHATPAY_PUBLIC_KEY",
+        "",
+        "E010",
+        _wrong_text,
+        "pub_key.pem, as text or path; without it platform certificates are downloaded.",
+    ),
+    Setting(
+        "WECHATPAY_PUBLIC_KEY_ID", "", "E010", _wrong_text, "The id of that key, PUB_KEY_ID_..."
+    ),
+    Setting(
+        "PLATFORM_CERTIFICATES",
+        (),
+        "E010",
+        _wrong_texts,
+        "Certificates to start from, so that the first answer needs no download.",
+    ),
+    Setting(
+        "HOSTS",
+        None,
+        "E013",
+        _wrong_hosts,
+        "Primary first, then the standby; by region if left out. May point at the simulator.",
+    ),
 )
 
-_SHOWN: Final = frozenset(row.name for row in SETTINGS)
+_SHOWN: Final = frozenset(row.name for row in SETTINGS if not row.is_secret)
 _SHOWN_OF_MERCHANT: Final = frozenset(row.name for row in MERCHANT_SETTINGS if not row.is_secret)
 
 

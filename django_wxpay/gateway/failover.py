@@ -25,7 +25,14 @@ from datetime import datetime
 from itertools import cycle, islice
 from typing import Final, Generic, TypeVar, cast
 
-from django_wxpay.gateway.http.failures import Busy, NoResponse, Probed, UntrustedHost
+from django_wxpay.gateway.http.failures import (
+    NOT_SENT,
+    SAFE_AGAIN,
+    Busy,
+    NoResponse,
+    Probed,
+    UntrustedHost,
+)
 from django_wxpay.gateway.http.messages import HttpRequest, HttpResponse
 from django_wxpay.gateway.http.transport import Transport
 from django_wxpay.gateway.records import Attempt, elapsed_ms
@@ -68,6 +75,7 @@ def send_with_failover(
     note: Callable[[Attempt[T]], None],
     now: Callable[[], datetime],
     is_repeatable: bool = True,
+    advice: str = SAFE_AGAIN,
     timeout: tuple[float, float] | None = None,
 ) -> T:
     """Ask the hosts in order of health until one answers, and return what ``read`` makes of it.
@@ -78,7 +86,8 @@ def send_with_failover(
     document it refuses. ``timeout`` is in the place of the transport's. ``note`` is given every
     attempt before anything is raised, and must not raise. Raises ``Busy`` for a call that was
     busy twice, or once if it is not ``is_repeatable``; if no host has answered ``BadAnswer``
-    where the last one sent something that is no document, else ``OutcomeUnknown``.
+    where the last one sent something that is no document, else ``OutcomeUnknown``. ``advice`` ends
+    their text where something was sent: a caller may be able to call again where this is not.
     """
     call = _Call(hosts=hosts, transport=transport, read=read, note=note, now=now, timeout=timeout)
     request, was_busy = make_request(), False
@@ -93,11 +102,14 @@ def send_with_failover(
             was_busy = True
             attempt = _repeat(call, attempt, make_request) if is_repeated_here else attempt
         if not attempt.should_failover:
-            return _result(attempt)
+            if isinstance(attempt.error, Refused):
+                # A refusal is of this host alone: what the one before was sent may yet be done.
+                attempt.error.may_have_arrived = _may_have_arrived(missed)
+            return _result(attempt, advice)
         missed.append(attempt)
         if not is_repeatable and not attempt.has_not_been_sent:
             break
-    raise _no_host_answered(missed)
+    raise _no_host_answered(missed, advice)
 
 
 def send_report(
@@ -215,25 +227,29 @@ def _update_health(attempt: Attempt[T], transport: Transport) -> None:
         transport.health.healed(host)
 
 
-def _result(attempt: Attempt[T]) -> T:
+def _result(attempt: Attempt[T], advice: str) -> T:
     if isinstance(attempt.error, UntrustedHost):
         raise OutcomeUnknown(
-            f"the certificate of {attempt.request.host_name} cannot be verified: "
-            "nothing was sent, and calling again is safe"
+            f"the certificate of {attempt.request.host_name} cannot be verified: {NOT_SENT}"
         )
     if attempt.is_busy and isinstance(attempt.error, Refused):
-        raise Busy(attempt.error)
+        raise Busy(attempt.error, advice)
     if attempt.error is not None:
         raise attempt.error
     return cast("T", attempt.value)
 
 
-def _no_host_answered(missed: Sequence[Attempt[T]]) -> WXPayError:
+def _no_host_answered(missed: Sequence[Attempt[T]], advice: str) -> WXPayError:
     if not missed:
         return ConfigurationError("the merchant has no HOSTS")
     tried = ", ".join(map(_shown, missed))
     kind = BadAnswer if missed[-1].failure is Failure.UNREADABLE else OutcomeUnknown
-    return kind(f"no trustworthy answer from {tried}; calling again is safe")
+    more = advice if _may_have_arrived(missed) else NOT_SENT
+    return kind(f"no trustworthy answer from {tried}; {more}")
+
+
+def _may_have_arrived(missed: Sequence[Attempt[T]]) -> bool:
+    return not all(attempt.has_not_been_sent for attempt in missed)
 
 
 def _shown(attempt: Attempt[T]) -> str:

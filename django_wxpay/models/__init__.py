@@ -9,7 +9,8 @@ from django_wxpay.models.background import (
 )
 from django_wxpay.models.bill import Bill, Discrepancy, Fee
 from django_wxpay.models.latency import ApiReport, HourlyLatency, ReportBacklog
-from django_wxpay.models.notification import Notification
+from django_wxpay.models.merchant import MerchantAccount, MerchantVersion
+from django_wxpay.models.notification import Notification, RefusalCount
 from django_wxpay.models.order import Order
 from django_wxpay.models.order_event import OrderEvent
 from django_wxpay.models.payment import Prepay, Promotion
@@ -23,6 +24,8 @@ __all__ = [
     "Discrepancy",
     "Fee",
     "HourlyLatency",
+    "MerchantAccount",
+    "MerchantVersion",
     "Notification",
     "Order",
     "OrderEvent",
@@ -30,5 +33,6 @@ __all__ = [
     "Prepay",
     "Promotion",
     "Refund",
+    "RefusalCount",
     "ReportBacklog",
 ]

@@ -127,14 +127,15 @@ class DescriptiveJSONField(models.JSONField):
         connection: BaseDatabaseWrapper,
         prepared: bool = False,  # noqa: FBT001, FBT002
     ) -> Any:
-        return super().get_db_prep_value(_storable_json(value), connection, prepared)
+        return super().get_db_prep_value(storable_json(value), connection, prepared)
 
 
-def _storable_json(value: Any) -> Any:
+def storable_json(value: Any) -> Any:
+    """Return ``value`` with every text in it as every database stores it."""
     if isinstance(value, str):
         return storable(value)
     if isinstance(value, dict):
-        return {_storable_json(name): _storable_json(each) for name, each in value.items()}
+        return {storable_json(name): storable_json(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
-        return [_storable_json(each) for each in value]
+        return [storable_json(each) for each in value]
     return value

@@ -25,6 +25,7 @@ from django_wxpay.models.choices import (
     DiscrepancyStatuses,
     Resolutions,
 )
+from django_wxpay.models.labels import LABELS
 from django_wxpay.models.order import FEE_DECIMALS, Order
 from django_wxpay.models.refund import Refund
 
@@ -38,8 +39,8 @@ class Bill(Row):
     """
 
     merchant = ExactCharField(_("merchant"), max_length=64)
-    mch_id = ExactCharField("mch_id", max_length=32)
-    sub_mch_id = ExactCharField("sub_mch_id", max_length=32, blank=True, default="")
+    mch_id = ExactCharField(LABELS["mch_id"], max_length=32)
+    sub_mch_id = ExactCharField(LABELS["sub_mch_id"], max_length=32, blank=True, default="")
     kind = models.CharField(_("kind"), max_length=16, choices=BillKinds)
     account_type = ExactCharField(_("account"), max_length=16, blank=True, default="")
     bill_date = models.DateField(_("day"))
@@ -90,10 +91,10 @@ class Discrepancy(Row):
     )
     kind = models.CharField(_("kind"), max_length=32, choices=DiscrepancyKinds)
     number = ExactCharField(_("number"), max_length=64)
-    out_trade_no = ExactCharField("out_trade_no", max_length=64, blank=True, default="")
-    transaction_id = ExactCharField("transaction_id", max_length=64, blank=True, default="")
-    out_refund_no = ExactCharField("out_refund_no", max_length=64, blank=True, default="")
-    refund_id = ExactCharField("refund_id", max_length=64, blank=True, default="")
+    out_trade_no = ExactCharField(LABELS["out_trade_no"], max_length=64, blank=True, default="")
+    transaction_id = ExactCharField(LABELS["transaction_id"], max_length=64, blank=True, default="")
+    out_refund_no = ExactCharField(LABELS["out_refund_no"], max_length=64, blank=True, default="")
+    refund_id = ExactCharField(LABELS["refund_id"], max_length=64, blank=True, default="")
     ours = DescriptiveJSONField(_("here"), null=True, blank=True)
     theirs = DescriptiveJSONField(_("in the bill"), null=True, blank=True)
     local_order = models.ForeignKey(
@@ -147,7 +148,7 @@ class Discrepancy(Row):
         )
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.number}"
+        return f"{self.get_kind_display()}: {self.number}"
 
 
 class Fee(Row):

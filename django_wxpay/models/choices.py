@@ -16,11 +16,11 @@ from django_wxpay.protocol.facts import RefundStatus, TradeState, TradeType
 
 # By value, because a migration would otherwise import the enums, and hold them in place for good.
 TRADE_TYPES: Final[dict[str, Any]] = {
-    TradeType.JSAPI.value: _("JSAPI (in WeChat, mini program)"),
-    TradeType.NATIVE.value: _("NATIVE (QR code)"),
-    TradeType.APP.value: _("APP (in-app)"),
-    TradeType.MWEB.value: _("MWEB (mobile browser)"),
-    TradeType.MICROPAY.value: _("MICROPAY (payment code)"),
+    TradeType.JSAPI.value: _("In WeChat or a mini program (JSAPI)"),
+    TradeType.NATIVE.value: _("QR code (NATIVE)"),
+    TradeType.APP.value: _("In an app (APP)"),
+    TradeType.MWEB.value: _("Mobile browser (MWEB)"),
+    TradeType.MICROPAY.value: _("Payment code (MICROPAY)"),
 }
 
 TRADE_STATES: Final[dict[str, Any]] = {
@@ -49,6 +49,8 @@ class EventKinds(TextChoices):
     MOVED = "MOVED", _("Moved")
     REFUND_SETTLED = "REFUND_SETTLED", _("Refund settled")
     PAID_TWICE = "PAID_TWICE", _("Paid twice")
+    RECEIVED = "RECEIVED", _("Notification received")
+    NOTE = "NOTE", _("Note")
 
 
 class Attentions(TextChoices):
@@ -75,6 +77,7 @@ class ReportStatuses(TextChoices):
 class NotificationKinds(TextChoices):
     PAYMENT = "payment", _("Payment")
     REFUND = "refund", _("Refund")
+    OTHER = "other", _("Another product")
 
 
 class NotificationOutcomes(TextChoices):
@@ -84,6 +87,26 @@ class NotificationOutcomes(TextChoices):
     CONFLICT = "CONFLICT", _("Conflict")
     IGNORED = "IGNORED", _("Nothing to do")
     FAILED = "FAILED", _("Failed, tried again")
+
+
+class RefusalReasons(TextChoices):
+    """Reasons to refuse a request at a notify_url, so that it has no row of its own.
+
+    The first ones are what a wrong key of ours looks like, and a forgery.
+    """
+
+    WRONG = "WRONG", _("Wrong signature")
+    UNKNOWN_KEY = "UNKNOWN_KEY", _("Signed with an unknown key")
+    NOT_OPENED = "NOT_OPENED", _("Our key does not open it")
+    NO_KEYS = "NO_KEYS", _("No key of ours for its protocol")
+    OTHER_MERCHANT = "OTHER_MERCHANT", _("For another mch_id")
+    STALE = "STALE", _("Not signed within five minutes of our clock")
+    UNSIGNED = "UNSIGNED", _("Not signed")
+    UNKNOWN_MERCHANT = "UNKNOWN_MERCHANT", _("For a merchant that the settings do not have")
+    OUR_TROUBLE = "OUR_TROUBLE", _("Our own settings or keys could not be used")
+    MALFORMED = "MALFORMED", _("Not readable")
+    TOO_LARGE = "TOO_LARGE", _("Too large")
+    PROBE = "PROBE", _("WeChat Pay's test of the verification")
 
 
 class BillKinds(TextChoices):

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from django_wxpay.latency import NOTHING_YET_MS
 from django_wxpay.models.base import DescriptiveCharField, ExactCharField, Row
 from django_wxpay.models.choices import ReportStatuses
+from django_wxpay.models.labels import LABELS
 
 
 class ApiReport(Row):
@@ -23,25 +24,27 @@ class ApiReport(Row):
     """
 
     merchant = ExactCharField(_("merchant"), max_length=64)
-    mch_id = ExactCharField("mch_id", max_length=32)
-    appid = ExactCharField("appid", max_length=32, blank=True, default="")
-    sub_appid = ExactCharField("sub_appid", max_length=32, blank=True, default="")
-    sub_mch_id = ExactCharField("sub_mch_id", max_length=32, blank=True, default="")
+    mch_id = ExactCharField(LABELS["mch_id"], max_length=32)
+    appid = ExactCharField(LABELS["appid"], max_length=32, blank=True, default="")
+    sub_appid = ExactCharField(LABELS["sub_appid"], max_length=32, blank=True, default="")
+    sub_mch_id = ExactCharField(LABELS["sub_mch_id"], max_length=32, blank=True, default="")
     api = ExactCharField("API", max_length=4)
-    interface_url = DescriptiveCharField("interface_url", max_length=256)
+    interface_url = DescriptiveCharField(LABELS["interface_url"], max_length=256)
     host = DescriptiveCharField(_("host"), max_length=128)
     is_standby = models.BooleanField(_("standby host"), default=False)
-    out_trade_no = ExactCharField("out_trade_no", max_length=32, blank=True, default="")
-    device_info = DescriptiveCharField("device_info", max_length=32, blank=True, default="")
-    user_ip = DescriptiveCharField("user_ip", max_length=64, blank=True, default="")
+    out_trade_no = ExactCharField(LABELS["out_trade_no"], max_length=32, blank=True, default="")
+    device_info = DescriptiveCharField(LABELS["device_info"], max_length=32, blank=True, default="")
+    user_ip = DescriptiveCharField(LABELS["user_ip"], max_length=64, blank=True, default="")
     execute_time_ms = models.PositiveIntegerField(_("milliseconds"))
     http_status = models.PositiveSmallIntegerField(_("HTTP status"), null=True, blank=True)
     failure = DescriptiveCharField(_("failure"), max_length=32, blank=True, default="")
-    return_code = DescriptiveCharField("return_code", max_length=16, blank=True, default="")
-    return_msg = DescriptiveCharField("return_msg", max_length=128, blank=True, default="")
-    result_code = DescriptiveCharField("result_code", max_length=16, blank=True, default="")
-    err_code = DescriptiveCharField("err_code", max_length=32, blank=True, default="")
-    err_code_des = DescriptiveCharField("err_code_des", max_length=128, blank=True, default="")
+    return_code = DescriptiveCharField(LABELS["return_code"], max_length=16, blank=True, default="")
+    return_msg = DescriptiveCharField(LABELS["return_msg"], max_length=128, blank=True, default="")
+    result_code = DescriptiveCharField(LABELS["result_code"], max_length=16, blank=True, default="")
+    err_code = DescriptiveCharField(LABELS["err_code"], max_length=32, blank=True, default="")
+    err_code_des = DescriptiveCharField(
+        LABELS["err_code_des"], max_length=128, blank=True, default=""
+    )
     request_id = DescriptiveCharField("Request-ID", max_length=64, blank=True, default="")
     created_at = models.DateTimeField(_("called"), editable=False)
     report_status = models.CharField(
@@ -100,7 +103,7 @@ class HourlyLatency(Row):
     """
 
     merchant = ExactCharField(_("merchant"), max_length=64)
-    interface_url = ExactCharField("interface_url", max_length=256)
+    interface_url = ExactCharField(LABELS["interface_url"], max_length=256)
     host = ExactCharField(_("host"), max_length=128)
     hour = models.DateTimeField(_("hour"))
     calls = models.PositiveBigIntegerField(_("calls"), default=0)

@@ -24,6 +24,7 @@ from django_wxpay.models.base import (
     UniqueExactCharField,
 )
 from django_wxpay.models.choices import TRADE_STATES, TRADE_TYPES
+from django_wxpay.models.labels import LABELS
 from django_wxpay.protocol.facts import RefundStatus, TradeState
 from django_wxpay.protocol.money import format_amount
 from django_wxpay.protocol.orders import OrderRef, OrderTerms
@@ -50,10 +51,10 @@ class Order(Row):
     """An order at WeChat Pay. Amounts are minor units of ``fee_type``."""
 
     merchant = ExactCharField(_("merchant"), max_length=64)
-    mch_id = ExactCharField("mch_id", max_length=32)
-    appid = ExactCharField("appid", max_length=32)
-    sub_appid = ExactCharField("sub_appid", max_length=32, blank=True, default="")
-    sub_mch_id = ExactCharField("sub_mch_id", max_length=32, blank=True, default="")
+    mch_id = ExactCharField(LABELS["mch_id"], max_length=32)
+    appid = ExactCharField(LABELS["appid"], max_length=32)
+    sub_appid = ExactCharField(LABELS["sub_appid"], max_length=32, blank=True, default="")
+    sub_mch_id = ExactCharField(LABELS["sub_mch_id"], max_length=32, blank=True, default="")
     reference = ExactCharField(
         _("reference"),
         max_length=128,
@@ -61,32 +62,36 @@ class Order(Row):
         default="",
         help_text=_("The shop's own order number."),
     )
-    out_trade_no = ExactCharField("out_trade_no", max_length=32)
-    trade_type = models.CharField("trade_type", max_length=16, choices=TRADE_TYPES)
-    body = ExactCharField(_("description"), max_length=128)
+    out_trade_no = ExactCharField(LABELS["out_trade_no"], max_length=32)
+    trade_type = models.CharField(LABELS["trade_type"], max_length=16, choices=TRADE_TYPES)
+    body = ExactCharField(LABELS["body"], max_length=128)
     total_fee = models.BigIntegerField(_("amount in minor units"))
-    fee_type = ExactCharField(_("currency"), max_length=16, default="CNY")
-    spbill_create_ip = ExactCharField("spbill_create_ip", max_length=64, blank=True, default="")
-    notify_url = ExactCharField("notify_url", max_length=256, blank=True, default="")
-    device_info = ExactCharField("device_info", max_length=32, blank=True, default="")
-    version = ExactCharField("version", max_length=32, blank=True, default="")
-    detail = ExactTextField("detail", blank=True, default="")
-    attach = ExactCharField("attach", max_length=128, blank=True, default="")
-    time_start = models.DateTimeField("time_start", null=True, blank=True)
-    time_expire = models.DateTimeField("time_expire", null=True, blank=True)
-    goods_tag = ExactCharField("goods_tag", max_length=32, blank=True, default="")
-    product_id = ExactCharField("product_id", max_length=32, blank=True, default="")
-    limit_pay = ExactCharField("limit_pay", max_length=32, blank=True, default="")
-    openid = ExactCharField("openid", max_length=128, blank=True, default="")
-    sub_openid = ExactCharField("sub_openid", max_length=128, blank=True, default="")
-    receipt = ExactCharField("receipt", max_length=8, blank=True, default="")
-    profit_sharing = ExactCharField("profit_sharing", max_length=16, blank=True, default="")
-    scene_info = ExactTextField("scene_info", blank=True, default="")
-    fingerprint = ExactCharField("fingerprint", max_length=128, blank=True, default="")
-    user_type = ExactCharField("user_type", max_length=32, blank=True, default="")
-    user_creid = ExactCharField("user_creid", max_length=32, blank=True, default="")
-    user_truename = ExactCharField("user_truename", max_length=64, blank=True, default="")
+    fee_type = ExactCharField(LABELS["fee_type"], max_length=16, default="CNY")
+    spbill_create_ip = ExactCharField(
+        LABELS["spbill_create_ip"], max_length=64, blank=True, default=""
+    )
+    notify_url = ExactCharField(LABELS["notify_url"], max_length=256, blank=True, default="")
+    device_info = ExactCharField(LABELS["device_info"], max_length=32, blank=True, default="")
+    version = ExactCharField(LABELS["version"], max_length=32, blank=True, default="")
+    detail = ExactTextField(LABELS["detail"], blank=True, default="")
+    attach = ExactCharField(LABELS["attach"], max_length=128, blank=True, default="")
+    time_start = models.DateTimeField(LABELS["time_start"], null=True, blank=True)
+    time_expire = models.DateTimeField(LABELS["time_expire"], null=True, blank=True)
+    goods_tag = ExactCharField(LABELS["goods_tag"], max_length=32, blank=True, default="")
+    product_id = ExactCharField(LABELS["product_id"], max_length=32, blank=True, default="")
+    limit_pay = ExactCharField(LABELS["limit_pay"], max_length=32, blank=True, default="")
+    openid = ExactCharField(LABELS["openid"], max_length=128, blank=True, default="")
+    sub_openid = ExactCharField(LABELS["sub_openid"], max_length=128, blank=True, default="")
+    receipt = ExactCharField(LABELS["receipt"], max_length=8, blank=True, default="")
+    profit_sharing = ExactCharField(LABELS["profit_sharing"], max_length=16, blank=True, default="")
+    scene_info = ExactTextField(LABELS["scene_info"], blank=True, default="")
+    fingerprint = ExactCharField(LABELS["fingerprint"], max_length=128, blank=True, default="")
+    user_type = ExactCharField(LABELS["user_type"], max_length=32, blank=True, default="")
+    user_creid = ExactCharField(LABELS["user_creid"], max_length=32, blank=True, default="")
+    user_truename = ExactCharField(LABELS["user_truename"], max_length=64, blank=True, default="")
     placing_until = models.DateTimeField(null=True, blank=True, editable=False)
+    # Until when a reversal without an outcome may still land, whether or not a call works on it.
+    reversing_until = models.DateTimeField(null=True, blank=True, editable=False)
     # When WeChat Pay was last asked to place it, whatever came of it.
     placed_at = models.DateTimeField(null=True, blank=True, editable=False)
     # When WeChat Pay is to be asked for this order, and when a notification or a page last had it
@@ -95,19 +100,21 @@ class Order(Row):
     checked_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     trade_state = models.CharField(
-        _("state"),
+        LABELS["trade_state"],
         max_length=32,
         choices=TRADE_STATES,
         default=TradeState.CREATED.value,
     )
     trade_state_desc = DescriptiveCharField(
-        _("WeChat Pay says"), max_length=256, blank=True, default=""
+        LABELS["trade_state_desc"], max_length=256, blank=True, default=""
     )
-    err_code = DescriptiveCharField("err_code", max_length=64, blank=True, default="")
-    err_code_des = DescriptiveCharField("err_code_des", max_length=256, blank=True, default="")
-    transaction_id = UniqueExactCharField("transaction_id", max_length=32)
-    success_time = models.DateTimeField(_("paid at"), null=True, blank=True)
-    bank_type = DescriptiveCharField("bank_type", max_length=32, blank=True, default="")
+    err_code = DescriptiveCharField(LABELS["err_code"], max_length=64, blank=True, default="")
+    err_code_des = DescriptiveCharField(
+        LABELS["err_code_des"], max_length=256, blank=True, default=""
+    )
+    transaction_id = UniqueExactCharField(LABELS["transaction_id"], max_length=32)
+    success_time = models.DateTimeField(LABELS["success_time"], null=True, blank=True)
+    bank_type = DescriptiveCharField(LABELS["bank_type"], max_length=32, blank=True, default="")
     payer_openid = DescriptiveCharField(_("payer openid"), max_length=128, blank=True, default="")
     payer_sp_openid = DescriptiveCharField(
         _("payer sp_openid"), max_length=128, blank=True, default=""
@@ -118,21 +125,27 @@ class Order(Row):
         blank=True,
         default="",
     )
-    payer_total = models.BigIntegerField("payer_total", null=True, blank=True)
-    payer_currency = DescriptiveCharField("payer_currency", max_length=16, blank=True, default="")
-    cash_fee = models.BigIntegerField("cash_fee", null=True, blank=True)
-    cash_fee_type = DescriptiveCharField("cash_fee_type", max_length=16, blank=True, default="")
-    settlement_total_fee = models.BigIntegerField("settlement_total_fee", null=True, blank=True)
-    coupon_fee = models.BigIntegerField("coupon_fee", null=True, blank=True)
-    coupons = DescriptiveJSONField("coupons", blank=True, default=list)
+    payer_total = models.BigIntegerField(LABELS["payer_total"], null=True, blank=True)
+    payer_currency = DescriptiveCharField(
+        LABELS["payer_currency"], max_length=16, blank=True, default=""
+    )
+    cash_fee = models.BigIntegerField(LABELS["cash_fee"], null=True, blank=True)
+    cash_fee_type = DescriptiveCharField(
+        LABELS["cash_fee_type"], max_length=16, blank=True, default=""
+    )
+    settlement_total_fee = models.BigIntegerField(
+        LABELS["settlement_total_fee"], null=True, blank=True
+    )
+    coupon_fee = models.BigIntegerField(LABELS["coupon_fee"], null=True, blank=True)
+    coupons = DescriptiveJSONField(LABELS["coupons"], blank=True, default=list)
     exchange_rate_type = DescriptiveCharField(
-        "exchange_rate.type",
+        LABELS["exchange_rate_type"],
         max_length=32,
         blank=True,
         default="",
     )
     exchange_rate = models.DecimalField(
-        "exchange_rate.rate",
+        LABELS["exchange_rate"],
         max_digits=20,
         decimal_places=8,
         null=True,
@@ -176,6 +189,8 @@ class Order(Row):
                 fields=["total_fee", "fee_type", "-created_at"], name="wxpay_order_amount"
             ),
             models.Index(fields=["payer_openid", "-created_at"], name="wxpay_order_payer"),
+            # Those of a day, the last one first.
+            models.Index(fields=["-success_time", "-id"], name="wxpay_order_paid_newest"),
             # A bill is compared with the payments of its day.
             models.Index(fields=["mch_id", "success_time"], name="wxpay_order_paid"),
         )

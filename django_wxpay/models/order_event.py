@@ -1,4 +1,7 @@
-"""Order events: the history of an order, and the outbox of signals to the shop's code."""
+"""Order events: the history of an order, and the outbox of signals to the shop's code.
+
+The outbox is one, so a notification of another product has its event here as well: of no order.
+"""
 
 from __future__ import annotations
 
@@ -13,22 +16,28 @@ from django_wxpay.models.refund import Refund
 
 
 class OrderEvent(Row):
-    """One move of state, or one conflict. Append-only, but for its marks.
+    """One move of state, conflict, note of a person, or notification to hand on.
+
+    Append-only, but for its marks. ``order`` is None for a notification of another product alone;
+    ``detail`` holds what it says.
 
     ``conflict_key`` keeps a conflict that is notified again and again from filling the history; it
     is null for moves, so that only conflicts are unique. A conflict is open until ``resolved_at``,
-    or until a later event settles it; ``resolved_by`` is "" where its cause went by itself.
+    or until a later event settles it; ``resolved_by`` is "" where its cause went by itself. Who has
+    written a note stands in ``detail``.
     """
 
     order = models.ForeignKey(
         Order,
         on_delete=models.PROTECT,
+        null=True,
+        blank=True,
         related_name="events",
         verbose_name=_("order"),
     )
     kind = models.CharField(_("kind"), max_length=16, choices=EventKinds)
-    from_state = models.CharField(_("from"), max_length=32, choices=TRADE_STATES)
-    to_state = models.CharField(_("to"), max_length=32, choices=TRADE_STATES)
+    from_state = models.CharField(_("from"), max_length=32, blank=True, choices=TRADE_STATES)
+    to_state = models.CharField(_("to"), max_length=32, blank=True, choices=TRADE_STATES)
     source = ExactCharField(_("source"), max_length=32)
     detail = DescriptiveJSONField(_("details"), blank=True, default=dict)
     conflict_key = models.CharField(max_length=64, null=True, editable=False)  # noqa: DJ001
@@ -81,4 +90,11 @@ class OrderEvent(Row):
         )
 
     def __str__(self) -> str:
+        if self.kind == EventKinds.RECEIVED:
+            return f"{self.kind} {self.event_type}".rstrip()
         return f"{self.kind} {self.from_state} → {self.to_state}"
+
+    @property
+    def event_type(self) -> str:
+        """WeChat Pay's type of the event that a notification announces, "" for every other kind."""
+        return str(self.detail.get("event_type", ""))

@@ -16,6 +16,7 @@ from django_wxpay.models.base import (
     Row,
 )
 from django_wxpay.models.choices import TRADE_TYPES
+from django_wxpay.models.labels import LABELS
 from django_wxpay.models.order import Order
 from django_wxpay.protocol.facts import PrepayGrant
 
@@ -33,11 +34,11 @@ class Prepay(Row):
         related_name="prepays",
         verbose_name=_("order"),
     )
-    prepay_id = ExactCharField("prepay_id", max_length=128)
-    trade_type = models.CharField("trade_type", max_length=16, choices=TRADE_TYPES)
-    code_url = ExactTextField("code_url", blank=True, default="")
-    mweb_url = ExactTextField("mweb_url", blank=True, default="")
-    sign_type = ExactCharField("sign_type", max_length=32, blank=True, default="")
+    prepay_id = ExactCharField(LABELS["prepay_id"], max_length=128)
+    trade_type = models.CharField(LABELS["trade_type"], max_length=16, choices=TRADE_TYPES)
+    code_url = ExactTextField(LABELS["code_url"], blank=True, default="")
+    mweb_url = ExactTextField(LABELS["mweb_url"], blank=True, default="")
+    sign_type = ExactCharField(LABELS["sign_type"], max_length=32, blank=True, default="")
     created_at = models.DateTimeField(_("created"), editable=False)
     expires_at = models.DateTimeField(_("good until"), editable=False)
 
@@ -83,32 +84,32 @@ class Promotion(Row):
         related_name="promotions",
         verbose_name=_("order"),
     )
-    promotion_id = DescriptiveCharField("promotion_id", max_length=64)
+    promotion_id = DescriptiveCharField(LABELS["promotion_id"], max_length=64)
     # Two lines of one id are two discounts. Counted by id, so that a later statement of the same
     # lines, in whichever order, finds each of them here.
     occurrence = models.PositiveIntegerField(default=1, editable=False)
     name = DescriptiveCharField(_("name"), max_length=64, blank=True, default="")
-    scope = DescriptiveCharField("scope", max_length=32, blank=True, default="")
-    type = DescriptiveCharField("type", max_length=32, blank=True, default="")
-    amount = models.BigIntegerField("amount", null=True, blank=True)
+    scope = DescriptiveCharField(LABELS["scope"], max_length=32, blank=True, default="")
+    type = DescriptiveCharField(LABELS["type"], max_length=32, blank=True, default="")
+    amount = models.BigIntegerField(LABELS["amount"], null=True, blank=True)
     currency = DescriptiveCharField(_("currency"), max_length=16, blank=True, default="")
-    activity_id = DescriptiveCharField("activity_id", max_length=64, blank=True, default="")
+    activity_id = DescriptiveCharField(LABELS["activity_id"], max_length=64, blank=True, default="")
     wxpay_contribute_amount = models.BigIntegerField(
-        "wxpay_contribute_amount",
+        LABELS["wxpay_contribute_amount"],
         null=True,
         blank=True,
     )
     merchant_contribute_amount = models.BigIntegerField(
-        "merchant_contribute_amount",
+        LABELS["merchant_contribute_amount"],
         null=True,
         blank=True,
     )
     other_contribute_amount = models.BigIntegerField(
-        "other_contribute_amount",
+        LABELS["other_contribute_amount"],
         null=True,
         blank=True,
     )
-    goods_detail = DescriptiveJSONField("goods_detail", blank=True, default=list)
+    goods_detail = DescriptiveJSONField(LABELS["goods_detail"], blank=True, default=list)
 
     class Meta(Row.Meta):
         verbose_name = _("promotion")

@@ -18,6 +18,7 @@ from django_wxpay.models.base import (
     UniqueExactCharField,
 )
 from django_wxpay.models.choices import REFUND_STATUSES
+from django_wxpay.models.labels import LABELS
 from django_wxpay.models.order import Order
 from django_wxpay.protocol.facts import RefundStatus
 from django_wxpay.protocol.money import format_amount
@@ -47,34 +48,44 @@ class Refund(Row):
         verbose_name=_("order"),
     )
     merchant = ExactCharField(_("merchant"), max_length=64)
-    out_refund_no = ExactCharField("out_refund_no", max_length=64)
+    out_refund_no = ExactCharField(LABELS["out_refund_no"], max_length=64)
     position = models.PositiveIntegerField(null=True, blank=True, editable=False)
-    refund_id = UniqueExactCharField("refund_id", max_length=64)
+    refund_id = UniqueExactCharField(LABELS["refund_id"], max_length=64)
     refund_fee = models.BigIntegerField(_("amount in minor units"))
-    refund_desc = ExactCharField(_("reason"), max_length=80, blank=True, default="")
-    notify_url = ExactCharField("notify_url", max_length=256, blank=True, default="")
+    refund_desc = ExactCharField(LABELS["refund_desc"], max_length=80, blank=True, default="")
+    notify_url = ExactCharField(LABELS["notify_url"], max_length=256, blank=True, default="")
     # Until when one process has the sending of this refund to itself.
     sending_until = models.DateTimeField(null=True, blank=True, editable=False)
     # When WeChat Pay is to be asked for this refund, and when a notification last had it asked for.
     next_check_at = models.DateTimeField(null=True, blank=True, editable=False)
     checked_at = models.DateTimeField(null=True, blank=True, editable=False)
 
-    refund_status = models.CharField(_("status"), max_length=16, choices=REFUND_STATUSES)
-    err_code = DescriptiveCharField("err_code", max_length=64, blank=True, default="")
-    err_code_des = DescriptiveCharField("err_code_des", max_length=256, blank=True, default="")
+    refund_status = models.CharField(
+        LABELS["refund_status"], max_length=16, choices=REFUND_STATUSES
+    )
+    err_code = DescriptiveCharField(LABELS["err_code"], max_length=64, blank=True, default="")
+    err_code_des = DescriptiveCharField(
+        LABELS["err_code_des"], max_length=256, blank=True, default=""
+    )
     user_received_account = DescriptiveCharField(
-        _("paid back to"),
+        LABELS["user_received_account"],
         max_length=64,
         blank=True,
         default="",
     )
-    channel = DescriptiveCharField(_("channel"), max_length=32, blank=True, default="")
-    funds_account = DescriptiveCharField(_("funds from"), max_length=32, blank=True, default="")
-    settlement_refund_fee = models.BigIntegerField("settlement_refund_fee", null=True, blank=True)
-    payer_refund = models.BigIntegerField("payer_refund", null=True, blank=True)
-    payer_currency = DescriptiveCharField("payer_currency", max_length=16, blank=True, default="")
-    coupon_refund_fee = models.BigIntegerField("coupon_refund_fee", null=True, blank=True)
-    coupons = DescriptiveJSONField("coupons", blank=True, default=list)
+    channel = DescriptiveCharField(LABELS["channel"], max_length=32, blank=True, default="")
+    funds_account = DescriptiveCharField(
+        LABELS["funds_account"], max_length=32, blank=True, default=""
+    )
+    settlement_refund_fee = models.BigIntegerField(
+        LABELS["settlement_refund_fee"], null=True, blank=True
+    )
+    payer_refund = models.BigIntegerField(LABELS["payer_refund"], null=True, blank=True)
+    payer_currency = DescriptiveCharField(
+        LABELS["payer_currency"], max_length=16, blank=True, default=""
+    )
+    coupon_refund_fee = models.BigIntegerField(LABELS["coupon_refund_fee"], null=True, blank=True)
+    coupons = DescriptiveJSONField(LABELS["coupons"], blank=True, default=list)
     success_time = models.DateTimeField(_("paid back at"), null=True, blank=True)
     created_at = models.DateTimeField(_("created"), editable=False)
     updated_at = models.DateTimeField(_("updated"), editable=False)

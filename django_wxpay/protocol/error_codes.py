@@ -412,6 +412,25 @@ def lookup(code: str) -> ErrorCode:
     return TABLE.get(code) or unknown
 
 
+# Texts of a refusal as a whole, and the code that says the same. They are no part of the protocol,
+# so the advice alone follows them, and never what is done (protocol-v2 section 3.9).
+RETURN_MESSAGES: Final[dict[str, str]] = {
+    "签名错误": "SIGNERROR",
+    "appid不存在": "APPID_NOT_EXIST",
+    "商户号mch_id或sub_mch_id不存在": "MCHID_NOT_EXIST",
+    "缺少参数": "LACK_PARAMS",
+    "XML格式错误": "XML_FORMAT_ERROR",
+}
+
+
+def advice_for(row: ErrorCode, text: str) -> str:
+    """Return the advice of ``row``; of a refusal without a code, that on the ``text`` it has."""
+    if row.code == RETURN_FAIL:
+        known = (code for words, code in RETURN_MESSAGES.items() if words in text)
+        row = TABLE[next(known, RETURN_FAIL)]
+    return row.advice
+
+
 def refusal(err_code: str, err_code_des: str = "", *, row: ErrorCode | None = None) -> Refused:
     """Return the error to raise for ``err_code``, which is spelt as the gateway spelt it.
 
@@ -419,4 +438,4 @@ def refusal(err_code: str, err_code_des: str = "", *, row: ErrorCode | None = No
     """
     found = row or lookup(err_code)
     kind = _CLASSES.get(found.code, Refused)
-    return kind(err_code, err_code_des, found.advice, kind=found.code)
+    return kind(err_code, err_code_des, advice_for(found, err_code_des), kind=found.code)

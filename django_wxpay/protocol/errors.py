@@ -17,6 +17,7 @@ from ``django_wxpay.exceptions``::
     │   ├── OrderPaid           because the order is paid
     │   └── OrderClosed         because the order is closed
     ├── OutcomeUnknown          no trustworthy answer: the order may or may not exist
+    │   ├── OrderBusy           another call works on the order; WeChat Pay was not asked
     │   └── BadAnswer           an answer came that cannot be read
     │       └── BadSignature    an answer came that is not WeChat Pay's, or not for us
     ├── BillNotReady            the bill is not made yet: try later
@@ -33,6 +34,9 @@ from __future__ import annotations
 
 from functools import partial
 from typing import Final
+
+from django_wxpay.protocol.sentences import sentence
+from django_wxpay.protocol.sentences import sentence as _
 
 _PUBLIC_MODULE: Final = "django_wxpay.exceptions"
 
@@ -69,7 +73,10 @@ class InvalidParameter(WXPayError, ValueError):
         self.field = field
         self.problem = problem
         self.rule = rule
-        super().__init__(f"{field}: {problem}" + (f" (rule: {rule})" if rule else ""))
+        form = _("%(field)s: %(problem)s")
+        if rule:
+            form = _("%(field)s: %(problem)s (rule: %(rule)s)")
+        super().__init__(sentence(form, field=field, problem=problem, rule=rule))
 
 
 class InvalidOrder(InvalidParameter):
@@ -103,8 +110,10 @@ class OrderConflict(WXPayError):
     def __init__(self, out_trade_no: str, fields: tuple[str, ...] = ()) -> None:
         self.out_trade_no = out_trade_no
         self.fields = fields
-        differing = f" with other parameters: {', '.join(fields)} differ" if fields else " already"
-        super().__init__(f"order {out_trade_no} exists{differing}")
+        form = _("order %(number)s exists already")
+        if fields:
+            form = _("order %(number)s exists with other parameters: %(names)s differ")
+        super().__init__(sentence(form, number=out_trade_no, names=", ".join(fields)))
 
 
 class RefundConflict(WXPayError):
@@ -113,8 +122,10 @@ class RefundConflict(WXPayError):
     def __init__(self, out_refund_no: str, fields: tuple[str, ...] = ()) -> None:
         self.out_refund_no = out_refund_no
         self.fields = fields
-        differing = f" with other parameters: {', '.join(fields)} differ" if fields else " already"
-        super().__init__(f"refund {out_refund_no} exists{differing}")
+        form = _("refund %(number)s exists already")
+        if fields:
+            form = _("refund %(number)s exists with other parameters: %(names)s differ")
+        super().__init__(sentence(form, number=out_refund_no, names=", ".join(fields)))
 
 
 class InsideTransaction(WXPayError, RuntimeError):
@@ -127,10 +138,12 @@ class Refused(WXPayError):
     ``err_code`` is spelt as the gateway spelt it (``NO_AUTH`` from v3, ``NOAUTH`` from v2),
     ``kind`` is the row of ``protocol.error_codes``, the same for both protocols: branch on that.
     ``err_code_des`` is the gateway's text, ``advice`` a sentence about what a person can do.
-    ``out_refund_no`` is the refund that was asked for, "" for another call.
+    ``out_refund_no`` is the refund that was asked for, "" for another call. ``may_have_arrived``
+    where another host was sent the same before, and has not answered: there it may yet be done.
     """
 
     out_refund_no = ""
+    may_have_arrived = False
 
     def __init__(
         self, err_code: str, err_code_des: str = "", advice: str = "", *, kind: str = ""
@@ -158,11 +171,20 @@ class OrderClosed(Refused):
 class OutcomeUnknown(WXPayError):
     """No trustworthy answer came. The order may or may not exist; calling again is safe.
 
+    Not so after ``call`` and ``call_v2`` that are not ``idempotent``, where twice may be two of
+    it: it may have been done, and the text says so. Ask for it under its own number.
     ``out_refund_no`` is the refund that was asked for, "" for another call: ask for it again
     under the same number.
     """
 
     out_refund_no = ""
+
+
+class OrderBusy(OutcomeUnknown):
+    """Another call works on the order, or on the refund. This one has asked WeChat Pay nothing.
+
+    Ask again in a few seconds. The other call's lease ends by itself where its process has died.
+    """
 
 
 class BadAnswer(OutcomeUnknown):
@@ -210,4 +232,11 @@ class MessageTooLarge(MalformedMessage):
 
 
 class NotAuthentic(WXPayError):
-    """A notification whose signature or identity shows that it is not from WeChat Pay to us."""
+    """A notification whose signature or identity shows that it is not from WeChat Pay to us.
+
+    ``cause`` is a word for programs: "WRONG" for a signature, or that of another check.
+    """
+
+    def __init__(self, problem: str, *, cause: str = "WRONG") -> None:
+        self.cause = cause
+        super().__init__(problem)

@@ -13,15 +13,15 @@ from typing import Final
 MOST_VALUES: Final = 10_000
 
 
-def has_too_many_values(document: bytes | str) -> bool:
-    """Return whether ``document`` may hold more than ``MOST_VALUES``; nothing is parsed.
+def has_too_many_values(document: bytes | str, most: int = MOST_VALUES) -> bool:
+    """Return whether ``document`` may hold more than ``most`` values; nothing is parsed.
 
     Each value but the first of its list or object follows a comma. Commas and brackets inside
     texts are counted too: no text of WeChat Pay's has so many.
     """
     # Most documents are shorter than the count that would be too high.
-    if len(document) <= MOST_VALUES:
+    if len(document) <= most:
         return False
     if isinstance(document, bytes):
-        return document.count(b",") + document.count(b"[") + document.count(b"{") > MOST_VALUES
-    return document.count(",") + document.count("[") + document.count("{") > MOST_VALUES
+        return document.count(b",") + document.count(b"[") + document.count(b"{") > most
+    return document.count(",") + document.count("[") + document.count("{") > most

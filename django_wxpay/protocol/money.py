@@ -5,6 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Final
 
+from django_wxpay.protocol.sentences import sentence as _
+
 # Minor-unit exponents (protocol-v2 section 10). Every other currency on the list has two.
 EXPONENTS: Final[dict[str, int]] = {"JPY": 0, "KRW": 0, "VND": 0, "ISK": 0, "KWD": 3, "BHD": 3}
 
@@ -26,11 +28,13 @@ def minor_units(value: object) -> int:
     refused, for each of them has once been an amount by accident.
     """
     if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(f"{type(value).__name__} is not a whole number of minor units")
+        raise ValueError(
+            _("%(type)s is not a whole number of minor units", type=type(value).__name__)
+        )
     if value < 1:
-        raise ValueError("an amount is at least 1")
+        raise ValueError(_("an amount is at least 1"))
     if value > LARGEST:
-        raise ValueError(f"an amount is at most {LARGEST}")
+        raise ValueError(_("an amount is at most %(largest)s", largest=LARGEST))
     return value
 
 

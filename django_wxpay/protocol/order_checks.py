@@ -10,6 +10,7 @@ from django_wxpay.protocol.errors import InvalidOrder
 from django_wxpay.protocol.money import LARGEST, minor_units
 from django_wxpay.protocol.orders import OrderTerms
 from django_wxpay.protocol.rules import Whole
+from django_wxpay.protocol.sentences import sentence as _
 from django_wxpay.protocol.times import within_calendar
 
 TIMES: Final = ("time_start", "time_expire")
@@ -22,7 +23,7 @@ def check_types(terms: OrderTerms) -> None:
         if field.name in TIMES:
             _check_moment(field.name, value)
         elif field.name != "total_fee" and not isinstance(value, str):
-            raise InvalidOrder(field.name, f"{type(value).__name__} is not text")
+            raise InvalidOrder(field.name, _("%(type)s is not text", type=type(value).__name__))
     try:
         minor_units(terms.total_fee)
     except ValueError as error:
@@ -35,17 +36,21 @@ def check_expiry(terms: OrderTerms, *, now: datetime, soonest: timedelta) -> Non
         return
     if terms.time_expire < now + soonest:
         minutes = soonest // timedelta(minutes=1)
-        raise InvalidOrder("time_expire", "too soon", f"at least {minutes} minutes from now")
+        raise InvalidOrder(
+            "time_expire",
+            _("too soon"),
+            _("at least %(minutes)s minutes from now", minutes=minutes),
+        )
     if terms.time_start is not None and terms.time_expire <= terms.time_start:
-        raise InvalidOrder("time_expire", "before time_start", "later than time_start")
+        raise InvalidOrder("time_expire", _("before time_start"), _("later than time_start"))
 
 
 def _check_moment(name: str, value: object) -> None:
     if value is None:
         return
-    rule = "a time with a zone"
+    rule = _("a time with a zone")
     if not isinstance(value, datetime):
-        raise InvalidOrder(name, f"{type(value).__name__} is not a time", rule)
+        raise InvalidOrder(name, _("%(type)s is not a time", type=type(value).__name__), rule)
     try:
         within_calendar(value)
     except ValueError as error:

@@ -80,21 +80,23 @@ class OrderRef:
 
 ENTROPY_BYTES: Final = 16
 
-_DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+# Read out over a phone and typed again: one case, without 0 and O, 1, I and L, and without vowels,
+# so that no number spells a word.
+_ALPHABET: Final = "23456789BCDFGHJKMNPQRSTVWXYZ"
 _RANDOM_LENGTH: Final = 18
 
 
 def new_out_trade_no(now: datetime, entropy: bytes) -> str:
     """Return 32 characters: 14 Beijing digits, so that numbers sort by time, and 18 random ones.
 
-    ``now`` is aware, ``entropy`` at least 16 random bytes. 18 characters hold 107 bits, so
-    no rate of orders within one second brings two numbers together (protocol-v2 section 3.2).
+    ``now`` is aware, ``entropy`` at least 16 random bytes. 18 characters hold 86 bits: a million
+    orders within one second share a number once in 10^14 such seconds (protocol-v2 section 3.2).
     """
     number = int.from_bytes(_enough(entropy), "big")
     random = ""
     for _ in range(_RANDOM_LENGTH):
-        number, digit = divmod(number, len(_DIGITS))
-        random += _DIGITS[digit]
+        number, digit = divmod(number, len(_ALPHABET))
+        random += _ALPHABET[digit]
     return to_t14(now) + random
 
 

@@ -15,6 +15,7 @@ from django_wxpay.protocol.errors import InvalidRefund
 from django_wxpay.protocol.money import minor_units
 from django_wxpay.protocol.orders import OrderRef
 from django_wxpay.protocol.secrets import Secret
+from django_wxpay.protocol.sentences import sentence as _
 
 # An order can have no more (protocol-v2 section 6.4).
 MOST_REFUNDS: Final = 50
@@ -72,4 +73,6 @@ def check_amount(refund_fee: object) -> int:
     try:
         return minor_units(refund_fee)
     except ValueError as error:
-        raise InvalidRefund("refund_fee", str(error), "a positive int in the minor unit") from None
+        raise InvalidRefund(
+            "refund_fee", str(error), _("a positive int in the minor unit")
+        ) from None

@@ -9,9 +9,10 @@ from typing import Final
 from django_wxpay.protocol.errors import InvalidOrder, InvalidParameter
 from django_wxpay.protocol.merchants import Mode
 from django_wxpay.protocol.rules import Rule
+from django_wxpay.protocol.sentences import sentence as _
 
 # The one problem that is not about a value: a required field is absent.
-MISSING: Final = "missing"
+MISSING: Final = _("missing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,5 +53,5 @@ def check_fields(
 def _problem(row: Field, value: str, mode: Mode) -> str:
     foreign = row.institutional and mode is not Mode.INSTITUTIONAL
     if value:
-        return "only for institutional mode" if foreign else row.rule.problem(value)
+        return _("only for institutional mode") if foreign else row.rule.problem(value)
     return MISSING if row.required and not foreign else ""

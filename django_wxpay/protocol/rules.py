@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 
 from django_wxpay.protocol.json_bounds import has_too_many_values
 from django_wxpay.protocol.money import LARGEST
+from django_wxpay.protocol.sentences import sentence
+from django_wxpay.protocol.sentences import sentence as _
 from django_wxpay.protocol.times import parse_t14
 
 SchemaChecker = Callable[[dict[str, Any]], str]
@@ -25,6 +27,19 @@ WRITABLE: Final = "[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 _LONGEST_JSON: Final = 64 * 1024
 _PAYMENT_CODE_LENGTH: Final = 18
 ONE_LINE: Final = "[\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
+
+
+# By the unit, and whether the length may be one of several.
+_LENGTHS: Final = {
+    ("chars", True): _("%(min)d to %(max)d characters: %(described)s"),
+    ("chars", False): _("exactly %(max)d characters: %(described)s"),
+    ("bytes", True): _("%(min)d to %(max)d bytes of UTF-8: %(described)s"),
+    ("bytes", False): _("exactly %(max)d bytes of UTF-8: %(described)s"),
+}
+_TOO_LONG: Final = {
+    "chars": _("%(length)d chars long"),
+    "bytes": _("%(length)d bytes long"),
+}
 
 
 class Rule(Protocol):
@@ -44,20 +59,19 @@ class Text:
     min: int = 1
     unit: Literal["chars", "bytes"] = "chars"
     alphabet: str = ONE_LINE
-    described: str = "printable characters on one line"
+    described: str = _("printable characters on one line")
 
     @property
     def text(self) -> str:
-        unit = "bytes of UTF-8" if self.unit == "bytes" else "characters"
-        length = f"{self.min} to {self.max}" if self.min < self.max else f"exactly {self.max}"
-        return f"{length} {unit}: {self.described}"
+        form = _LENGTHS[self.unit, self.min < self.max]
+        return sentence(form, min=self.min, max=self.max, described=self.described)
 
     def problem(self, value: str) -> str:
         if not re.fullmatch(f"{self.alphabet}*", value):
-            return "a character that is not allowed"
+            return _("a character that is not allowed")
         length = len(value.encode()) if self.unit == "bytes" else len(value)
         if not self.min <= length <= self.max:
-            return f"{length} {self.unit} long"
+            return sentence(_TOO_LONG[self.unit], length=length)
         return ""
 
 
@@ -70,14 +84,16 @@ class Whole:
 
     @property
     def text(self) -> str:
-        return f"a whole number from {self.min} to {self.max}, in digits only"
+        return _(
+            "a whole number from %(min)s to %(max)s, in digits only", min=self.min, max=self.max
+        )
 
     def problem(self, value: str) -> str:
         if not re.fullmatch("0|[1-9][0-9]{0,17}", value):
-            return "not a whole number in plain digits"
+            return _("not a whole number in plain digits")
         if int(value) < self.min:
-            return f"less than {self.min}"
-        return f"more than {self.max}" if int(value) > self.max else ""
+            return _("less than %(min)s", min=self.min)
+        return _("more than %(max)s", max=self.max) if int(value) > self.max else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,23 +104,23 @@ class OneOf:
 
     @property
     def text(self) -> str:
-        return "one of " + ", ".join(sorted(self.words))
+        return _("one of %(words)s", words=", ".join(sorted(self.words)))
 
     def problem(self, value: str) -> str:
-        return "" if value in self.words else "not one of the words known"
+        return "" if value in self.words else _("not one of the words known")
 
 
 @dataclass(frozen=True, slots=True)
 class Time14:
     """A moment in Beijing time, ``yyyyMMddHHmmss``."""
 
-    text: str = "14 digits yyyyMMddHHmmss, Beijing time"
+    text: str = _("14 digits yyyyMMddHHmmss, Beijing time")
 
     def problem(self, value: str) -> str:
         try:
             parse_t14(value)
         except ValueError:
-            return "not a time of that form"
+            return _("not a time of that form")
         return ""
 
 
@@ -112,14 +128,14 @@ class Time14:
 class IpAddress:
     """An IPv4 or IPv6 address, without a zone."""
 
-    text: str = "an IPv4 or IPv6 address"
+    text: str = _("an IPv4 or IPv6 address")
 
     def problem(self, value: str) -> str:
         try:
             ipaddress.ip_address(value)
         except ValueError:
-            return "not an IP address"
-        return "an IPv6 zone means nothing elsewhere" if "%" in value else ""
+            return _("not an IP address")
+        return _("an IPv6 zone means nothing elsewhere") if "%" in value else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,16 +146,19 @@ class Url:
 
     @property
     def text(self) -> str:
-        return f"an absolute http(s) address of at most {self.max} characters, no query string"
+        return _(
+            "an absolute http(s) address of at most %(max)s characters, no query string",
+            max=self.max,
+        )
 
     def problem(self, value: str) -> str:
         if len(value) > self.max:
-            return f"{len(value)} characters long"
+            return _("%(length)d characters long", length=len(value))
         if not re.fullmatch("[!-~]+", value):
-            return "a character that an address cannot hold"
+            return _("a character that an address cannot hold")
         if "?" in value or "#" in value:
-            return "it has a query string or a fragment"
-        return "" if _is_absolute(value) else "not an absolute http(s) address"
+            return _("it has a query string or a fragment")
+        return "" if _is_absolute(value) else _("not an absolute http(s) address")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,29 +171,33 @@ class JsonObject:
 
     @property
     def text(self) -> str:
-        return f"a JSON object of at most {self.max} characters: {self.described}"
+        return _(
+            "a JSON object of at most %(max)s characters: %(described)s",
+            max=self.max,
+            described=self.described,
+        )
 
     def problem(self, value: str) -> str:
         if len(value) > self.max:
-            return f"{len(value)} characters long"
+            return _("%(length)d characters long", length=len(value))
         if not re.fullmatch(f"{WRITABLE}*", value):
-            return "a character that is not allowed"
+            return _("a character that is not allowed")
         content = parse_object(value)
-        return "not a JSON object" if content is None else self.checker(content)
+        return _("not a JSON object") if content is None else self.checker(content)
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentCode:
     """The code that a payer shows to be scanned (protocol-v2 section 6.2)."""
 
-    text: str = "18 digits that begin with 10 to 15, or with 160"
+    text: str = _("18 digits that begin with 10 to 15, or with 160")
 
     def problem(self, value: str) -> str:
         if not re.fullmatch("[0-9]*", value):
-            return "a character that is not a digit"
+            return _("a character that is not a digit")
         if len(value) != _PAYMENT_CODE_LENGTH:
-            return f"{len(value)} digits long"
-        return "" if re.match("1[0-5]|160", value) else "not the beginning of a payment code"
+            return _("%(length)d digits long", length=len(value))
+        return "" if re.match("1[0-5]|160", value) else _("not the beginning of a payment code")
 
 
 def parse_object(text: str) -> dict[str, Any] | None:
@@ -192,7 +215,7 @@ def parse_object(text: str) -> dict[str, Any] | None:
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
+    raise ValueError(_("%(name)s is not JSON", name=name))
 
 
 def _is_absolute(url: str) -> bool:

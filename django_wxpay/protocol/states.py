@@ -50,11 +50,39 @@ class Same:
 
 
 @dataclass(frozen=True, slots=True)
+class Older(Same):
+    """The fact is older than what is known, or contradicts it: only a new question can tell."""
+
+
+class Demand(StrEnum):
+    """What is expected of a number where no one number is."""
+
+    ANY_NUMBER = "ANY_NUMBER"
+    OF_THIS_ORDER = "OF_THIS_ORDER"
+    OF_NO_OTHER_ORDER = "OF_NO_OTHER_ORDER"
+    OF_NO_OTHER_REFUND = "OF_NO_OTHER_REFUND"
+
+
+# Before an amount that is expected to be no more than that.
+AT_MOST: Final = "<= "
+
+
+@dataclass(frozen=True, slots=True)
 class Conflict:
-    """The fact contradicts the order; ``differences`` are (field, expected, stated)."""
+    """The fact contradicts the order; ``differences`` are (field, expected, stated).
+
+    Expected is a value, one of ``Demand``, or ``AT_MOST`` and an amount.
+    """
 
     differences: tuple[tuple[str, str, str], ...]
 
+    @property
+    def is_of_state(self) -> bool:
+        """Whether nothing but the state differs, which alone depends on the time."""
+        return all(name in _OF_TIME for name, *_ in self.differences)
+
+
+_OF_TIME: Final = frozenset({"trade_state", "refund_status"})
 
 Decision = Move | Same | Conflict
 
@@ -110,6 +138,17 @@ def decide(expected: Expectation, fact: TradeFact) -> Decision:
     return Conflict((("trade_state", here.value, there.value),))
 
 
+def announced(decision: Decision, expected: Expectation, fact: TradeFact) -> Decision:
+    """Return what ``decide`` has decided, if a notification states ``fact``.
+
+    A notification is of a moment before it came, by seconds or by a day. So a state from which
+    what is known follows contradicts nothing: it is ``Older``.
+    """
+    is_before = expected.trade_state in MOVES[fact.trade_state]
+    is_of_state = isinstance(decision, Conflict) and decision.is_of_state
+    return Older() if is_of_state and is_before else decision
+
+
 def _differences(expected: Expectation, fact: TradeFact) -> tuple[tuple[str, str, str], ...]:
     pairs = [
         ("mch_id", expected.mch_id, fact.mch_id),
@@ -134,7 +173,7 @@ def _unstated(expected: Expectation, fact: TradeFact) -> tuple[tuple[str, str, s
     if fact.total_fee is None:
         rows.append(("total_fee", str(expected.total_fee), ""))
     if not fact.transaction_id:
-        rows.append(("transaction_id", "a number", ""))
+        rows.append(("transaction_id", Demand.ANY_NUMBER.value, ""))
     return tuple(rows)
 
 
@@ -206,6 +245,18 @@ def decide_refund(expected: RefundExpectation, fact: RefundFact) -> RefundMove |
     return Conflict((("refund_status", here.value, there.value),))
 
 
+def announced_refund(
+    decision: RefundMove | Same | Conflict, expected: RefundExpectation, fact: RefundFact
+) -> RefundMove | Same | Conflict:
+    """Return what ``decide_refund`` has decided, if a notification states ``fact``.
+
+    As ``announced``: that a refund is stuck may be stated after it was paid back.
+    """
+    is_before = expected.status in REFUND_MOVES[fact.refund_status]
+    is_of_state = isinstance(decision, Conflict) and decision.is_of_state
+    return Older() if is_of_state and is_before else decision
+
+
 def _refund_differences(
     expected: RefundExpectation,
     fact: RefundFact,
@@ -225,13 +276,13 @@ def _refund_differences(
     # One that is taken already may share its sum with another, until one of them is paid back.
     is_counted = not expected.is_reserved or fact.refund_status is RefundStatus.SUCCESS
     if is_counted and fact.refund_fee > (left := _left_to_refund(expected, fact)):
-        pairs.append(("refund_fee", f"at most {left}", str(fact.refund_fee)))
+        pairs.append(("refund_fee", f"{AT_MOST}{left}", str(fact.refund_fee)))
     if fact.refund_id and expected.refund_id:
         pairs.append(("refund_id", expected.refund_id, fact.refund_id))
     if expected.belongs_elsewhere:
-        pairs.append(("out_refund_no", "a refund of this order", fact.out_refund_no))
+        pairs.append(("out_refund_no", Demand.OF_THIS_ORDER.value, fact.out_refund_no))
     if expected.id_taken:
-        pairs.append(("refund_id", "of no other refund", fact.refund_id))
+        pairs.append(("refund_id", Demand.OF_NO_OTHER_REFUND.value, fact.refund_id))
     return tuple(pair for pair in pairs if pair[1] != pair[2])
 
 

@@ -6,6 +6,8 @@ import re
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Final
 
+from django_wxpay.protocol.sentences import sentence as _
+
 BEIJING: Final = timezone(timedelta(hours=8), "Asia/Shanghai")
 
 # MySQL's calendar begins in 1000, and Python's ends with 9999. A moment that is one of these years
@@ -25,7 +27,7 @@ _RFC3339: Final = re.compile(
 def to_t14(moment: datetime) -> str:
     """Return an aware ``moment`` as ``yyyyMMddHHmmss`` in Beijing; naive ones are refused."""
     if moment.tzinfo is None:
-        raise ValueError("a time without a zone is a guess")
+        raise ValueError(_("a time without a zone is a guess"))
     return moment.astimezone(BEIJING).strftime("%Y%m%d%H%M%S")
 
 
@@ -58,8 +60,14 @@ def within_calendar(moment: datetime) -> datetime:
     A naive moment, or one that not every database and every zone can hold, is a ``ValueError``.
     """
     if moment.tzinfo is None:
-        raise ValueError("a time without a zone is a guess")
+        raise ValueError(_("a time without a zone is a guess"))
     if not _EARLIEST <= moment <= _LATEST:
-        raise ValueError(f"outside the calendar of {FIRST_YEAR} to {LAST_YEAR}")
+        raise ValueError(
+            _(
+                "outside the calendar of %(first_year)s to %(last_year)s",
+                first_year=FIRST_YEAR,
+                last_year=LAST_YEAR,
+            )
+        )
     # PostgreSQL reads no offset of 16 hours or more, and Beijing's clock is the wire's.
     return moment.astimezone(BEIJING)

@@ -9,9 +9,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
-from django.db import DatabaseError, IntegrityError
+from django.db import Error, IntegrityError
 
 from django_wxpay import conf
 from django_wxpay.models import CertificateDownload, PlatformCertificate
@@ -19,13 +20,16 @@ from django_wxpay.protocol.errors import OutcomeUnknown, WXPayError
 from django_wxpay.protocol.v3.certificates import PlatformCertificate as Downloaded
 from django_wxpay.services import clock
 from django_wxpay.services.claims import claim
-from django_wxpay.services.transactions import atomic, require_no_transaction
+from django_wxpay.services.transactions import atomic, require_no_transaction, retry_on_lock
 
 logger = logging.getLogger("django_wxpay.worker")
 
 
 class CertificateStore:
-    """The stored certificates of one mch_id, and the claim on their next download."""
+    """The stored certificates of one mch_id, and the claim on their next download.
+
+    A lock costs a moment and no call: it is met before one is sent, or with its answer in hand.
+    """
 
     def __init__(self, mch_id: str) -> None:
         self._mch_id = mch_id
@@ -36,12 +40,17 @@ class CertificateStore:
             mch_id=self._mch_id,
             expire_time__gt=clock.now(),
         )
-        return list(rows.values_list("pem", flat=True))
+        return retry_on_lock(lambda: list(rows.values_list("pem", flat=True)))
+
+    def of_serial(self, serial: str) -> str | None:
+        """Return the PEM of this serial, though it may have expired; None if it was never here."""
+        rows = PlatformCertificate.objects.filter(mch_id=self._mch_id, serial_no=serial)
+        return retry_on_lock(rows.values_list("pem", flat=True).first)
 
     def has_expired(self) -> bool:
         """Return whether one of them has expired."""
         rows = PlatformCertificate.objects.filter(mch_id=self._mch_id)
-        return rows.filter(expire_time__lte=clock.now()).exists()
+        return retry_on_lock(rows.filter(expire_time__lte=clock.now()).exists)
 
     def keep(self, listed: Iterable[Downloaded]) -> None:
         """Insert certificates that are new, and update the dates of the others."""
@@ -52,15 +61,21 @@ class CertificateStore:
                 "effective_time": one.not_before,
                 "expire_time": one.not_after,
             }
-            PlatformCertificate.objects.update_or_create(
-                mch_id=self._mch_id,
-                serial_no=one.serial_no,
-                defaults=columns,
-                create_defaults=columns | {"created_at": now},
+            retry_on_lock(
+                partial(
+                    PlatformCertificate.objects.update_or_create,
+                    mch_id=self._mch_id,
+                    serial_no=one.serial_no,
+                    defaults=columns,
+                    create_defaults=columns | {"created_at": now},
+                )
             )
 
     def may_download(self, *, every: timedelta) -> bool:
         """Claim the one download of this mch_id in ``every``, over all processes."""
+        return retry_on_lock(lambda: self._claim(every))
+
+    def _claim(self, every: timedelta) -> bool:
         now = clock.now()
         row = CertificateDownload.objects.filter(mch_id=self._mch_id)
         if claim(row, "claimed_at", now, due_by=now - every, longest=timedelta()):
@@ -87,12 +102,12 @@ def refresh_certificates(
     """
     require_no_transaction("refresh_certificates")
     renewed, failed = 0, []
-    for alias in [alias for alias, account in conf.merchants().items() if account.api_v3_key]:
+    for alias in (account.alias for account in conf.accounts() if account.api_v3_key):
         if stop():
             break
         try:
             renewed += refresh(alias)
-        except (WXPayError, DatabaseError) as error:
+        except (WXPayError, Error) as error:
             logger.warning("certificates of merchant %s not renewed: %s", alias, error)
             failed.append(alias)
     if failed:

@@ -22,10 +22,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
+from django.db import Error
 from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
 
 from django_wxpay.services import clock
-from django_wxpay.services.transactions import connection
+from django_wxpay.services.transactions import connection, retry_on_lock
 
 logger = logging.getLogger("django_wxpay.worker")
 
@@ -105,6 +106,17 @@ def claim_as_seen(
     compared, and of several callers who saw the same moment one is first.
     """
     return rows.filter(**{column: seen}).update(**{column: until})
+
+
+def release(action: Callable[[], object], what: str) -> None:
+    """Run ``action``, which ends the claim of ``what``; a database in trouble is logged.
+
+    A claim ends by itself, and what its holder has done or found out must not be hidden by that.
+    """
+    try:
+        retry_on_lock(action)
+    except Error:
+        logger.exception("the claim of %s was not given back, and ends by itself", what)
 
 
 def second_half(rows: Iterable[Row], *, key: Callable[[Row], object]) -> deque[Row]:

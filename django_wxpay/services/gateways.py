@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache, partial
 from random import SystemRandom
+from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from django.core.signals import setting_changed
 from requests.adapters import BaseAdapter
 
 from django_wxpay import conf
+from django_wxpay.conf.directories import MOST_KEPT
 from django_wxpay.gateway import (
     CallRecord,
     PaymentGateway,
@@ -22,7 +25,8 @@ from django_wxpay.gateway import (
 )
 from django_wxpay.protocol.errors import ConfigurationError, OutcomeUnknown
 from django_wxpay.protocol.merchants import Api, Merchant
-from django_wxpay.protocol.v3.certificates import PlatformCertificate
+from django_wxpay.protocol.v3.certificates import PlatformCertificate, read_certificate
+from django_wxpay.protocol.v3.key_names import key_name
 from django_wxpay.services import clock, patience
 from django_wxpay.services.certificates import CertificateStore
 from django_wxpay.services.latency.recording import record_call
@@ -46,12 +50,35 @@ def transport() -> Transport:
     return shared
 
 
-@cache
-def platform_keys(alias: str) -> PlatformKeys:
-    """Return WeChat Pay's keys for one v3 merchant, as this process knows them."""
-    account = conf.merchant(alias)
-    store = CertificateStore(account.mch_id)
-    return PlatformKeys(account, store=store, now=clock.now, run=patience.run_for)
+class _KeptKeys:
+    """WeChat Pay's keys for each v3 merchant, as this process knows them.
+
+    They are those of an account: where another one has its alias since, they are made anew.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[Merchant, PlatformKeys]] = {}
+
+    def __call__(self, alias: str) -> PlatformKeys:
+        account = conf.merchant(alias)
+        kept = self._kept.get(alias)
+        if kept is not None and kept[0] is account:
+            return kept[1]
+        store = CertificateStore(account.mch_id)
+        keys = PlatformKeys(account, store=store, now=clock.now, run=patience.run_for)
+        # The oldest makes room, and comes back when its merchant is called again.
+        self._kept.pop(alias, None)
+        while len(self._kept) >= MOST_KEPT:
+            self._kept.pop(next(iter(list(self._kept))), None)
+        self._kept[alias] = account, keys
+        return keys
+
+    def cache_clear(self) -> None:
+        """Forget all of them."""
+        self._kept.clear()
+
+
+platform_keys: Final = _KeptKeys()
 
 
 def platform_key(alias: str, serial: str) -> RSAPublicKey | None:
@@ -61,6 +88,18 @@ def platform_key(alias: str, serial: str) -> RSAPublicKey | None:
     processes, downloaded from WeChat Pay.
     """
     return platform_keys(alias).find(serial, partial(_certificates, alias))
+
+
+def platform_key_of_past(alias: str, serial: str) -> RSAPublicKey | None:
+    """Return the key of this serial for what was verified with it before, or None.
+
+    That of a certificate which has ended as well: what it signed may be replayed years later.
+    """
+    pem = CertificateStore(conf.merchant(alias).mch_id).of_serial(key_name(serial))
+    if pem is not None:
+        with suppress(ConfigurationError):
+            return read_certificate(pem).public_key
+    return platform_key(alias, serial)
 
 
 def refresh_platform_keys(alias: str) -> bool:

@@ -17,6 +17,8 @@ from typing import Any, TypeVar
 
 from django.db import connections
 
+from django_wxpay.services import telemetry
+
 logger = logging.getLogger("django_wxpay.worker")
 
 T = TypeVar("T")
@@ -29,6 +31,7 @@ def start(action: Callable[[], T], *, name: str) -> Future[T]:
     caller has written, and might wait for its locks for good; so do tests in a transaction.
     """
     future: Future[T] = Future()
+    action = telemetry.carried(action)
     if _is_in_transaction():
         _run(action, future)
     else:
@@ -51,6 +54,7 @@ class Hand:
     def start(self, action: Callable[[], T]) -> Future[T]:
         """Run ``action`` on the thread; in an open transaction here and now, as ``start`` does."""
         future: Future[T] = Future()
+        action = telemetry.carried(action)
         if _is_in_transaction():
             _run(action, future)
         else:

@@ -8,6 +8,14 @@ from django_wxpay.services.bills.differences import resolve_discrepancy
 from django_wxpay.services.bills.downloading import download_bill
 from django_wxpay.services.bills.reading import bill_rows
 from django_wxpay.services.bills.reconciling import Reconciliation, reconcile
+from django_wxpay.services.calling import (
+    call,
+    call_v2,
+    decrypt_sensitive,
+    download,
+    encrypt_sensitive,
+    upload,
+)
 from django_wxpay.services.notifications.receiving import receive_notification, replay_notification
 from django_wxpay.services.notifications.responses import Acknowledgement
 from django_wxpay.services.notifications.retrying import retry_notifications
@@ -15,6 +23,7 @@ from django_wxpay.services.orders.checkout import Checkout, checkout, payment_pa
 from django_wxpay.services.orders.closing import close_order
 from django_wxpay.services.orders.codepay import Sale, complete_sale, open_sale, pay_by_code
 from django_wxpay.services.orders.creating import create_order, get_or_create_order
+from django_wxpay.services.orders.notes import add_note
 from django_wxpay.services.orders.payment_status import (
     CustomerStatus,
     PaymentStatus,
@@ -47,17 +56,23 @@ __all__ = [
     "SalesRun",
     "SyncRun",
     "TerminalSale",
+    "add_note",
     "apply_abnormal_refund",
     "attention_of",
     "bill_rows",
+    "call",
+    "call_v2",
     "check_order",
     "checkout",
     "close_order",
     "complete_sale",
     "create_order",
     "create_refund",
+    "decrypt_sensitive",
     "dispatch_events",
+    "download",
     "download_bill",
+    "encrypt_sensitive",
     "get_or_create_order",
     "get_or_create_refund",
     "open_sale",
@@ -81,4 +96,5 @@ __all__ = [
     "send_reports",
     "sync_orders",
     "unified_order",
+    "upload",
 ]

@@ -1,9 +1,13 @@
 """Retention: the rows that are deleted by their age, and the conditions under which they may be.
 
 What a state is decided by stays. Orders, refunds and promotions have no row in the table; nor has
-a notification that is not decided, an event that is not delivered, or a conflict, by which the
-same contradiction is known again. Everything else that is deleted here can come again and changes
-nothing, since the order's own state decides.
+a notification that is not decided, an event that is not delivered, a note of a person, or a
+conflict, by which the same contradiction is known again. Everything else of an order that is
+deleted here can come again and changes nothing, since the order's own state decides.
+
+An event of another product has no such state: by its notification alone it is known to have been
+handed over. APIv3 signs the time, so that an old message is refused. v2 signs none, and whoever has
+seen a message can send it again in years: of v2 the notification stays.
 
 A platform certificate stays as well: a stored notification of APIv3 is verified with it whenever
 it is replayed, and there is one in years.
@@ -17,7 +21,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from django_wxpay import conf
 from django_wxpay.models import (
@@ -26,29 +30,43 @@ from django_wxpay.models import (
     Notification,
     OrderEvent,
     Prepay,
+    RefusalCount,
     ReportBacklog,
 )
 from django_wxpay.models.choices import EventKinds, NotificationOutcomes
 from django_wxpay.models.notification import DECIDED
+from django_wxpay.models.sentences import Reasons
+from django_wxpay.protocol.merchants import Api
 from django_wxpay.services import clock
 from django_wxpay.services.transactions import atomic, require_no_transaction, retry_on_lock
 
 # SQLite has a single writer, so every payment waits while a batch commits: keep it small.
 _BATCH: Final = 500
 
-_KEPT: Final = (EventKinds.CONFLICTED, EventKinds.PAID_TWICE)
+_KEPT: Final = (EventKinds.CONFLICTED, EventKinds.PAID_TWICE, EventKinds.NOTE)
 _UNDECIDED: Final = tuple(each for each in NotificationOutcomes if each not in DECIDED)
+_HANDED_ON_OVER_V2: Final = Q(
+    api=Api.V2.value,
+    reason_code=Reasons.OTHER_PRODUCT,
+    outcome=NotificationOutcomes.APPLIED,
+)
+# A receiver of it is given the notification as well.
+_NOT_DELIVERED: Final = OrderEvent.objects.filter(
+    notification=OuterRef("pk"), kind=EventKinds.RECEIVED, dispatched_at__isnull=True
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
     """One table: its rows that may go, oldest first, and the setting that says when.
 
-    ``setting`` is the key in ``RETENTION_DAYS``, or ``ApiReport``, which has a setting of its own.
+    ``by`` is the column of their order, with which an index begins. ``setting`` is the key in
+    ``RETENTION_DAYS``, or ``ApiReport``, which has a setting of its own.
     """
 
     rows: str
     setting: str
+    by: str
     older: Callable[[datetime], QuerySet[Any]]
     delete: Callable[[QuerySet[Any]], int]
 
@@ -76,16 +94,20 @@ def prune(
 def _prune(
     retention: Retention, before: datetime, limit: int | None, stop: Callable[[], bool]
 ) -> int:
-    older, done = retention.older(before), 0
+    older = rest = retention.older(before)
+    done = 0
     while not stop():
         size = _BATCH if limit is None else min(_BATCH, limit - done)
-        pks = list(older.values_list("pk", flat=True)[: max(0, size)])
-        if not pks:
+        found = list(rest.values_list("pk", retention.by)[: max(0, size)])
+        if not found:
             break
+        pks = [pk for pk, _ in found]
         # By their keys, for these databases have no limit to a DELETE; and only those that still
         # may go.
         batch = older.order_by().filter(pk__in=pks)
         done += retry_on_lock(partial(retention.delete, batch))
+        # What stays is passed over once in a run, and not for each batch.
+        rest = older.filter(**{f"{retention.by}__gte": found[-1][1]})
     return done
 
 
@@ -97,8 +119,11 @@ def _delete(rows: QuerySet[Any]) -> int:
 def _delete_notifications(rows: QuerySet[Notification]) -> int:
     with atomic():
         pks = list(rows.values_list("pk", flat=True))
+        # That of another product's notification is nobody's history.
+        events = OrderEvent.objects.filter(notification__in=pks)
+        events.filter(kind=EventKinds.RECEIVED, dispatched_at__isnull=False).delete()
         # An event stays part of its order's history without the bytes that it came with.
-        OrderEvent.objects.filter(notification__in=pks).update(notification=None)
+        events.exclude(kind=EventKinds.RECEIVED).update(notification=None)
         return _delete(Notification.objects.filter(pk__in=pks))
 
 
@@ -114,7 +139,9 @@ def _notifications(before: datetime) -> QuerySet[Notification]:
     # By the last delivery as well: what WeChat Pay still repeats is not old.
     rows = Notification.objects.filter(created_at__lt=before, updated_at__lt=before)
     # Not "in" the others: SQLite would look all of them up by their outcome, and sort them.
-    return rows.exclude(outcome__in=_UNDECIDED).order_by("created_at", "id")
+    rows = rows.exclude(outcome__in=_UNDECIDED).exclude(_HANDED_ON_OVER_V2)
+    rows = rows.exclude(Exists(_NOT_DELIVERED))
+    return rows.order_by("created_at", "id")
 
 
 def _events(before: datetime) -> QuerySet[OrderEvent]:
@@ -137,16 +164,30 @@ def _backlogs(before: datetime) -> QuerySet[ReportBacklog]:
     return ReportBacklog.objects.filter(hour__lt=before).order_by("hour")
 
 
+def _refusals(before: datetime) -> QuerySet[RefusalCount]:
+    return RefusalCount.objects.filter(hour__lt=before).order_by("hour")
+
+
 RETENTIONS: Final = (
-    Retention(rows="calls", setting="ApiReport", older=_calls, delete=_delete),
+    Retention(rows="calls", setting="ApiReport", by="created_at", older=_calls, delete=_delete),
     Retention(
         rows="notifications",
         setting="Notification",
+        by="created_at",
         older=_notifications,
         delete=_delete_notifications,
     ),
-    Retention(rows="order events", setting="OrderEvent", older=_events, delete=_delete),
-    Retention(rows="prepays", setting="Prepay", older=_prepays, delete=_delete),
-    Retention(rows="hours of latency", setting="HourlyLatency", older=_hours, delete=_delete),
-    Retention(rows="hours of backlog", setting="HourlyLatency", older=_backlogs, delete=_delete),
+    Retention(
+        rows="order events", setting="OrderEvent", by="dispatched_at", older=_events, delete=_delete
+    ),
+    Retention(rows="prepays", setting="Prepay", by="created_at", older=_prepays, delete=_delete),
+    Retention(
+        rows="hours of latency", setting="HourlyLatency", by="hour", older=_hours, delete=_delete
+    ),
+    Retention(
+        rows="hours of backlog", setting="HourlyLatency", by="hour", older=_backlogs, delete=_delete
+    ),
+    Retention(
+        rows="hours of refusals", setting="RefusalCount", by="hour", older=_refusals, delete=_delete
+    ),
 )

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 
 from django.db import Error, connections, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.utils.asyncio import async_unsafe
 
 from django_wxpay.models import Order
 from django_wxpay.protocol.errors import InsideTransaction
@@ -66,8 +67,11 @@ def in_transaction() -> bool:
     return any(not block._from_testcase for block in blocks)  # noqa: SLF001
 
 
+# In a coroutine Django refuses every query: what a call did could not be written down, and its
+# caller would not learn it. So there the call itself is refused, before it is sent.
+@async_unsafe
 def require_no_transaction(verb: str) -> None:
-    """Raise ``InsideTransaction`` if one is open."""
+    """Raise ``InsideTransaction`` if one is open, ``SynchronousOnlyOperation`` in a coroutine."""
     # A row lock that waits for the network holds up everybody else who needs the row.
     if in_transaction():
         raise InsideTransaction(

@@ -2,46 +2,29 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from datetime import datetime
-from http import HTTPStatus
 from typing import Any
 
 from django_wxpay.protocol.merchants import Merchant
-from django_wxpay.simulator.control import actions, keys, ledger, refund_actions
-from django_wxpay.simulator.control.access import check_access
-from django_wxpay.simulator.control.arguments import Arguments, ControlError
-from django_wxpay.simulator.control.routes import control, error_response, not_allowed
-from django_wxpay.simulator.http.messages import (
-    HOME,
-    NETWORK_FAULT_KEY,
-    Environ,
-    Request,
-    Response,
-    StartResponse,
-    read_request,
-    see_other,
+from django_wxpay.simulator.control import (
+    actions,
+    announcing,
+    keys,
+    ledger,
+    product_actions,
+    refund_actions,
 )
+from django_wxpay.simulator.control.arguments import Arguments
+from django_wxpay.simulator.http.messages import Environ, StartResponse
+from django_wxpay.simulator.http.routing import respond
 from django_wxpay.simulator.notifications import sending
 from django_wxpay.simulator.notifications.delivery import Deliver, HttpDeliver
-from django_wxpay.simulator.pages.home import home
-from django_wxpay.simulator.pages.order import is_order_page, order_page
-from django_wxpay.simulator.pages.payment_code import code_page, is_code_page
-from django_wxpay.simulator.pages.phone import phone
-from django_wxpay.simulator.pages.rendering import STATIC, static_file
-from django_wxpay.simulator.state.accounts import DEMO_MERCHANTS, open_accounts
+from django_wxpay.simulator.state.accounts import DEMO_MERCHANTS, Account, open_accounts
 from django_wxpay.simulator.state.clock import Clock, system_time
 from django_wxpay.simulator.state.journal import Journal
 from django_wxpay.simulator.state.options import Options
-from django_wxpay.simulator.state.trades import H5_PATH
 from django_wxpay.simulator.state.world import World
-from django_wxpay.simulator.v2.gateway import answer, operation_at
-from django_wxpay.simulator.v3.gateway import answer_v3
-
-# The global family has two prefixes (protocol-v3 section 1.1).
-_V3 = ("/v3/", "/hk/v3/")
 
 
 class Simulator:
@@ -53,22 +36,32 @@ class Simulator:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._look: Callable[[], object] = _nothing
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one HTTP request."""
-        response = _routed(self._world, read_request(environ))
-        report_fault = environ.get(NETWORK_FAULT_KEY)
-        if report_fault is None:
-            response = _with_fault(response)
-        else:
-            report_fault(response.network_fault)
-        return _started(response, start_response, head=environ["REQUEST_METHOD"] == "HEAD")
+        self._look()
+        return respond(self._world, environ, start_response)
 
     @property
     def client_certificates(self) -> list[str]:
         """The merchants' own certificates as PEM, for ``tls_context``."""
         accounts = self._world.accounts.values()
         return [pem for account in accounts for pem in account.client_certificates]
+
+    def follow(self, look: Callable[[], object]) -> None:
+        """Call ``look`` before each request, so that it may let the simulator ``learn``."""
+        self._look = look
+
+    def learn(self, merchants: Iterable[Merchant | Account]) -> None:
+        """Know ``merchants`` with the keys that they have now; those known before stay.
+
+        A certificate of a merchant's own stays valid, as at WeChat Pay until it is revoked. Raises
+        ``ConfigurationError`` as ``create_app`` does, and has learned nothing then.
+        """
+        accounts = open_accounts(merchants, self._world.options.material)
+        with self._world.lock:
+            self._world.learn(accounts)
 
     def now(self) -> datetime:
         """Return the simulated time."""
@@ -106,6 +99,18 @@ class Simulator:
         given = {"mch_id": mch_id, "out_trade_no": out_trade_no}
         return actions.notify(self._world, Arguments(given))
 
+    def announce(self, mch_id: str, resource: dict[str, Any], **how: Any) -> dict[str, Any]:
+        """Notify the shop of an event of any product, once; return its answer.
+
+        ``how``: ``notify_url``, which must be given, ``event_type``, ``id``, ``original_type``,
+        and ``api``: v3 seals and signs ``resource``, v2 signs it as fields, by their
+        ``sign_type`` or else MD5. The answer has ``accepted``, ``status``, ``body``, and ``error``
+        where none came.
+        """
+        return announcing.announce(
+            self._world, Arguments({"mch_id": mch_id, "resource": resource, **how})
+        )
+
     def refund(self, mch_id: str, out_trade_no: str, **how: Any) -> dict[str, Any]:
         """Refund as the merchant does on the platform, and return the refund.
 
@@ -137,6 +142,27 @@ class Simulator:
         """
         given = {"mch_id": mch_id, "out_trade_no": out_trade_no, "out_refund_no": out_refund_no}
         return refund_actions.refund_notice(self._world, Arguments(given | how))
+
+    def complain(self, mch_id: str, out_trade_no: str, **how: Any) -> dict[str, Any]:
+        """Let the payer of a paid trade complain, and return the ``complaint_id``.
+
+        ``how``: ``detail``, ``phone``. Nothing is notified of it.
+        """
+        given = {"mch_id": mch_id, "out_trade_no": out_trade_no, **how}
+        return product_actions.complain(self._world, Arguments(given))
+
+    def settle_transfer(
+        self, mch_id: str, out_bill_no: str, state: str = "SUCCESS", fail_reason: str = ""
+    ) -> dict[str, Any]:
+        """Let the payee confirm a transfer, or let it FAIL, and return it; nothing is notified."""
+        given = {"mch_id": mch_id, "out_bill_no": out_bill_no, "state": state}
+        given["fail_reason"] = fail_reason
+        return product_actions.settle_transfer(self._world, Arguments(given))
+
+    def pay_combined(self, mch_id: str, combine_out_trade_no: str) -> dict[str, Any]:
+        """Let the customer pay all orders of a combined one; nothing is notified."""
+        given = {"mch_id": mch_id, "combine_out_trade_no": combine_out_trade_no}
+        return product_actions.pay_combined(self._world, Arguments(given))
 
     @property
     def public_key(self) -> tuple[str, str]:
@@ -185,7 +211,7 @@ class Simulator:
         return sending.send_due(self._world)
 
     def inject(self, fault: str, **where: Any) -> dict[str, Any]:
-        """FaultScript a fault, and return all that are waiting.
+        """Script a fault, and return all that are waiting.
 
         ``where``: ``operation``, ``times``, ``seconds``, ``count``, ``executed``, ``host``.
         """
@@ -207,8 +233,12 @@ class Simulator:
         return keys.change_keys(self._world, Arguments(given))
 
 
+def _nothing() -> None:
+    """Follow nobody."""
+
+
 def create_app(
-    merchants: Iterable[Merchant] = DEMO_MERCHANTS,
+    merchants: Iterable[Merchant | Account] = DEMO_MERCHANTS,
     *,
     clock: Callable[[], datetime] | None = None,
     deliver: Deliver | None = None,
@@ -216,6 +246,8 @@ def create_app(
     log: Callable[[str], object] | None = None,
 ) -> Simulator:
     """Return a simulated WeChat Pay gateway for ``merchants``.
+
+    An ``Account`` is what WeChat Pay knows of a merchant, without the merchant's private key.
 
     ``clock`` returns aware moments. ``deliver`` sends notifications; the default posts them
     over HTTP. With either of them, notifications are sent inside the call that makes them
@@ -238,58 +270,3 @@ def create_app(
             journal=Journal(log),
         )
     )
-
-
-def _with_fault(response: Response) -> Response:
-    """Apply the network fault as far as a WSGI application can on any server."""
-    line = response.network_fault
-    if line.delay_s:
-        time.sleep(line.delay_s)
-    if line.reset:
-        raise ConnectionResetError("a scripted fault")
-    return response if line.cut_at is None else replace(response, body=response.body[: line.cut_at])
-
-
-def _started(response: Response, start_response: StartResponse, *, head: bool) -> Iterable[bytes]:
-    status = HTTPStatus(response.status)
-    headers = list(response.headers)
-    if status is not HTTPStatus.NO_CONTENT:
-        headers.insert(0, ("Content-Type", response.content_type))
-        headers.append(("Content-Length", str(len(response.body))))
-    start_response(f"{status.value} {status.phrase}", headers)
-    return [] if head else [response.body]
-
-
-def _routed(world: World, request: Request) -> Response:
-    path, is_reading = request.path, request.method in {"GET", "HEAD"}
-    is_phone = is_reading and path == H5_PATH
-    if is_phone or path.startswith(HOME):
-        try:
-            check_access(request, world.options)
-        except ControlError as error:
-            return error_response(error)
-    if path.startswith(HOME):
-        return _own(world, request, path.removeprefix(HOME))
-    if is_reading and path in {"/", HOME.rstrip("/")}:
-        # For a person who types the address of the host; no client of a gateway asks for it.
-        return see_other(HOME)
-    if is_phone:
-        return phone(world, request, request.query.get("prepay_id", ""))
-    if path.startswith(_V3):
-        return answer_v3(world, request)
-    return answer(world, operation_at(path), request)
-
-
-def _own(world: World, request: Request, name: str) -> Response:
-    """Answer a request for one of the pages, a file of theirs, or the control plane."""
-    if name.startswith("phone/"):
-        token = name.removeprefix("phone/")
-        return (code_page if is_code_page(token) else phone)(world, request, token)
-    if is_order_page(name):
-        return order_page(world, request, name)
-    file = name.removeprefix("static/") if name.startswith("static/") else ""
-    if name and file not in STATIC:
-        return control(world, request)
-    if request.method not in {"GET", "HEAD"}:
-        return not_allowed(("GET", "HEAD"))
-    return static_file(file) if file else home(world, request)

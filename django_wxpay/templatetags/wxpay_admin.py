@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django import template
@@ -25,10 +25,11 @@ from django_wxpay.models import (
     Order,
     OrderEvent,
     PlatformCertificate,
+    RefusalCount,
 )
 from django_wxpay.models.choices import Attentions
 from django_wxpay.protocol.money import format_amount
-from django_wxpay.services.overview import Overview, overview
+from django_wxpay.services.overview import Counted, Overview, overview
 
 register = template.Library()
 
@@ -47,6 +48,12 @@ class Card:
     tone: str = display.QUIET
 
 
+@register.filter
+def wxpay_shown(value: Any) -> Any:
+    """Return a time with its seconds and its zone, and any other value as it is."""
+    return display.moment(value) if isinstance(value, datetime) else value
+
+
 @register.simple_tag(takes_context=True)
 def wxpay_overview(context: template.Context) -> list[Card]:
     """Return the cards for the person of the page, or none without a permission for any."""
@@ -58,6 +65,7 @@ def wxpay_overview(context: template.Context) -> list[Card]:
         (Order, _attention),
         (OrderEvent, _events),
         (BackgroundJob, _worker),
+        (RefusalCount, _refusals),
         (HourlyLatency, _latency),
         (PlatformCertificate, _certificates),
         (Discrepancy, _differences),
@@ -69,6 +77,10 @@ def wxpay_overview(context: template.Context) -> list[Card]:
         return []
     state = overview()
     return [card for make in allowed for card in make(site, state)]
+
+
+def _counted(many: Counted) -> str:
+    return _("%(many)d or more") % {"many": many} if many.is_cut else str(many)
 
 
 def _takings(_site: AdminSite, state: Overview) -> Iterator[Card]:
@@ -91,6 +103,8 @@ def _takings(_site: AdminSite, state: Overview) -> Iterator[Card]:
 def _success(site: AdminSite, state: Overview) -> Iterator[Card]:
     rate = state.success_rate
     waiting = ngettext("%(many)d order waits", "%(many)d orders wait", state.waiting)
+    if state.waiting.is_cut:
+        waiting = _("%(many)d orders or more wait")
     placed = ngettext("of %(many)d order of today", "of %(many)d orders of today", state.placed)
     link = display.list_link(site, Order, waiting % {"many": state.waiting})
     yield Card(
@@ -103,7 +117,7 @@ def _success(site: AdminSite, state: Overview) -> Iterator[Card]:
 def _attention(site: AdminSite, state: Overview) -> Iterator[Card]:
     found = [(kind, many) for kind, many in state.attention.items() if many]
     lines = [
-        display.list_link(site, Order, f"{kind.label}: {many}", attention=kind.value)
+        display.list_link(site, Order, _said(kind, many), attention=kind.value)
         for kind, many in found
     ]
     yield Card(
@@ -113,9 +127,13 @@ def _attention(site: AdminSite, state: Overview) -> Iterator[Card]:
     )
 
 
+def _said(kind: Attentions, many: Counted) -> str:
+    return _("%(reason)s: %(many)s") % {"reason": kind.label, "many": _counted(many)}
+
+
 def _events(site: AdminSite, state: Overview) -> Iterator[Card]:
     many = state.undelivered
-    link = display.list_link(site, OrderEvent, many, told="no")
+    link = display.list_link(site, OrderEvent, _counted(many), told="no")
     refused = state.attention[Attentions.NOT_DELIVERED]
     yield Card(
         title=_("Events that your code has not taken"),
@@ -131,12 +149,24 @@ def _worker(site: AdminSite, state: Overview) -> Iterator[Card]:
         display.list_link(site, BackgroundJob, _("%(job)s fails") % {"job": name})
         for name in state.failing_jobs
     ]
+    in_part = [
+        display.list_link(site, BackgroundJob, _("%(job)s fails in part") % {"job": name})
+        for name in state.failing_in_part
+    ]
+    is_waiting = is_late or bool(in_part)
     yield Card(
         title=_("Worker, last run"),
         lines=[display.moment(at) if at else _("Never")],
-        notes=failing,
-        tone=display.BAD if failing else display.WAITING if is_late else display.GOOD,
+        notes=[*failing, *in_part],
+        tone=display.BAD if failing else display.WAITING if is_waiting else display.GOOD,
     )
+
+
+def _refusals(site: AdminSite, state: Overview) -> Iterator[Card]:
+    if state.refused:
+        link = display.list_link(site, RefusalCount, state.refused)
+        # How bad that is, the doctor says: anyone can post to the address.
+        yield Card(title=_("Refused notifications in 24 hours"), lines=[link], tone=display.WAITING)
 
 
 def _latency(site: AdminSite, state: Overview) -> Iterator[Card]:
@@ -167,7 +197,7 @@ def _certificates(_site: AdminSite, state: Overview) -> Iterator[Card]:
 
 def _differences(site: AdminSite, state: Overview) -> Iterator[Card]:
     many = state.open_differences
-    link = display.list_link(site, Discrepancy, many, status__exact="OPEN")
+    link = display.list_link(site, Discrepancy, _counted(many), status__exact="OPEN")
     yield Card(
         title=_("Open differences of bills"),
         lines=[link if many else _("None")],

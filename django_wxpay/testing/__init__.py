@@ -22,9 +22,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.test import Client
+from django.urls import reverse
 
 from django_wxpay import conf
+from django_wxpay.conf.following import Follower
 from django_wxpay.models import Order
+from django_wxpay.protocol.merchants import DEFAULT_HOSTS
 from django_wxpay.services import gateways
 from django_wxpay.simulator import Options, Reply, Simulator, SimulatorAdapter, create_app
 
@@ -43,6 +46,19 @@ class SimulatedWXPay:
         ``how`` is passed on to ``Simulator.pay``: ``openid``, ``bank_type``, ``coupons`` ...
         """
         return self.simulator.pay(order.mch_id, order.out_trade_no, **how)
+
+    def announce(
+        self, resource: dict[str, Any], *, merchant: str = "default", **how: Any
+    ) -> dict[str, Any]:
+        """Notify this site of an event of any product, sealed and signed; return its answer.
+
+        ``how`` is passed on to ``Simulator.announce``: ``event_type``, such as
+        ``"COMPLAINT.CREATE"``, ``id`` for the same once more, and ``api="v2"`` to sign
+        ``resource`` as fields of v2. The answer has ``accepted``, ``status`` and ``body``.
+        """
+        path = reverse("django_wxpay:notify-payment", kwargs={"merchant": merchant})
+        given = {"notify_url": conf.current().notify_base_url + path} | how
+        return self.simulator.announce(conf.merchant(merchant).mch_id, resource, **given)
 
     def advance(self, seconds: float) -> int:
         """Let time pass at WeChat Pay; return how many notifications came again meanwhile."""
@@ -69,10 +85,13 @@ def simulated_wxpay(options: Options | None = None) -> Iterator[SimulatedWXPay]:
     Calls go to it without a socket, whatever ``HOSTS`` say; notifications come back through
     Django's test client, to the path that ``notify_url`` names, in the calling thread.
     """
-    merchants = tuple(conf.merchants().values())
+    merchants = tuple(conf.accounts())
     chosen = replace(options or Options(), live=False)
     simulator = create_app(merchants, deliver=deliver_to_this_site, options=chosen)
-    hosts = {host for merchant in merchants for host in merchant.hosts}
+    simulator.follow(Follower(simulator.learn).look)
+    # Those of WeChat Pay too, for a merchant that is saved later.
+    named = (*DEFAULT_HOSTS.values(), *(merchant.hosts for merchant in merchants))
+    hosts = {host for each in named for host in each}
     adapter = SimulatorAdapter(simulator)
     for host in hosts:
         gateways.mount(host, adapter)

@@ -11,14 +11,13 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django.live_server_helper import LiveServer
 
-from django_wxpay.services import gateways
 from tests.browser import Browser, chromium
 from tests.factories import UserFactory
+from tests.selling import HOST, V3_HOST, mounted
 from tests.wechatpay.transport import ScriptedTransport
 from tests.wechatpay.v2 import API_KEY, APPID, MCH_ID, scripted_v2
 from tests.wechatpay.v3 import scripted_v3
 
-HOST = "http://gateway.test"
 ADMIN = reverse("admin:app_list", args=["django_wxpay"]).rstrip("/")
 # Staff who read English, whatever the language of the project.
 ENGLISH = {"accept-language": "en"}
@@ -33,6 +32,7 @@ MODELS = [
     "platformcertificate",
     "certificatedownload",
     "backgroundjob",
+    "refusalcount",
     "bill",
     "discrepancy",
 ]
@@ -50,19 +50,15 @@ def wxpay(settings: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def gateway(wxpay: dict[str, Any]) -> Iterator[ScriptedTransport]:
-    scripted = scripted_v2()
-    gateways.mount(HOST, scripted)
-    yield scripted
-    gateways.unmount(HOST)
+    with mounted(scripted_v2(), HOST) as scripted:
+        yield scripted
 
 
 @pytest.fixture
 def platform(wxpay: dict[str, Any]) -> Iterator[ScriptedTransport]:
     """Stand in for WeChat Pay's v3 side, for whichever merchants a test sets up."""
-    scripted = scripted_v3()
-    gateways.mount("http://v3.test", scripted)
-    yield scripted
-    gateways.unmount("http://v3.test")
+    with mounted(scripted_v3(), V3_HOST) as scripted:
+        yield scripted
 
 
 @pytest.fixture

@@ -47,8 +47,10 @@ def hour(
 def a_day() -> None:
     """Write a day and more with all that the page can show: a night, an outage, a backlog."""
     paths = ["/pay/unifiedorder", "/pay/orderquery", "/v3/pay/transactions/out-trade-no/{x}/close"]
+    # Counted from one moment, for an hour may end while its rows are written.
+    now = hours_ago(0)
     for ago, (slowness, path) in itertools.product(range(40), enumerate(paths, 1)):
-        begin = hours_ago(ago)
+        begin = now - timedelta(hours=ago)
         if ago == 6:
             hour(begin, 5000, 5010, 5100, interface=path, failure="TIMEOUT")
             hour(begin, 140, 170, 150, 200, interface=path, host=STANDBY, is_standby=True)
@@ -56,4 +58,4 @@ def a_day() -> None:
             usual = [60 * slowness + n * slowness for n in range(30 + ago % 5)]
             hour(begin, *usual, interface=path, refused=1)
     for ago in range(24):
-        ReportBacklog.objects.create(hour=hours_ago(ago), waiting=abs(12 - ago) * 9)
+        ReportBacklog.objects.create(hour=now - timedelta(hours=ago), waiting=abs(12 - ago) * 9)

@@ -13,7 +13,11 @@ from django.test import Client
 from django.urls import reverse
 
 from django_wxpay import services
+from django_wxpay.admin import notifications
+from django_wxpay.admin.orders import calls, events
+from django_wxpay.admin.refunds import admin as refunds
 from django_wxpay.models import Notification, Order, OrderEvent
+from django_wxpay.services.orders.leases import take_lease
 from django_wxpay.signals import order_paid
 from tests.admin.conftest import ADMIN
 from tests.factories import (
@@ -22,8 +26,10 @@ from tests.factories import (
     OrderEventFactory,
     OrderFactory,
     PrepayFactory,
+    RefundFactory,
     UserFactory,
 )
+from tests.tables import counted
 from tests.wechatpay.quick_pay import CERTIFICATE
 from tests.wechatpay.transport import ScriptedTransport
 from tests.wechatpay.v2 import PAID, payment_notice, refused, standing
@@ -225,6 +231,17 @@ def test_an_undecided_sale_can_be_reversed_and_not_closed(boss: Client) -> None:
     assert "The sale ends" in question
 
 
+def test_a_sale_that_another_call_works_on_was_not_asked_for(
+    boss: Client, gateway: ScriptedTransport
+) -> None:
+    order = by_code(trade_state="USERPAYING")
+    assert take_lease(order)
+    ((level, sentence),) = press(boss, "order", order, "reverse")
+    assert level == "warning"
+    assert "WeChat Pay was not asked" in sentence
+    assert gateway.calls == []
+
+
 def test_another_order_is_not_reversed_whoever_asks(
     boss: Client, gateway: ScriptedTransport
 ) -> None:
@@ -273,7 +290,7 @@ def test_a_replay_judges_a_failed_notification_again(boss: Client) -> None:
     order.save()
     services.receive_notification("default", "payment", {}, payment_notice(number))
     stored = Notification.objects.get()
-    subject = f"payment {number}"
+    subject = f"Payment {number}"
     missing = press(boss, "notification", stored, "replay")
     assert missing == [("error", f"{subject}: not settled: no such order")]
     order.out_trade_no = number
@@ -354,7 +371,7 @@ def test_an_order_page_tells_the_whole_story(boss: Client) -> None:
         "table 7",
         "not delivered to your code yet",
         "a try that began at",
-        "total_fee: expected 1250, received 1",
+        "amount: expected 12.50 HKD, received 0.01 HKD",
         "delivered to your code at",
         "by a notification",
         "wxpay-badge wxpay-good",
@@ -369,15 +386,25 @@ def test_an_order_page_tells_the_whole_story(boss: Client) -> None:
 def test_an_order_page_is_silent_of_what_never_was(boss: Client) -> None:
     order = OrderFactory(trade_state_desc="等待付款")
     page = boss.get(f"{ADMIN}/order/{order.pk}/change/").content.decode()
-    for words in ("What to do", "Exchange rate", "History</h2>", "Limit_pay", "Sub_mch_id"):
+    for words in (
+        "What to do",
+        "Exchange rate",
+        "History</h2>",
+        "Payment limits",
+        "Sub-merchant number",
+    ):
         assert words not in page, words
     assert "等待付款" in page
 
 
-def test_a_paid_order_without_further_facts_shows_dashes(boss: Client) -> None:
-    order = OrderFactory(paid=True, payer_total=None, payer_openid="")
+def test_a_paid_order_shows_no_row_for_a_fact_that_there_is_not(boss: Client) -> None:
+    order = OrderFactory(paid=True, payer_total=None, payer_openid="", bank_type="", reference="")
     page = boss.get(f"{ADMIN}/order/{order.pk}/change/").content.decode()
-    assert page.count('<div class="readonly">-</div>') >= 4
+    assert '<div class="readonly">-</div>' not in page
+    assert '<div class="readonly"></div>' not in page
+    for name in ("payer", "payer_total_shown", "bank_type", "reference", "coupon_fee_shown"):
+        assert f"field-{name}" not in page, name
+    assert "field-cash_fee_shown" in page
 
 
 def test_a_refused_order_says_so_in_the_list(boss: Client) -> None:
@@ -397,19 +424,37 @@ def test_a_call_without_an_order_leads_nowhere(boss: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "step"),
+    ("code", "step"),
     [
-        ("not readable: total_fee is not a number in plain digits", "update django-wxpay"),
-        ("no such order", "Correct what the reason names"),
+        ("UNREADABLE", "update django-wxpay"),
+        ("UNKNOWN_ORDER", "Correct what the reason names"),
     ],
 )
-def test_a_notification_that_failed_names_the_next_step(
-    boss: Client, reason: str, step: str
-) -> None:
-    failed = NotificationFactory(unknown=True, reason=reason)
+def test_a_notification_that_failed_names_the_next_step(boss: Client, code: str, step: str) -> None:
+    failed = NotificationFactory(unknown=True, reason_code=code)
     page = boss.get(f"/admin/django_wxpay/notification/{failed.pk}/change/").content.decode()
     assert step in page
     done = NotificationFactory()
     page = boss.get(f"/admin/django_wxpay/notification/{done.pk}/change/").content.decode()
     assert "next step" in page.lower()
     assert step not in page
+
+
+@pytest.mark.parametrize("model", ["order", "refund", "notification", "orderevent"])
+def test_to_choose_a_whole_list_counts_no_further_than_a_person_may(
+    boss: Client, monkeypatch: pytest.MonkeyPatch, model: str
+) -> None:
+    for _ in range(2):
+        refund = RefundFactory()
+        NotificationFactory(order=refund.order)
+        OrderEventFactory(order=refund.order)
+    action = {"notification": "replay", "orderevent": "tell"}.get(model, "query_now")
+    for place in (calls, refunds, notifications, events):
+        monkeypatch.setattr(place, "MOST_AT_ONCE", 1)
+    asked = {"action": action, "select_across": "1", "_selected_action": ["1"]}
+    with counted() as queries:
+        answer = boss.post(f"{ADMIN}/{model}/", asked)
+    assert answer.status_code == 302
+    counts = [one["sql"] for one in queries if "COUNT(*)" in one["sql"]]
+    assert counts
+    assert all("LIMIT" in sql for sql in counts)

@@ -60,7 +60,7 @@ def test_a_conflict_stands_on_top_of_the_order_until_it_is_resolved(boss: Client
     assert on_event in html
     assert resolve in boss.get(on_event).content.decode()
     question = boss.get(resolve).content.decode()
-    assert "expected 1250, received 1" in question
+    assert "expected 12.50 CNY, received 0.01 CNY" in question
     assert "errornote" in boss.post(resolve, {"note": " "}).content.decode()
     assert boss.post(resolve, {"note": "A test of the terminal."}).status_code == 302
     event.refresh_from_db()
@@ -78,6 +78,17 @@ def test_what_the_shop_has_not_taken_can_be_delivered_again_from_the_order(boss:
     html = page(boss, event.order)
     assert "wxpay-banner" in html
     assert reverse("admin:django_wxpay_orderevent_tell", args=[event.pk]) in html
+
+
+@pytest.mark.parametrize(("may", "is_shown"), [("view", False), ("change", True)])
+def test_delivering_again_is_offered_to_those_who_may(may: str, is_shown: bool) -> None:
+    event = OrderEventFactory(untold=True, order__paid=True)
+    client = Client(headers=ENGLISH)
+    permissions = ("change_order", f"{may}_orderevent")
+    client.force_login(UserFactory(is_staff=True, permissions=permissions))
+    address = reverse("admin:django_wxpay_orderevent_tell", args=[event.pk])
+    assert (address in page(client, event.order)) is is_shown
+    assert (client.post(address).status_code == 403) is not is_shown
 
 
 def test_two_payments_of_one_reference_name_each_other(boss: Client) -> None:

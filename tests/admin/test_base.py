@@ -25,6 +25,7 @@ from django_wxpay.models import (
     Prepay,
     Promotion,
     Refund,
+    RefusalCount,
 )
 from tests.admin.conftest import ADMIN, MODELS
 from tests.factories import (
@@ -41,7 +42,9 @@ from tests.factories import (
     PrepayFactory,
     PromotionFactory,
     RefundFactory,
+    RefusalCountFactory,
 )
+from tests.tables import counted
 
 pytestmark = pytest.mark.django_db
 CLASSES = {
@@ -55,6 +58,7 @@ CLASSES = {
     "platformcertificate": PlatformCertificate,
     "certificatedownload": CertificateDownload,
     "backgroundjob": BackgroundJob,
+    "refusalcount": RefusalCount,
     "bill": Bill,
     "discrepancy": Discrepancy,
 }
@@ -72,6 +76,7 @@ def one_of_each(**fields: Any) -> Order:
     PlatformCertificateFactory()
     CertificateDownloadFactory()
     BackgroundJobFactory()
+    RefusalCountFactory()
     difference = DiscrepancyFactory(local_order=order)
     FeeFactory(order=order, bill=difference.bill)
     return order
@@ -118,20 +123,24 @@ def test_not_even_a_superuser_adds_edits_or_deletes(boss: Client, model: str) ->
     assert 'name="_save"' not in page(boss, model)
 
 
-@pytest.mark.parametrize("model", MODELS)
-def test_twenty_rows_cost_as_many_queries_as_one(
-    boss: Client,
-    django_assert_max_num_queries: Any,
-    model: str,
-) -> None:
+def test_twenty_rows_cost_as_many_queries_as_one(boss: Client) -> None:
     one_of_each()
-    with django_assert_max_num_queries(6) as one:
-        boss.get(f"{ADMIN}/{model}/")
+    of_one = {model: _queries_of_list(boss, model)[0] for model in MODELS}
+    # A month chooses the merchants that it shows before it loads their bills.
+    assert [model for model in MODELS if of_one[model] > (7 if model == "bill" else 6)] == []
     for _ in range(19):
         one_of_each()
-    with django_assert_max_num_queries(len(one)):
-        answer = boss.get(f"{ADMIN}/{model}/")
-    assert answer.content.decode().count('class="action-select"') in {0, 20, 40, 50}
+    of_twenty = {model: _queries_of_list(boss, model) for model in MODELS}
+    assert [model for model in MODELS if of_twenty[model][0] > of_one[model]] == []
+    assert {shown for _, shown in of_twenty.values()} <= {0, 20, 40, 50}
+
+
+def _queries_of_list(browser: Client, model: str) -> tuple[int, int]:
+    """Return how many queries a list makes, and how many rows it shows."""
+    with counted() as queries:
+        answer = browser.get(f"{ADMIN}/{model}/")
+    assert answer.status_code == 200
+    return len(queries), answer.content.decode().count('class="action-select"')
 
 
 @pytest.mark.parametrize("model", MODELS)

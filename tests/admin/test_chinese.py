@@ -74,6 +74,94 @@ def test_what_came_later_can_be_read_in_chinese(boss: Client, model: str, words:
     assert [each for each in words if each not in shown] == []
 
 
+FIELD = re.compile(r"<label>([^<]*)</label>")
+HEADING = re.compile(r'<th scope="col"[^>]*>(?:\s|<[^>]*>)*([^<]*)')
+NAME = re.compile("[A-Za-z]+_[a-z_]+")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+def test_no_label_is_a_name_on_the_wire(boss: Client, model: str, language: str) -> None:
+    one_of_each(err_code="SYSTEMERROR", sub_mch_id="1900000110", limit_pay="no_credit")
+    boss.defaults["HTTP_ACCEPT_LANGUAGE"] = language
+    listed = boss.get(f"{ADMIN}/{model}/").content.decode()
+    shown = page(boss, model)
+    labels = FIELD.findall(shown)
+    assert len(labels) > 1
+    for label in (*labels, *HEADING.findall(listed + shown)):
+        assert not NAME.search(label), label
+    if language != "en":
+        # What has the same name everywhere.
+        left = {each.strip(":") for each in labels if not re.search("[一-鿿]", each)}
+        assert left <= {"PEM", "API", "SHA-1", "Request-ID"}
+
+
+@pytest.mark.django_db
+def test_the_name_on_the_wire_stands_beside_the_label(boss: Client) -> None:
+    one_of_each(err_code="SYSTEMERROR")
+    boss.defaults["HTTP_ACCEPT_LANGUAGE"] = "zh-hans"
+    shown = page(boss, "order")
+    for label, name in (
+        ("商户订单号", "out_trade_no"),
+        ("微信支付订单号", "transaction_id"),
+        ("交易类型", "trade_type"),
+        ("付款银行", "bank_type"),
+        ("错误码", "err_code"),
+        ("商户号", "mch_id"),
+        ("应用ID", "appid"),
+        ("终端IP", "spbill_create_ip"),
+        ("通知地址", "notify_url"),
+        ("金额", "total_fee"),
+    ):
+        assert f"<label>{label}:</label>" in shown, label
+        assert f'title="在微信支付接口中的字段名">{name}</code>' in shown, name
+
+
+@pytest.mark.django_db
+def test_a_body_has_no_name_on_the_wire(boss: Client) -> None:
+    one_of_each()
+    assert ">body</code>" not in page(boss, "notification")
+    assert ">body</code>" in page(boss, "order")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("CMB_CREDIT", "CMB_CREDIT（信用卡）"),
+        ("ICBC_DEBIT", "ICBC_DEBIT（借记卡）"),
+        ("OTHERS", "其他银行（OTHERS）"),
+        ("CFT", "CFT"),
+    ],
+)
+def test_the_bank_is_its_code_and_the_kind_of_card(boss: Client, code: str, words: str) -> None:
+    one_of_each(bank_type=code)
+    boss.defaults["HTTP_ACCEPT_LANGUAGE"] = "zh-hans"
+    shown = re.sub(r"\s+", " ", page(boss, "order"))
+    # What stands between the two is Django's, and differs from release to release.
+    assert re.search(f"付款银行:(?:<[^>]+>| |bank_type)+{words}</div>", shown)
+
+
+@pytest.mark.django_db
+def test_reasons_results_and_differences_are_read_in_chinese(boss: Client) -> None:
+    order = one_of_each()
+    boss.defaults["HTTP_ACCEPT_LANGUAGE"] = "zh-hans"
+    order.notifications.update(
+        outcome="CONFLICT",
+        reason_code="DIFFERENT",
+        reason_params={"differences": [["total_fee", "1250", "1251"]], "fee_type": "CNY"},
+    )
+    listed = boss.get(f"{ADMIN}/notification/").content.decode()
+    assert "金额：应为 12.50 CNY，收到 12.51 CNY" in listed
+    assert "金额：应为 12.50 CNY，收到 12.51 CNY" in page(boss, "order")
+    order.notifications.update(reason_code="UNPROVEN", reason_params={"doubt": "NO_APPID"})
+    assert "未能证实：其中没有 appid" in page(boss, "notification")
+    assert "上报 3 次调用" in boss.get(f"{ADMIN}/backgroundjob/").content.decode()
+    order.events.update(dispatched_at=None, dispatch_attempts=1, dispatch_error="NO_END 30")
+    assert "30 秒后仍未结束" in page(boss, "order")
+
+
 @pytest.mark.django_db
 def test_the_question_before_closing_is_asked_in_chinese(boss: Client) -> None:
     order = one_of_each()

@@ -31,6 +31,8 @@ from tests.admin.conftest import ADMIN
 from tests.docs.markdown import text_of
 from tests.factories import ApiReportFactory
 
+pytestmark = pytest.mark.usefixtures("clock_stands_still")
+
 PAGE = f"{ADMIN}/hourlylatency/"
 CALLS = f"{ADMIN}/apireport/"
 VENDOR = Path(django_wxpay.__path__[0]) / "static/django_wxpay/vendor/chart.js"
@@ -180,7 +182,7 @@ def test_nonsense_is_told_in_a_sentence_and_the_last_day_shown(
 
 
 def test_a_year_in_weeks_is_still_a_chart(boss: Client) -> None:
-    today = timezone.localdate()
+    today = timezone.localdate(clock.now())
     first = today - timedelta(days=366)
     rows.hour(rows.hours_ago(24 * 200), 80)
     labels = data(shown(boss, f"?from={first}&to={today}"))["labels"]
@@ -194,9 +196,9 @@ def test_the_ranges_keep_what_else_was_chosen(boss: Client) -> None:
     assert "<option selected>other</option>" in page
     assert "<option selected>gateway.test</option>" in page
     assert page.count('aria-current="true"') == 1
-    dated = shown(boss, f"?from={timezone.localdate()}")
+    dated = shown(boss, f"?from={timezone.localdate(clock.now())}")
     assert 'name="range"' not in dated
-    assert f'name="from" value="{timezone.localdate()}"' in dated
+    assert f'name="from" value="{timezone.localdate(clock.now())}"' in dated
 
 
 def test_where_there_is_no_choice_none_is_offered(boss: Client, settings: Any) -> None:

@@ -13,6 +13,8 @@ from tests.admin.conftest import ADMIN
 from tests.browser import Browser
 from tests.factories import ApiReportFactory
 
+pytestmark = pytest.mark.long
+
 PAGE = f"{ADMIN}/hourlylatency/"
 
 # How much of each canvas is painted, in pixels.

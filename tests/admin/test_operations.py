@@ -35,7 +35,7 @@ def test_a_job_that_fails_says_so_and_its_page_says_why(boss: Client) -> None:
 
 
 def test_a_job_that_has_never_ended_is_neither_well_nor_failing(boss: Client) -> None:
-    BackgroundJobFactory(finished_at=None, succeeded_at=None, outcome="")
+    BackgroundJobFactory(finished_at=None, succeeded_at=None, counts={})
     text = listed(boss)
     assert 'wxpay-quiet">Not finished yet<' in text
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 from django.urls import reverse
-from django.utils import timezone
 
+from django_wxpay.services import clock, overview
+from django_wxpay.services.attention import cases
 from tests.admin.conftest import ADMIN, ENGLISH
 from tests.factories import (
     ApiReportFactory,
@@ -19,12 +20,12 @@ from tests.factories import (
 )
 from tests.wechatpay.v2 import MCH_ID
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock_stands_still")]
 PAGE = reverse("admin:app_list", args=["django_wxpay"])
 
 
 def fill() -> None:
-    now = timezone.now()
+    now = clock.now()
     order = OrderFactory(paid=True, success_time=now, created_at=now, mch_id=MCH_ID, total_fee=6800)
     RefundFactory(order=order, refund_fee=800, paid_back=True, success_time=now)
     OrderEventFactory(conflict=True)
@@ -46,6 +47,20 @@ def test_the_cards_say_how_the_shop_stands_and_lead_to_their_rows(boss: Client) 
     ):
         assert words in html, words
     assert boss.get(f"{ADMIN}/order/?attention=CONFLICT").status_code == 200
+
+
+def test_a_card_whose_count_has_stopped_says_that_there_may_be_more(
+    boss: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overview, "COUNTED_UP_TO", 2)
+    monkeypatch.setattr(cases, "MOST", 2)
+    for _ in range(3):
+        DiscrepancyFactory()
+        OrderEventFactory(conflict=True)
+        OrderFactory(next_check_at=clock.now())
+    html = boss.get(PAGE).content.decode()
+    for words in ("2 orders or more wait", "2 or more</a>", "Conflict: 2 or more"):
+        assert words in html, words
 
 
 def test_an_empty_shop_has_its_cards_too(boss: Client) -> None:

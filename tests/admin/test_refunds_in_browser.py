@@ -18,6 +18,8 @@ from tests.admin.refund_pages import at, paid
 from tests.browser import Browser, chromium
 from tests.factories import RefundFactory, UserFactory
 
+pytestmark = pytest.mark.long
+
 PRESS = "document.querySelector('.wxpay-confirm button').click()"
 
 

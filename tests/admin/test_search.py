@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
+from django_wxpay.admin import base
+from django_wxpay.admin.orders import searching
 from django_wxpay.admin.orders.searching import keys_found_by
 from django_wxpay.models import Order
 from tests.factories import OrderFactory
@@ -45,7 +48,7 @@ def orders() -> dict[str, Order]:
 
 
 def names(orders: dict[str, Order], term: str) -> set[str]:
-    found = keys_found_by(term, Order.objects.all())
+    found = keys_found_by(term, Order.objects.all(), {}).keys
     return {name for name, order in orders.items() if order.pk in found}
 
 
@@ -109,3 +112,85 @@ def test_the_page_finds_them_within_its_filters(orders: dict[str, Order], client
     assert shown(q="68", trade_state__exact="SUCCESS") == {"basket-7"}
     assert shown(q="  ") == {"basket-7", "basket-8", "basket-9", "b"}
     assert shown(q="nothing of the kind") == set()
+
+
+LIST = "admin:django_wxpay_order_changelist"
+FILE = "admin:django_wxpay_order_csv"
+CUT = "and there may be more: search for a longer number"
+PART = "These are the totals of the orders that were found, and there may be more."
+
+
+def sold(day: int, **fields: Any) -> Order:
+    moment = datetime(2026, 1, day, 4, tzinfo=UTC)
+    order: Order = OrderFactory(
+        paid=True, total_fee=990, success_time=moment, created_at=moment - timedelta(minutes=1)
+    )
+    Order.objects.filter(pk=order.pk).update(created_at=order.created_at, **fields)
+    return order
+
+
+def test_a_search_that_does_not_find_all_says_so_and_makes_no_file(
+    boss: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "MOST", 2)
+    for day in (1, 2):
+        sold(day)
+    html = boss.get(reverse(LIST), {"q": "9.90"}).content.decode()
+    assert CUT not in html
+    assert PART not in html
+    assert boss.get(reverse(FILE), {"q": "9.90"}).status_code == 200
+    sold(3)
+    html = boss.get(reverse(LIST), {"q": "9.90"}).content.decode()
+    assert CUT in html
+    assert PART in html
+    answer = boss.get(reverse(FILE), {"q": "9.90"}, follow=True)
+    assert answer.redirect_chain == [(f"{reverse(LIST)}?q=9.90", 302)]
+    (message,) = map(str, answer.context["messages"])
+    assert CUT in message
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"paid_from": "2026-01-01", "paid_to": "2026-01-02"},
+        {"created_at__gte": "2026-01-01 00:00:00+08:00", "created_at__lt": "2026-01-03T00:00:00Z"},
+        {"merchant": "other"},
+        {"merchant": "other", "paid_from": "2025-12-31", "created_at__lt": "2026-02-01T00:00:00Z"},
+    ],
+)
+@pytest.mark.parametrize("term", ["9.90", "oPayer", "Basket-"])
+def test_what_the_filters_ask_for_is_looked_for_beyond_the_newest(
+    boss: Client, monkeypatch: pytest.MonkeyPatch, asked: dict[str, str], term: str
+) -> None:
+    monkeypatch.setattr(searching, "MOST", 2)
+    for at, day in enumerate((1, 2, 11, 12, 13)):
+        merchant = "other" if day < 3 else "default"
+        number = f"Basket-{day:02}-{at:06}"
+        sold(day, merchant=merchant, payer_openid="oPayer", out_trade_no=number)
+    answer = boss.get(reverse(LIST), {"q": term, **asked})
+    days = [order.success_time.day for order in answer.context["cl"].result_list]
+    assert days == [2, 1]
+    assert CUT not in answer.content.decode()
+
+
+def test_of_very_many_the_filters_look_at_the_first_and_say_so(
+    boss: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(base, "FARTHEST", 3)
+    for day in (1, 11, 12, 13):
+        sold(day, merchant="other" if day == 1 else "default")
+    answer = boss.get(reverse(LIST), {"q": "9.90", "merchant": "other"})
+    assert CUT in answer.content.decode()
+    # The first of a day begin at its end.
+    asked = {"q": "9.90", "paid_to": "2026-01-02"}
+    answer = boss.get(reverse(LIST), asked)
+    assert CUT not in answer.content.decode()
+    assert [order.success_time.day for order in answer.context["cl"].result_list] == [1]
+
+
+def test_of_two_bounds_each_counts(boss: Client) -> None:
+    for day in (1, 2):
+        sold(day)
+    asked = {"q": "9.90", "created_at__lt": ["2026-01-02T00:00:00Z", "2026-01-09T00:00:00Z"]}
+    answer = boss.get(reverse(LIST), asked)
+    assert len(answer.context["cl"].result_list) == 2

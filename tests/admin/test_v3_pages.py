@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils.translation import override
 
 from django_wxpay import services
 from django_wxpay.models import Order, Prepay, Promotion
@@ -219,10 +220,11 @@ def test_a_notice_of_something_else_is_known_by_its_event(boss: Client) -> None:
         event_type="COUPON.USE",
         outcome="IGNORED",
     )
-    assert str(notification) == "payment COUPON.USE"
-    assert "payment COUPON.USE" in page(boss, "notification", notification)
+    with override("en"):
+        assert str(notification) == "Payment COUPON.USE"
+    assert "Payment COUPON.USE" in page(boss, "notification", notification)
     listed = boss.get(f"{ADMIN}/notification/").content.decode()
-    assert '<td class="field-order_link">-</td>' in listed
+    assert '<td class="field-order_shown">-</td>' in listed
 
 
 def test_a_call_says_which_protocol_it_was(boss: Client) -> None:
@@ -271,6 +273,11 @@ def test_the_advice_is_that_of_the_protocol_which_the_merchant_speaks(
     assert words in page(boss, "order", order)
 
 
+def test_the_advice_on_a_refusal_as_a_whole_is_that_on_its_text(boss: Client) -> None:
+    order = OrderFactory(refused=True, err_code="RETURN_FAIL", err_code_des="签名错误")
+    assert "Compare the API key and the sign type" in page(boss, "order", order)
+
+
 # --- the seed's answer
 
 
@@ -315,7 +322,7 @@ def test_the_seeds_answer_can_be_seen_on_the_order_and_its_promotion(
         "0.8 SETTLEMENT_RATE",
         "1217752501201407033233368018",
         "4200752501201407033233368018",
-        "June 8, 2018, 10:34 a.m.",
+        "2018-06-08 10:34:",
         "CMC",
         "Custom data",
         "Payment failed. Place another order and pay it again.",
@@ -355,3 +362,23 @@ def test_an_unpaid_orders_answer_which_has_almost_nothing_can_be_seen_too(
     assert '<div class="readonly">Unpaid</div>' in shown
     for absent in ("Exchange rate", "Payer", "Promotions</h2>", "Refunds</h2>"):
         assert absent not in shown, absent
+
+
+@pytest.mark.parametrize(
+    ("merchant", "is_warned"), [("default", True), ("global", False), ("v2", False), ("x", False)]
+)
+def test_placing_again_says_what_it_does_not_send(
+    boss: Client, settings: Any, merchant: str, is_warned: bool
+) -> None:
+    v2 = settings.WXPAY["MERCHANTS"]["default"]
+    v3 = V3_MERCHANT | PUBLIC_KEY_MODE
+    other = v3 | {"REGION": "global", "MERCHANT_CATEGORY_CODE": "5812"}
+    merchants = {"default": v3, "global": other, "v2": v2}
+    settings.WXPAY = settings.WXPAY | {"MERCHANTS": merchants}
+    order = OrderFactory(created=True, merchant=merchant)
+    address = f"{ADMIN}/order/{order.pk}/place/"
+    question = boss.get(address).content.decode()
+    assert "Place this order?" in question
+    assert ("payer.identity" in question) is is_warned
+    chinese = boss.get(address, headers={"accept-language": "zh-hans"}).content.decode()
+    assert ("支付者身份（payer.identity）" in chinese) is is_warned

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from django.urls import reverse
+from django.utils.translation import override
+from rest_framework.fields import CharField
 from rest_framework.test import APIClient
+from rest_framework.validators import ProhibitSurrogateCharactersValidator
 
 from django_wxpay.models import Order, Refund
-from django_wxpay.services import gateways
 from tests.factories import UserFactory
 from tests.protocol.v3 import keys
+from tests.selling import HOST, V3_HOST, granting_v2, mounted
 from tests.wechatpay.transport import ScriptedTransport
-from tests.wechatpay.v2 import API_KEY, APPID, MCH_ID, granted, scripted_v2
+from tests.wechatpay.v2 import API_KEY, APPID, MCH_ID
 from tests.wechatpay.v3 import scripted_v3
 
-HOST = "http://gateway.test"
 API = reverse("django_wxpay:api-orders").removesuffix("/orders/")
+_OF_THE_FRAMEWORK = (
+    CharField.default_error_messages["invalid"],
+    ProhibitSurrogateCharactersValidator.message,
+)
 NATIVE = {"trade_type": "NATIVE", "body": "Tea", "total_fee": 100, "product_id": "P1"}
 
 
@@ -43,11 +50,8 @@ def wxpay(settings: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def gateway(wxpay: dict[str, Any]) -> Iterator[ScriptedTransport]:
-    scripted = scripted_v2()
-    scripted.answers["/pay/unifiedorder"] = granted
-    gateways.mount(HOST, scripted)
-    yield scripted
-    gateways.unmount(HOST)
+    with mounted(granting_v2(), HOST) as scripted:
+        yield scripted
 
 
 def refunded(sent: dict[str, str]) -> dict[str, Any]:
@@ -79,13 +83,27 @@ def refund_standing(number: str, status: str = "SUCCESS") -> dict[str, Any]:
     }
 
 
+def is_chinese(*sentences: str) -> bool:
+    """Return whether each of them is said in Chinese, but for names and numbers."""
+    return all(
+        re.search("[一-鿿]", said) and not re.search("[A-Za-z]{2,} [a-z]{2,}", said)
+        for said in sentences
+        if not _is_of_an_older_framework(said)
+    )
+
+
+def _is_of_an_older_framework(said: str) -> bool:
+    """Return whether the REST framework that is installed has no Chinese for its own sentence."""
+    with override("zh-hans"):
+        its_own = [str(each).partition("{")[0] for each in _OF_THE_FRAMEWORK]
+    return any(said.startswith(each) and each.isascii() for each in its_own)
+
+
 @pytest.fixture
 def platform(wxpay: dict[str, Any]) -> Iterator[ScriptedTransport]:
     """Stand in for WeChat Pay's v3 side, for whichever merchants a test sets up."""
-    scripted = scripted_v3()
-    gateways.mount("http://v3.test", scripted)
-    yield scripted
-    gateways.unmount("http://v3.test")
+    with mounted(scripted_v3(), V3_HOST) as scripted:
+        yield scripted
 
 
 @pytest.fixture

@@ -127,7 +127,7 @@ def test_all_other_permissions_together_do_not_suffice(
     assert answer.status_code == 403
     assert answer.json() == {
         "code": "permission_denied",
-        "detail": "You do not have permission to perform this action.",
+        "detail": f"This needs the permission django_wxpay.{permission}.",
     }
     assert gateway.calls == []
     assert Order.objects.filter(body="Tea").count() == count

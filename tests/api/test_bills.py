@@ -247,3 +247,35 @@ def test_a_difference_is_resolved_with_a_note_and_a_name(
     difference.refresh_from_db()
     assert (difference.note, difference.resolution) == ("Paid back by hand.", "PERSON")
     assert difference.resolved_by.startswith("person")
+
+
+def test_the_bills_of_one_day_are_all_listed_however_many_merchants_there_are(
+    as_holder: Callable[..., APIClient],
+) -> None:
+    day = date(2026, 1, 1)
+    rows = [BillFactory.build(bill_date=day, merchant=f"shop-{n}") for n in range(1100)]
+    made = {bill.merchant for bill in Bill.objects.bulk_create(rows)}
+    client = as_holder("view_bill")
+    seen: list[str] = []
+    address = f"{API}/bills/?page_size=200"
+    while address:
+        page = client.get(address).json()
+        seen += [bill["merchant"] for bill in page["results"]]
+        address = page["next"]
+    assert len(seen) == 1100
+    assert set(seen) == made
+
+
+@pytest.mark.parametrize("user", [None, SimpleNamespace(is_authenticated=True, pk=1)])
+def test_a_caller_that_is_no_user_of_the_site_may_resolve_where_the_site_lets_it(
+    settings: Any, user: Any
+) -> None:
+    everybody = ["rest_framework.permissions.AllowAny"]
+    settings.WXPAY = settings.WXPAY | {"API_PERMISSION_CLASSES": everybody}
+    difference = DiscrepancyFactory()
+    client = APIClient()
+    client.force_authenticate(user, token="of a till")
+    address = f"{API}/discrepancies/{difference.pk}/resolve/"
+    answer = client.post(address, {"note": "looked"}, format="json")
+    assert (answer.status_code, answer.json().get("status")) == (200, "RESOLVED")
+    assert answer.json()["resolved_by"] == ""

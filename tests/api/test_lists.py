@@ -11,12 +11,15 @@ from urllib.parse import quote, urlencode
 import pytest
 from rest_framework.test import APIClient
 
+from django_wxpay.api import lists
 from django_wxpay.models import Order
+from django_wxpay.services.attention import cases
 from tests.api.conftest import API
 from tests.factories import (
     ApiReportFactory,
     DiscrepancyFactory,
     NotificationFactory,
+    OrderEventFactory,
     OrderFactory,
     PrepayFactory,
     PromotionFactory,
@@ -77,7 +80,7 @@ def test_rows_that_arrive_meanwhile_shift_nothing(clerk: APIClient) -> None:
 
 def test_a_page_back_from_nowhere_leads_to_the_first_one(clerk: APIClient) -> None:
     made = OrderFactory(created_at=NOON)
-    ahead = cursor(r=1, p=NOON + timedelta(days=1))
+    ahead = cursor(r=1, p=NOON + timedelta(days=1), k=1)
     page = clerk.get(ORDERS, {"cursor": ahead}).json()
     assert (page["results"], page["previous"]) == ([], None)
     page = clerk.get(page["next"]).json()
@@ -86,12 +89,11 @@ def test_a_page_back_from_nowhere_leads_to_the_first_one(clerk: APIClient) -> No
 
 
 def test_a_page_beyond_the_end_is_empty_and_leads_back(clerk: APIClient) -> None:
-    OrderFactory(created_at=NOON)
-    later = OrderFactory(created_at=NOON + timedelta(days=1))
-    page = clerk.get(ORDERS, {"cursor": cursor(p=NOON)}).json()
+    made = [OrderFactory(created_at=NOON + timedelta(days=n)).pk for n in range(2)]
+    page = clerk.get(ORDERS, {"cursor": cursor(p=NOON, k=made[0])}).json()
     assert (page["next"], page["results"]) == (None, [])
     page = clerk.get(page["previous"]).json()
-    assert [row["id"] for row in page["results"]] == [later.pk]
+    assert [row["id"] for row in page["results"]] == made[::-1]
     assert page["previous"] is None
 
 
@@ -111,15 +113,19 @@ def test_links_keep_the_filters(clerk: APIClient) -> None:
         ("cursor", "AAAA"),
         ("cursor", "bnVsbA"),  # null
         ("cursor", "WzEsMiwzXQ"),  # [1,2,3]
-        ("cursor", cursor(p="yesterday")),
-        ("cursor", cursor(p="")),
-        ("cursor", cursor(p="2026-01-01")),  # a date
-        ("cursor", cursor(p="2026-01-01 00:00:00")),  # a time without a zone
-        ("cursor", cursor(p="0001-01-01 00:00:00+08:00")),  # before the first year
-        ("cursor", cursor(p="2026-01-01 00:00:00+00:00", x=1)),  # more than a cursor holds
-        ("cursor", cursor(o="-1")),  # a negative offset
-        ("cursor", cursor(o="Infinity")),
-        ("cursor", cursor(o="99999999999")),  # more rows of one moment than are walked
+        ("cursor", cursor(p="yesterday", k=1)),
+        ("cursor", cursor(p="", k=1)),
+        ("cursor", cursor(p="2026-01-01", k=1)),  # a date
+        ("cursor", cursor(p="2026-01-01 00:00:00", k=1)),  # a time without a zone
+        ("cursor", cursor(p="0001-01-01 00:00:00+08:00", k=1)),  # before the first year
+        ("cursor", cursor(p="2026-01-01 00:00:00+00:00", k=1, x=1)),  # more than a cursor holds
+        ("cursor", cursor(p="2026-01-01 00:00:00+00:00")),  # a moment without a key
+        ("cursor", cursor(p="2026-01-01 00:00:00+00:00", k="-1")),
+        ("cursor", cursor(p="2026-01-01 00:00:00+00:00", k=2**63)),
+        ("cursor", cursor(p="2026-01-01 00:00:00+00:00", k="٣")),
+        ("cursor", cursor(k=1)),
+        ("cursor", cursor(r=2)),
+        ("cursor", cursor(r=1, o=1)),
         ("page_size", "0"),
         ("page_size", "201"),
         ("page_size", "-5"),
@@ -141,9 +147,14 @@ def test_links_keep_the_filters(clerk: APIClient) -> None:
         ("created_before", "9999-01-02T00:00:01Z"),
         ("created_before", "9999-12-31T23:59:59-12:00"),
         ("created_before", "2026-01-01T00:00:00+24:00"),
-        ("cursor", cursor(p="9999-12-31 23:59:59.999999+00:00")),
-        ("cursor", cursor(p="2026-01-01 00:00:00+00:00\0")),
-        ("cursor", cursor(p="2026-01-01 00:00:00+23:59")),
+        ("paid_after", ""),
+        ("paid_after", "today"),
+        ("paid_after", "0001-01-01"),
+        ("paid_before", "9999-12-31T23:59:59-12:00"),
+        ("paid_before", "2026-01-01T00:00:00Z\0"),
+        ("cursor", cursor(p="9999-12-31 23:59:59.999999+00:00", k=1)),
+        ("cursor", cursor(p="2026-01-01 00:00:00+00:00\0", k=1)),
+        ("cursor", cursor(p="2026-01-01 00:00:00+23:59", k=1)),
         ("created_after", "2026-01-01T00:00:00Z\0"),
         ("created_after", "٢٠٢٦-01-01"),
         ("page_size", "٣"),
@@ -216,10 +227,70 @@ def test_a_period_begins_with_its_first_moment_and_ends_before_its_last(
     assert {row["reference"] for row in results} == found
 
 
+def paid_at(moment: datetime, **options: Any) -> Order:
+    order: Order = OrderFactory(paid=True, success_time=moment, **options)
+    return order
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("paid_after=2026-03-01T12:00:00Z", ["later", "noon"]),
+        ("paid_before=2026-03-01T12:00:00Z", ["before"]),
+        ("paid_after=2026-03-01T20:00:01+08:00", ["later"]),
+        ("paid_after=2026-03-01T20:00:01%2B08:00", ["later"]),
+        ("paid_after=2026-03-01T20:00:01", ["later"]),
+        ("paid_after=2026-03-02", ["later"]),
+        ("paid_after=2026-03-01&paid_before=2026-03-02", ["noon", "before"]),
+        ("paid_after=1001-01-01", ["later", "noon", "before"]),
+        ("paid_after=2026-03-01&trade_state=REFUND", ["later"]),
+        ("paid_after=2026-03-01&merchant=other", ["noon"]),
+        ("paid_after=2026-03-01&created_before=2026-01-30", ["noon"]),
+    ],
+)
+def test_a_period_of_payment_has_the_paid_orders_by_their_payment_the_latest_first(
+    clerk: APIClient, query: str, found: list[str]
+) -> None:
+    # Paid in another order than they were created.
+    day = NOON - timedelta(days=30)
+    paid_at(NOON + timedelta(days=1), reference="later", trade_state="REFUND", created_at=day)
+    paid_at(NOON, reference="noon", merchant="other", created_at=day - timedelta(days=2))
+    paid_at(NOON - timedelta(seconds=1), reference="before", created_at=NOON)
+    OrderFactory(reference="never", created_at=NOON)
+    results = clerk.get(f"{ORDERS}?{query}").json()["results"]
+    assert [row["reference"] for row in results] == found
+
+
+def test_a_period_of_payment_is_paged_through_both_ways(clerk: APIClient) -> None:
+    made = [paid_at(NOON + timedelta(minutes=n // 3)).pk for n in range(7)][::-1]
+    address = f"{ORDERS}?paid_after=2026-03-01&page_size=2"
+    pages = _walk(clerk, address, "next")
+    assert [row for page in pages for row in page] == made
+    last = clerk.get(address).json()
+    while last["next"]:
+        last = clerk.get(last["next"]).json()
+    pages = _walk(clerk, last["previous"], "previous")
+    assert [row for page in pages[::-1] for row in page] == made[:-1]
+
+
+def test_whichever_way_they_are_walked_rows_of_one_moment_are_neither_lost_nor_repeated(
+    clerk: APIClient,
+) -> None:
+    made = [OrderFactory(created_at=NOON).pk for _ in range(7)][::-1]
+    last = clerk.get(f"{ORDERS}?page_size=2").json()
+    while last["next"]:
+        last = clerk.get(last["next"]).json()
+    pages = _walk(clerk, last["previous"], "previous")
+    assert [row for page in pages[::-1] for row in page] == made[:-1]
+    first = clerk.get(f"{ORDERS}?page_size=2&cursor={cursor(r=1)}").json()
+    assert [row["id"] for row in first["results"]] == made[-2:]
+    assert first["next"] is None
+
+
 @pytest.mark.parametrize(
     ("route", "permission", "queries"),
     [
-        ("orders", "view_order", 6),
+        ("orders", "view_order", 7),
         ("refunds", "view_refund", 3),
         ("notifications", "view_notification", 3),
         ("api-reports", "view_apireport", 3),
@@ -304,3 +375,29 @@ def test_of_many_unknown_filters_the_first_few_are_named(clerk: APIClient) -> No
     answer = clerk.get(ORDERS, {f"x{n}": "1" for n in range(900)})
     assert (answer.status_code, len(answer.content) < 1000) == (400, True)
     assert answer.json()["non_field_errors"] == ["There are more names like these."]
+
+
+def test_what_needs_a_person_is_paged_through_and_filtered_as_a_whole(
+    clerk: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cases, "MOST", 2)
+    made = [OrderEventFactory(conflict=True).order_id for _ in range(5)]
+    Order.objects.filter(pk=made[0]).update(merchant="other")
+    address = f"{ORDERS}?attention=CONFLICT"
+    pages = _walk(clerk, f"{address}&page_size=2", "next")
+    assert pages == [made[:2:-1], made[2:0:-1], made[:1]]
+    assert _walk(clerk, f"{address}&merchant=other", "next") == [made[:1]]
+    assert lists.FOUND_UP_TO not in clerk.get(address).headers
+
+
+def test_where_more_may_need_a_person_the_answer_says_so(
+    clerk: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lists, "MOST_NEEDING", 2)
+    for _ in range(3):
+        OrderEventFactory(conflict=True)
+    answer = clerk.get(f"{ORDERS}?attention=CONFLICT")
+    assert answer.headers["Wxpay-Found-Up-To"] == "2"
+    assert len(answer.json()["results"]) == 2
+    assert lists.FOUND_UP_TO not in clerk.get(f"{ORDERS}?attention=OVERDUE").headers
+    assert lists.FOUND_UP_TO not in clerk.get(ORDERS).headers

@@ -29,6 +29,7 @@ KEYS = [
     "order",
     "outcome",
     "reason",
+    "reason_code",
     "attempts",
     "created_at",
     "updated_at",
@@ -71,11 +72,13 @@ def test_a_v3_notice_is_shown_as_its_envelope_without_what_is_sealed(
 def test_notifications_are_filtered_exactly(as_holder: Callable[..., APIClient]) -> None:
     clerk = as_holder("view_notification")
     applied, failed = NotificationFactory(), NotificationFactory(unknown=True, merchant="other")
+    other = NotificationFactory(other=True)
     for name, value, expected in [
         ("outcome", "FAILED", failed),
         ("merchant", "other", failed),
         ("out_trade_no", applied.out_trade_no, applied),
         ("transaction_id", applied.transaction_id, applied),
+        ("event_type", "COMPLAINT.CREATE", other),
     ]:
         results = clerk.get(f"{API}/notifications/", {name: value}).json()["results"]
         assert [row["id"] for row in results] == [expected.pk]

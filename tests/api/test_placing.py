@@ -13,7 +13,7 @@ from rest_framework.parsers import JSONParser
 from rest_framework.test import APIClient
 
 from django_wxpay.models import ApiReport, Order, Prepay
-from tests.api.conftest import API, NATIVE
+from tests.api.conftest import API, NATIVE, is_chinese
 from tests.factories import OrderFactory
 from tests.wechatpay.transport import ScriptedTransport
 from tests.wechatpay.v2 import PAID, refused, standing
@@ -38,6 +38,12 @@ ORDER_KEYS = [
     "openid",
     "trade_state",
     "trade_state_desc",
+    "is_paid",
+    "refunded",
+    "refundable",
+    "err_code",
+    "err_code_des",
+    "advice",
     "transaction_id",
     "success_time",
     "bank_type",
@@ -67,6 +73,8 @@ def test_a_posted_order_is_placed_and_shown_with_what_its_client_needs(
     assert shown["fee_type"] == "CNY"
     assert shown["success_time"] is None
     assert shown["payment"] is None
+    assert (shown["is_paid"], shown["refunded"], shown["refundable"]) == (False, 0, 0)
+    assert (shown["err_code"], shown["err_code_des"], shown["advice"]) == ("", "", "")
     assert shown["transaction_id"] == ""
     assert list(shown["prepay"]) == ["prepay_id", "code_url", "mweb_url", "expires_at"]
     assert shown["prepay"]["code_url"] == "weixin://wxpay/bizpayurl?pr=TEST123"
@@ -265,6 +273,13 @@ def test_bad_input_is_a_400_keyed_by_its_field_and_neither_written_nor_sent(
     assert isinstance(told["errors"][field], list)
     if field != "detail":
         assert told[field] == told["errors"][field]
+    said = clerk.post(
+        ORDERS,
+        data=document,
+        content_type="application/json",
+        headers={"accept-language": "zh-hans"},
+    ).json()
+    assert is_chinese(*said["errors"][field], said["detail"])
     assert not Order.objects.exists()
     assert not ApiReport.objects.exists()
     assert gateway.calls == []

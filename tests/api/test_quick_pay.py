@@ -7,10 +7,13 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
+from django_wxpay import services
 from django_wxpay.models import Order
+from django_wxpay.services.orders.leases import next_end
 from tests.api.conftest import API
-from tests.factories import OrderFactory
+from tests.factories import OrderFactory, RefundFactory
 from tests.wechatpay.quick_pay import (
+    BY_CODE,
     CERTIFICATE,
     CODE,
     DONE,
@@ -29,7 +32,7 @@ from tests.wechatpay.quick_pay import (
     on_a_clock_of_its_own,
 )
 from tests.wechatpay.transport import ScriptedTransport
-from tests.wechatpay.v2 import refused
+from tests.wechatpay.v2 import refused, standing
 
 pytestmark = pytest.mark.django_db
 
@@ -57,6 +60,7 @@ def test_a_sale_is_a_201_with_the_order_and_the_same_one_again_a_200(
     order = first.json()
     assert (order["trade_state"], order["trade_type"]) == ("SUCCESS", "MICROPAY")
     assert order["payment"]["payer_total"] == 100
+    assert (order["is_paid"], order["refunded"], order["refundable"]) == (True, 0, 100)
     assert CODE not in first.content.decode()
     assert counts(gateway) == {MICROPAY: 1}
     assert gateway.calls[0][1]["spbill_create_ip"] == "203.0.113.7"
@@ -69,7 +73,9 @@ def test_a_reversed_sale_is_an_answer_like_any_other(
     answer = clerk.post(ADDRESS, SALE)
 
     assert answer.status_code == 201
-    assert (answer.json()["trade_state"], answer.json()["payment"]) == ("REVOKED", None)
+    shown = answer.json()
+    assert (shown["trade_state"], shown["payment"]) == ("REVOKED", None)
+    assert (shown["is_paid"], shown["refundable"]) == (False, 0)
 
 
 def test_a_refusal_is_a_422_that_names_the_order(
@@ -82,6 +88,34 @@ def test_a_refusal_is_a_422_that_names_the_order(
     assert (answer.status_code, body["code"], body["kind"]) == (422, "refused", "AUTHCODEEXPIRE")
     assert (body["id"], body["out_trade_no"]) == (Order.objects.get().pk, "TILL-0001")
     assert CODE not in answer.content.decode()
+
+    order = clerk.get(f"{API}/orders/{body['id']}/").json()
+    assert (order["trade_state"], order["is_paid"]) == ("CREATED", False)
+    assert (order["err_code"], order["err_code_des"]) == ("AUTHCODEEXPIRE", "expired")
+    assert order["advice"] == body["advice"] != ""
+
+
+def test_a_sale_that_never_arrived_has_its_advice_on_the_order_too(
+    clerk: APIClient, gateway: ScriptedTransport
+) -> None:
+    order = services.open_sale(**SALE).order
+    Order.objects.update(placing_until=None, err_code="ORDERNOTEXIST")
+    shown = clerk.get(f"{API}/orders/{order.pk}/").json()
+
+    assert shown["advice"].endswith("under a new order number.")
+    assert gateway.calls == []
+
+
+def test_what_is_refunded_is_counted_on_the_order(clerk: APIClient) -> None:
+    order = OrderFactory(paid=True)
+    RefundFactory(order=order, paid_back=True, refund_fee=30)
+    RefundFactory(order=order, refund_fee=20)
+    shown = clerk.get(f"{API}/orders/{order.pk}/").json()
+
+    assert (shown["refunded"], shown["refundable"]) == (30, order.total_fee - 50)
+    assert (shown["refunded"], shown["refundable"]) == (order.refunded_fee, order.refundable)
+    (listed,) = clerk.get(f"{API}/orders/").json()["results"]
+    assert listed == shown
 
 
 def test_an_unknown_outcome_is_a_504_and_the_same_request_goes_on(
@@ -96,6 +130,25 @@ def test_an_unknown_outcome_is_a_504_and_the_same_request_goes_on(
     again = clerk.post(ADDRESS, SALE)
     assert (again.status_code, again.json()["trade_state"]) == (200, "SUCCESS")
     assert counts(gateway)[MICROPAY] == 1
+
+
+def test_a_sale_without_any_answer_needs_a_person_after_five_minutes(
+    clerk: APIClient, gateway: ScriptedTransport, till: TestClock
+) -> None:
+    gateway.answers |= {MICROPAY: TIMEOUT, QUERY: TIMEOUT, REVERSE: TIMEOUT}
+    answer = clerk.post(ADDRESS, SALE)
+    assert answer.status_code == 504
+    address = f"{API}/orders/{answer.json()['id']}/"
+
+    assert clerk.get(address).json()["attention"] == []
+    till.sleep(300)
+    assert clerk.get(address).json()["attention"] == ["OUTCOME_UNKNOWN"]
+    (listed,) = clerk.get(f"{API}/orders/?attention=OUTCOME_UNKNOWN").json()["results"]
+    assert listed["out_trade_no"] == "TILL-0001"
+
+    gateway.answers[QUERY] = PAYS
+    services.sync_orders()
+    assert clerk.get(address).json()["attention"] == []
 
 
 def test_other_parameters_are_a_409(clerk: APIClient, gateway: ScriptedTransport) -> None:
@@ -184,3 +237,45 @@ def test_a_refused_reversal_is_a_422(clerk: APIClient, gateway: ScriptedTranspor
     answer = clerk.post(f"{API}/orders/{order['id']}/reverse/")
     assert (answer.status_code, answer.json()["kind"]) == (422, "REVERSE_EXPIRE")
     assert answer.json()["id"] == order["id"]
+
+
+def test_a_pending_sale_is_another_calls_and_wechat_pay_is_not_asked(
+    clerk: APIClient, gateway: ScriptedTransport
+) -> None:
+    order = services.open_sale(**SALE).order
+    answer = clerk.post(f"{API}/orders/{order.pk}/reverse/")
+
+    body = answer.json()
+    assert (answer.status_code, body["code"], answer.headers["Retry-After"]) == (409, "busy", "5")
+    assert "WeChat Pay was not asked" in body["detail"]
+    assert (body["id"], body["out_trade_no"]) == (order.pk, "TILL-0001")
+    assert gateway.calls == []
+
+
+def test_a_sale_whose_process_died_is_reversed_when_its_lease_is_over(
+    clerk: APIClient, gateway: ScriptedTransport, till: TestClock
+) -> None:
+    gateway.answers |= {REVERSE: DONE, QUERY: REVOKED}
+    order = services.open_sale(**SALE).order
+    address = f"{API}/orders/{order.pk}/reverse/"
+    assert clerk.post(address).status_code == 409
+
+    till.sleep((next_end("default") - till.now()).total_seconds() + 1)
+    answer = clerk.post(address)
+    assert (answer.status_code, answer.json()["trade_state"]) == (200, "REVOKED")
+
+
+def test_a_sale_that_is_refunded_in_part_is_not_reversed_and_the_advice_says_what_to_do(
+    clerk: APIClient, gateway: ScriptedTransport
+) -> None:
+    gateway.answers[MICROPAY] = charged
+    order = clerk.post(ADDRESS, SALE).json()
+    gateway.answers |= {
+        REVERSE: refused("TRADE_ERROR", "订单已退款"),
+        QUERY: standing("REFUND", **BY_CODE),
+        "/pay/refundquery": refused("REFUNDNOTEXIST"),
+    }
+    answer = clerk.post(f"{API}/orders/{order['id']}/reverse/")
+
+    assert (answer.status_code, answer.json()["kind"]) == (422, "TRADE_ERROR")
+    assert answer.json()["advice"].endswith("Refund the rest instead.")

@@ -13,7 +13,8 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from django_wxpay.models import Order, Refund
-from tests.api.conftest import API, refund_standing, refunded
+from django_wxpay.services.refunds import creating
+from tests.api.conftest import API, is_chinese, refund_standing, refunded
 from tests.factories import OrderFactory, RefundFactory
 from tests.tables import connection
 from tests.wechatpay.transport import ScriptedTransport
@@ -177,6 +178,46 @@ def test_another_amount_is_a_409_and_more_than_is_left_a_422(
     assert Refund.objects.count() == 1
 
 
+def test_a_refund_that_is_in_hand_is_a_409_that_names_it(
+    cashier: APIClient, gateway: ScriptedTransport, paid: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(creating, "_longest_call_s", lambda _refund: 0.0)
+    answer = cashier.post(address(paid), {"refund_fee": 5, "out_refund_no": "R1"})
+
+    body = answer.json()
+    assert (answer.status_code, body["code"], answer.headers["Retry-After"]) == (409, "busy", "5")
+    assert body["detail"].startswith("Another call sends refund R1,")
+    assert (body["out_refund_no"], body["id"]) == ("R1", paid.pk)
+    assert gateway.calls == []
+
+
+@pytest.mark.parametrize(
+    ("answers", "status"), [(requests.ReadTimeout(), 504), (b"<html>no</html>", 502)]
+)
+def test_no_answer_to_a_refund_speaks_of_the_refund(
+    cashier: APIClient, gateway: ScriptedTransport, paid: Order, answers: Any, status: int
+) -> None:
+    gateway.answers["/secapi/pay/refund"] = answers
+    answer = cashier.post(address(paid), {"refund_fee": 5, "out_refund_no": "R1"})
+
+    assert answer.status_code == status
+    assert (
+        "Refund R1 may or may not have been made; ask again under the same number."
+        in (answer.json()["detail"])
+    )
+
+
+def test_a_reversed_order_has_its_money_back_already(
+    cashier: APIClient, gateway: ScriptedTransport
+) -> None:
+    reversed_ = OrderFactory(paid=True, trade_state="REVOKED")
+    answer = cashier.post(address(reversed_), {"refund_fee": 5})
+
+    assert (answer.status_code, answer.json()["refundable"]) == (422, 0)
+    assert answer.json()["err_code_des"] == "the order was reversed, so the money is back"
+    assert gateway.calls == []
+
+
 def test_an_order_that_is_not_paid_is_a_422(cashier: APIClient, gateway: ScriptedTransport) -> None:
     answer = cashier.post(address(OrderFactory()), {"refund_fee": 1})
     assert (answer.status_code, answer.json()["refundable"]) == (422, 0)
@@ -207,7 +248,27 @@ def test_what_breaks_a_rule_is_a_400_by_its_field(
 ) -> None:
     answer = cashier.post(address(paid), posted)
     assert (answer.status_code, list(answer.json()["errors"])) == (400, [field])
+    said = cashier.post(address(paid), posted, headers={"accept-language": "zh-hans"}).json()
+    assert is_chinese(*said["errors"][field], said["detail"])
     assert (gateway.calls, Refund.objects.count()) == ([], 0)
+
+
+def test_why_an_order_is_not_refunded_is_said_in_the_language_of_its_reader(
+    cashier: APIClient, gateway: ScriptedTransport, paid: Order
+) -> None:
+    RefundFactory(order=paid, refund_fee=1, out_refund_no="R1")
+    asked = [
+        (OrderFactory(), {"refund_fee": 1}),
+        (OrderFactory(paid=True, trade_state="REVOKED"), {"refund_fee": 1}),
+        (paid, {"refund_fee": 1250}),
+        (paid, {"refund_fee": 2, "out_refund_no": "R1"}),
+    ]
+    for order, posted in asked:
+        answer = cashier.post(address(order), posted, headers={"accept-language": "zh-hans"})
+        said = answer.json()
+        assert answer.status_code in {409, 422}
+        words = [said[name] for name in ("detail", "err_code_des", "advice") if said.get(name)]
+        assert is_chinese(*words), words
 
 
 @pytest.mark.parametrize(

@@ -159,3 +159,12 @@ def test_it_comes_as_yaml_too() -> None:
     answer = APIClient().get(f"{API}/schema/")
     assert answer.headers["Content-Type"].startswith("application/vnd.oai.openapi")
     assert answer.content.startswith(b"openapi: 3.")
+
+
+def test_a_column_of_choices_that_may_be_empty_may_be_so_in_the_document(
+    document: dict[str, Any],
+) -> None:
+    rows = document["components"]["schemas"]
+    for row, name in (("WXPayNotification", "reason_code"), ("WXPayDiscrepancy", "resolution")):
+        either = rows[row]["properties"][name]["oneOf"]
+        assert {"$ref": "#/components/schemas/BlankEnum"} in either, name

@@ -16,6 +16,7 @@ import pytest
 SUITE = ("errors", "lists", "notifications", "orders_shown", "placing", "refunds", "schema")
 
 
+@pytest.mark.long
 @pytest.mark.skipif("WXPAY_STRANGE" in os.environ, reason="this is that process")
 def test_the_tests_of_this_api_pass_under_other_settings_of_rest_framework() -> None:
     files = [f"tests/api/test_{name}.py" for name in SUITE]

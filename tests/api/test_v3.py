@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -102,6 +103,25 @@ def test_what_v3_has_no_place_for_is_refused_by_its_name(clerk: APIClient) -> No
         400,
         {"code", "detail", "errors", "user_type"},
     )
+
+
+GOODS = {"goods_id": "G1", "quantity": 1, "price": 100}
+OF_2026 = {"category": "1-2", "merchant_category_code": "0742"}
+
+
+def test_a_line_of_goods_carries_members_that_this_package_does_not_know(
+    clerk: APIClient, platform: ScriptedTransport, gateway: ScriptedTransport
+) -> None:
+    platform.answers["/v3/pay/transactions/native"] = (200, {"code_url": CODE_URL})
+    detail = {"goods_detail": [GOODS | OF_2026]}
+    for merchant in ("default", "v2"):
+        wanted = TEA | {"merchant": merchant, "detail": detail, "product_id": "P1"}
+        assert clerk.post(ORDERS, wanted).status_code == 201
+    (line,) = json.loads(platform.requests[-1].body or b"")["detail"]["goods_detail"]
+    assert line == {"merchant_goods_id": "G1", "quantity": 1, "unit_price": 100, **OF_2026}
+    assert json.loads(gateway.calls[-1][1]["detail"]) == detail
+    answer = clerk.post(ORDERS, TEA | {"detail": {"goods_detail": [GOODS | {"category": [1]}]}})
+    assert (answer.status_code, "category" in str(answer.json()["errors"])) == (400, True)
 
 
 def test_a_refusal_of_v3_has_the_gateways_own_word_and_the_kind_of_both_protocols(

@@ -49,9 +49,10 @@ _PAID = (
 )
 _KEPT = (
     "INSERT INTO django_wxpay_notification (merchant, kind, api, event_id, event_type, "
-    "fingerprint, out_trade_no, transaction_id, order_id, outcome, reason, attempts, retries, "
-    "next_retry_at, headers, body, created_at, updated_at) VALUES (%s, 'payment', %s, %s, %s, %s, "
-    "%s, %s, %s, 'APPLIED', '', 1, 0, NULL, %s, %s, %s, %s)"
+    "fingerprint, out_trade_no, transaction_id, order_id, outcome, reason_code, "
+    "reason_params, attempts, retries, next_retry_at, headers, body, created_at, updated_at) "
+    "VALUES "
+    "(%s, 'payment', %s, %s, %s, %s, %s, %s, %s, 'APPLIED', '', '{}', 1, 0, NULL, %s, %s, %s, %s)"
 )
 _EVENT = (
     "INSERT INTO django_wxpay_orderevent (order_id, kind, from_state, to_state, source, detail, "

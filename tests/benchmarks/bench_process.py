@@ -24,6 +24,10 @@ MEASURES = {
     "start": ("import of the app: django.setup()", "ms", 150.0),
     "serve": ("memory of a web process after its first requests", "MiB", 25.0),
 }
+WHY = {
+    "serve": "; some 5 MiB of it are Django's test client and what that loads, which"
+    " drf-spectacular imports for the OpenAPI document",
+}
 # Each process takes a second.
 ROUNDS = 15
 QUICK_ROUNDS = 3
@@ -51,7 +55,7 @@ def results(scale: Scale = FULL) -> Iterator[Result]:
                 unit=f" {unit}",
                 low=low,
                 high=high,
-                note=f"added to the {bare:.0f} {unit} of the project without it",
+                note=f"added to the {bare:.0f} {unit} of the project without it{WHY.get(work, '')}",
             )
 
 

@@ -38,6 +38,8 @@ DATABASES: Final[dict[str, tuple[str, ...]]] = {
     "bench_reporting": EVERY,
     "bench_bills": EVERY,
     "bench_workers": EVERY,
+    "bench_async": EVERY,
+    "bench_merchants": EVERY,
     "bench_process": (NONE,),
 }
 

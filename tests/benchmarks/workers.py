@@ -69,19 +69,21 @@ def _configure() -> None:
 
 
 def _events(_: list[int]) -> int:
+    from django_wxpay.models.counts import Counts
     from django_wxpay.services.worker.jobs import chosen_jobs
     from django_wxpay.services.worker.running import run_until_done
 
     (job,) = chosen_jobs(["events"])
-    return run_until_done(job).result.counts["events delivered"]
+    return run_until_done(job).result.counts[Counts.EVENTS_DELIVERED]
 
 
 def _sweep(_: list[int]) -> int:
+    from django_wxpay.models.counts import Counts
     from django_wxpay.services.worker.jobs import chosen_jobs
     from django_wxpay.services.worker.running import run_until_done
 
     (job,) = chosen_jobs(["sync"])
-    return run_until_done(job).result.counts["orders checked"]
+    return run_until_done(job).result.counts[Counts.ORDERS_CHECKED]
 
 
 def _bare_events(numbers: list[int]) -> int:

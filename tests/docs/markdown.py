@@ -16,6 +16,11 @@ def blocks(text: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
+def fenced(text: str) -> list[tuple[str, str]]:
+    """Return the language and the text of every fenced code block, in their order."""
+    return re.findall(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
 def rows(text: str) -> list[list[str]]:
     """Return the cells of every row of every table, head rows and rules included."""
     lines = [line for line in text.splitlines() if line.startswith("|")]

@@ -15,13 +15,13 @@ from tests.docs.markdown import blocks, code_words, links, rows, text_of
 from tests.laws.source import ROOT
 
 GUIDE = text_of("CONTRIBUTING.md")
-PAGES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/**/*.md"))
 PROJECT: dict[str, Any] = tomllib.loads(text_of("pyproject.toml"))["project"]
 
 
 def test_every_session_exists_and_is_in_the_guide() -> None:
     named = re.findall(r"nox -s ([\w-]+)", GUIDE)
-    assert list(dict.fromkeys(named)) == [*_tasks(), "openapi", "floors", "chaos", "benchmarks"]
+    others = ["openapi", "floors", "clients", "chaos", "benchmarks"]
+    assert list(dict.fromkeys(named)) == [*_tasks(), *others]
     assert set(named) == _sessions() - {"all"}
     assert re.findall(r"nox -s (\w+)", text_of(".ci/run")) != []
     assert set(re.findall(r"nox -s (\w+)", text_of(".ci/run"))) <= _sessions()
@@ -65,12 +65,6 @@ def test_every_hook_before_a_commit_runs_a_tool_of_the_sessions() -> None:
     assert tools == {"ruff", "mypy", "lint-imports"}
     assert {hook["language"] for hook in repository["hooks"]} == {"system"}
     assert [tool for tool in tools if f"{{BIN}}/{tool}" not in text_of("noxfile.py")] == []
-
-
-def test_every_page_is_in_the_navigation() -> None:
-    configuration = yaml.safe_load(text_of("mkdocs.yml"))
-    assert sorted(_pages_of(configuration["nav"])) == [page.removeprefix("docs/") for page in PAGES]
-    assert configuration["strict"] is True
 
 
 def test_the_vectors_of_v3_are_those_of_the_tests() -> None:
@@ -127,9 +121,7 @@ def _tasks() -> tuple[str, ...]:
     return tasks
 
 
-def _pages_of(navigation: list[dict[str, Any]]) -> list[str]:
-    found = []
-    for entry in navigation:
-        for target in entry.values():
-            found += [target] if isinstance(target, str) else _pages_of(target)
-    return found
+def test_continuous_integration_runs_the_long_tests() -> None:
+    text = text_of(".ci/run")
+    assert len(re.findall(r"--long\b", text)) == 2
+    assert "`--long`" in GUIDE

@@ -38,11 +38,18 @@ FOREIGN = {
     "USE_TZ",
     "REQUESTS_CA_BUNDLE",
     "amp",
+    "authentication_failed",
     "md",
+    "method_not_allowed",
+    "not_acceptable",
+    "not_authenticated",
     "optional",
+    "permission_denied",
     "prefix",
     "py",
+    "throttled",
     "typed",
+    "unsupported_media_type",
 }
 
 
@@ -158,7 +165,7 @@ def test_the_models_are_all_and_only_those_that_there_are() -> None:
 
 
 def test_the_signals_are_all_and_only_those_that_there_are() -> None:
-    named = re.findall(r"`((?:order|refund|bill)_\w+)`", section(PAGE, "7. Signals"))
+    named = re.findall(r"`((?:order|refund|bill|notification)_\w+)`", section(PAGE, "7. Signals"))
     assert set(named) == {n for n, value in vars(signals).items() if isinstance(value, Signal)}
 
 
@@ -184,7 +191,7 @@ def test_every_route_of_the_simulator_is_served() -> None:
     session = requests.Session()
     session.mount("http://simulator", SimulatorAdapter(create_app(conf.merchants().values())))
     named = re.findall(r"\| `(GET|POST) (/\S*)`", section(PAGE, "9. Simulator"))
-    assert len(named) == 12
+    assert len(named) == 16
     for method, path in named:
         answer = session.request(method, f"http://simulator{path}", json={})
         assert answer.status_code not in {404, 405}, path

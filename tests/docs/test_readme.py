@@ -1,29 +1,22 @@
-"""The README, held against the package: what it names exists, and what it shows works."""
+"""The README, held against the package and the pages: what it names exists, what it shows runs."""
 
 from __future__ import annotations
 
-import ast
 import re
-import textwrap
 import tomllib
-from typing import Any
+from importlib.metadata import metadata
 
 import pytest
-import requests
-from django.contrib.auth.models import Permission
 from django.core.management import get_commands
-from django.test import Client
-from django.urls import resolve
 
 import django_wxpay
-from django_wxpay import conf, exceptions, services, signals
-from django_wxpay.services.worker.jobs import JOBS
-from django_wxpay.simulator import SimulatorAdapter, create_app
-from tests.docs.markdown import blocks, code_words, links, section, text_of
+from tests.docs.markdown import blocks, links, text_of
 from tests.laws.source import ROOT
 
 README = text_of("README.md")
-SETTING = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*")
+CHINESE = text_of("README.zh-CN.md")
+TUTORIAL = text_of("docs/tutorial.md")
+CHINESE_TUTORIAL = text_of("docs/tutorial.zh-CN.md")
 
 
 def test_the_two_command_lines_stand_there_word_for_word() -> None:
@@ -32,135 +25,63 @@ def test_the_two_command_lines_stand_there_word_for_word() -> None:
         f"{venv} . && .venv/bin/python manage.py demo\n",
         f"{venv} '.[test]' && .venv/bin/pytest\n",
     ]
+    assert blocks(CHINESE, "sh") == blocks(README, "sh")
 
 
-@pytest.mark.parametrize("block", blocks(README, "python"))
-def test_every_python_block_compiles(block: str) -> None:
-    compile(textwrap.dedent(block), "README.md", "exec")
+def test_it_is_short() -> None:
+    assert len(README.splitlines()) < 200
 
 
-def test_settings_and_addresses_take_fewer_than_twenty_five_lines() -> None:
-    shown = "".join(blocks(section(README, "Use it in your own project"), "python")[:2])
-    assert "urlpatterns" in shown
-    assert len([line for line in shown.splitlines() if line.strip()]) < 25
-
-
-def test_every_setting_is_in_the_tables_and_nothing_else_is() -> None:
-    part = section(README, "Settings")
-    told = {word for word in code_words(part) if SETTING.fullmatch(word)} - {"WXPAY"}
-    rows = {row.name for row in (*conf.SETTINGS, *conf.MERCHANT_SETTINGS)} | {"MERCHANTS"}
-    assert told == rows
-
-
-def test_the_defaults_in_the_tables_are_the_defaults() -> None:
-    told = dict(
-        re.findall(r"^\| `([A-Z_]+)` \| `(.+?)` \|", section(README, "Settings"), re.MULTILINE)
-    )
-    defaults = {row.name: row.default for row in (*conf.SETTINGS, *conf.MERCHANT_SETTINGS)}
-    assert set(told) >= {"TIMEOUT", "REPORT_LEVEL", "SIGN_TYPE", "MODE", "REGION", "API"}
-    for name, text in told.items():
-        value = ast.literal_eval(text)
-        assert (tuple(value) if isinstance(value, list) else value) == defaults[name], name
+@pytest.mark.parametrize(
+    ("page", "tutorial", "count"), [(README, TUTORIAL, 3), (CHINESE, CHINESE_TUTORIAL, 2)]
+)
+def test_its_samples_are_those_of_the_tutorial_which_is_run(
+    page: str, tutorial: str, count: int
+) -> None:
+    shown = blocks(page, "python")
+    assert len(shown) == count
+    assert [block for block in shown if f"\n{block}" not in tutorial] == []
 
 
 def test_every_command_exists() -> None:
     named = set(re.findall(r"manage\.py (\w+)", README))
-    assert {"demo", "wxpay_simulator", "migrate", "check"} <= named
+    assert {"demo", "wxpay_worker", "wxpay_doctor"} <= named
     assert named - set(get_commands()) == set()
 
 
-def test_every_job_of_the_worker_is_in_the_table_with_its_pause() -> None:
-    told = re.findall(r"^\| `(\w+)` \| (\d+) s \|", section(README, "The worker"), re.MULTILINE)
-    assert told == [(job.name, str(job.every_s)) for job in JOBS]
-
-
-def test_the_schedule_of_celery_has_every_job() -> None:
-    (block,) = blocks(section(README, "The worker"), "python")
-    namespace: dict[str, Any] = {}
-    exec(block, namespace)  # noqa: S102
-    entries = namespace["CELERY_BEAT_SCHEDULE"].values()
-    assert [(each["args"], each["schedule"]) for each in entries] == [
-        ([job.name], job.every_s) for job in JOBS
-    ]
-
-
-@pytest.mark.parametrize(
-    ("method", "route"),
-    re.findall(r"`(GET|POST) ([a-z][^`]*)`", section(README, "REST")),
-)
-def test_every_route_is_served(method: str, route: str, db: None) -> None:
-    address = "/wxpay/api/" + route.replace("{id}", "1")
-    resolve(address)
-    answer = Client().generic(method, address)
-    assert answer.status_code in {401, 403}
-
-
-def test_every_permission_exists(db: None, django_user_model: Any) -> None:
-    named = set(re.findall(r"`((?:add|view|change)_\w+)`", README))
-    permissions = Permission.objects.filter(content_type__app_label="django_wxpay")
-    assert named - set(permissions.values_list("codename", flat=True)) == set()
-    assert "change_notification" in named
-
-
-def test_every_error_service_and_signal_exists() -> None:
-    errors = {word for word in code_words(README) if re.fullmatch(r"(?:[A-Z][a-z]+){2,}", word)}
-    assert errors == {
-        "InvalidOrder",
-        "OrderClosed",
-        "OrderConflict",
-        "OrderPaid",
-        "OutcomeUnknown",
-    }
-    assert "`Refused`" in README
-    assert all(hasattr(exceptions, name) for name in (*errors, "Refused"))
-    verbs = set(re.findall(r"services\.(\w+)\(", README))
-    assert verbs | {"create_order", "unified_order", "payment_parameters"} <= set(services.__all__)
-    assert all(
-        hasattr(signals, name)
-        for name in re.findall(r"`(order_\w+)`", README)
-        if name != "order_conflict"
-    )
-
-
-def test_every_route_of_the_simulator_is_served() -> None:
-    session = requests.Session()
-    session.mount("http://simulator", SimulatorAdapter(create_app(conf.merchants().values())))
-    named = re.findall(r"`(GET|POST) (/_simulator/\w+)`", section(README, "The simulator"))
-    assert len(named) == 7
-    for method, path in named:
-        assert session.request(method, f"http://simulator{path}", json={}).status_code not in {
-            404,
-            405,
-        }
-
-
-def test_what_it_links_to_is_there_and_its_pictures_are_small() -> None:
-    found = links(README)
+@pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md"])
+def test_what_it_links_to_is_there_and_its_pictures_are_small(page: str) -> None:
+    found = links(text_of(page))
     pictures = [link for link in found if link.endswith(".png")]
     assert [link for link in found if not (ROOT / link).is_file()] == []
     assert pictures != []
     assert [link for link in pictures if (ROOT / link).stat().st_size > 250_000] == []
 
 
-def test_every_extra_exists() -> None:
-    extras = tomllib.loads(text_of("pyproject.toml"))["project"]["optional-dependencies"]
-    named = set(re.findall(r"django-wxpay\[(\w+)\]", README)) | {"test"}
-    assert named <= set(extras)
+def test_an_index_that_has_no_repository_around_it_leads_there_too() -> None:
+    # As it was when this package was installed, which may be an earlier text.
+    readme = str(metadata("django-wxpay").get_payload())
+    source = tomllib.loads(text_of("pyproject.toml"))["project"]["urls"]["Source"]
+    assert re.findall(r"\]\((?!https://)[^)]*\)", readme) == []
+    assert f"[The tutorial]({source}/blob/main/docs/tutorial.md)" in readme
+    assert f"receipt]({source}/raw/main/docs/demo.png)" in readme
+    assert "[wechatpy](https://github.com/jxtech/wechatpy)" in readme
 
 
-def test_the_sqlite_options_are_those_of_the_example() -> None:
-    block = next(text for text in blocks(README, "python") if "IMMEDIATE" in text)
-    (shown,) = (node.value for node in ast.parse(block).body if isinstance(node, ast.Assign))
-    assert ast.literal_eval(shown) in _literals("example_project/settings.py")
+def test_it_leads_to_every_page() -> None:
+    pages = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/**/*.md")}
+    english = {page for page in pages if not page.endswith(".zh-CN.md")}
+    assert english - set(links(README)) == set()
+    assert pages - english - set(links(CHINESE)) == set()
 
 
-def _literals(path: str) -> list[object]:
-    """Return every dict that a file spells out, whatever its environment."""
-    return [
-        ast.literal_eval(node)
-        for node in ast.walk(ast.parse(text_of(path)))
-        if isinstance(node, ast.Dict) and all(isinstance(v, ast.Constant) for v in node.values)
-    ]
+def test_the_versions_of_the_peers_are_those_that_were_looked_at() -> None:
+    """What stands beside the SDKs that the tests run with is about these."""
+    pinned = tomllib.loads(text_of("pyproject.toml"))["project"]["optional-dependencies"]["test"]
+    for name, extra in (("wechatpy", r"\[\w+\]"), ("wechatpayv3", "")):
+        (floor,) = [each for each in pinned if re.match(rf"{name}{extra}>=", each)]
+        assert f"{name}](" in README
+        assert floor.partition(">=")[2] in README, name
 
 
 def test_the_changelog_has_this_version_on_top_with_its_date() -> None:

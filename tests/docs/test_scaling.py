@@ -205,5 +205,6 @@ def test_what_an_order_takes_together_is_the_sum_of_its_rows() -> None:
     assert [steps[0], steps[2]] == list(PER_ORDER.values())
 
 
+@pytest.mark.long
 def test_calls_may_be_divided_by_month(record_property: Callable[[str, object], None]) -> None:
     passes_on("postgresql", record_property, "tests/docs/test_partitions.py", least=1, longest_s=60)

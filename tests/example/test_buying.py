@@ -219,3 +219,11 @@ def test_the_cashier_brings_a_phone_back_to_the_page_it_came_from(customer: Cust
     assert address.startswith(f"{Prepay.objects.get().mweb_url}&")
     (back,) = parse_qs(urlsplit(address).query)["redirect_url"]
     assert back == f"http://testserver/pay/{purchase.reference}/"
+
+
+def test_the_cashier_may_see_from_which_site_a_phone_comes(customer: Customer) -> None:
+    # Protocol-v2 section 4.5: the domain is read from the Referer, and hidden by Django's default.
+    answer = customer.browser.get(f"/pay/{customer.buy(way='MWEB').reference}/")
+    assert answer.headers["Referrer-Policy"] == "same-origin"
+    (link,) = re.findall(r'<a class="phone" href="[^"]*checkmweb[^>]*>', answer.content.decode())
+    assert 'referrerpolicy="origin"' in link

@@ -73,6 +73,7 @@ def test_once_pays_one_order_and_says_each_step(tmp_path: Path) -> None:
     assert not usual.exists()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("arguments", "api", "mch_id"),
     [
@@ -91,6 +92,7 @@ def test_once_does_the_same_over_every_protocol_and_in_every_region(
     assert (f"{api}," in done.stdout, mch_id in done.stdout) == (True, True)
 
 
+@pytest.mark.long
 def test_once_reaches_this_machine_although_a_proxy_is_set() -> None:
     done = manage(
         "demo", "--once", HTTP_PROXY="http://127.0.0.1:9", http_proxy="http://127.0.0.1:9"
@@ -115,6 +117,7 @@ def test_a_port_that_is_taken_is_named_in_a_plain_sentence(option: str, tmp_path
     assert not (tmp_path / "shop.sqlite3").exists()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_the_demonstration_prints_its_addresses_and_serves_all_three(
     tmp_path: Path,

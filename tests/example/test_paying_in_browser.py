@@ -91,6 +91,7 @@ def test_a_page_that_waits_turns_into_the_receipt(
     page.is_clean()
 
 
+@pytest.mark.long
 def test_an_order_that_is_closed_under_an_open_page_offers_another(page: Page) -> None:
     services.close_order(page.order)
     page.turns("This order was closed, and nothing was taken.")
@@ -100,6 +101,7 @@ def test_an_order_that_is_closed_under_an_open_page_offers_another(page: Page) -
     page.is_clean()
 
 
+@pytest.mark.long
 def test_a_code_that_expires_is_replaced_on_request(page: Page) -> None:
     page.order.prepays.update(expires_at=page.order.created_at)
     page.turns("the code has expired")
@@ -108,6 +110,7 @@ def test_a_code_that_expires_is_replaced_on_request(page: Page) -> None:
     assert Order.objects.count() == 1
 
 
+@pytest.mark.long
 def test_a_payment_that_arrives_after_its_code_expired_is_seen(
     page: Page, wxpay_simulator: SimulatedWXPay
 ) -> None:
@@ -117,6 +120,7 @@ def test_a_payment_that_arrives_after_its_code_expired_is_seen(
     page.turns("Paid. Thank you!")
 
 
+@pytest.mark.long
 def test_a_shop_that_is_away_for_a_moment_is_asked_again(
     page: Page, wxpay_simulator: SimulatedWXPay, settings: Any
 ) -> None:
@@ -129,6 +133,7 @@ def test_a_shop_that_is_away_for_a_moment_is_asked_again(
     page.turns("Paid. Thank you!")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("is_paid", [True, False])
 def test_what_the_bridge_says_decides_nothing(
     browser: Browser, live_server: LiveServer, wxpay_simulator: SimulatedWXPay, is_paid: bool
@@ -149,6 +154,7 @@ def test_what_the_bridge_says_decides_nothing(
     page.is_clean()
 
 
+@pytest.mark.long
 def test_a_customer_who_cancels_can_pay_again(
     browser: Browser, live_server: LiveServer, wxpay_simulator: SimulatedWXPay
 ) -> None:
@@ -162,6 +168,7 @@ def test_a_customer_who_cancels_can_pay_again(
     page.turns("Paid. Thank you!")
 
 
+@pytest.mark.long
 def test_outside_of_wechat_the_button_says_where_to_open_the_page(
     browser: Browser, live_server: LiveServer
 ) -> None:
@@ -170,6 +177,7 @@ def test_outside_of_wechat_the_button_says_where_to_open_the_page(
     page.turns("This page is not open in WeChat.")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("width", "scheme", "language"), [(1280, "light", "en"), (390, "dark", "zh-hans")]
 )

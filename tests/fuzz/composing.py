@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.padding import PKCS7
 
-from tests.fuzz.ledger import Trade, identity, trade_content, trade_fields
+from tests.fuzz.ledger import Trade, refund_content, refund_id, trade_content, trade_fields
 from tests.fuzz.merchants import Account
 
 OPENID = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"
@@ -141,29 +141,12 @@ def hint(account: Account, ciphertext: bytes, rng: Random, **changes: str) -> by
     return xml({name: value for name, value in fields.items() if value})
 
 
-def refund_id(out_refund_no: str) -> str:
-    return f"503{int(hashlib.sha256(out_refund_no.encode()).hexdigest(), 16) % 10**25:025d}"
-
-
-def refund_content(trade: Trade, out_refund_no: str, /, **changes: Any) -> dict[str, Any]:
+def refund_notice(trade: Trade, out_refund_no: str, /, **changes: Any) -> dict[str, Any]:
     """Return the resource of a refund notice of v3."""
-    status, fee = trade.refunds.get(out_refund_no, ("SUCCESS", trade.total_fee))
-    amount: dict[str, Any] = {"total": trade.total_fee, "refund": fee}
-    amount |= {"payer_total": trade.total_fee, "payer_refund": fee}
-    if trade.account.is_global:
-        amount["currency"] = trade.fee_type
-    content = {
-        **identity(trade.account),
-        "out_trade_no": trade.out_trade_no,
-        "transaction_id": trade.transaction_id,
-        "out_refund_no": out_refund_no,
-        "refund_id": refund_id(out_refund_no),
-        "refund_status": status,
-        "success_time": "2026-01-02T00:00:00+08:00",
-        "user_received_account": "balance",
-        "amount": amount,
-        **changes,
-    }
+    content = refund_content(trade, out_refund_no)
+    # A notice and an answer name the status differently (protocol-v3 section 6.3).
+    content["refund_status"] = content.pop("status")
+    content |= changes
     return {name: value for name, value in content.items() if value is not None}
 
 
@@ -205,7 +188,7 @@ def payment_v3(trade: Trade, rng: Random, **changes: Any) -> bytes:
 
 def refund_v3(trade: Trade, out_refund_no: str, rng: Random, /, **changes: Any) -> bytes:
     """Return the body of a refund notice of v3."""
-    content = refund_content(trade, out_refund_no, **changes)
+    content = refund_notice(trade, out_refund_no, **changes)
     resource = sealed(json.dumps(content).encode(), trade.account, rng, "refund")
     return envelope(f"REFUND.{content.get('refund_status', 'SUCCESS')}", resource, rng)
 

@@ -202,7 +202,7 @@ def unsettled(case: Case, tables: Tables, orders: Mapping[int, Trade], told: Tol
 
 
 def check_calls(calls: list[tuple[datetime, str]], latest: dict[str, datetime]) -> None:
-    """Outbound calls keep to one a minute for each merchant's certificates and each order.
+    """Outbound calls keep to one a minute: for certificates, for an order, for the refunds of one.
 
     ``latest`` holds the last call of each, and is brought up to date.
     """

@@ -1,4 +1,4 @@
-"""Hosts, certificates and a transport with little patience."""
+"""Hosts, certificates, and transports with and without patience."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 from django_wxpay.gateway.http.transport import Transport
 from tests.wechatpay.transport import Behaviour, Host
 
-PATIENCE_S = 0.5
+LONG_S, PATIENCE_S = 20.0, 0.5
 
 
 @pytest.fixture(autouse=True)
@@ -51,6 +51,15 @@ def nobody() -> Iterator[str]:
 
 @pytest.fixture
 def transport() -> Iterator[Transport]:
+    """A transport with more patience than any answer here takes, even on a busy machine."""
+    made = Transport(timeout=(LONG_S, LONG_S))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def impatient() -> Iterator[Transport]:
+    """A transport for hosts that do not answer in time."""
     made = Transport(timeout=(1.0, PATIENCE_S))
     yield made
     made.close()

@@ -73,8 +73,11 @@ class Caller:
 
 
 @pytest.fixture
-def caller(transport: Transport) -> Caller:
-    return Caller(transport)
+def caller(request: pytest.FixtureRequest) -> Caller:
+    """A caller with little patience where the test is about a host that is out of time."""
+    params = request.node.callspec.params if hasattr(request.node, "callspec") else {}
+    is_late = params.get("failure") == "TIMEOUT"
+    return Caller(request.getfixturevalue("impatient" if is_late else "transport"))
 
 
 def fakes(
@@ -217,6 +220,28 @@ def test_a_document_is_final_whatever_it_says(
     assert caller.noted[0].http_status == 200
     assert (len(primary.requests), len(standby.requests)) == (1, 0)
     assert caller.transport.health.order((PRIMARY, STANDBY)) == (PRIMARY, STANDBY)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "may_have_arrived"),
+    [
+        ((502, HTML), True),
+        (requests.ReadTimeout("slow"), True),
+        (requests.ConnectTimeout("slow"), False),
+        (None, False),
+    ],
+)
+def test_a_refusal_says_whether_another_host_may_have_done_it(
+    caller: Caller, trouble: Any, may_have_arrived: bool
+) -> None:
+    def read(_: HttpResponse) -> bytes:
+        raise Refused("NOTENOUGH")
+
+    answer = (200, DOCUMENT)
+    fakes(caller, [answer if trouble is None else trouble], [answer])
+    with pytest.raises(Refused) as caught:
+        caller(PRIMARY, STANDBY, read=read)
+    assert caught.value.may_have_arrived is may_have_arrived
 
 
 def test_a_certificate_that_cannot_be_verified_is_an_alarm_and_no_reason_to_ask_elsewhere(

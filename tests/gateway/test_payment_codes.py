@@ -74,11 +74,13 @@ def test_a_charge_returns_the_payment_and_sends_the_code() -> None:
 def test_a_code_that_may_have_been_charged_is_sent_to_no_other_host(what: str) -> None:
     answer, error = OPEN[what]
     till = Till([answer], [(200, signed(PAID))], merchant=CERTIFIED)
-    with pytest.raises(error):
+    with pytest.raises(error) as raised:
         till.gateway.charge(TERMS, CODE)
 
     assert till.asked == [1, 0]
     assert till.pauses == []
+    # Called again, the same sale goes on (``pay_by_code``).
+    assert "it may have been done" not in str(raised.value)
 
 
 def test_a_code_that_cannot_have_been_sent_goes_to_the_next_host() -> None:

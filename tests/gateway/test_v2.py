@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import requests
 
-from django_wxpay.gateway import CallRecord, Transport, V2Gateway
+from django_wxpay.gateway import CallRecord, V2Gateway
 from django_wxpay.protocol import v2
 from django_wxpay.protocol.errors import (
     BadAnswer,
@@ -26,7 +26,8 @@ from django_wxpay.protocol.facts import PrepayGrant, TradeState
 from django_wxpay.protocol.failures import Failure
 from django_wxpay.protocol.merchants import Merchant, SignType
 from django_wxpay.protocol.orders import OrderRef, OrderTerms
-from tests.wechatpay.transport import HTML, Host, ScriptedTransport, says
+from tests.gateway.till import Counter
+from tests.wechatpay.transport import HTML, Host, says
 
 KEY = "TESTKEYtestkeyTESTKEYtestkey0000"
 PRIMARY, STANDBY = "https://primary.test", "https://standby.test"
@@ -78,16 +79,11 @@ def refusal(err_code: str) -> bytes:
     return signed(ENVELOPE | {"result_code": "FAIL", "err_code": err_code, "err_code_des": "no"})
 
 
-class Till:
-    """A gateway, its two hosts and everything that happened."""
+class Till(Counter):
+    """A v2 gateway between two scripted hosts."""
 
     def __init__(self, *scripts: Any, merchant: Merchant = MERCHANT) -> None:
-        self.pauses: list[float] = []
-        self.transport = Transport(sleep=self.pauses.append)
-        self.hosts = [ScriptedTransport(*script) for script in scripts]
-        for url, fake in zip(merchant.hosts, self.hosts, strict=False):
-            self.transport.mount(url, fake)
-        self.records: list[CallRecord] = []
+        super().__init__(*scripts, merchant=merchant)
         numbers = itertools.count(1)
         self.gateway = V2Gateway(
             merchant,
@@ -96,10 +92,6 @@ class Till:
             nonce=lambda: f"nonce{next(numbers)}",
             record=self.records.append,
         )
-
-    @property
-    def asked(self) -> list[int]:
-        return [len(host.requests) for host in self.hosts]
 
     def sent(self, host: int = 0, at: int = -1) -> dict[str, str]:
         body = self.hosts[host].requests[at].body

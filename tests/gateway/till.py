@@ -1,4 +1,4 @@
-"""A v3 gateway between two scripted hosts, and the certificates it keeps in memory."""
+"""Scripted hosts of a merchant, a v3 gateway between them, and certificates in memory."""
 
 from __future__ import annotations
 
@@ -56,19 +56,30 @@ class MemoryStore:
         return NOW
 
 
-class Till:
-    """A v3 gateway, its two hosts and everything that happened.
+class Counter:
+    """A merchant's scripted hosts, the way to them and everything that happened."""
 
-    The old platform certificate is in the store, and was fetched a moment ago.
-    """
-
-    def __init__(self, *scripts: Any, merchant: Merchant, store: MemoryStore | None = None) -> None:
+    def __init__(self, *scripts: Any, merchant: Merchant) -> None:
         self.pauses: list[float] = []
         self.transport = Transport(sleep=self.pauses.append)
         self.hosts = [ScriptedTransport(*script) for script in scripts]
         for url, fake in zip(merchant.hosts, self.hosts, strict=False):
             self.transport.mount(url, fake)
         self.records: list[CallRecord] = []
+
+    @property
+    def asked(self) -> list[int]:
+        return [len(host.requests) for host in self.hosts]
+
+
+class Till(Counter):
+    """A v3 gateway between two scripted hosts.
+
+    The old platform certificate is in the store, and was fetched a moment ago.
+    """
+
+    def __init__(self, *scripts: Any, merchant: Merchant, store: MemoryStore | None = None) -> None:
+        super().__init__(*scripts, merchant=merchant)
         self.store = store or MemoryStore(OLD, claimed_at=NOW)
         self.now = NOW
         self.store.now = lambda: self.now  # type: ignore[method-assign]
@@ -82,10 +93,6 @@ class Till:
             record=self.records.append,
             keys=self.keys,
         )
-
-    @property
-    def asked(self) -> list[int]:
-        return [len(host.requests) for host in self.hosts]
 
     @property
     def paths(self) -> list[str]:

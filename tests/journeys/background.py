@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -32,13 +30,6 @@ def environment(stage: Stage) -> dict[str, str]:
         "SIMULATOR_URL": stage.wechat.url,
         "PYTHONUNBUFFERED": "1",
     }
-
-
-def until(happens: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + LONG_S
-    while not happens():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.02)
 
 
 def backlog(count: int) -> list[str]:

@@ -123,7 +123,8 @@ class Phone:
     http: requests.Session
 
     def shows(self) -> str:
-        answer = self.http.get(self.page)
+        # From a page of the shop, as WeChat Pay wants it of H5.
+        answer = self.http.get(self.page, headers={"Referer": "https://shop.example.com/"})
         assert answer.status_code == 200, answer.text
         return answer.text
 

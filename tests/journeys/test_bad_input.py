@@ -172,7 +172,7 @@ def test_what_differs_from_the_order_is_a_conflict_that_people_see(
     assert stage.clerk.show(order) == shown | {"attention": ["CONFLICT"]}
     (notification,) = stage.clerk.notifications(order)
     assert (notification["outcome"], notification["attempts"]) == ("CONFLICT", 2)
-    assert notification["reason"] == f"{field}: expected {expected}, told {value}"
+    assert notification["reason"] == f"{field}: expected {expected}, received {value}"
     event = OrderEvent.objects.get(kind="CONFLICTED")
     for path in ("orderevent/", f"orderevent/{event.pk}/change/", f"order/{order['id']}/change/"):
         assert "Conflict" in keeper.reads(f"django_wxpay/{path}")

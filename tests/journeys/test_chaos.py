@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 _OURS = ("PYTEST_", "COV_", "COVERAGE_", "WXPAY_", "DJANGO_")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("database", ["sqlite", "postgresql", "mariadb"])
 def test_nothing_is_lost_and_nothing_is_done_twice_on(
     database: str, record_property: Callable[[str, object], None]

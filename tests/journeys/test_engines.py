@@ -20,9 +20,10 @@ from kombu import Connection
 
 from django_wxpay.models import ApiReport, BackgroundJob, Order, OrderEvent
 from tests import neighbours
-from tests.journeys.background import LONG_S, backlog, environment, is_told, left_over, until
+from tests.journeys.background import LONG_S, backlog, environment, is_told, left_over
 from tests.journeys.stage import Stage
 from tests.laws.source import ROOT
+from tests.waiting import until
 
 BROKERS = {
     neighbours.REDIS: "redis://127.0.0.1:6379/0",
@@ -126,6 +127,7 @@ def unnoticed(stage: Stage) -> dict[str, Any]:
     return order
 
 
+@pytest.mark.long
 def test_beat_and_two_workers_do_every_job_once(stage: Stage, engine: Engine) -> None:
     order = unnoticed(stage)
     ApiReport.objects.all().delete()
@@ -146,6 +148,7 @@ def test_beat_and_two_workers_do_every_job_once(stage: Stage, engine: Engine) ->
     assert set(BackgroundJob.objects.values_list("failures_in_a_row", "error")) == {(0, "")}
 
 
+@pytest.mark.long
 def test_a_worker_of_celery_and_one_of_ours_do_everything_once(
     stage: Stage, engine: Engine
 ) -> None:
@@ -170,6 +173,7 @@ def test_a_worker_of_celery_and_one_of_ours_do_everything_once(
     assert set(OrderEvent.objects.values_list("dispatch_attempts", flat=True)) == {1}
 
 
+@pytest.mark.long
 def test_what_a_killed_worker_had_in_hand_is_done_by_another(
     engine: Engine, tmp_path: Path
 ) -> None:
@@ -201,7 +205,7 @@ def test_whoever_asks_celery_for_a_job_is_given_its_counts_or_its_failure(
         name = "django_wxpay.tasks.run_job"
         counts = client.send_task(name, ["reports"])
         wrong = client.send_task(name, ["evnets"])
-        assert counts.get(timeout=LONG_S)["calls reported"] == 3
+        assert counts.get(timeout=LONG_S)["CALLS_REPORTED"] == 3
         until(wrong.ready)
         assert wrong.state == "FAILURE"
         assert "no such job: evnets (there are events," in str(wrong.result)

@@ -6,47 +6,24 @@ tried here without being named.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import pytest
-import requests
 
 from django_wxpay.models import ApiReport, Notification, OrderEvent
-from django_wxpay.simulator import SimulatorAdapter, create_app
-from tests.journeys.stage import PACE, Stage, new_number
+from tests.journeys.catalogue import Row, faults_at, strike
+from tests.journeys.stage import Stage, new_number
 
-Row = Mapping[str, Any]
 OPERATIONS: Final = ("unifiedorder", "orderquery", "closeorder", "notify")
 HONEST_ERRORS: Final = frozenset({422, 502, 504})
 PAID_ELSEWHERE: Final = frozenset({"ORDERPAID"})
 
 
-def _catalogue() -> dict[str, list[Row]]:
-    """Return what the simulator says it can do wrong, by the operations it lets it befall."""
-    session = requests.Session()
-    session.mount("http://simulator", SimulatorAdapter(create_app()))
-    address = "http://simulator/_simulator/faults"
-    rows = session.get(address).json()["catalogue"]
-
-    def befalls(row: Row, operation: str) -> bool:
-        wanted = {"fault": row["fault"], "operation": operation}
-        return session.post(address, json=wanted).status_code == 200
-
-    return {name: [row for row in rows if befalls(row, name)] for name in OPERATIONS}
-
-
-CATALOGUE: Final = _catalogue()
+CATALOGUE: Final = {name: faults_at(name) for name in OPERATIONS}
 
 
 def at(operation: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("fault", CATALOGUE[operation], ids=lambda row: row["fault"])
-
-
-def strike(stage: Stage, fault: Row, operation: str) -> None:
-    """Script the fault once; what it takes is scaled down to the patience of this stage."""
-    seconds = fault["seconds"] * (PACE if "answer" in fault["strikes"] else 1)
-    stage.wechat.inject(fault["fault"], operation=operation, seconds=seconds)
 
 
 def test_the_catalogue_is_the_one_the_issue_asks_for() -> None:
@@ -58,7 +35,7 @@ def test_the_catalogue_is_the_one_the_issue_asks_for() -> None:
 
 @at("unifiedorder")
 def test_placing_survives(stage: Stage, fault: Row) -> None:
-    strike(stage, fault, "unifiedorder")
+    strike(stage, fault["fault"], "unifiedorder")
     number = new_number()
     with stage.in_a_hurry():
         first = stage.clerk.place(out_trade_no=number)
@@ -83,13 +60,14 @@ def test_placing_survives(stage: Stage, fault: Row) -> None:
     assert_paid_once(stage, order)
 
 
+@pytest.mark.long
 @at("orderquery")
 def test_asking_survives_takes_nothing_unpaid_for_paid_and_finds_the_payment_in_the_end(
     stage: Stage,
     fault: Row,
 ) -> None:
     order = stage.clerk.placed()
-    strike(stage, fault, "orderquery")
+    strike(stage, fault["fault"], "orderquery")
     with stage.in_a_hurry():
         unpaid = stage.clerk.query(order)
 
@@ -99,7 +77,7 @@ def test_asking_survives_takes_nothing_unpaid_for_paid_and_finds_the_payment_in_
 
     stage.wechat.inject("lost")
     stage.wechat.pay(order)
-    strike(stage, fault, "orderquery")
+    strike(stage, fault["fault"], "orderquery")
     with stage.in_a_hurry():
         paid = stage.clerk.query(order)
     believed = paid.status_code == 200
@@ -110,10 +88,11 @@ def test_asking_survives_takes_nothing_unpaid_for_paid_and_finds_the_payment_in_
     assert_paid_once(stage, order)
 
 
+@pytest.mark.long
 @at("closeorder")
 def test_closing_survives_and_closes_in_the_end(stage: Stage, fault: Row) -> None:
     order = stage.clerk.placed()
-    strike(stage, fault, "closeorder")
+    strike(stage, fault["fault"], "closeorder")
     with stage.in_a_hurry():
         closed = stage.clerk.close(order)
 
@@ -130,7 +109,7 @@ def test_closing_survives_and_closes_in_the_end(stage: Stage, fault: Row) -> Non
 
 @at("notify")
 def test_being_told_survives(stage: Stage, fault: Row) -> None:
-    strike(stage, fault, "notify")
+    strike(stage, fault["fault"], "notify")
     order = stage.clerk.placed()
     stage.wechat.let_arrive()
     if stage.clerk.show(order)["trade_state"] == "NOTPAY":

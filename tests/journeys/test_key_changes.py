@@ -87,6 +87,7 @@ def assert_nobody_was_lost(wxpay: SimulatedWXPay, orders: int) -> None:
     assert Notification.objects.exclude(outcome="APPLIED").count() == 0
 
 
+@pytest.mark.long
 def test_a_rotation_of_certificates_under_load_loses_nothing(wxpay: SimulatedWXPay) -> None:
     simulator = wxpay.simulator
     crowd(wxpay, meanwhile=simulator.rotate_certificate)
@@ -102,6 +103,7 @@ def test_a_rotation_of_certificates_under_load_loses_nothing(wxpay: SimulatedWXP
     assert refused == []
 
 
+@pytest.mark.long
 def test_a_migration_to_the_public_key_under_load_loses_nothing(
     wxpay: SimulatedWXPay,
     account: Callable[..., None],

@@ -6,25 +6,22 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-import requests
 from django.core.management import call_command
 from django.db import connections
 
 from django_wxpay.models import Order, OrderEvent
 from django_wxpay.services.orders import codepay, reversing
-from django_wxpay.simulator import Options, Simulator, SimulatorAdapter, create_app
+from django_wxpay.simulator import Options, Simulator, create_app
+from tests.journeys.catalogue import faults_at, strike
 from tests.journeys.stage import DIRECT, MERCHANTS, Stage, new_number
-from tests.journeys.stage import PACE as STAGE_PACE
 from tests.laws.source import ROOT
+from tests.waiting import until
 from tests.wechatpay.quick_pay import CERTIFICATE
 
-LONG_S = 40.0
 PACE = {"POLL_S": 0.1, "WAIT_S": 0.6}
 
 
@@ -115,24 +112,7 @@ def test_a_customer_who_cancels_has_not_paid(till: Stage) -> None:
 
 
 def _faults(operation: str) -> list[str]:
-    """Return what the simulator can do wrong at ``operation``, as it says itself."""
-    session = requests.Session()
-    session.mount("http://simulator", SimulatorAdapter(create_app()))
-    address = "http://simulator/_simulator/faults"
-
-    def befalls(fault: str) -> bool:
-        wanted = {"fault": fault, "operation": operation}
-        return session.post(address, json=wanted).status_code == 200
-
-    names = [row["fault"] for row in session.get(address).json()["catalogue"]]
-    return [name for name in names if befalls(name)]
-
-
-def strike(stage: Stage, fault: str, operation: str) -> None:
-    """Script the fault once; what it takes is scaled down to the patience of this stage."""
-    catalogue = stage.wechat.control("faults", method="GET")["catalogue"]
-    (seconds,) = (row["seconds"] for row in catalogue if row["fault"] == fault)
-    stage.wechat.inject(fault, operation=operation, seconds=seconds * STAGE_PACE)
+    return [row["fault"] for row in faults_at(operation)]
 
 
 def in_the_end(stage: Stage, number: str) -> tuple[str, str, int, int, int]:
@@ -176,6 +156,7 @@ def test_whatever_befalls_the_charge_both_ledgers_agree_in_the_end(till: Stage, 
 PAID_AND_SENT_BACK = [("pays", each) for each in ("reset_after", "bad_signature", "http_502")]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("behaviour", "fault"),
     [*(("password_ignored", each) for each in _faults("reverse")), *PAID_AND_SENT_BACK],
@@ -237,6 +218,7 @@ services.pay_by_code(**json.loads(os.environ["TILL_SALE"]))
 """
 
 
+@pytest.mark.long
 def test_a_sale_whose_process_is_killed_is_ended_by_the_worker(till: Stage, settings: Any) -> None:
     number = new_number()
     sale = {"auth_code": code(till, "password_ignored"), "body": "Tea", "total_fee": 1250}
@@ -251,7 +233,7 @@ def test_a_sale_whose_process_is_killed_is_ended_by_the_worker(till: Stage, sett
         "TILL_SALE": json.dumps(sale | {"out_trade_no": number}),
     }
     with subprocess.Popen([sys.executable, "-c", _PAYS], cwd=ROOT, env=environment) as process:
-        _until(lambda: bool(till.wechat.trades(number)))
+        until(lambda: bool(till.wechat.trades(number)))
         process.kill()
     order = Order.objects.get(out_trade_no=number)
     assert order.next_check_at is not None
@@ -264,10 +246,3 @@ def test_a_sale_whose_process_is_killed_is_ended_by_the_worker(till: Stage, sett
     assert till.wechat.trade(number)["trade_state"] == "REVOKED"
     assert (money(till, number), sold(number)) == ((0, 0), 0)
     assert len(till.wechat.calls("micropay")) == 1
-
-
-def _until(happens: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + LONG_S
-    while not happens():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.02)

@@ -185,3 +185,30 @@ def test_a_refund_made_on_the_merchant_platform_is_known_by_its_notice(
     assert desk.clerk.show(order)["trade_state"] == "REFUND"
     # And takes from what the shop can refund.
     assert refund(desk, order, 1201, "R1").status_code == 422
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["the first", "after another"])
+def test_a_refund_of_the_platform_whose_hint_is_wrong_is_asked_for(
+    desk: Stage, settled: list[tuple[str, str]], before: bool
+) -> None:
+    order = paid(desk)
+    if before:
+        refund(desk, order, 450, "R1")
+        settle(desk, order, "R1")
+    desk.wechat.inject("wrong_amount", operation="notify")
+    desk.wechat.control(
+        "refund",
+        mch_id=order["mch_id"],
+        out_trade_no=order["out_trade_no"],
+        out_refund_no="MP1",
+        refund_fee=50,
+        notify_url=f"{desk.shop}/wxpay/notify/default/refund/",
+    )
+    settle(desk, order, "MP1")
+    # The notice is not signed, so it contradicts nothing; and it is the only one that comes.
+    assert not Refund.objects.filter(out_refund_no="MP1").exists()
+
+    services.sync_orders()
+    theirs, ours = ledgers(desk)
+    assert theirs == ours
+    assert ("MP1", "SUCCESS") in settled

@@ -32,6 +32,8 @@ _CITATION: Final = re.compile(
 )
 # "(protocol-v3 2.4)" and "(7.1)" are citations that no search for "section" finds.
 _WORDLESS: Final = re.compile(rf"(?:{_NAMES}),? {_NUMBER}|\(\d+\.\d+\)", re.IGNORECASE)
+# What every citation in a comment has on one of its lines.
+_MAY_CITE: Final = re.compile(rf"#.*(?:section|{_NAMES}|\(\d+\.\d+\))", re.IGNORECASE)
 _HEADING: Final = re.compile(
     r"^#{2,4} (?:Appendix )?(?P<number>\d+(?:\.\d+)*|[A-Z](?:\.\d+)?)\.? ", re.MULTILINE
 )
@@ -74,12 +76,17 @@ def _offences_of(match: re.Match[str], named: set[str], *, may_be_bare: bool) ->
 
 
 def texts(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield the docstrings of a Python file and its comments, adjacent lines as one, by line."""
+    """Yield the docstrings of a Python file and its comments, adjacent lines as one, by line.
+
+    The comments are left out of a file in which none can cite.
+    """
     source = path.read_text(encoding="utf-8")
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             yield node.lineno, str(node.value.value)
-    yield from _comments(source)
+    # To take a file apart is slow, and most comments name no section.
+    if any(map(_MAY_CITE.search, source.splitlines())):
+        yield from _comments(source)
 
 
 def _comments(source: str) -> Iterator[tuple[int, str]]:

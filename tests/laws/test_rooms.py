@@ -9,14 +9,28 @@ from tests.laws.source import EXAMPLE, PACKAGE, ROOT, modules
 # Where a stranger's code or message may fail in any way, and what it did is written down.
 EDGES = {
     "django_wxpay/services/notifications/receiving.py",
+    # One stored notification stops no other, whatever comes of looking at it again.
+    "django_wxpay/services/notifications/retrying.py",
+    # A driver's exception must not fail the answer to a refusal, which is the edge's.
+    "django_wxpay/services/notifications/refusals.py",
+    # One stored notification that cannot be read stops no other.
     "django_wxpay/services/transitions/dispatch.py",
     "django_wxpay/services/worker/running.py",
+    # OpenTelemetry's samplers, processors and exporters are the project's code.
+    "django_wxpay/services/telemetry.py",
+    "django_wxpay/services/telemetry_guard.py",
     # What a thread raised is raised again where its result is asked for.
     "django_wxpay/services/patience.py",
     # A driver's exception is looked at, and raised again if nothing helps against it.
     "django_wxpay/services/transactions.py",
     # What reads a body is the server's code.
     "django_wxpay/views.py",
+    # A source of merchants is the project's code, and one merchant that is nonsense stops no other.
+    "django_wxpay/conf/sources.py",
+    "django_wxpay/conf/asking.py",
+    "django_wxpay/conf/directories.py",
+    "django_wxpay/conf/answers.py",
+    "django_wxpay/conf/versions.py",
     # A storage is the project's, and its errors are of its own kinds.
     "django_wxpay/services/bills/storage.py",
 }

@@ -8,15 +8,18 @@ from django_wxpay import conf
 from django_wxpay.protocol.merchants import Merchant
 from tests.laws.source import PACKAGE, imported, modules
 
-CONF = "django_wxpay/conf/__init__.py"
+CONF = "django_wxpay/conf/settings.py"
+# The settings, and those of one merchant.
+BECOME_TYPED = {CONF, "django_wxpay/conf/entries.py"}
 # Django's own settings are looked at beside ours: ALLOWED_HOSTS, PREPEND_WWW.
 READERS_OF_SETTINGS = {CONF, "django_wxpay/conf/project.py"}
 
 
 def test_every_row_of_the_tables_is_read_when_the_settings_become_a_config() -> None:
-    (module,) = (each for each in modules(PACKAGE) if each.path == CONF)
     read = {
         node.slice.value
+        for module in modules(PACKAGE)
+        if module.path in BECOME_TYPED
         for node in ast.walk(module.tree)
         if isinstance(node, ast.Subscript) and ast.unparse(node.value) == "value"
         if isinstance(node.slice, ast.Constant)

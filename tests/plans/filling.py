@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth import get_user_model
+from django.contrib.contenttypes.models import ContentType
 from django.core.management.color import no_style
 from django.db import models
 
@@ -42,6 +45,8 @@ SPAN: Final = timedelta(days=28)
 # Orders that wait for their customer, and calls that no hour counts yet.
 OPEN: Final = 200
 UNCOUNTED: Final = 100
+# What went wrong of older orders has been dealt with, whatever the size of the shop.
+RECENT: Final = 10_000
 # One statement is one transaction, and of ten million rows that would be a long one.
 _CHUNK: Final = 1_000_000
 # Every thousandth of a thousandth: no database has to recurse a million times for it.
@@ -67,6 +72,7 @@ def fill(size: Size) -> None:
     now = datetime.now(UTC)
     if size.orders:
         _fill_orders(size.orders, now)
+        _fill_log(size.orders, now)
     _fill_calls(size.reports, now)
     _gather_statistics()
 
@@ -141,6 +147,7 @@ def _fill_orders(count: int, now: datetime) -> None:
             "trade_type": "CASE n %% 4 WHEN 0 THEN 'NATIVE' WHEN 1 THEN 'APP' ELSE 'JSAPI' END",
             "trade_state": state,
             "transaction_id": f"CASE WHEN {is_paid} THEN {text('42')} END",
+            "success_time": f"CASE WHEN {is_paid} THEN {created_at} END",
             "next_check_at": f"CASE WHEN {is_open} THEN {an_hour_ago_or_in_one} END",
             "placed_at": created_at,
             "created_at": created_at,
@@ -194,7 +201,8 @@ def _fill_orders(count: int, now: datetime) -> None:
             "position": "1",
             "refund_status": (
                 f"CASE WHEN n > {refunds - 20} THEN 'PROCESSING' WHEN n %% 500 = 3 "
-                "THEN 'ABNORMAL' WHEN n %% 100 = 7 THEN 'CLOSED' ELSE 'SUCCESS' END"
+                f"AND n > {refunds - RECENT} THEN 'ABNORMAL' WHEN n %% 100 = 7 THEN 'CLOSED' "
+                "ELSE 'SUCCESS' END"
             ),
             "next_check_at": (f"CASE WHEN n > {refunds - 20} THEN {an_hour_ago_or_in_one} END"),
             "created_at": refunded_at,
@@ -202,7 +210,8 @@ def _fill_orders(count: int, now: datetime) -> None:
         },
     )
     is_waiting = f"n > {count - 20}"
-    is_refused = "n %% 5000 = 9"
+    is_recent = f"n > {count - RECENT}"
+    is_refused = f"n %% 5000 = 9 AND {is_recent}"
     fill_table(
         OrderEventFactory.build(order=order),
         count,
@@ -213,6 +222,7 @@ def _fill_orders(count: int, now: datetime) -> None:
                 "ELSE 'PAID' END"
             ),
             "notification_id": "n",
+            "resolved_at": (f"CASE WHEN n %% 5000 = 3 AND NOT ({is_recent}) THEN {created_at} END"),
             "created_at": created_at,
             "dispatched_at": (
                 f"CASE WHEN NOT ({is_waiting} OR {is_refused} OR n %% 10 = 0) THEN {created_at} END"
@@ -231,6 +241,15 @@ def _fill_orders(count: int, now: datetime) -> None:
         promotions,
         {"order_id": "(n - 1) * 20 + 1", "promotion_id": text("P")},
     )
+
+
+def _fill_log(count: int, now: datetime) -> None:
+    clerk = get_user_model().objects.create(username="clerk")
+    kind = ContentType.objects.get_for_model(Order)
+    entry = LogEntry(user=clerk, content_type=kind, action_flag=CHANGE, object_repr="T")
+    key = "CAST(n AS CHAR)" if connection.vendor == "mysql" else "CAST(n AS TEXT)"
+    differing = {"object_id": key, "action_time": before(now, _age(count))}
+    fill_table(entry, count, differing)
 
 
 def _fill_calls(count: int, now: datetime) -> None:
@@ -300,6 +319,7 @@ def _gather_statistics() -> None:
 # The tables that grow with the orders of a shop.
 LARGE: Final[tuple[type[models.Model], ...]] = (
     ApiReport,
+    LogEntry,
     Notification,
     Order,
     OrderEvent,

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 
 from django_wxpay.models import Order
 from tests.plans import lists
@@ -28,6 +29,21 @@ def test_a_list_of_the_admin(boss: Client, no_long_way: HoldsPlans, model: str) 
             read(boss, address)
 
 
+@pytest.mark.parametrize(
+    ("model", "asked"),
+    [
+        *(("order", asked) for asked in ({"paid": "week"}, {"trade_state__exact": "CLOSED"})),
+        ("refund", {}),
+    ],
+)
+def test_a_file_of_a_list(
+    boss: Client, no_long_way: HoldsPlans, model: str, asked: dict[str, str]
+) -> None:
+    with no_long_way():
+        answer = boss.get(reverse(f"admin:django_wxpay_{model}_csv"), asked)
+        assert answer.getvalue().count(b"\r\n") > 1
+
+
 @pytest.mark.parametrize("model", lists.ADMIN_LISTS)
 def test_a_page_of_the_admin(boss: Client, no_long_way: HoldsPlans, model: str) -> None:
     for address in lists.admin_pages(model):
@@ -39,6 +55,12 @@ def test_the_summaries_of_calls(boss: Client, no_long_way: HoldsPlans) -> None:
     for address in lists.latency_pages():
         with no_long_way():
             read(boss, address)
+
+
+def test_the_first_page_of_the_app(boss: Client, no_long_way: HoldsPlans) -> None:
+    # What it says of today costs the rows of today, and none of the days before.
+    with no_long_way():
+        read(boss, reverse("admin:app_list", args=["django_wxpay"]))
 
 
 @pytest.mark.parametrize("name", lists.REST_LISTS)

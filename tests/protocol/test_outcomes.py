@@ -8,6 +8,7 @@ from django_wxpay.protocol import error_codes
 from django_wxpay.protocol.error_codes import (
     RESULT_FAIL,
     RETURN_FAIL,
+    RETURN_MESSAGES,
     TABLE,
     ErrorCode,
     Verdict,
@@ -17,6 +18,7 @@ from django_wxpay.protocol.errors import OrderClosed, OrderPaid, Refused
 from django_wxpay.protocol.merchants import SignType
 from django_wxpay.protocol.v2 import encode_xml
 from django_wxpay.protocol.v2.replies import read_envelope
+from tests.laws.source import ROOT
 from tests.protocol.samples import MERCHANT, NONCE, changed, signed
 
 REFUSAL = {
@@ -101,13 +103,30 @@ def test_every_row_has_a_sentence_for_a_person_and_the_section_it_stands_in(row)
     assert row.code in codes | OF_OUR_OWN
 
 
-def test_a_refusal_as_a_whole_has_a_row_of_its_own():
-    body = encode_xml({"return_code": "FAIL", "return_msg": "签名错误"})
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("签名错误", "SIGNERROR"),
+        ("签名错误，请检查后再试", "SIGNERROR"),
+        ("appid不存在", "APPID_NOT_EXIST"),
+        ("商户号mch_id或sub_mch_id不存在", "MCHID_NOT_EXIST"),
+        ("缺少参数", "LACK_PARAMS"),
+        ("XML格式错误", "XML_FORMAT_ERROR"),
+        ("something else", "RETURN_FAIL"),
+        ("", "RETURN_FAIL"),
+    ],
+)
+def test_a_refusal_as_a_whole_has_a_row_of_its_own_and_the_advice_on_its_text(text, code):
+    error = refused(encode_xml({"return_code": "FAIL", "return_msg": text}))
 
-    error = refused(body)
+    assert (error.err_code, error.err_code_des) == ("RETURN_FAIL", text)
+    assert error.kind == "RETURN_FAIL", "a text decides nothing but the advice"
+    assert error.advice == TABLE[code].advice
 
-    assert (error.err_code, error.err_code_des) == ("RETURN_FAIL", "签名错误")
-    assert error.advice == TABLE["RETURN_FAIL"].advice
+
+def test_every_known_text_of_a_refusal_stands_in_the_sheet():
+    sheet = (ROOT / "docs/protocol/v2.md").read_text(encoding="utf-8")
+    assert [text for text in RETURN_MESSAGES if f"`{text}`" not in sheet] == []
 
 
 def test_a_signed_refusal_without_a_code_has_a_row_of_its_own():

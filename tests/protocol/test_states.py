@@ -18,7 +18,9 @@ from django_wxpay.protocol.states import (
     EventKind,
     Expectation,
     Move,
+    Older,
     Same,
+    announced,
     decide,
 )
 
@@ -186,7 +188,7 @@ def test_a_fact_that_names_no_appid_contradicts_none():
     ("unstated", "difference"),
     [
         ({"total_fee": None, "fee_type": ""}, ("total_fee", "100", "")),
-        ({"transaction_id": ""}, ("transaction_id", "a number", "")),
+        ({"transaction_id": ""}, ("transaction_id", "ANY_NUMBER", "")),
     ],
 )
 @pytest.mark.parametrize("here", sorted(set(TradeState) - PAID))
@@ -201,3 +203,23 @@ def test_a_payment_that_does_not_say_how_much_or_by_which_transaction_proves_non
 def test_what_is_paid_already_needs_no_second_proof(here):
     quiet = replace(FACT, total_fee=None, fee_type="", transaction_id="")
     assert decide(replace(EXPECTED, trade_state=here), quiet) == Same()
+
+
+def announced_in(here: TradeState, **change: object):
+    expected, fact = replace(EXPECTED, trade_state=here), replace(FACT, **change)
+    return announced(decide(expected, fact), expected, fact)
+
+
+def test_a_payment_notified_of_after_its_reversal_may_be_older():
+    assert announced_in(S.REVOKED) == Older()
+    assert announced_in(S.REVOKED, total_fee=99) == Conflict((("total_fee", "100", "99"),))
+
+
+def test_a_close_notified_of_after_a_payment_may_be_older():
+    # A payment follows a close that was only assumed.
+    assert announced_in(S.SUCCESS, trade_state=S.CLOSED) == Older()
+
+
+@pytest.mark.parametrize("here", sorted(OPEN | {S.CLOSED}))
+def test_a_notification_moves_what_any_statement_moves(here):
+    assert announced_in(here) == told(here, S.SUCCESS)

@@ -13,13 +13,11 @@ import pytest
 
 from django_wxpay import services
 from django_wxpay.models import Order
-from django_wxpay.services import gateways
 from django_wxpay.signals import order_closed, order_conflicted, order_paid
 from example_project.shop.models import Purchase
+from tests.selling import HOST, granting_v2, mounted, new_order
 from tests.wechatpay.transport import ScriptedTransport
-from tests.wechatpay.v2 import API_KEY, APPID, MCH_ID, granted, scripted_v2
-
-HOST = "http://gateway.test"
+from tests.wechatpay.v2 import API_KEY, APPID, MCH_ID
 
 
 @pytest.fixture(autouse=True)
@@ -34,17 +32,8 @@ def gateway(settings: Any) -> Iterator[ScriptedTransport]:
         "NOTIFY_BASE_URL": "https://shop.example.com",
         "MERCHANTS": {"default": entry},
     }
-    scripted = scripted_v2()
-    scripted.answers["/pay/unifiedorder"] = granted
-    gateways.mount(HOST, scripted)
-    yield scripted
-    gateways.unmount(HOST)
-
-
-def new_order(**fields: Any) -> Order:
-    return services.create_order(
-        **{"trade_type": "NATIVE", "body": "Tea", "total_fee": 100, "product_id": "P1"} | fields,
-    )
+    with mounted(granting_v2(), HOST) as scripted:
+        yield scripted
 
 
 @pytest.fixture

@@ -6,18 +6,16 @@ from typing import Any
 
 import pytest
 
-from django_wxpay import services
 from django_wxpay.models import Notification, Order, OrderEvent, Refund
 from django_wxpay.services.transitions import orders, refunds
 from tests.races.conftest import Shop, new_order
 from tests.races.running import Meeting, at_once
+from tests.selling import notify, sold_order
 from tests.wechatpay.v2 import API_KEY, payment_notice
 from tests.wechatpay.v3 import (
     PUBLIC_KEY_MODE,
-    TRANSACTION_ID,
     V3_MERCHANT,
     refund_notice,
-    signature,
 )
 
 pytestmark = [pytest.mark.races, pytest.mark.usefixtures("gateway")]
@@ -30,14 +28,11 @@ NUMBER = "RACE000001"
 def paid(gateway: Any, settings: Any) -> Order:
     entry = V3_MERCHANT | PUBLIC_KEY_MODE | {"API_KEY": API_KEY}
     settings.WXPAY = settings.WXPAY | {"MERCHANTS": {"default": entry}}
-    order = new_order(out_trade_no=NUMBER)
-    Order.objects.update(trade_state="SUCCESS", transaction_id=TRANSACTION_ID)
-    return order
+    return sold_order(NUMBER)
 
 
 def deliver(body: bytes) -> bool:
-    headers = {} if body.startswith(b"<") else signature(body)
-    return services.receive_notification("default", "payment", headers, body).accepted
+    return notify(body).accepted
 
 
 def refund_of(fee: int, number: int) -> bytes:

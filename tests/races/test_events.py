@@ -16,17 +16,13 @@ from django_wxpay.services.transitions import dispatch, orders
 from django_wxpay.services.transitions.delivery import Delivery
 from django_wxpay.signals import order_paid
 from tests.races.conftest import Shop, new_order
+from tests.races.dispatching import two_workers_find_it
 from tests.races.running import Meeting, at_once
+from tests.selling import pay
 from tests.tables import connection
 from tests.wechatpay.transport import ScriptedTransport
-from tests.wechatpay.v2 import payment_notice
 
 pytestmark = pytest.mark.races
-
-
-def pay(order: Order) -> bool:
-    body = payment_notice(order.out_trade_no, transaction_id=f"4200{order.pk:024d}")
-    return services.receive_notification("default", "payment", {}, body).accepted
 
 
 @pytest.fixture
@@ -61,18 +57,8 @@ def test_what_a_dead_process_left_over_is_dispatched_exactly_once(
 def test_two_workers_who_both_found_it_left_over_dispatch_it_once(
     crashed: OrderEvent,
     shop: Shop,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    meeting = Meeting(2)
-    before = meeting.after(lambda: None)
-    lease = dispatch._lease
-
-    def lease_together(*args: Any) -> bool:
-        before()
-        return lease(*args)
-
-    monkeypatch.setattr(dispatch, "_lease", lease_together)
-    outcomes = at_once(services.dispatch_events, services.dispatch_events)
+    meeting, outcomes = two_workers_find_it()
 
     assert (meeting.met, sorted(outcomes)) == (2, [0, 1])
     assert shop.lines == ["paid RACE000001"]
@@ -152,19 +138,9 @@ def test_a_worker_and_the_process_that_settled_it_dispatch_it_once(
 def test_of_two_workers_only_one_calls_a_receiver_that_raises_and_it_has_its_pause(
     crashed: OrderEvent,
     shop: Shop,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    meeting = Meeting(2)
-    before = meeting.after(lambda: None)
-    lease = dispatch._lease
-
-    def lease_together(*args: Any) -> bool:
-        before()
-        return lease(*args)
-
-    monkeypatch.setattr(dispatch, "_lease", lease_together)
     shop.trouble = [ValueError("once"), ValueError("twice")]
-    outcomes = at_once(services.dispatch_events, services.dispatch_events)
+    meeting, outcomes = two_workers_find_it()
 
     assert (meeting.met, outcomes) == (2, [0, 0])
     assert [str(each) for each in shop.trouble] == ["once"], "the receiver was called once"

@@ -9,7 +9,6 @@ from datetime import timedelta
 
 import pytest
 
-from django_wxpay import services
 from django_wxpay.models import OrderEvent
 from django_wxpay.services import clock
 from django_wxpay.services.doctor.diagnosis import diagnose
@@ -17,8 +16,8 @@ from django_wxpay.services.doctor.findings import Level
 from django_wxpay.services.transitions import orders
 from example_project.shop.models import Purchase
 from tests.races.conftest import new_order
+from tests.selling import pay
 from tests.tables import ALIAS, connection
-from tests.wechatpay.v2 import payment_notice
 
 pytestmark = [pytest.mark.races, pytest.mark.usefixtures("gateway")]
 
@@ -63,15 +62,14 @@ def work() -> int:
     return done.returncode
 
 
+@pytest.mark.long
 def test_an_event_that_kills_its_process_is_counted_and_others_are_delivered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(orders, "after_commit", lambda action: None)
         for number in (DEADLY, HARMLESS):
-            order = new_order(out_trade_no=number)
-            body = payment_notice(number, transaction_id=f"4200{order.pk:024d}")
-            assert services.receive_notification("default", "payment", {}, body).accepted
+            assert pay(new_order(out_trade_no=number))
     OrderEvent.objects.update(next_dispatch_at=None, dispatch_attempts=0)
 
     assert work() == 9

@@ -16,8 +16,8 @@ from django_wxpay.models import Order, OrderEvent, Refund
 from django_wxpay.signals import refund_settled
 from example_project.shop.models import Purchase
 from tests.protocol.v3 import keys
-from tests.races.conftest import new_order
 from tests.races.running import at_once
+from tests.selling import sold_order
 from tests.wechatpay.transport import ScriptedTransport
 from tests.wechatpay.v2 import refused
 from tests.wechatpay.v3 import (
@@ -110,9 +110,7 @@ def settled() -> Iterator[None]:
 
 @pytest.fixture
 def paid(till: Till) -> Order:
-    order = new_order(out_trade_no=NUMBER)
-    Order.objects.update(trade_state="SUCCESS", transaction_id=TRANSACTION_ID)
-    return order
+    return sold_order(NUMBER)
 
 
 def lines() -> list[str]:

@@ -13,8 +13,9 @@ from django_wxpay.exceptions import NotRefundable, OutcomeUnknown
 from django_wxpay.models import Order, OrderEvent, Refund
 from django_wxpay.services.transitions import refund_requests
 from tests.protocol.v3 import keys
-from tests.races.conftest import Shop, new_order
+from tests.races.conftest import Shop
 from tests.races.running import Meeting, at_once
+from tests.selling import sold_order
 
 pytestmark = [pytest.mark.races, pytest.mark.usefixtures("gateway")]
 
@@ -60,9 +61,7 @@ def till(gateway: Any, settings: Any) -> Till:
 
 @pytest.fixture
 def paid(till: Till) -> Order:
-    order = new_order(out_trade_no=NUMBER)
-    Order.objects.update(trade_state="SUCCESS", transaction_id=TRANSACTION)
-    return order
+    return sold_order(NUMBER, TRANSACTION)
 
 
 def refund(number: int, fee: int) -> str:

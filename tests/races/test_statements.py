@@ -23,7 +23,8 @@ AT = datetime(2026, 1, 1, 0, 1, 30, 123456, tzinfo=UTC)
 # What only describes is made storable and cut; octets are no text, and texts are any.
 ODD: dict[str, Any] = {
     "event_type": "nul \0, half \ud83c, " + "long " * 40,
-    "reason": "",
+    "reason_code": "",
+    "reason_params": {"nul \0": "half \ud83c"},
     "headers": {"a": ["\0", "茶 🍵", 1, None]},
     "body": b"\xff\xfe\0'\"\\%s%%",
     "out_trade_no": "it's 100%s",
@@ -58,7 +59,7 @@ def test_a_row_is_inserted_as_save_does() -> None:
     assert by_statement._state.adding is False
     assert by_statement._state.db == ALIAS
     assert by_statement.event_type == other["event_type"]
-    by_statement.reason = "now known"
+    by_statement.reason_code = "UNKNOWN_ORDER"
     by_statement.save()
     assert Notification.objects.count() == 2
 

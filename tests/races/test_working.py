@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -24,6 +22,7 @@ from tests.factories import ApiReportFactory, OrderFactory
 from tests.races.conftest import Shop, new_order
 from tests.races.running import Meeting, at_once
 from tests.tables import connection
+from tests.waiting import until
 from tests.wechatpay.transport import ScriptedTransport
 from tests.wechatpay.v2 import payment_notice
 
@@ -72,13 +71,6 @@ def left_over(count: int) -> list[str]:
             assert services.receive_notification("default", "payment", {}, body).accepted
     OrderEvent.objects.update(next_dispatch_at=clock.now())
     return numbers
-
-
-def until(happens: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + LONG_S
-    while not happens():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.02)
 
 
 def test_two_workers_who_both_found_a_notification_judge_it_once(

@@ -7,13 +7,10 @@ from typing import Any
 
 import pytest
 
-from django_wxpay import services
 from django_wxpay.models import Order
-from django_wxpay.services import gateways
+from tests.selling import HOST, granting_v2, mounted, new_order
 from tests.wechatpay.transport import ScriptedTransport
-from tests.wechatpay.v2 import API_KEY, APPID, MCH_ID, granted, scripted_v2
-
-HOST = "http://gateway.test"
+from tests.wechatpay.v2 import API_KEY, APPID, MCH_ID
 
 
 @pytest.fixture(autouse=True)
@@ -38,17 +35,8 @@ def wxpay(settings: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def gateway(wxpay: dict[str, Any]) -> Iterator[ScriptedTransport]:
-    scripted = scripted_v2()
-    scripted.answers["/pay/unifiedorder"] = granted
-    gateways.mount(HOST, scripted)
-    yield scripted
-    gateways.unmount(HOST)
-
-
-def new_order(**fields: Any) -> Order:
-    return services.create_order(
-        **{"trade_type": "NATIVE", "body": "Tea", "total_fee": 100, "product_id": "P1"} | fields,
-    )
+    with mounted(granting_v2(), HOST) as scripted:
+        yield scripted
 
 
 @pytest.fixture

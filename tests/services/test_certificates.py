@@ -8,13 +8,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError
 
 from django_wxpay.exceptions import InsideTransaction, OutcomeUnknown
 from django_wxpay.models import CertificateDownload, PlatformCertificate
 from django_wxpay.services import clock, gateways
 from django_wxpay.services.certificates import refresh_certificates
 from tests.protocol.v3 import keys
+from tests.selling import V3_HOST, mounted
 from tests.tables import atomic
 from tests.wechatpay.transport import ScriptedTransport
 from tests.wechatpay.v3 import CERTIFICATES, PUBLIC_KEY_MODE, V3_MERCHANT, scripted_v3
@@ -40,9 +41,8 @@ def platform(settings: Any) -> Iterator[ScriptedTransport]:
     scripted = scripted_v3()
     scripted.dialect.serial = keys.PLATFORM_SERIAL
     scripted.answers[PATH] = CERTIFICATES
-    gateways.mount("http://v3.test", scripted)
-    yield scripted
-    gateways.unmount("http://v3.test")
+    with mounted(scripted, V3_HOST):
+        yield scripted
 
 
 def refresh(**options: Any) -> int:
@@ -100,15 +100,15 @@ def test_the_error_of_one_merchant_is_raised_after_the_last(
     assert len(platform.calls) == sent, "a failure stays visible, and costs no further call"
 
 
+@pytest.mark.parametrize("error", [DatabaseError, InterfaceError])
 def test_a_database_in_trouble_over_one_merchant_does_not_stop_the_next(
-    platform: ScriptedTransport,
-    monkeypatch: pytest.MonkeyPatch,
+    platform: ScriptedTransport, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
 ) -> None:
     refresh_keys = gateways.refresh_platform_keys
 
     def down_for_one(alias: str) -> bool:
         if alias == "default":
-            raise DatabaseError("down")
+            raise error("down")
         return refresh_keys(alias)
 
     monkeypatch.setattr(gateways, "refresh_platform_keys", down_for_one)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any, Self
 
 import pytest
+from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.django import TransactionTestCase
@@ -22,10 +23,11 @@ from django_wxpay.models import (
     Refund,
     ReportBacklog,
 )
+from django_wxpay.protocol import v2
 from django_wxpay.services import clock, retention
 from django_wxpay.services.latency.rollup import roll_up
 from django_wxpay.services.retention import RETENTIONS, prune
-from django_wxpay.signals import order_conflicted, order_paid
+from django_wxpay.signals import notification_received, order_conflicted, order_paid
 from tests.factories import (
     ApiReportFactory,
     NotificationFactory,
@@ -34,15 +36,18 @@ from tests.factories import (
     PlatformCertificateFactory,
     PrepayFactory,
     RefundFactory,
+    RefusalCountFactory,
 )
 from tests.services.conftest import new_order
-from tests.tables import atomic
+from tests.tables import atomic, connection
 from tests.wechatpay.transport import ScriptedTransport
-from tests.wechatpay.v2 import payment_notice
+from tests.wechatpay.v2 import API_KEY, MCH_ID, payment_notice
 
 pytestmark = pytest.mark.django_db
 
-EVERY = {"Notification": 7, "OrderEvent": 7, "Prepay": 7, "HourlyLatency": 7}
+EVERY = {"Notification": 7, "OrderEvent": 7, "Prepay": 7, "HourlyLatency": 7, "RefusalCount": 7}
+# Kept for 90 days where the settings do not name them.
+REFUSALS = {"hours of refusals": 0}
 ROWS = [
     "calls",
     "notifications",
@@ -50,6 +55,7 @@ ROWS = [
     "prepays",
     "hours of latency",
     "hours of backlog",
+    "hours of refusals",
 ]
 
 
@@ -86,10 +92,10 @@ def test_calls_that_are_too_old_and_counted_go_and_their_hours_stay(settings: An
     young = call(6.99)
     roll_up()
     counted = HourlyLatency.objects.count()
-    assert prune() == {"calls": 2}
+    assert prune() == {"calls": 2} | REFUSALS
     assert left() == {young.pk}
     assert HourlyLatency.objects.count() == counted
-    assert prune() == {"calls": 0}
+    assert prune() == {"calls": 0} | REFUSALS
 
 
 def test_a_call_that_no_hour_counts_stays_however_old() -> None:
@@ -140,6 +146,7 @@ def everything(days: float) -> dict[str, Any]:
         "prepay": PrepayFactory(order=order, created_at=at, expires_at=at + timedelta(hours=2)),
         "hour": HourlyLatency.objects.create(merchant="default", hour=at),
         "backlog": ReportBacklog.objects.create(hour=at),
+        "refusals": RefusalCountFactory(hour=at),
     }
 
 
@@ -153,6 +160,7 @@ def test_of_every_table_what_is_old_goes_and_what_is_young_stays() -> None:
         prepays=1,
         hours_of_latency=1,
         hours_of_backlog=1,
+        hours_of_refusals=1,
     )
     for row in young.values():
         row.refresh_from_db()
@@ -163,7 +171,7 @@ def test_of_every_table_what_is_old_goes_and_what_is_young_stays() -> None:
 def test_rows_are_kept_for_good_unless_the_settings_say_otherwise(settings: Any) -> None:
     settings.WXPAY = {
         **{k: v for k, v in settings.WXPAY.items() if "RETENTION" not in k},
-        "RETENTION_DAYS": {"Notification": None},
+        "RETENTION_DAYS": {"Notification": None, "RefusalCount": None},
     }
     old = everything(36_000)
     assert prune() == {"calls": 1}
@@ -184,6 +192,14 @@ def test_what_is_not_decided_delivered_or_settled_stays_however_old() -> None:
         OrderEventFactory(created_at=old, kind="CLOSED", dispatched_at=None),
         OrderEventFactory(created_at=old, dispatched_at=ago(1)),
         OrderEventFactory(created_at=old, conflict=True),
+        waits := OrderEventFactory(
+            created_at=old,
+            received=True,
+            dispatched_at=None,
+            notification__created_at=old,
+            notification__updated_at=old,
+        ),
+        waits.notification,
         PrepayFactory(created_at=old, expires_at=clock.now() + timedelta(hours=1)),
         OrderFactory(created_at=old),
         RefundFactory(created_at=old, paid_back=True),
@@ -194,16 +210,84 @@ def test_what_is_not_decided_delivered_or_settled_stays_however_old() -> None:
         row.refresh_from_db()
 
 
+def test_counts_of_refusals_go_after_ninety_days_unless_the_settings_say_otherwise(
+    settings: Any,
+) -> None:
+    settings.WXPAY = {**settings.WXPAY, "RETENTION_DAYS": {}}
+    RefusalCountFactory(hour=ago(90.1))
+    young = RefusalCountFactory(hour=ago(89.9))
+    assert prune()["hours of refusals"] == 1
+    assert left(models.RefusalCount) == {young.pk}
+
+
 def test_an_event_keeps_its_place_without_the_notification_that_it_came_with(
     settings: Any,
 ) -> None:
     settings.WXPAY = {**settings.WXPAY, "RETENTION_DAYS": {"Notification": 7}}
     rows = everything(8)
-    assert prune() == {"calls": 1, "notifications": 1}
+    assert prune() == {"calls": 1, "notifications": 1} | REFUSALS
     rows["event"].refresh_from_db()
     assert rows["event"].notification is None
     assert rows["event"].order == rows["order"]
     assert left(Notification) == set()
+
+
+def test_the_event_of_another_products_notification_goes_with_it(settings: Any) -> None:
+    settings.WXPAY = {**settings.WXPAY, "RETENTION_DAYS": {"Notification": 7}}
+    event = OrderEventFactory(
+        received=True, notification__created_at=ago(8), notification__updated_at=ago(8)
+    )
+    young = OrderEventFactory(received=True, notification__created_at=ago(1))
+    assert event.dispatched_at is not None
+    assert prune() == {"calls": 0, "notifications": 1} | REFUSALS
+    assert left(OrderEvent) == {young.pk}
+    assert left(Notification) == {young.notification.pk}
+
+
+def test_an_event_of_v2_is_handed_over_once_however_late_its_message_comes_again(
+    gateway: ScriptedTransport,
+) -> None:
+    received: list[str] = []
+
+    def receiver(event_type: str, **_: Any) -> None:
+        received.append(event_type)
+
+    fields = {"mch_id": MCH_ID, "contract_code": "C1", "contract_id": "20", "change_type": "ADD"}
+    body = v2.encode_xml(fields | {"sign": v2.sign(fields, API_KEY)})
+    notification_received.connect(receiver)
+    try:
+        for _ in range(3):
+            assert services.receive_notification("default", "payment", {}, body).accepted
+            age(31)
+            prune()
+    finally:
+        notification_received.disconnect(receiver)
+    assert received == ["CONTRACT.ADD"]
+    assert Notification.objects.get().attempts == 3
+    assert left(OrderEvent) == set(), "its event goes by its own retention"
+
+
+def test_what_stays_is_passed_over_once_in_a_run_and_not_for_each_batch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(retention, "_BATCH", 1)
+    stays = OrderEventFactory(
+        received=True,
+        dispatched_at=None,
+        notification__created_at=ago(30),
+        notification__updated_at=ago(30),
+    ).notification
+    for days in (20, 19, 18):
+        NotificationFactory(created_at=ago(days), updated_at=ago(days))
+    with CaptureQueriesContext(connection) as queries:
+        assert prune()["notifications"] == 3
+    table = Notification._meta.db_table
+    looks = [q["sql"] for q in queries if "LIMIT 1" in q["sql"] and f'FROM "{table}"' in q["sql"]]
+    first, *later = [sql for sql in looks if "ORDER BY" in sql]
+    assert '"created_at" >=' not in first
+    assert len(later) == 3
+    assert all('"created_at" >=' in sql for sql in later)
+    assert left(Notification) == {stays.pk}
 
 
 def test_every_table_is_one_of_the_settings_and_no_money_is_in_it() -> None:

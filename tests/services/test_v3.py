@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, IntegrityError
+from django.db import DatabaseError, IntegrityError, OperationalError
 from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries
 
@@ -26,12 +26,14 @@ from django_wxpay.models import (
     PlatformCertificate,
 )
 from django_wxpay.protocol.merchants import Api
+from django_wxpay.protocol.v3.encryption import decrypt_field
 from django_wxpay.protocol.v3.keys import load_public_key
 from django_wxpay.services import certificates, gateways
 from django_wxpay.services.notifications import processing, receiving
 from django_wxpay.services.notifications.responses import Acknowledgement
-from django_wxpay.services.orders import placing
+from django_wxpay.services.orders import leases
 from tests.protocol.v3 import keys
+from tests.selling import V3_HOST, mounted
 from tests.services.conftest import new_order
 from tests.tables import atomic, connection
 from tests.wechatpay.transport import ScriptedTransport
@@ -70,9 +72,8 @@ def platform() -> Iterator[ScriptedTransport]:
     scripted = scripted_v3()
     scripted.answers[NATIVE] = (200, {"code_url": "weixin://wxpay/bizpayurl?pr=TEST123"})
     scripted.answers["/v3/certificates"] = CERTIFICATES
-    gateways.mount("http://v3.test", scripted)
-    yield scripted
-    gateways.unmount("http://v3.test")
+    with mounted(scripted, V3_HOST):
+        yield scripted
 
 
 def notify(body: bytes, **how: Any) -> Acknowledgement:
@@ -237,7 +238,8 @@ def stale(body: bytes) -> dict[str, str]:
 
 
 def future(body: bytes) -> dict[str, str]:
-    return signature(body, timestamp=int(time.time()) + 301)
+    # Half a minute beyond the window, for as long may pass before the notification is read.
+    return signature(body, timestamp=int(time.time()) + 330)
 
 
 def another_serial(body: bytes) -> dict[str, str]:
@@ -294,7 +296,10 @@ def test_an_unknown_event_is_kept_and_acknowledged() -> None:
     assert notify(body).accepted
     assert notify(body).accepted
     notification = Notification.objects.get()
-    assert (notification.outcome, notification.reason) == ("IGNORED", "not for us: COUPON.USE")
+    assert (notification.outcome, notification.reason) == (
+        "APPLIED",
+        "for notification_received: COUPON.USE",
+    )
     assert notification.attempts == 2
 
 
@@ -395,6 +400,49 @@ def test_certificates_are_downloaded_once_kept_and_shared(platform: ScriptedTran
 
 
 @pytest.mark.usefixtures("certificate_mode")
+def test_what_is_stored_is_replayed_when_its_certificate_has_ended_and_what_comes_is_refused(
+    platform: ScriptedTransport,
+) -> None:
+    platform.dialect.serial = keys.PLATFORM_SERIAL
+    body = paid_notice("TEST000001")
+    assert notify(body, serial=keys.PLATFORM_SERIAL).status == 404
+    PlatformCertificate.objects.update(expire_time=services.clock.now() - timedelta(days=400))
+    gateways.platform_keys.cache_clear()
+    platform.answers["/v3/certificates"] = (404, {"code": "RESOURCE_NOT_EXISTS", "message": ""})
+    Order.objects.bulk_create([_bare_order()])
+
+    assert notify(body, serial=keys.PLATFORM_SERIAL).status == 401
+    asked = len(platform.calls)
+    assert services.replay_notification(Notification.objects.get()).accepted
+    assert Order.objects.get().trade_state == "SUCCESS"
+    assert len(platform.calls) == asked
+
+
+@pytest.mark.usefixtures("certificate_mode")
+def test_a_stored_certificate_that_is_damaged_is_looked_for_like_one_that_is_not_here(
+    platform: ScriptedTransport,
+) -> None:
+    platform.dialect.serial = keys.PLATFORM_SERIAL
+    notify(paid_notice("TEST000001"), serial=keys.PLATFORM_SERIAL)
+    PlatformCertificate.objects.update(pem="-----BEGIN CERTIFICATE-----")
+
+    assert services.replay_notification(Notification.objects.get()).status == 404
+
+
+@pytest.mark.usefixtures("certificate_mode")
+def test_a_replay_under_a_certificate_of_another_merchant_is_refused(
+    platform: ScriptedTransport,
+) -> None:
+    platform.dialect.serial = keys.PLATFORM_SERIAL
+    notify(paid_notice("TEST000001"), serial=keys.PLATFORM_SERIAL)
+    PlatformCertificate.objects.update(mch_id="1900000110")
+    gateways.platform_keys.cache_clear()
+    platform.answers["/v3/certificates"] = (404, {"code": "RESOURCE_NOT_EXISTS", "message": ""})
+
+    assert services.replay_notification(Notification.objects.get()).status == 401
+
+
+@pytest.mark.usefixtures("certificate_mode")
 def test_strangers_serials_cause_one_download_a_minute_over_all_processes(
     platform: ScriptedTransport,
 ) -> None:
@@ -425,10 +473,10 @@ def test_no_certificate_is_fetched_while_a_transaction_is_open(platform: Scripte
 
 
 def test_over_v3_an_order_is_held_for_three_rounds(settings: Any, v3: dict[str, Any]) -> None:
-    assert placing.longest_call_s("default") == 3 * 20 + 5
+    assert leases.longest_call_s("default") == 3 * 20 + 5
     key = "TESTKEYtestkeyTESTKEYtestkey0000"
     settings.WXPAY = v3 | {"MERCHANTS": {"default": V3_MERCHANT | {"API": "v2", "API_KEY": key}}}
-    assert placing.longest_call_s("default") == 20 + 5
+    assert leases.longest_call_s("default") == 20 + 5
 
 
 @pytest.mark.usefixtures("certificate_mode")
@@ -516,3 +564,60 @@ def _bare_order() -> Order:
         created_at=now,
         updated_at=now,
     )
+
+
+IDENTITY = {"type": "IDCARD", "number": "110101199003070000", "name": "张三"}
+
+
+def test_an_order_is_placed_with_what_it_has_no_column_for(platform: ScriptedTransport) -> None:
+    order = new_order()
+    services.unified_order(order, members={"payer": {"identity": IDENTITY}})
+    sent = platform.requests[-1]
+    assert sent.headers["Wechatpay-Serial"] == keys.PUBLIC_KEY_ID
+    sealed = json.loads(sent.body or b"")["payer"]["identity"]["name"]
+    assert decrypt_field(sealed, private_key=keys.PUBLIC_MODE_KEY) == "张三"
+    columns = Order.objects.filter(pk=order.pk).values_list().get()
+    assert not any(IDENTITY["name"] in str(value) for value in columns)
+
+
+def test_members_are_refused_before_the_order_is_placed(
+    platform: ScriptedTransport, v3: dict[str, Any], wxpay: dict[str, Any], settings: Any
+) -> None:
+    order = new_order()
+    with pytest.raises(InvalidOrder, match="members"):
+        services.unified_order(order, members={"payer": {}})
+    settings.WXPAY = wxpay
+    with pytest.raises(InvalidOrder, match="v2 has no place"):
+        services.unified_order(order, members={"payer": {"identity": IDENTITY}})
+    order.refresh_from_db()
+    assert order.placed_at is None
+    assert platform.requests == []
+
+
+@pytest.mark.usefixtures("certificate_mode")
+@pytest.mark.parametrize(
+    "statement",
+    [
+        'SELECT "django_wxpay_platformcertificate"."pem"',
+        'INSERT INTO "django_wxpay_certificatedownload"',
+        'INSERT INTO "django_wxpay_platformcertificate"',
+    ],
+)
+def test_a_lock_on_the_certificates_costs_a_moment_and_no_order(
+    platform: ScriptedTransport, statement: str
+) -> None:
+    platform.dialect.serial = keys.PLATFORM_SERIAL
+    order = new_order()
+    locked = list[str]()
+
+    def lock_once(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if sql.replace("`", '"').startswith(statement) and not locked:
+            locked.append(sql)
+            raise OperationalError("database is locked")
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(lock_once):
+        services.unified_order(order)
+    assert len(locked) == 1
+    assert platform.paths().count(NATIVE) == 1
+    assert PlatformCertificate.objects.count() == 1

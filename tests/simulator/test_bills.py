@@ -12,8 +12,6 @@ from typing import Any, Final
 import pytest
 import requests
 from wechatpayv3 import WeChatPay as ClientV3
-from wechatpayv3 import WeChatPayType
-from wechatpayv3.core import Core
 from wechatpy.exceptions import WeChatPayException
 from wechatpy.pay import WeChatPay as ClientV2
 
@@ -23,15 +21,9 @@ from django_wxpay.protocol.bills.trades import TradeBillReader
 from django_wxpay.protocol.times import BEIJING
 from django_wxpay.protocol.v2 import encode_xml, sign
 from django_wxpay.simulator import Options, Reply, Simulator, create_app, running
-from django_wxpay.simulator.v3.demo_keys import (
-    TEST_API_V3_KEY,
-    TEST_MERCHANT_PRIVATE_KEY,
-    TEST_MERCHANT_SERIAL_NO,
-    TEST_PUBLIC_KEY,
-    TEST_PUBLIC_KEY_ID,
-)
 from tests.simulator.calling import ACKNOWLEDGED, APPID, KEY, MCH_ID, NOTIFY_URL, NUMBER
 from tests.simulator.v3.calling import MAINLAND
+from tests.simulator.v3.clients import made
 
 NAME: Final = "茶, `green`"
 
@@ -39,7 +31,11 @@ NAME: Final = "茶, `green`"
 @pytest.fixture
 def simulator() -> Simulator:
     options = Options(bills_at_once=True)
-    return create_app(deliver=lambda *_: Reply(200, ACKNOWLEDGED), options=options)
+    # It stands still, so that no day ends between a sale and its refund.
+    now = datetime.now(UTC)
+    return create_app(
+        clock=lambda: now, deliver=lambda *_: Reply(200, ACKNOWLEDGED), options=options
+    )
 
 
 @pytest.fixture
@@ -57,20 +53,7 @@ def v2(url: str) -> ClientV2:
 
 @pytest.fixture
 def v3(url: str, monkeypatch: pytest.MonkeyPatch) -> ClientV3:
-    elsewhere = property(lambda _: url, lambda _, value: None)
-    monkeypatch.setattr(Core, "_gate_way", elsewhere, raising=False)
-    return ClientV3(
-        wechatpay_type=WeChatPayType.NATIVE,
-        mchid=MAINLAND,
-        private_key=TEST_MERCHANT_PRIVATE_KEY,
-        cert_serial_no=TEST_MERCHANT_SERIAL_NO,
-        apiv3_key=TEST_API_V3_KEY,
-        appid=APPID,
-        notify_url=NOTIFY_URL,
-        public_key=TEST_PUBLIC_KEY,
-        public_key_id=TEST_PUBLIC_KEY_ID,
-        timeout=(5, 5),
-    )
+    return made(url, monkeypatch)
 
 
 @pytest.fixture
@@ -99,7 +82,7 @@ def sold_v3(v3: ClientV3, simulator: Simulator) -> date:
 def paid_and_refunded(simulator: Simulator, mch_id: str) -> date:
     simulator.pay(mch_id, NUMBER)
     simulator.refund(mch_id, NUMBER, refund_fee=850, out_refund_no="R1")
-    return datetime.now(UTC).astimezone(BEIJING).date()
+    return simulator.now().astimezone(BEIJING).date()
 
 
 def read(text: bytes) -> list[BillRow]:

@@ -11,7 +11,6 @@ import ssl
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -19,10 +18,15 @@ import requests
 from django.core.management import CommandError, call_command
 from django.test import override_settings
 
+from django_wxpay import conf
+from django_wxpay.exceptions import ConfigurationError
 from django_wxpay.management.commands import wxpay_simulator
-from django_wxpay.simulator import DEMO_MERCHANTS, Simulator, create_app
+from django_wxpay.merchants import save_account
+from django_wxpay.simulator import DEMO_MERCHANTS, TEST_KEYS, Simulator, create_app
 from django_wxpay.simulator.v3.demo_keys import TEST_PUBLIC_KEY
-from tests.simulator.calling import MCH_ID, NUMBER, Merchant
+from tests import accounts
+from tests.simulator.calling import APPID, MCH_ID, NUMBER, Merchant
+from tests.waiting import until
 
 COMMAND = [sys.executable, "-m", "django", "wxpay_simulator", "--port", "0"]
 
@@ -84,9 +88,7 @@ def pays_an_order(url: str) -> str:
     assert merchant.place(notify_url=notify_url)["result_code"] == "SUCCESS"
     merchant.query(out_trade_no="T20260101000009")
     merchant.control("pay", {"mch_id": MCH_ID, "out_trade_no": NUMBER})
-    deadline = time.monotonic() + 10
-    while not merchant.control("ledger", method="GET").json()["notifications"]:
-        assert time.monotonic() < deadline
+    until(lambda: merchant.control("ledger", method="GET").json()["notifications"])
     merchant.session.close()
     return notify_url
 
@@ -112,6 +114,7 @@ def test_each_call_and_each_notification_is_a_line(
     assert "TESTKEY" not in said
 
 
+@pytest.mark.long
 def test_with_verbosity_0_there_is_no_line(
     started: Callable[..., tuple[subprocess.Popen[str], str]],
 ) -> None:
@@ -198,9 +201,56 @@ def test_keys_that_are_another_wechat_pays_are_named(
         "WECHATPAY_PUBLIC_KEY": TEST_PUBLIC_KEY,
     }
     settings.WXPAY = {**settings.WXPAY, "MERCHANTS": {"default": changed}}  # type: ignore[attr-defined]
-    with pytest.raises(CommandError, match="trusts PUB_KEY_ID_1"):
+    with pytest.raises(CommandError, match=r"verifies with PUB_KEY_ID_1.*TEST_KEYS"):
         run()
     assert served == []
+
+
+def test_with_the_test_keys_over_its_own_any_v3_account_is_known(
+    served: list[tuple[Simulator, str, int]], settings: object
+) -> None:
+    tea = {"API": "v3", "APPID": "wx1", "MCH_ID": "1900000555", "WECHATPAY_PUBLIC_KEY_ID": "PUB_1"}
+    merchants = {"tea": tea | TEST_KEYS, "far": tea | TEST_KEYS | {"REGION": "global"}}
+    merchants["far"] |= {"MCH_ID": "1900000556", "MERCHANT_CATEGORY_CODE": "0742"}
+    settings.WXPAY = {**settings.WXPAY, "MERCHANTS": merchants}  # type: ignore[attr-defined]
+    assert [each for each in conf.problems() if each.code.startswith("E")] == []
+    run()
+    [(app, _, _)] = served
+    assert len(app.ledger()["merchants"]) == 2
+
+
+@pytest.mark.django_db
+def test_merchants_of_the_database_are_followed(
+    served: list[tuple[Simulator, str, int]],
+    settings: object,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings.WXPAY = accounts.wxpay()  # type: ignore[attr-defined]
+    said = io.StringIO()
+    call_command("wxpay_simulator", stdout=said)
+    [(app, _, _)] = served
+    shop = Merchant(app)
+    assert shop.place()["return_code"] == "FAIL"
+    tea = accounts.kept("tea", mch_id=MCH_ID, appid=APPID)
+    accounts.a_second_later()
+    assert shop.place()["result_code"] == "SUCCESS"
+    tea.is_enabled = False
+    save_account(tea)
+    accounts.a_second_later()
+    # WeChat Pay does not know that a shop has closed.
+    assert shop.query()["trade_state"] == "NOTPAY"
+    accounts.kept("one", mch_id="1900000600")
+    accounts.kept("two", {"API_KEY": accounts.NEXT_API_KEY}, mch_id="1900000600")
+    accounts.a_second_later()
+    assert shop.query()["trade_state"] == "NOTPAY"
+    assert "1900000600 has two different API keys" in said.getvalue()
+    assert accounts.API_KEY not in said.getvalue()
+
+    def fails(*_: object) -> None:
+        raise ConfigurationError("the source of merchants has not answered yet")
+
+    monkeypatch.setattr(conf.Directory, "generation", fails)
+    assert shop.query()["trade_state"] == "NOTPAY"
 
 
 def test_a_port_that_is_taken_is_named() -> None:
@@ -208,7 +258,7 @@ def test_a_port_that_is_taken_is_named() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(CommandError, match=f"cannot listen on 127.0.0.1 port {port}"):
+        with pytest.raises(CommandError, match=f"cannot listen on 127.0.0.1 port {port}: .*--port"):
             run(port=port)
 
 

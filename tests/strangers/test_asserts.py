@@ -9,12 +9,15 @@ import subprocess
 import sys
 from typing import Final
 
+import pytest
+
 from tests.laws.source import ROOT
 
 # Not collected by itself, for its name is not that of a test.
 WRONG: Final = "tests/strangers/wrong.py"
 
 
+@pytest.mark.long
 def test_what_is_wrong_fails_under_minus_o() -> None:
     child = subprocess.run(
         [sys.executable, "-m", "pytest", "-n", "0", "-p", "no:cacheprovider", WRONG],
@@ -31,7 +34,8 @@ def test_every_module_that_asserts_is_rewritten() -> None:
     asserting = [
         path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
         for path in ROOT.glob("tests/**/*.py")
-        if not path.name.startswith(("test_", "conftest", "bench_"))
+        # The tests of the samples' project are imported in that project alone.
+        if not path.name.startswith(("test_", "conftest", "bench_", "project_tests"))
         if any(isinstance(node, ast.Assert) for node in ast.walk(ast.parse(path.read_text())))
     ]
     assert len(asserting) > 3

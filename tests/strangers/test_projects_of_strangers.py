@@ -27,6 +27,7 @@ SOLD: dict[str, Any] = {
     "admin": {},
     "stranger": 403,
 }
+FIRST = {"a plain one"}
 REFUSED = {"naive times": "E023", "commits by hand": "E024"}
 
 
@@ -47,7 +48,14 @@ def came_of(name: str, folder: Path) -> dict[str, Any]:
     return verdict
 
 
-@pytest.mark.parametrize("name", [name for name in PROJECTS if name not in REFUSED])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name in FIRST else pytest.mark.long)
+        for name in PROJECTS
+        if name not in REFUSED
+    ],
+)
 def test_a_payment_reaches_the_shop_in_a_project_with(name: str, tmp_path: Path) -> None:
     expected = SOLD | {"optimized": int(name == "python -O")}
     if name == LATE:

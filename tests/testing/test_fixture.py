@@ -9,9 +9,13 @@ import pytest
 
 from django_wxpay import services
 from django_wxpay.exceptions import BadAnswer, OutcomeUnknown
+from django_wxpay.merchants import save_account
 from django_wxpay.models import CertificateDownload, Notification, PlatformCertificate
+from django_wxpay.protocol.secrets import Secret
+from django_wxpay.signals import notification_received
 from django_wxpay.testing import SimulatedWXPay, simulated_wxpay
 from example_project.accounts import ACCOUNTS
+from tests import accounts
 
 pytest_plugins = ["django_wxpay.testing.fixtures"]
 pytestmark = pytest.mark.django_db
@@ -97,3 +101,57 @@ def test_a_second_simulator_is_not_judged_by_the_certificates_of_the_first(setti
         # As the end of a test empties its database.
         for table in (PlatformCertificate, CertificateDownload):
             table.objects.all().delete()
+
+
+@pytest.mark.parametrize(
+    ("account", "how", "event_type"),
+    [
+        ("v3", {"event_type": "COMPLAINT.CREATE", "id": "EV-1"}, "COMPLAINT.CREATE"),
+        ("v2", {"api": "v2"}, "CONTRACT.ADD"),
+    ],
+)
+def test_an_event_of_any_product_is_announced_to_this_site(
+    settings: Any, account: str, how: dict[str, Any], event_type: str
+) -> None:
+    merchant = ACCOUNTS[account, "global"] | {"HOSTS": ["http://127.0.0.1:9"]}
+    settings.WXPAY = settings.WXPAY | {"MERCHANTS": {"default": merchant}}
+    got: list[tuple[str, Any]] = []
+
+    def receiver(event_type: str, resource: Any, **more: Any) -> None:
+        got.append((event_type, resource["contract_id"]))
+
+    notification_received.connect(receiver)
+    try:
+        with simulated_wxpay() as wxpay:
+            for _ in range(2):
+                answer = wxpay.announce({"contract_id": "1", "change_type": "ADD"}, **how)
+                assert (answer["accepted"], answer["status"]) == (True, 200)
+    finally:
+        notification_received.disconnect(receiver)
+    assert got == [(event_type, "1")]
+    assert Notification.objects.get().attempts == 2
+
+
+def test_a_merchant_that_is_saved_meanwhile_is_known(settings: Any) -> None:
+    settings.WXPAY = accounts.wxpay()
+    with simulated_wxpay() as wxpay:
+        accounts.kept("tea", mch_id="1900000777")
+        accounts.a_second_later()
+        order = services.checkout(merchant="tea", **JSAPI).order
+        wxpay.pay(order)
+        order.refresh_from_db()
+        assert order.is_paid
+
+
+def test_a_merchants_new_keys_are_known(settings: Any) -> None:
+    settings.WXPAY = accounts.wxpay()
+    tea = accounts.kept("tea")
+    with simulated_wxpay() as wxpay:
+        first = services.checkout(merchant="tea", **JSAPI).order
+        save_account(tea, keys={"API_KEY": Secret(accounts.NEXT_API_KEY)})
+        accounts.a_second_later()
+        second = services.checkout(merchant="tea", **JSAPI).order
+        for order in (first, second):
+            wxpay.pay(order)
+            order.refresh_from_db()
+            assert order.is_paid

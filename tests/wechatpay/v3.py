@@ -59,9 +59,9 @@ def signature(
 
 
 def sealed(content: Any, *, kind: str = "transaction", **changes: Any) -> dict[str, str]:
-    """Return ``content`` as the resource of a callback."""
+    """Return ``content``, or the document that it is, as the resource of a callback."""
     resource = encrypt_resource(
-        json.dumps(content).encode(),
+        content if isinstance(content, bytes) else json.dumps(content).encode(),
         api_v3_key=changes.pop("key", keys.API_V3_KEY),
         nonce=secrets.token_hex(6),
         associated_data=kind,

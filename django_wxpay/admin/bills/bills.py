@@ -23,7 +23,8 @@ from django_wxpay.admin.actions import run_action
 from django_wxpay.admin.base import NEWEST, Button, ReadOnlyAdmin, Section
 from django_wxpay.admin.bills import months, overview, words
 from django_wxpay.admin.bills.filters import MonthFilter
-from django_wxpay.admin.filters import MerchantFilter, configured_merchants
+from django_wxpay.admin.filters import MerchantFilter, is_configured
+from django_wxpay.admin.lookups import day_asked
 from django_wxpay.exceptions import BillNotReady, BillStorageError
 from django_wxpay.models import Bill, Discrepancy
 from django_wxpay.models.choices import BillKinds, BillStatuses
@@ -127,8 +128,8 @@ class BillAdmin(ReadOnlyAdmin):
         """Ask for a confirmation, and fetch the bill of a missing day when it is posted."""
         if not self.may_fetch(request):
             raise PermissionDenied
-        merchant, day = request.GET.get("merchant", ""), _day(request.GET.get("day", ""))
-        if day is None or merchant not in configured_merchants():
+        merchant, day = request.GET.get("merchant", ""), day_asked(request.GET.get("day", ""))
+        if day is None or not is_configured(merchant):
             raise Http404
         if request.method == "POST":
             return self._fetch_day(request, merchant, day)
@@ -218,14 +219,3 @@ class BillAdmin(ReadOnlyAdmin):
             return "-"
         address = self.address(row, "download")
         return format_html('<a href="{}">{}</a>', address, file_name(row))
-
-
-def _day(text: str) -> date | None:
-    if len(text) != len("2026-01-01") or not text.isascii():
-        return None
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        return None
-
-    return day if date(2000, 1, 1) <= day < date(2100, 1, 1) else None

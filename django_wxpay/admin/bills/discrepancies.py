@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
+from django.db.models import prefetch_related_objects
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
-from django.urls import URLPattern, path
+from django.urls import URLPattern
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -17,19 +17,18 @@ from django_wxpay import services
 from django_wxpay.admin import display
 from django_wxpay.admin.base import Button, Section
 from django_wxpay.admin.bills import words
-from django_wxpay.admin.bills.exporting import csv_of
 from django_wxpay.admin.bills.filters import MerchantOfBillFilter, MonthOfBillFilter
-from django_wxpay.admin.lookups import is_answerable
+from django_wxpay.admin.exporting import ExportingAdmin
 from django_wxpay.admin.resolving import ResolvingAdmin
+from django_wxpay.admin.spreadsheets import time
 from django_wxpay.models import Bill, Discrepancy, Order, Refund
 from django_wxpay.models.choices import DiscrepancyStatuses
+from django_wxpay.models.labels import LABELS
 from django_wxpay.services.transactions import without_atomic_requests
-
-_AT_ONCE = 500
 
 
 @admin.register(Discrepancy)
-class DiscrepancyAdmin(ResolvingAdmin):
+class DiscrepancyAdmin(ResolvingAdmin, ExportingAdmin):
     list_display = (
         "status_shown",
         "kind",
@@ -42,13 +41,17 @@ class DiscrepancyAdmin(ResolvingAdmin):
     list_display_links = ("number",)
     list_filter = ("status", "kind", MerchantOfBillFilter, MonthOfBillFilter)
     list_prefetch_related = ("bill",)
+    csv_name = "wechat-pay-differences.csv"
     search_fields = (
         "out_trade_no__exact",
         "transaction_id__exact",
         "out_refund_no__exact",
         "refund_id__exact",
     )
-    search_help_text = _("A whole out_trade_no, transaction_id, out_refund_no or refund_id.")
+    search_help_text = _(
+        "A whole number of the order or the refund: yours (out_trade_no, "
+        "out_refund_no), or WeChat Pay's (transaction_id, refund_id)."
+    )
     _NUMBERS: ClassVar = ("out_trade_no", "transaction_id", "out_refund_no", "refund_id")
 
     class Media:
@@ -76,22 +79,32 @@ class DiscrepancyAdmin(ResolvingAdmin):
         return [Section(title=_("Both sides"), columns=columns, rows=list(words.both_sides(row)))]
 
     def get_urls(self) -> list[URLPattern]:
-        name = f"{self.opts.app_label}_{self.opts.model_name}_csv"
-        ours = [
-            path("csv/", self.admin_site.admin_view(self.csv_view), name=name),
-            self.route("resolve", self.resolve_view),
-        ]
-        return [*ours, *super().get_urls()]
+        return [self.route("resolve", self.resolve_view), *super().get_urls()]
 
-    def csv_view(self, request: HttpRequest) -> HttpResponse:
-        """Send every difference that the filters of the address find."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        if not is_answerable(request, self.model):
-            return redirect(display.page_address(self.admin_site, self.model, "changelist"))
-        found = self.get_changelist_instance(request).get_queryset(request)
-        rows = found.prefetch_related(None).select_related("bill").iterator(chunk_size=_AT_ONCE)
-        return csv_of(rows, "wechat-pay-differences.csv")  # type: ignore[return-value]
+    def csv_header(self) -> list[Any]:
+        return [
+            gettext("day"),
+            gettext("merchant"),
+            LABELS["mch_id"],
+            gettext("kind"),
+            gettext("difference"),
+            LABELS["out_trade_no"],
+            LABELS["transaction_id"],
+            LABELS["out_refund_no"],
+            LABELS["refund_id"],
+            gettext("here"),
+            gettext("in the bill"),
+            gettext("status"),
+            gettext("note"),
+            gettext("resolved by"),
+            gettext("resolved"),
+            gettext("found"),
+        ]
+
+    def csv_rows(self, rows: list[Discrepancy]) -> Iterator[list[Any]]:
+        prefetch_related_objects(rows, "bill")
+        for row in rows:
+            yield _cells(row)
 
     @without_atomic_requests
     def resolve_view(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -147,3 +160,25 @@ class DiscrepancyAdmin(ResolvingAdmin):
 
 def _answer(row: Discrepancy) -> str:
     return str(row.ours.get(words.ANSWER, "")) if isinstance(row.ours, dict) else ""
+
+
+def _cells(difference: Discrepancy) -> list[Any]:
+    bill = difference.bill
+    return [
+        bill.bill_date.isoformat(),
+        bill.merchant,
+        bill.mch_id,
+        difference.kind,
+        difference.get_kind_display(),
+        difference.out_trade_no,
+        difference.transaction_id,
+        difference.out_refund_no,
+        difference.refund_id,
+        words.in_a_line(difference.ours),
+        words.in_a_line(difference.theirs),
+        difference.get_status_display(),
+        difference.note,
+        difference.resolved_by,
+        time(difference.resolved_at),
+        time(difference.created_at),
+    ]

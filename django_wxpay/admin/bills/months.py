@@ -12,21 +12,24 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from django.db.models import Count, Q
 from django.utils.translation import gettext, ngettext
 
+from django_wxpay import conf
 from django_wxpay.admin import display
 from django_wxpay.admin.bills.fees import exact
-from django_wxpay.admin.filters import configured
 from django_wxpay.models import Bill
 from django_wxpay.models.choices import BillKinds, BillStatuses, DiscrepancyStatuses
 from django_wxpay.protocol.money import format_amount
-from django_wxpay.services.bills.accounts import accounts, first_day
+from django_wxpay.services.accounts.database import merchant_numbers
+from django_wxpay.services.bills.accounts import first_day
 from django_wxpay.services.bills.days import latest_due
 from django_wxpay.services.bills.fees import totals_of
 
+MOST_CALENDARS: Final = 24
+_PRINTED: Final = ("kind", "mch_id", "sub_mch_id", "bill_date", "merchant", "totals")
 # The first and the last day whose bills are to be here.
 Due = tuple[date, date] | None
 
@@ -47,6 +50,20 @@ class Calendar:
 
     title: str
     weeks: list[list[Day | None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Month:
+    """Merchant numbers that are shown, each with its aliases, and their bills in order of days.
+
+    Each of ``bills`` has the number of its open differences, as ``open_count``. ``printed`` are the
+    bills of all, with the columns that are added up.
+    """
+
+    first: date
+    shown: list[tuple[str, list[str]]]
+    bills: list[Bill]
+    printed: list[Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,64 +90,69 @@ def last_of(first: date) -> date:
     return first.replace(day=calendar.monthrange(first.year, first.month)[1])
 
 
-def bills_of(first: date, merchant: str) -> list[Bill]:
+def month_of(first: date, merchant: str) -> Month:
     """Return the trade bills of a month, of the merchant number of ``merchant`` or of all.
 
-    Each has the number of its open differences, as ``open_count``.
+    Of thousands of merchants a page shows few; so these are chosen first, by what costs little.
     """
-    is_open = Q(discrepancies__status=DiscrepancyStatuses.OPEN)
-    of_month = Bill.objects.filter(kind=BillKinds.TRADE, bill_date__range=(first, last_of(first)))
-    found = of_month.annotate(open_count=Count("discrepancies", filter=is_open))
-    found = found.order_by("bill_date", "id")
-    numbers = {number for number, names in aliases().items() if merchant in names}
+    known = aliases()
+    found = Bill.objects.filter(kind=BillKinds.TRADE, bill_date__range=(first, last_of(first)))
     if merchant:
-        return list(
-            found.filter(mch_id__in=numbers) if numbers else found.filter(merchant=merchant)
-        )
-    return list(found)
+        numbers = [number for number, names in known.items() if merchant in names]
+        found = found.filter(Q(mch_id__in=numbers) if numbers else Q(merchant=merchant))
+    found = found.order_by("bill_date", "id")
+    printed = list(found.values_list(*_PRINTED, named=True))
+    for row in printed:
+        known.setdefault(row.mch_id, [row.merchant])
+    by_name = sorted(known.items(), key=lambda item: item[1])
+    shown = [each for each in by_name if not merchant or merchant in each[1]][:MOST_CALENDARS]
+    is_open = Q(discrepancies__status=DiscrepancyStatuses.OPEN)
+    bills = found.filter(mch_id__in=[number for number, _names in shown])
+    return Month(
+        first=first,
+        shown=shown,
+        bills=list(bills.annotate(open_count=Count("discrepancies", filter=is_open))),
+        printed=printed,
+    )
 
 
 def aliases() -> dict[str, list[str]]:
     """Return the aliases of each merchant number of the settings, in their order."""
-    config = configured()
     found: dict[str, list[str]] = defaultdict(list)
-    for alias, merchant in (config.merchants if config else {}).items():
-        found[merchant.mch_id].append(alias)
+    for alias, mch_id in merchant_numbers():
+        found[mch_id].append(alias)
     return dict(found)
 
 
-def calendars(
-    first: date, bills: Iterable[Bill], *, merchant: str, now: datetime, addresses: Addresses
-) -> list[Calendar]:
-    """Return a calendar for each merchant number that has bills, or stands in the settings."""
+def calendars(month: Month, *, now: datetime, addresses: Addresses) -> list[Calendar]:
+    """Return a calendar for each merchant number that has bills, or stands in the settings.
+
+    Of very many these are the first; the others are seen by naming their merchant.
+    """
     by_number: dict[str, dict[date, Bill]] = defaultdict(dict)
-    known = aliases()
     missing = _missing_from(now)
-    for bill in bills:
+    for bill in month.bills:
         days = by_number[bill.mch_id]
         # Two aliases of one number may both have been asked; the bill that is further counts.
         if bill.bill_date not in days or bill.reconciled_at:
             days[bill.bill_date] = bill
-        known.setdefault(bill.mch_id, [bill.merchant])
     found = []
-    for number, names in sorted(known.items(), key=lambda item: item[1]):
-        if merchant and merchant not in names:
-            continue
+    for number, names in month.shown:
         cell = partial(
-            _day, bills=by_number[number], alias=names[0], due=missing(number), at=addresses
+            _day, bills=by_number[number], alias=names[0], due=missing(names[0]), at=addresses
         )
-        found.append(Calendar(title=f"{', '.join(names)} ({number})", weeks=_weeks(first, cell)))
+        weeks = _weeks(month.first, cell)
+        found.append(Calendar(title=f"{', '.join(names)} ({number})", weeks=weeks))
     return found
 
 
 def _missing_from(now: datetime) -> Callable[[str], Due]:
-    """Return what tells, by merchant number, the first and the last day that are to be fetched."""
-    config = configured()
+    """Return what tells, by merchant, the first and the last day that are to be fetched."""
     last = latest_due(now)
-    merchants = {each.mch_id: each for each in accounts()} if config else {}
 
-    def due(number: str) -> Due:
-        first = first_day(merchants[number], last) if number in merchants else None
+    def due(alias: str) -> Due:
+        account = conf.find_merchant(alias)
+        first = first_day(account, last) if account else None
         return (first, last) if first else None
 
     return due
@@ -148,7 +170,7 @@ def _day(day: date, *, bills: Mapping[date, Bill], alias: str, due: Due, at: Add
             return Day(number=day.day)
         text = gettext("missing")
         return Day(number=day.day, text=text, tone=display.WAITING, address=at.fetch(alias, day))
-    # Counted by ``bills_of``.
+    # Counted by ``month_of``.
     open_: int = bill.open_count  # type: ignore[attr-defined]
     if open_:
         text = ngettext("%(count)d open", "%(count)d open", open_) % {"count": open_}
@@ -167,8 +189,11 @@ def _words() -> dict[str, tuple[str, str]]:
     }
 
 
-def totals(bills: Iterable[Bill]) -> list[tuple[Any, ...]]:
-    """Return a row for each currency: payments, paid, refunds, refunded, fees, net."""
+def totals(bills: Iterable[Any]) -> list[tuple[Any, ...]]:
+    """Return a row for each currency: payments, paid, refunds, refunded, fees, net.
+
+    ``bills`` are such, or rows of a month with the columns that are added up.
+    """
     return [
         (
             row.currency,

@@ -46,7 +46,7 @@ def overview(page: BillPage, request: HttpRequest) -> dict[str, Any]:
     newest = latest_due(now).replace(day=1)
     first = months.first_of(request.GET.get("month", "")) or newest
     merchant = request.GET.get("merchant", "")[:64].replace("\0", "")
-    bills = months.bills_of(first, merchant)
+    found = months.month_of(first, merchant)
     return {
         "month": date_format(first, "YEAR_MONTH_FORMAT"),
         "earlier": _address(first - timedelta(days=1), merchant),
@@ -54,11 +54,9 @@ def overview(page: BillPage, request: HttpRequest) -> dict[str, Any]:
         if first < newest
         else "",
         "weekdays": [WEEKDAYS_ABBR[number] for number in range(7)],
-        "calendars": months.calendars(
-            first, bills, merchant=merchant, now=now, addresses=_addresses(page, request)
-        ),
+        "calendars": months.calendars(found, now=now, addresses=_addresses(page, request)),
         "columns": COLUMNS,
-        "totals": months.totals(bills),
+        "totals": months.totals(found.printed),
         "differences": _differences(page, request, first, merchant),
     }
 

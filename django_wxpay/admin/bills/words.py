@@ -18,6 +18,7 @@ from django_wxpay.models.choices import (
     DiscrepancyKinds,
     DiscrepancyStatuses,
 )
+from django_wxpay.models.labels import LABELS
 from django_wxpay.protocol.money import format_amount
 
 _BILL_TONES: Final[dict[str, str]] = {
@@ -69,13 +70,6 @@ WHAT_TO_DO: Final[dict[str, Any]] = {
     ),
 }
 
-_LABELS: Final[dict[str, Any]] = {
-    "total_fee": _("amount"),
-    "refund_fee": _("amount"),
-    "fee_type": _("currency"),
-    "trade_state": _("state"),
-    "refund_status": _("status"),
-}
 _STATES: Final[dict[str, Mapping[str, Any]]] = {
     "trade_state": TRADE_STATES,
     "refund_status": REFUND_STATUSES,
@@ -112,7 +106,7 @@ def both_sides(difference: Discrepancy) -> Iterator[tuple[Any, Any, Any]]:
         here, there = side_value(ours, name), side_value(theirs, name)
         if both and (ours or {}).get(name) != (theirs or {}).get(name):
             here, there = _marked(here), _marked(there)
-        yield _LABELS.get(name, name), here, there
+        yield LABELS.get(name, name), here, there
 
 
 def side_value(side: Any, name: str) -> str:
@@ -132,9 +126,9 @@ def amount_of(side: Any) -> str:
 
 
 def in_a_line(side: Any) -> str:
-    """Return the values of a side in one line: ``total_fee: 12.50 CNY; ...``."""
+    """Return the values of a side in one line, labelled: ``amount: 12.50 CNY; ...``."""
     named = side if isinstance(side, dict) else {}
-    return "; ".join(f"{name}: {side_value(side, name)}" for name in named)
+    return "; ".join(f"{LABELS.get(name, name)}: {side_value(side, name)}" for name in named)
 
 
 def _marked(value: str) -> SafeString:

@@ -1,54 +1,59 @@
-"""Orders: their list, and the actions that query, close or reverse them at WeChat Pay."""
+"""Orders: their list with its search and filters, its CSV, and what stands on a page of one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.admin import DateFieldListFilter
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
-from django.template.response import TemplateResponse
-from django.urls import URLPattern
-from django.utils.translation import gettext, ngettext
+from django.http import HttpRequest
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_wxpay import services
-from django_wxpay.admin import display
-from django_wxpay.admin.actions import run_action, too_many
-from django_wxpay.admin.base import MOST_AT_ONCE, Button, Section
-from django_wxpay.admin.filters import MerchantFilter, among
-from django_wxpay.admin.orders.attention import (
-    AttentionFilter,
-    Banner,
-    banners,
-    redelivery_buttons,
-)
+from django_wxpay.admin.base import Section
+from django_wxpay.admin.exporting import ExportingAdmin
+from django_wxpay.admin.filters import MerchantFilter
+from django_wxpay.admin.orders.attention import AttentionFilter, Banner, banners
+from django_wxpay.admin.orders.calls import OrderCallsAdmin
 from django_wxpay.admin.orders.fields import OrderFieldsAdmin
+from django_wxpay.admin.orders.filters import (
+    PaidFilter,
+    RefundedFilter,
+    conditions_asked,
+    time_asked,
+)
+from django_wxpay.admin.orders.listing import SEARCH_IS_CUT, OrderList
 from django_wxpay.admin.orders.related import related_sections
 from django_wxpay.admin.orders.searching import keys_found_by
+from django_wxpay.admin.orders.timeline import OrderNotesAdmin
 from django_wxpay.admin.refunds.making import OrderRefundsAdmin
+from django_wxpay.admin.spreadsheets import amount, time
 from django_wxpay.models import Order
-from django_wxpay.protocol.facts import TradeState, TradeType
-from django_wxpay.protocol.states import OPEN
-from django_wxpay.services.transactions import without_atomic_requests
+from django_wxpay.models.labels import LABELS
+from django_wxpay.services.attention.cases import among
+from django_wxpay.services.refunds.balances import balances
 
 
 @admin.register(Order)
-class OrderAdmin(OrderRefundsAdmin, OrderFieldsAdmin):
+class OrderAdmin(
+    OrderRefundsAdmin, OrderNotesAdmin, OrderCallsAdmin, OrderFieldsAdmin, ExportingAdmin
+):
+    change_list_template = "admin/django_wxpay/order_list.html"
     list_display = (
         "state",
         "amount_shown",
         "out_trade_no",
         "created_at",
-        "reference",
-        "merchant",
+        "reference_shown",
         "success_time",
     )
     list_display_links = ("out_trade_no",)
     list_filter = (
         AttentionFilter,
+        PaidFilter,
+        RefundedFilter,
         "trade_state",
         "trade_type",
         MerchantFilter,
@@ -60,7 +65,9 @@ class OrderAdmin(OrderRefundsAdmin, OrderFieldsAdmin):
         "A number or reference, whole, its first characters or its last six; an amount such as "
         "68.00; the payer's openid."
     )
-    actions = ("query_now", "close")
+    actions = ("query_now", "close", "save_csv")
+    sortable_by: ClassVar[tuple[str, ...]] = ("amount_shown", "created_at", "success_time")
+    csv_name = "wechat-pay-orders.csv"
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Order], search_term: str
@@ -70,29 +77,10 @@ class OrderAdmin(OrderRefundsAdmin, OrderFieldsAdmin):
             return super().get_search_results(request, queryset, search_term)
         # Among all of them, and then the filters: with a filter as well, the way to the newest of
         # an amount may be long.
-        keys = keys_found_by(search_term, self.get_queryset(request))
-        return among(queryset, keys), False
-
-    def buttons(self, row: Order) -> list[Button]:
-        """Return the actions that the state of the order allows."""
-        found = [Button(label=_("Ask WeChat Pay"), url=self.address(row, "query"))]
-        found += redelivery_buttons(self.admin_site, row)
-        if row.trade_type == TradeType.MICROPAY:
-            return found + self._reverse_button(row)
-        if TradeState(row.trade_state) in OPEN:
-            close = Button(
-                label=_("Close the order"),
-                url=self.address(row, "close"),
-                asks_first=True,
-            )
-            found.append(close)
-        return found
-
-    def _reverse_button(self, row: Order) -> list[Button]:
-        if row.trade_state in {TradeState.CLOSED, TradeState.REVOKED}:
-            return []
-        label = _("Reverse, money back") if row.is_paid else _("Reverse")
-        return [Button(label=label, url=self.address(row, "reverse"), asks_first=True)]
+        orders, wanted = self.get_queryset(request), conditions_asked(request)
+        found = keys_found_by(search_term, orders, wanted)
+        setattr(request, SEARCH_IS_CUT, found.is_cut)
+        return among(queryset, found.keys), False
 
     def banners(self, request: HttpRequest, row: Order) -> list[Banner]:
         return banners(self.admin_site, request, row)
@@ -100,102 +88,46 @@ class OrderAdmin(OrderRefundsAdmin, OrderFieldsAdmin):
     def sections(self, request: HttpRequest, row: Order) -> list[Section]:
         return related_sections(self.admin_site, request, row)
 
-    def get_urls(self) -> list[URLPattern]:
-        ours = [
-            self.posted("query", self._query),
-            self.route("close", self.close_view),
-            self.route("reverse", self.reverse_view),
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[OrderList]:  # noqa: ARG002
+        return OrderList
+
+    def time_of_list(self, request: HttpRequest) -> str:
+        return time_asked(request)
+
+    def csv_header(self) -> list[Any]:
+        return [
+            gettext("state"),
+            "trade_state",
+            gettext("amount"),
+            gettext("refunded"),
+            gettext("currency"),
+            LABELS["out_trade_no"],
+            LABELS["transaction_id"],
+            gettext("reference"),
+            gettext("description"),
+            LABELS["trade_type"],
+            gettext("merchant"),
+            LABELS["mch_id"],
+            gettext("created"),
+            gettext("paid at"),
         ]
-        return [*ours, *super().get_urls()]
 
-    @admin.action(description=_("Ask WeChat Pay"), permissions=["operate"])
-    def query_now(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
-        """Ask WeChat Pay how each order stands."""
-        if not too_many(request, queryset.count(), MOST_AT_ONCE):
-            for order in queryset:
-                self._query(request, order)
-
-    @admin.action(description=_("Close at WeChat Pay…"), permissions=["operate"])
-    def close(self, request: HttpRequest, queryset: QuerySet[Order]) -> HttpResponse | None:
-        """Ask for a confirmation, then close each order."""
-        if too_many(request, queryset.count(), MOST_AT_ONCE):
-            return None
-        orders = list(queryset)
-        if "confirmed" not in request.POST:
-            return self._confirmation(request, orders, is_action=True)
-        self._close(request, orders)
-        return None
-
-    @without_atomic_requests
-    def close_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Ask for a confirmation, and close the order when it is posted."""
-        order = self.operable(request, pk)
-        if request.method != "POST":
-            return self._confirmation(request, [order], is_action=False)
-        self._close(request, [order])
-        return redirect(self.address(order))
-
-    @without_atomic_requests
-    def reverse_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Ask for a confirmation, and reverse the payment by code when it is posted."""
-        order = self.operable(request, pk)
-        if request.method != "POST":
-            return self._reverse_confirmation(request, order)
-
-        def verb() -> str:
-            state = services.reverse_order(order).get_trade_state_display()
-            return gettext("The order is now “%(state)s”.") % {"state": state}
-
-        self.log_change(request, order, run_action(request, order.out_trade_no, verb))
-        return redirect(self.address(order))
-
-    def _reverse_confirmation(self, request: HttpRequest, order: Order) -> HttpResponse:
-        context = {
-            **self.admin_site.each_context(request),
-            "title": gettext("Reverse this payment?"),
-            "opts": self.opts,
-            "media": self.media,
-            "order": order,
-            "state": display.state_badge(order),
-            "back": self.address(order),
-        }
-        request.current_app = self.admin_site.name
-        return TemplateResponse(request, "admin/django_wxpay/reverse_confirmation.html", context)
-
-    def _query(self, request: HttpRequest, order: Order) -> None:
-        def verb() -> str:
-            state = services.query_order(order).get_trade_state_display()
-            return gettext("WeChat Pay was asked; the order is now “%(state)s”.") % {
-                "state": state,
-            }
-
-        self.log_change(request, order, run_action(request, order.out_trade_no, verb))
-
-    def _close(self, request: HttpRequest, orders: Iterable[Order]) -> None:
-        for order in orders:
-
-            def verb(order: Order = order) -> str:
-                state = services.close_order(order).get_trade_state_display()
-                return gettext("The order is now “%(state)s”.") % {"state": state}
-
-            self.log_change(request, order, run_action(request, order.out_trade_no, verb))
-
-    def _confirmation(
-        self,
-        request: HttpRequest,
-        orders: list[Order],
-        *,
-        is_action: bool,
-    ) -> HttpResponse:
-        title = ngettext("Close this order?", "Close these orders?", len(orders))
-        context = {
-            **self.admin_site.each_context(request),
-            "title": title,
-            "opts": self.opts,
-            "media": self.media,
-            "orders": [(order, display.state_badge(order), order.amount) for order in orders],
-            "is_action": is_action,
-            "back": self.address(orders[0]) if len(orders) == 1 else "",
-        }
-        request.current_app = self.admin_site.name
-        return TemplateResponse(request, "admin/django_wxpay/close_confirmation.html", context)
+    def csv_rows(self, rows: list[Order]) -> Iterator[list[Any]]:
+        left = balances(rows)
+        for order in rows:
+            yield [
+                order.get_trade_state_display(),
+                order.trade_state,
+                amount(order.total_fee, order.fee_type),
+                amount(left[order.pk].refunded, order.fee_type),
+                order.fee_type,
+                order.out_trade_no,
+                order.transaction_id or "",
+                order.reference,
+                order.body,
+                order.trade_type,
+                order.merchant,
+                order.mch_id,
+                time(order.created_at),
+                time(order.success_time),
+            ]

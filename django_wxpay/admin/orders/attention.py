@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.contrib.admin import AdminSite, SimpleListFilter
+from django.contrib.admin import AdminSite
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html_join
@@ -15,15 +15,18 @@ from django.utils.translation import gettext_lazy as _
 
 from django_wxpay.admin import display
 from django_wxpay.admin.base import Button
-from django_wxpay.admin.filters import among
+from django_wxpay.admin.orders.filters import ListFilter
 from django_wxpay.admin.refunds import words
 from django_wxpay.models import Order, OrderEvent, Refund
 from django_wxpay.models.choices import Attentions
+from django_wxpay.protocol.facts import TradeType
 from django_wxpay.services import clock
 from django_wxpay.services.attention.cases import (
+    MOST,
+    among,
     attention_of,
     endless_events,
-    keys_needing,
+    needing,
     open_conflicts,
     paid_twice,
     refused_events,
@@ -62,6 +65,9 @@ _SENTENCES: Final[dict[Attentions, tuple[Any, Any]]] = {
         _("Ask WeChat Pay. If other orders wait as well, no worker is running."),
     ),
 }
+_UNKNOWN_SALE: Final = _(
+    "Ask WeChat Pay, or reverse the sale. The worker asks too, and reverses what is not paid."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +80,7 @@ class Banner:
     links: list[SafeString]
 
 
-class OrderList(words.OrderList):
+class AttentionOrderList(words.OrderList):
     """A list of orders that reads what needs attention for a whole page at once."""
 
     def get_results(self, request: HttpRequest) -> None:
@@ -82,7 +88,7 @@ class OrderList(words.OrderList):
         _attach(self.result_list)
 
 
-class AttentionFilter(SimpleListFilter):
+class AttentionFilter(ListFilter):
     """Orders that need a person, by what for."""
 
     title = _("attention")
@@ -97,7 +103,18 @@ class AttentionFilter(SimpleListFilter):
             return queryset
         kinds = [kind for kind in Attentions if value in {_ANY, kind.value}]
         # By their keys, which are few: a condition would be tried on every row of the table.
-        return among(queryset, keys_needing(kinds) if kinds else [])
+        if not kinds:
+            return queryset.none()
+        found = needing(kinds)
+        if found.is_cut:
+            self.cut(
+                _(
+                    "Only %(most)d of these orders are shown, and there may be more: those that "
+                    "are seen to make room for the others."
+                ),
+                MOST,
+            )
+        return among(queryset, found.keys)
 
 
 def needs_of(order: Order) -> list[Attentions]:
@@ -127,15 +144,23 @@ def banners(site: AdminSite, request: HttpRequest, order: Order) -> list[Banner]
         Banner(
             title=kind.label,
             what_happened=_SENTENCES[kind][0],
-            what_to_do=_SENTENCES[kind][1],
+            what_to_do=_what_to_do(order, kind),
             links=_links(site, request, order, kind),
         )
         for kind in needs_of(order)
     ]
 
 
-def redelivery_buttons(site: AdminSite, order: Order) -> list[Button]:
-    """Return a button for the oldest event that the shop's code has not taken."""
+def _what_to_do(order: Order, kind: Attentions) -> Any:
+    if kind is Attentions.OUTCOME_UNKNOWN and order.trade_type == TradeType.MICROPAY:
+        return _UNKNOWN_SALE
+    return _SENTENCES[kind][1]
+
+
+def redelivery_buttons(site: AdminSite, request: HttpRequest, order: Order) -> list[Button]:
+    """Return a button for the oldest event that the shop's code has not taken, for who may."""
+    if not display.may_operate(site, request, OrderEvent):
+        return []
     if Attentions.NOT_DELIVERED not in needs_of(order):
         return []
     event = _undelivered(order)[0]

@@ -1,16 +1,16 @@
-"""Order events: their list, and their wording on every page that shows the history of an order."""
+"""Order events: their list, and their wording on every page that shows one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
 from typing import Any, Final
 
 from django.contrib import admin
-from django.contrib.admin import AdminSite, DateFieldListFilter
-from django.db.models import Model, QuerySet
+from django.contrib.admin import DateFieldListFilter
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -18,12 +18,14 @@ from django.utils.translation import gettext_lazy as _
 from django_wxpay import services
 from django_wxpay.admin import display
 from django_wxpay.admin.actions import run_action, too_many
-from django_wxpay.admin.base import MOST_AT_ONCE, NEWEST, Button, Moment, Section
+from django_wxpay.admin.base import MOST_AT_ONCE, Button
 from django_wxpay.admin.filters import DeliveryFilter
 from django_wxpay.admin.resolving import ResolvingAdmin
 from django_wxpay.exceptions import WXPayError
-from django_wxpay.models import Notification, Order, OrderEvent, Refund
+from django_wxpay.models import Order, OrderEvent
 from django_wxpay.models.choices import REFUND_STATUSES, EventKinds
+from django_wxpay.models.sentences import differences_text, error_text
+from django_wxpay.protocol.redaction import redact_text
 from django_wxpay.services.attention.cases import is_open
 from django_wxpay.services.transactions import without_atomic_requests
 from django_wxpay.services.transitions.dispatch import began_at, dispatch_event, heard_kinds
@@ -44,77 +46,39 @@ SOURCES: Final = {
     "refund": _("refused by WeChat Pay"),
     "closeorder": _("closed by us"),
     "attention": _("found by the worker"),
+    "note": _("written by a person"),
 }
 
 
 # No signal is sent for them.
-_UNTOLD: Final = frozenset({EventKinds.MOVED, EventKinds.PAID_TWICE})
-
-
-def history(site: AdminSite, request: HttpRequest, order: Order) -> Section:
-    """Return the newest events as a timeline."""
-    events = order.events.all()[:NEWEST]
-    more: Any = ""
-    if display.may_see(site, request, OrderEvent):
-        more = display.more_link(site, OrderEvent, order__id__exact=str(order.pk))
-    linked: set[type[Model]] = {
-        model for model in (Notification, Refund) if display.may_see(site, request, model)
-    }
-    timeline = [_moment(site, event, linked) for event in events]
-    return Section(title=_("History"), timeline=timeline, more=more)
-
-
-def _moment(site: AdminSite, event: OrderEvent, linked: set[type[Model]]) -> Moment:
-    return Moment(
-        at=event.created_at, title=_title(event), notes=tuple(_notes(site, event, linked))
-    )
-
-
-def _title(event: OrderEvent) -> SafeString:
-    if event.kind in {EventKinds.CONFLICTED, EventKinds.PAID_TWICE}:
-        return display.value_badge(event.kind, event.get_kind_display())
-    if event.kind == EventKinds.REFUND_SETTLED:
-        refund = gettext("Refund: %(status)s") % {"status": move(event)}
-        return display.badge(refund, display.REFUND_TONES[event.detail["refund_status"]])
-    return display.value_badge(event.to_state, event.get_to_state_display())
-
-
-def _notes(site: AdminSite, event: OrderEvent, linked: set[type[Model]]) -> Iterator[Any]:
-    yield SOURCES.get(event.source, event.source)
-    yield from differences(event)
-    if event.kind == EventKinds.PAID_TWICE:
-        yield other_payment(event)
-    if event.resolved_at:
-        yield resolution(event)
-    if Refund in linked and event.refund_id is not None:
-        yield display.page_link(site, Refund, event.refund_id, event.detail["out_refund_no"])
-    if Notification in linked and event.notification_id is not None:
-        yield display.page_link(site, Notification, event.notification_id, _("the notification"))
-    if event.kind not in _UNTOLD:
-        yield delivery(event)
+UNTOLD: Final = frozenset({EventKinds.MOVED, EventKinds.PAID_TWICE, EventKinds.NOTE})
 
 
 def move(event: OrderEvent) -> str:
     """Return the states from and to; a conflict moves nothing, and a refund not the order."""
     if event.kind == EventKinds.REFUND_SETTLED:
         return str(REFUND_STATUSES[event.detail["refund_status"]])
+    if event.kind == EventKinds.RECEIVED:
+        return event.event_type or "-"
     here, there = event.get_from_state_display(), event.get_to_state_display()
     return here if here == there else f"{here} → {there}"
 
 
 def differences(event: OrderEvent) -> list[str]:
     """Return the differences of a conflict, one sentence a field."""
-    sentence = gettext("%(name)s: expected %(ours)s, received %(theirs)s")
-    return [
-        sentence % {"name": name, "ours": ours, "theirs": theirs}
-        for name, ours, theirs in event.detail.get("differences", ())
-    ]
+    rows = event.detail.get("differences", ())
+    return differences_text(rows, currency=event.order.fee_type if event.order else "")
 
 
 def other_payment(event: OrderEvent) -> str:
     """Return which order is paid beside this one."""
     values = {"number": event.detail["out_trade_no"], "reference": event.detail["reference"]}
     return gettext("order %(number)s of the same reference %(reference)s is paid too") % values
+
+
+def author(event: OrderEvent) -> str:
+    """Return who has written a note."""
+    return str(event.detail.get("by", ""))
 
 
 def resolution(event: OrderEvent) -> str:
@@ -137,7 +101,9 @@ def delivery(event: OrderEvent) -> str:
     if event.kind not in heard_kinds():
         return gettext("waits until your code has a receiver for it")
     if event.dispatch_error:
-        return gettext("not delivered to your code: %(error)s") % {"error": event.dispatch_error}
+        return gettext("not delivered to your code: %(error)s") % {
+            "error": error_text(event.dispatch_error)
+        }
     return gettext("not delivered to your code yet")
 
 
@@ -154,7 +120,7 @@ class OrderEventAdmin(ResolvingAdmin):
     list_prefetch_related = ("order",)
     list_filter = ("kind", DeliveryFilter, ("created_at", DateFieldListFilter))
     search_fields = ("order__out_trade_no__exact",)
-    search_help_text = _("A whole out_trade_no.")
+    search_help_text = _("A whole merchant order number (out_trade_no).")
     actions = ("tell",)
     fields = (
         "kind_shown",
@@ -171,9 +137,16 @@ class OrderEventAdmin(ResolvingAdmin):
     )
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[tuple[Any, Any]]:  # noqa: ARG002
-        """Return the fields, and the note of the person who has resolved it."""
-        ended = ("note", "resolved_by", "resolved_at") if obj.resolved_at else ()
-        return [(None, {"fields": (*self.fields, *ended)})]
+        """Return the fields; its note, or that of the person who has resolved it."""
+        if obj.kind == EventKinds.NOTE:
+            fields = ("kind_shown", "order", "note", "author", "created_at")
+            return [(None, {"fields": fields})]
+        more: tuple[str, ...] = ()
+        if obj.resolved_at:
+            more = ("note", "resolved_by", "resolved_at")
+        if obj.kind == EventKinds.RECEIVED:
+            more = ("content_shown",)
+        return [(None, {"fields": (*self.fields, *more)})]
 
     def buttons(self, row: OrderEvent) -> list[Button]:
         found = []
@@ -207,7 +180,7 @@ class OrderEventAdmin(ResolvingAdmin):
     @admin.action(description=_("Deliver again"), permissions=["operate"])
     def tell(self, request: HttpRequest, queryset: QuerySet[OrderEvent]) -> None:
         """Deliver each of them, the oldest first; what was delivered stays so."""
-        if not too_many(request, queryset.count(), MOST_AT_ONCE):
+        if not too_many(request, queryset, MOST_AT_ONCE):
             for event in queryset.order_by("created_at", "id"):
                 self._tell(request, event)
 
@@ -220,12 +193,18 @@ class OrderEventAdmin(ResolvingAdmin):
                 raise WXPayError(delivery(event))
             return gettext("already delivered, and not delivered twice")
 
-        subject = f"{event.order} {event.get_kind_display()}"
+        subject = f"{event.order or event.event_type} {event.get_kind_display()}".lstrip()
         self.log_change(request, event, run_action(request, subject, verb))
 
     @admin.display(description=_("order"))
-    def order_link(self, event: OrderEvent) -> SafeString:
-        return display.page_link(self.admin_site, Order, event.order_id, event.order)
+    def order_link(self, event: OrderEvent) -> SafeString | str:
+        if event.order is None:
+            return "-"
+        return display.page_link(self.admin_site, Order, event.order.pk, event.order)
+
+    @admin.display(description=_("written by"))
+    def author(self, event: OrderEvent) -> str:
+        return author(event)
 
     @admin.display(description=_("kind"))
     def kind_shown(self, event: OrderEvent) -> SafeString:
@@ -244,6 +223,12 @@ class OrderEventAdmin(ResolvingAdmin):
         lines = [(line,) for line in differences(event)]
         return format_html_join("", "<div>{}</div>", lines) or "-"
 
+    @admin.display(description=_("content"))
+    def content_shown(self, event: OrderEvent) -> SafeString:
+        """Return what the notification says, redacted."""
+        text = redact_text(json.dumps(event.detail["resource"]))
+        return format_html('<pre class="wxpay-body">{}</pre>', text)
+
     @admin.display(description=_("your code"))
     def delivery_shown(self, event: OrderEvent) -> str:
-        return "-" if event.kind in _UNTOLD else delivery(event)
+        return "-" if event.kind in UNTOLD else delivery(event)

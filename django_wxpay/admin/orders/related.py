@@ -11,9 +11,11 @@ from django.utils.translation import gettext_lazy as _
 
 from django_wxpay.admin import display
 from django_wxpay.admin.base import NEWEST, Section
-from django_wxpay.admin.orders.events import history
+from django_wxpay.admin.orders.timeline import history
 from django_wxpay.admin.refunds import words
 from django_wxpay.models import ApiReport, Notification, Order, Prepay, Promotion, Refund
+from django_wxpay.models.labels import LABELS
+from django_wxpay.models.sentences import reason_text
 
 
 def related_sections(site: AdminSite, request: HttpRequest, order: Order) -> list[Section]:
@@ -40,7 +42,7 @@ def _prepays(site: AdminSite, order: Order) -> Section:
         )
         for row in order.prepays.all()[:NEWEST]
     ]
-    columns = (_("created"), "prepay_id / code_url", _("good until"))
+    columns = (_("created"), _("prepay ID or QR code"), _("good until"))
     return Section(title=_("Prepays"), columns=columns, rows=rows)
 
 
@@ -67,7 +69,7 @@ def notifications_table(
             row.get_kind_display(),
             display.value_badge(row.outcome, row.get_outcome_display()),
             row.attempts,
-            row.reason,
+            reason_text(row.reason_code, row.reason_params, for_people=True),
         )
         for row in notifications.defer("body", "headers")[:NEWEST]
     ]
@@ -89,8 +91,12 @@ def _promotions(site: AdminSite, order: Order) -> Section:
         )
         for row in order.promotions.all()[:NEWEST]
     ]
-    shares = (_("paid by WeChat Pay"), _("paid by the merchant"), _("paid by others"))
-    columns = (_("promotion"), "scope", "type", _("amount"), *shares)
+    shares = (
+        LABELS["wxpay_contribute_amount"],
+        LABELS["merchant_contribute_amount"],
+        LABELS["other_contribute_amount"],
+    )
+    columns = (_("promotion"), LABELS["scope"], LABELS["type"], LABELS["amount"], *shares)
     return Section(title=_("Promotions"), columns=columns, rows=rows)
 
 
@@ -121,7 +127,7 @@ def _refunds(site: AdminSite, order: Order) -> Section:
         columns=(
             _("status"),
             _("amount"),
-            "out_refund_no",
+            LABELS["out_refund_no"],
             _("created"),
             _("paid back at"),
             _("reason"),
@@ -144,7 +150,7 @@ def _calls(site: AdminSite, order: Order) -> Section:
     ]
     return Section(
         title=_("Calls to WeChat Pay"),
-        columns=(_("called"), "interface_url", _("took"), _("answer")),
+        columns=(_("called"), LABELS["interface_url"], _("took"), _("answer")),
         rows=rows,
         more=display.more_link(site, ApiReport, out_trade_no=order.out_trade_no),
     )

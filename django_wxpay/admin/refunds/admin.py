@@ -1,8 +1,8 @@
-"""Refunds: their list and page, and what a person can do about one that is not over."""
+"""Refunds: their list and page, with the buttons for one that is not over."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from django.contrib import admin
 from django.contrib.admin import AdminSite, DateFieldListFilter
@@ -16,24 +16,24 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters
 
-from django_wxpay import conf, services
+from django_wxpay import services
 from django_wxpay.admin import display
 from django_wxpay.admin.actions import NoAnswer, run_action, too_many
 from django_wxpay.admin.base import MOST_AT_ONCE, NEWEST, Button, Section
 from django_wxpay.admin.bills.fees import fee_of
+from django_wxpay.admin.exporting import RefundExportingAdmin
 from django_wxpay.admin.filters import MerchantFilter
 from django_wxpay.admin.orders.events import delivery, move
-from django_wxpay.admin.orders.fields import advice_on
 from django_wxpay.admin.orders.related import notifications_table
 from django_wxpay.admin.payments import NumberedAdmin
-from django_wxpay.admin.refunds import words
+from django_wxpay.admin.refunds import advice, words
 from django_wxpay.admin.refunds.forms import PayoutForm, too_much
 from django_wxpay.admin.refunds.making import RefundingAdmin, in_words, order_facts
-from django_wxpay.exceptions import ConfigurationError, InvalidRefund, NotRefundable, RefundConflict
+from django_wxpay.exceptions import InvalidRefund, NotRefundable, RefundConflict
 from django_wxpay.models import Notification, OrderEvent, Refund
 from django_wxpay.models.choices import NotificationKinds
-from django_wxpay.protocol.facts import RefundStatus
-from django_wxpay.protocol.merchants import Region
+from django_wxpay.models.labels import LABELS
+from django_wxpay.models.sentences import translated
 from django_wxpay.services.transactions import without_atomic_requests
 
 _PAYOUT_UNKNOWN: Final = NoAnswer(
@@ -43,44 +43,27 @@ _PAYOUT_UNKNOWN: Final = NoAnswer(
         "again."
     ),
 )
-_HINTED: Final = _(
-    "A message without a signature has named this refund. Ask WeChat Pay whether there is one."
-)
-_WAIT: Final = _(
-    "Nothing has to be done: it is asked for again by itself under the same number, which cannot "
-    "pay back twice."
-)
-_SAME_NUMBER: Final = _("Nothing was paid back. Once that is done, send this refund again.")
-_NEW_NUMBER: Final = _(
-    "WeChat Pay has closed this refund and paid nothing back: the account that pays refunds may "
-    "have had too little money for days. Make a new refund on the page of the order."
-)
-_PAY_OUT: Final = _(
-    "The money cannot go back to where it came from, such as a card that was cancelled. Pay it "
-    "out otherwise, here or on the merchant platform."
-)
-_BY_HAND: Final = _(
-    "The money cannot go back to where it came from, such as a card that was cancelled. Settle it "
-    "with the payer on the merchant platform, then ask WeChat Pay here."
-)
 
 
 @admin.register(Refund)
-class RefundAdmin(RefundingAdmin, NumberedAdmin):
+class RefundAdmin(RefundingAdmin, NumberedAdmin, RefundExportingAdmin):
     list_display = (
         "status_shown",
         "amount_shown",
         "out_refund_no",
         "created_at",
-        "order_link",
-        "merchant",
+        "order_shown",
         "success_time",
     )
     list_display_links = ("out_refund_no",)
     list_filter = ("refund_status", MerchantFilter, ("created_at", DateFieldListFilter))
     search_fields = ("out_refund_no__exact", "refund_id__exact")
-    search_help_text = _("A whole out_refund_no, refund_id or out_trade_no.")
-    actions = ("query_now",)
+    search_help_text = _(
+        "A whole merchant refund number (out_refund_no), WeChat Pay refund ID (refund_id) or "
+        "merchant order number (out_trade_no)."
+    )
+    actions = ("query_now", "save_csv")
+    wire_names: ClassVar = {"status_shown": "refund_status", "amount_shown": "refund_fee"}
     _FIELDS = (
         "amount_shown",
         "is_proven",
@@ -97,10 +80,15 @@ class RefundAdmin(RefundingAdmin, NumberedAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[tuple[Any, Any]]:  # noqa: ARG002
         """Return the fields; the advice and the refusal where there is one."""
-        advice = ("what_to_do",) if _what_to_do(obj) else ()
+        what_to_do = ("what_to_do",) if advice.what_to_do(obj) else ()
         refused = ("err_code", "err_code_des") if obj.err_code else ()
         fee = ("fee_shown",) if fee_of(obj) else ()
-        return [(None, {"fields": ("status_shown", *advice, *refused, *self._FIELDS, *fee)})]
+        return [(None, {"fields": ("status_shown", *what_to_do, *refused, *self._FIELDS, *fee)})]
+
+    @admin.display(description=_("order"))
+    def order_shown(self, refund: Refund) -> SafeString | str:
+        """Return a link to the order, and the merchant if it is another than "default"."""
+        return display.with_merchant(self.order_link(refund), refund.merchant)
 
     @admin.display(description=_("fee"))
     def fee_shown(self, refund: Refund) -> str:
@@ -111,10 +99,10 @@ class RefundAdmin(RefundingAdmin, NumberedAdmin):
 
     def refund_buttons(self, row: Refund) -> list[Button]:
         found = []
-        if _can_be_sent(row):
+        if advice.can_be_sent(row):
             address = self.address(row, "send")
             found.append(Button(label=_("Send again"), url=address, asks_first=True))
-        if _can_be_paid_out(row):
+        if advice.can_be_paid_out(row):
             address = self.address(row, "payout")
             found.append(Button(label=_("Pay out otherwise"), url=address, asks_first=True))
         return found
@@ -137,7 +125,7 @@ class RefundAdmin(RefundingAdmin, NumberedAdmin):
     @admin.action(description=_("Ask WeChat Pay"), permissions=["operate"])
     def query_now(self, request: HttpRequest, queryset: QuerySet[Refund]) -> None:
         """Ask WeChat Pay how each refund stands."""
-        if not too_many(request, queryset.count(), MOST_AT_ONCE):
+        if not too_many(request, queryset, MOST_AT_ONCE):
             for refund in queryset:
                 self._query(request, refund)
 
@@ -145,7 +133,7 @@ class RefundAdmin(RefundingAdmin, NumberedAdmin):
     def send_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Ask for a confirmation, and send the refund again under its number when it is posted."""
         refund: Refund = self.refunded_row(request, pk)
-        if not _can_be_sent(refund):
+        if not advice.can_be_sent(refund):
             return self.turned_away(request, refund, gettext("There is nothing to send again."))
         if request.method != "POST":
             return self._question(request, refund)
@@ -160,7 +148,7 @@ class RefundAdmin(RefundingAdmin, NumberedAdmin):
             sentence = too_much(error.refundable, refund.order.fee_type)
             return self.turned_away(request, refund, sentence)
         except (InvalidRefund, RefundConflict) as error:
-            return self.turned_away(request, refund, error)
+            return self.turned_away(request, refund, translated(str(error)))
         return redirect(self.address(refund))
 
     # Error pages and trackers leave these out of the request that they show.
@@ -169,7 +157,7 @@ class RefundAdmin(RefundingAdmin, NumberedAdmin):
     def payout_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Show the form, and have the money paid out otherwise when it is posted."""
         refund: Refund = self.refunded_row(request, pk)
-        if not _can_be_paid_out(refund):
+        if not advice.can_be_paid_out(refund):
             sentence = gettext("This refund cannot be paid out otherwise here.")
             return self.turned_away(request, refund, sentence)
         form = PayoutForm(request.POST if request.method == "POST" else None)
@@ -183,7 +171,7 @@ class RefundAdmin(RefundingAdmin, NumberedAdmin):
             refund,
             "refund_form",
             title=gettext("Pay out %(amount)s otherwise") % {"amount": refund.amount},
-            facts=[("out_refund_no", refund.out_refund_no), *order_facts(refund.order)],
+            facts=[(LABELS["out_refund_no"], refund.out_refund_no), *order_facts(refund.order)],
             form=form,
             submit=gettext("Pay out %(amount)s") % {"amount": refund.amount},
             is_final=True,
@@ -225,7 +213,7 @@ class RefundAdmin(RefundingAdmin, NumberedAdmin):
             title=gettext("Send this refund again?"),
             sentence=in_words(refund.order, refund.amount),
             facts=[
-                ("out_refund_no", refund.out_refund_no),
+                (LABELS["out_refund_no"], refund.out_refund_no),
                 *order_facts(refund.order),
                 (_("reason"), refund.refund_desc or "-"),
             ],
@@ -238,7 +226,7 @@ class RefundAdmin(RefundingAdmin, NumberedAdmin):
 
     @admin.display(description=_("what to do"))
     def what_to_do(self, refund: Refund) -> str:
-        return _what_to_do(refund)
+        return advice.what_to_do(refund)
 
     @admin.display(description=_("amount"))
     def amount_shown(self, refund: Refund) -> str:
@@ -247,37 +235,6 @@ class RefundAdmin(RefundingAdmin, NumberedAdmin):
     @admin.display(description=_("confirmed"), boolean=True)
     def is_proven(self, refund: Refund) -> bool:
         return refund.is_proven
-
-
-def _can_be_sent(refund: Refund) -> bool:
-    """Return whether WeChat Pay may lack the refund: it gave no answer, or refused it."""
-    return not refund.is_hint and not refund.is_proven
-
-
-def _can_be_paid_out(refund: Refund) -> bool:
-    """Return whether the money is stuck, and the merchant has the call for that."""
-    if refund.refund_status != RefundStatus.ABNORMAL or not refund.is_proven:
-        return False
-    try:
-        account = conf.merchant(refund.merchant)
-    except ConfigurationError:
-        return False
-    return bool(account.api_v3_key) and account.region is Region.MAINLAND
-
-
-def _what_to_do(refund: Refund) -> str:
-    if not refund.is_proven:
-        return str(_HINTED) if refund.is_hint else _unproven(refund)
-    if refund.refund_status == RefundStatus.ABNORMAL:
-        return str(_PAY_OUT if _can_be_paid_out(refund) else _BY_HAND)
-    return str(_NEW_NUMBER) if refund.refund_status == RefundStatus.CLOSED else ""
-
-
-def _unproven(refund: Refund) -> str:
-    if refund.is_reserved:
-        return str(_WAIT)
-    advice = gettext(advice_on(refund.err_code, merchant=refund.merchant))
-    return f"{advice} {_SAME_NUMBER}"
 
 
 def _events(site: AdminSite, refund: Refund) -> Section:

@@ -16,6 +16,8 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from django_wxpay.exceptions import InvalidRefund, NotRefundable
+from django_wxpay.models.labels import LABELS
+from django_wxpay.models.sentences import translated
 from django_wxpay.protocol.money import decimals, format_amount, major_units
 from django_wxpay.protocol.refunds import PayeeAccount
 from django_wxpay.protocol.secrets import Secret
@@ -120,7 +122,8 @@ class RefundForm(forms.Form):
 
 def refusal(error: InvalidRefund) -> str:
     """Return what is wrong with a value, without the value."""
-    values = {"problem": error.problem, "rule": error.rule or error.field}
+    rule = translated(error.rule) or error.field
+    values = {"problem": translated(error.problem), "rule": rule}
     return gettext("WeChat Pay does not take this: %(problem)s (%(rule)s).") % values
 
 
@@ -159,7 +162,7 @@ class PayoutForm(forms.Form):
         widget=forms.RadioSelect,
     )
     bank_type = forms.CharField(
-        label="bank_type",
+        label=LABELS["bank_type"],
         help_text=_("WeChat Pay's word for the bank, such as ICBC_DEBIT."),
         max_length=16,
         required=False,

@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any, Final
 
-from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -27,6 +26,7 @@ from django_wxpay.admin.refunds import words
 from django_wxpay.admin.refunds.forms import RefundForm, too_much, written
 from django_wxpay.exceptions import InvalidRefund, RefundConflict
 from django_wxpay.models import Order, Refund
+from django_wxpay.models.labels import LABELS
 from django_wxpay.protocol.money import format_amount
 from django_wxpay.services import clock
 from django_wxpay.services.transactions import without_atomic_requests
@@ -82,11 +82,6 @@ class RefundingAdmin(ReadOnlyAdmin):
             **context,
         }
         return TemplateResponse(request, f"admin/django_wxpay/{template}.html", shown)
-
-    def turned_away(self, request: HttpRequest, row: Any, sentence: Any) -> HttpResponse:
-        """Return to the page of a row, on which nothing was done, with the reason."""
-        messages.error(request, f"{row}: {sentence}", fail_silently=True)
-        return redirect(self.address(row))
 
     def send(
         self, request: HttpRequest, order: Order, asked: dict[str, Any], *, known: Refund | None
@@ -144,7 +139,7 @@ def order_facts(order: Order) -> Facts:
         for label, amount in amounts
         if amount or label != amounts[3][0]
     ]
-    return [("out_trade_no", order.out_trade_no), (_("description"), order.body), *money]
+    return [(LABELS["out_trade_no"], order.out_trade_no), (_("description"), order.body), *money]
 
 
 def in_words(order: Order, amount: str) -> str:

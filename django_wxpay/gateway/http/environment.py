@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
@@ -29,9 +29,12 @@ _VARIABLES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What is named for one host; ``verify`` is a bundle, or True for that of ``requests``."""
+    """What is named for one host; ``verify`` is a bundle, or True for that of ``requests``.
 
-    proxies: Mapping[str, str]
+    The address of a proxy may hold a password, and stays out of the repr.
+    """
+
+    proxies: Mapping[str, str] = field(repr=False)
     verify: str | bool
 
 

@@ -18,6 +18,12 @@ import urllib3.exceptions
 from django_wxpay.protocol.errors import BadSignature, OutcomeUnknown, Refused
 from django_wxpay.protocol.failures import Failure
 
+# Ends the message of an ``OutcomeUnknown``: what its caller may do next.
+SAFE_AGAIN: Final = "calling again is safe"
+NOT_SENT: Final = f"nothing was sent, and {SAFE_AGAIN}"
+# Of an endpoint that this package does not know: twice may be two of it.
+MAYBE_DONE: Final = "it may have been done: ask for it under its own number"
+
 
 class NoResponse(OutcomeUnknown):
     """One attempt brought no whole response; ``failure`` says what happened to it.
@@ -38,9 +44,9 @@ class UntrustedHost(NoResponse):
 class Busy(OutcomeUnknown):
     """WeChat Pay was busy, also when it was asked once more; ``refusal`` is its last answer."""
 
-    def __init__(self, refusal: Refused) -> None:
+    def __init__(self, refusal: Refused, advice: str = SAFE_AGAIN) -> None:
         self.refusal = refusal
-        super().__init__(f"WeChat Pay is busy ({refusal.err_code}); calling again is safe")
+        super().__init__(f"WeChat Pay is busy ({refusal.err_code}); {advice}")
 
 
 class Probed(BadSignature):

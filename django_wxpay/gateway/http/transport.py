@@ -11,7 +11,7 @@ import http.client
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, cast
 
 import requests
@@ -185,8 +185,6 @@ def _prepared(request: HttpRequest) -> requests.PreparedRequest:
         prepared.prepare_url(request.url, None)
         prepared.prepare_headers(headers)
         prepared.prepare_body(request.body, None)
-        # A host behind a gateway of the merchant's own may name a user and a password.
-        prepared.prepare_auth(None)
     except requests.RequestException:
         raise ConfigurationError(f"{request.url} is not an address") from None
     return prepared
@@ -195,10 +193,18 @@ def _prepared(request: HttpRequest) -> requests.PreparedRequest:
 def _whole(response: requests.Response, take_body: BodyTaker) -> HttpResponse:
     # Before the body is read: afterwards the connection is given back.
     user_ip = _user_ip(response)
-    body = take_body(response.status_code, response.headers, response.iter_content(_CHUNK))
+    body = take_body(response.status_code, response.headers, _pieces(response))
     return HttpResponse(
         status=response.status_code, body=body, headers=response.headers, user_ip=user_ip
     )
+
+
+def _pieces(response: requests.Response) -> Iterator[bytes]:
+    try:
+        yield from response.iter_content(_CHUNK)
+    except ValueError as problem:
+        # A chunk of less than no bytes is read as it says, and Python has an error of its own.
+        raise http.client.HTTPException("the body is not made of chunks") from problem
 
 
 def _body(status: int, _headers: Mapping[str, str], chunks: Iterable[bytes]) -> bytes:

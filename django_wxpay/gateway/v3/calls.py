@@ -10,17 +10,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Final, TypeVar
 
 from django_wxpay.gateway.failover import send_with_failover
-from django_wxpay.gateway.http.failures import Probed
+from django_wxpay.gateway.http.failures import SAFE_AGAIN, Probed
 from django_wxpay.gateway.http.messages import BodyTaker, HttpRequest, HttpResponse
 from django_wxpay.gateway.http.transport import Transport
 from django_wxpay.gateway.records import Attempt, CallRecord, call_record
 from django_wxpay.gateway.v3.platform_keys import PlatformKeys
-from django_wxpay.gateway.v3.verification import check_answer
+from django_wxpay.gateway.v3.verification import Check, check_answer
 from django_wxpay.protocol.errors import (
     BadSignature,
     ConfigurationError,
@@ -116,13 +117,21 @@ class SignedCalls:
         about: OrderTerms | OrderRef | None,
         read: Callable[[bytes], T],
         is_repeatable: bool = True,
+        check: Check = check_answer,
+        advice: str = SAFE_AGAIN,
     ) -> T:
         def key_of(serial: str, _body: bytes) -> PublicKey | None:
             return self._keys.find(serial, self.certificates, is_our_call=True)
 
         self._keys.refresh_if_due(self.certificates)
         return self._ask(
-            request, about=about, key_of=key_of, read=read, is_repeatable=is_repeatable
+            request,
+            about=about,
+            key_of=key_of,
+            read=read,
+            is_repeatable=is_repeatable,
+            check=check,
+            advice=advice,
         )
 
     def _ask(
@@ -133,9 +142,11 @@ class SignedCalls:
         key_of: KeyOf,
         read: Callable[[bytes], T],
         is_repeatable: bool = True,
+        check: Check = check_answer,
+        advice: str = SAFE_AGAIN,
     ) -> T:
         def verify_and_read(response: HttpResponse) -> T:
-            check_answer(
+            check(
                 response,
                 now=self._now(),
                 key_of=lambda serial: key_of(serial, response.body),
@@ -143,9 +154,8 @@ class SignedCalls:
             return read(response.body)
 
         if not is_repeatable:
-            return self._send(
-                request, about, partial(_unprobed_once, verify_and_read), is_once=True
-            )
+            once = partial(_unprobed_once, verify_and_read)
+            return self._send(request, about, once, is_once=True, advice=advice)
         with suppress(Probed):
             return self._send(request, about, verify_and_read)
         # A repetition is not probed (protocol-v3 section 2.3, rule 7): a second probe is forged.
@@ -158,12 +168,13 @@ class SignedCalls:
         read: Callable[[HttpResponse], T],
         *,
         is_once: bool = False,
+        advice: str = SAFE_AGAIN,
         hosts: tuple[str, ...] = (),
         take_body: BodyTaker | None = None,
         timeout: tuple[float, float] | None = None,
     ) -> T:
         def note(attempt: Attempt[T]) -> None:
-            self._record(self._record_of(attempt, about))
+            self._record(self._record_of(attempt, about, request.interface))
 
         return send_with_failover(
             # Signed anew for each call of this: the signature holds the time (protocol-v3
@@ -182,10 +193,13 @@ class SignedCalls:
             note=note,
             now=self._now,
             is_repeatable=not is_once,
+            advice=advice,
             timeout=timeout,
         )
 
-    def _record_of(self, attempt: Attempt[T], about: OrderTerms | OrderRef | None) -> CallRecord:
+    def _record_of(
+        self, attempt: Attempt[T], about: OrderTerms | OrderRef | None, interface: str
+    ) -> CallRecord:
         response, summary = attempt.response, ReplySummary()
         # A body that is no document claims nothing, whatever its status.
         if response is not None and attempt.failure is not Failure.UNREADABLE:
@@ -196,7 +210,9 @@ class SignedCalls:
             merchant=self._merchant,
             about=about,
             summary=summary,
-            interface_url=interface_url(attempt.request.url),
+            interface_url=interface_url(
+                replace(attempt.request, path=interface or attempt.request.path).url
+            ),
             request_id=_request_id(response) if response else "",
         )
 
@@ -207,7 +223,7 @@ class SignedCalls:
             "Authorization": self._authorization(request),
         }
         if request.body:
-            headers["Content-Type"] = "application/json"
+            headers["Content-Type"] = request.content_type
         # This names the key that signs the answer, in public-key mode and during a migration
         # (protocol-v3 section 2.5).
         if serial := request.serial or self._merchant.wechatpay_public_key_id:
@@ -219,7 +235,7 @@ class SignedCalls:
             return build_authorization(
                 method=request.method,
                 url_path=request.target,
-                body=request.body,
+                body=request.body if request.signed is None else request.signed,
                 mchid=self._merchant.mch_id,
                 serial_no=key_name(self._merchant.cert_serial_no),
                 private_key=self._merchant.private_key,

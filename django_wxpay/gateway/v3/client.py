@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from django_wxpay.gateway.v3.bills import BillCalls
+from django_wxpay.gateway.v3.endpoints import EndpointCalls
 from django_wxpay.protocol.errors import (
     InvalidRefund,
     OrderClosed,
@@ -22,8 +26,11 @@ from django_wxpay.protocol.refunds import (
     RefundTerms,
 )
 from django_wxpay.protocol.secrets import Secret
+from django_wxpay.protocol.sentences import sentence as _
 from django_wxpay.protocol.v3.client_parameters import client_parameters
+from django_wxpay.protocol.v3.encryption import encrypt_field
 from django_wxpay.protocol.v3.fields import check_code_v3, check_terms_v3
+from django_wxpay.protocol.v3.json_fields import placing_members
 from django_wxpay.protocol.v3.refund_requests import (
     abnormal_refund_request,
     check_abnormal_refund,
@@ -48,7 +55,7 @@ from django_wxpay.protocol.v3.requests import (
 )
 
 
-class V3Gateway(BillCalls):
+class V3Gateway(BillCalls, EndpointCalls):
     """One merchant's calls over APIv3, mainland or global, direct or institutional.
 
     Takes what ``V2Gateway`` takes, and ``keys``: WeChat Pay's own. Its methods do and raise
@@ -65,9 +72,15 @@ class V3Gateway(BillCalls):
             now=self._now(),
         )
 
-    def place(self, terms: OrderTerms) -> PrepayGrant:
-        """Place an order (protocol-v3 sections 3.2 and 4.2) and return the grant."""
-        request = place_request(terms, merchant=self._merchant)
+    def place(self, terms: OrderTerms, members: Mapping[str, Any] | None = None) -> PrepayGrant:
+        """Place an order (protocol-v3 sections 3.2 and 4.2) and return the grant.
+
+        ``members`` are those of ``placing_members``, in plain text; they are kept nowhere.
+        """
+        serial = ""
+        if members is not None:
+            members, serial = self._sealed(members)
+        request = place_request(terms, merchant=self._merchant, members=members, serial=serial)
         return self._call(request, about=terms, read=lambda body: read_grant(body, terms))
 
     def check_code(self, terms: OrderTerms, auth_code: Secret) -> None:
@@ -158,7 +171,7 @@ class V3Gateway(BillCalls):
     def apply_abnormal_refund(self, terms: AbnormalRefundTerms) -> RefundFact:
         """Have a stuck refund paid out otherwise (protocol-v3 section 4.4); mainland alone."""
         if self._merchant.region is Region.GLOBAL:
-            raise InvalidRefund("type", "global refunds have no such call", "mainland alone")
+            raise InvalidRefund("type", _("global refunds have no such call"), _("mainland alone"))
         check_abnormal_refund(terms)
         # The payer's name and card are sealed for WeChat Pay (protocol-v3 section 9).
         seal = self._keys.for_encryption(self.certificates) if terms.bank_account else None
@@ -179,6 +192,17 @@ class V3Gateway(BillCalls):
             timestamp=int(self._now().timestamp()),
             nonce=self._nonce(),
         )
+
+    def _sealed(self, members: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+        checked = placing_members(members, self._merchant.region)
+        identity = checked.get("payer", {}).get("identity")
+        if identity is None:
+            return checked, ""
+        # One key for both texts, whatever becomes the newest meanwhile.
+        serial, key = self._keys.for_encryption(self.certificates)
+        for name in ("number", "name"):
+            identity[name] = encrypt_field(identity[name], public_key=key)
+        return checked, serial
 
     def _is_closed(self, ref: OrderRef) -> bool:
         return self.query(ref).trade_state is TradeState.CLOSED

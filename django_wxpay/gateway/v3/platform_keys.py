@@ -2,7 +2,8 @@
 
 The key is the one that ``Wechatpay-Serial`` names, never any other (protocol-v3 section 2.3).
 Public keys come from the settings alone; platform certificates are downloaded, kept in a
-store that all processes share, and never forgotten because a download failed.
+store that all processes share, and never forgotten because a download failed. One that has ended
+is trusted until there is another: WeChat Pay brings an end forward, and may have had to.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ REFRESH_AFTER: Final = timedelta(hours=11)
 CHECK_AFTER: Final = timedelta(minutes=30)
 # Over all processes, so that forged callbacks cannot make us call WeChat Pay at will.
 UNKNOWN_SERIAL_PAUSE: Final = timedelta(minutes=1)
+# Each look into the store finds all that is there, whichever serial it was for.
+LOOK_PAUSE: Final = timedelta(seconds=1)
 # A genuine new certificate is there by then, unless WeChat Pay is slow. Anybody can invent a
 # serial, and must not keep our threads waiting for longer.
 WAIT_S: Final = 1.0
@@ -107,11 +110,14 @@ class PlatformKeys:
         self._wait_s = wait_s
         self._run = run
         self._keys: dict[str, RSAPublicKey] = {}
-        self._read_pems: set[str] = set()
+        # What each PEM that was read names; one that could not be read names nothing.
+        self._read_pems: dict[str, str] = {}
+        self._seen_in_store: set[str] = set()
         # Held while the store is read, never while a download runs.
         self._lock = threading.Lock()
         self._running: _Running | None = None
         self._checked_at: datetime | None = None
+        self._looked_at: datetime | None = None
         self._downloaded_for_unknown_at: datetime | None = None
         self._is_overdue = False
         self._missed_refresh = False
@@ -119,6 +125,7 @@ class PlatformKeys:
             name = key_name(merchant.wechatpay_public_key_id)
             self._keys[name] = load_public_key(merchant.wechatpay_public_key)
         self._add(map(read_certificate, merchant.platform_certificates))
+        self._given = frozenset(self._keys)
 
     def known(self, serial: str) -> RSAPublicKey | None:
         """Return the key that ``serial`` names if this process knows it, else None; no download."""
@@ -174,13 +181,13 @@ class PlatformKeys:
         wait_s = CALL_WAIT_S if is_our_call else self._wait_s
         with self._lock:
             running = self._running
-            is_mine = running is None and self._has_to_download(name)
+            is_mine = running is None and self._has_to_download(name, is_our_call=is_our_call)
             if is_mine:
                 running = self._begin()
         if running is None:
             return False
         if is_mine:
-            self._run(partial(self._download_and_end, download, running), wait_s)
+            self._run_apart(partial(self._download_and_end, download, running), running, wait_s)
         else:
             (running.has_ended if is_our_call else running.is_vain).wait(wait_s)
         running.is_vain.set()
@@ -193,6 +200,9 @@ class PlatformKeys:
 
         Returns at once while another thread downloads. Never raises for a download that fails.
         """
+        # Without the lock, which every invented serial takes: nearly always it is not due.
+        if self._is_within(CHECK_AFTER, self._checked_at):
+            return False
         with self._lock:
             if self._is_within(CHECK_AFTER, self._checked_at) or self._running is not None:
                 return False
@@ -212,6 +222,17 @@ class PlatformKeys:
         self._running = _Running()
         return self._running
 
+    def _run_apart(self, action: Callable[[], None], running: _Running, wait_s: float) -> None:
+        try:
+            self._run(action, wait_s)
+        except RuntimeError as problem:
+            if running.has_ended.is_set():
+                raise
+            # The process may start no more threads. What never began would seem to run for good,
+            # and no certificate would be downloaded again.
+            self._end(running)
+            raise KeyNotHereYet("the platform certificates cannot be downloaded now") from problem
+
     def _end(self, running: _Running) -> None:
         self._running = None
         running.has_ended.set()
@@ -223,9 +244,13 @@ class PlatformKeys:
         finally:
             self._end(running)
 
-    def _has_to_download(self, name: str) -> bool:
-        # The thread that held the lock before may have added it.
-        if name not in self._keys:
+    def _has_to_download(self, name: str, *, is_our_call: bool = False) -> bool:
+        # The thread that held the lock before may have added it. Many forged serials must not cost
+        # as many queries; nobody can forge that of an answer to us.
+        if name not in self._keys and (
+            is_our_call or not self._is_within(LOOK_PAUSE, self._looked_at)
+        ):
+            self._looked_at = self._now()
             self._read_store()
         return name not in self._keys and self._may_download_for_unknown()
 
@@ -252,21 +277,36 @@ class PlatformKeys:
         return not self._merchant.wechatpay_public_key_id and self._store.has_expired()
 
     def _read_store(self) -> bool:
-        """Add what is new in the store, and return whether it holds anything at all."""
+        """Take over what is in the store, and return whether it holds anything at all."""
         stored = self._store.certificates()
         for pem in stored:
             if pem not in self._read_pems:
-                self._read_pems.add(pem)
+                self._read_pems[pem] = ""
                 self._add_stored(pem)
+        # What has ended is in the store no more. The last ones stay trusted, for without them no
+        # answer could be verified.
+        if stored:
+            self._drop(self._seen_in_store.difference(stored))
+            self._seen_in_store = set(stored)
         return bool(stored)
+
+    def _drop(self, pems: Iterable[str]) -> None:
+        for pem in pems:
+            name = self._read_pems.pop(pem)
+            if name not in self._given:
+                self._keys.pop(name, None)
 
     def _add_stored(self, pem: str) -> None:
         try:
-            self._add([read_certificate(pem)])
+            certificate = read_certificate(pem)
         except ConfigurationError as problem:
             logger.warning(
                 "a certificate stored for %s is unreadable: %s", self._merchant.alias, problem
             )
+            return
+        self._add([certificate])
+        # However the row has written it.
+        self._read_pems[pem] = certificate.serial_no
 
     def _download(self, download: Download) -> bool:
         """Add and keep what is listed; return whether there was a list."""
@@ -294,7 +334,7 @@ class PlatformKeys:
 
     def _add(self, certificates: Iterable[PlatformCertificate]) -> None:
         for certificate in certificates:
-            self._read_pems.add(certificate.pem)
+            self._read_pems[certificate.pem] = certificate.serial_no
             # A name keeps its key: no list can replace one that is trusted.
             self._keys.setdefault(certificate.serial_no, certificate.public_key)
 

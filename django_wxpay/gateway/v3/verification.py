@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn, Protocol
 
 from django_wxpay.gateway.http.failures import Probed
 from django_wxpay.gateway.http.messages import HttpResponse
@@ -25,12 +25,24 @@ from django_wxpay.protocol.errors import BadSignature, MalformedMessage, Outcome
 from django_wxpay.protocol.v3.documents import read_with_marks
 from django_wxpay.protocol.v3.errors import read_error
 from django_wxpay.protocol.v3.keys import PublicKey
-from django_wxpay.protocol.v3.signing import SignatureFault, signature_fault
+from django_wxpay.protocol.v3.signing import (
+    SignatureFault,
+    read_signature_headers,
+    signature_fault,
+)
 
 _ACCEPTED: Final = 202
 _MAY_BE_EMPTY: Final = frozenset({_ACCEPTED, 204})
 _TOO_MANY_REQUESTS: Final = 429
 _SHOWN_SERIAL: Final = 64
+
+
+class Check(Protocol):
+    """What an answer is held against before it is read."""
+
+    def __call__(
+        self, answer: HttpResponse, *, now: datetime, key_of: Callable[[str], PublicKey | None]
+    ) -> None: ...
 
 
 def check_answer(
@@ -51,6 +63,31 @@ def check_answer(
         read_with_marks(answer.body)
     check_signature(answer.headers, answer.body, now=now, key_of=key_of)
     if answer.status == _ACCEPTED:
+        raise OutcomeUnknown("WeChat Pay has taken the request and not decided it yet; query it")
+
+
+def check_any_answer(
+    answer: HttpResponse,
+    *,
+    now: datetime,
+    key_of: Callable[[str], PublicKey | None],
+) -> None:
+    """Raise unless ``answer`` is a 2xx that WeChat Pay has signed, a document or not.
+
+    Differs from ``check_answer`` in two ways: what is signed need be no document, and a 202 is
+    undecided only where it has a code, for other products accept requests with it.
+    """
+    if answer.status >= 400:
+        refuse(answer)
+    document: dict[str, Any] = {}
+    try:
+        document = read_with_marks(answer.body or b"{}")
+    except MalformedMessage:
+        # Unsigned, it is what a proxy says in the place of WeChat Pay.
+        if read_signature_headers(answer.headers) is None:
+            raise
+    check_signature(answer.headers, answer.body, now=now, key_of=key_of)
+    if answer.status == _ACCEPTED and "code" in document:
         raise OutcomeUnknown("WeChat Pay has taken the request and not decided it yet; query it")
 
 

@@ -11,6 +11,7 @@ from typing import IO, Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from django_wxpay import services
+from django_wxpay.management.progress import progress
 from django_wxpay.models import Bill
 from django_wxpay.models.choices import BillStatuses
 from django_wxpay.protocol.bills.rows import AccountType, BillKind
@@ -36,13 +37,14 @@ class Command(BaseCommand):
     def handle(self, *_: Any, output: str | None, **options: Any) -> None:
         """Fetch, and print what came or write the text."""
         try:
-            bill = services.download_bill(
-                options["merchant"],
-                bill_date=options["date"] or yesterday(clock.now()),
-                kind=options["kind"],
-                account_type=options["account_type"],
-                sub_mch_id=options["sub_mch_id"],
-            )
+            with progress(self.stderr, "Fetching the bill"):
+                bill = services.download_bill(
+                    options["merchant"],
+                    bill_date=options["date"] or yesterday(clock.now()),
+                    kind=options["kind"],
+                    account_type=options["account_type"],
+                    sub_mch_id=options["sub_mch_id"],
+                )
             if output is not None and bill.status != BillStatuses.EMPTY:
                 self._write(output, bill_text(bill))
         except (InvalidParameter, UnknownMerchant) as error:

@@ -42,6 +42,12 @@ class Command(BaseCommand):
             action="store_true",
             help="make no calls; otherwise every host is asked for an order that does not exist",
         )
+        parser.add_argument(
+            "--echo",
+            action="store_true",
+            help="have WeChat Pay test signature and encryption of v3 merchants, where it offers "
+            "/v3/security/echo",
+        )
         parser.add_argument("--json", action="store_true", help="print all findings as JSON")
 
     def handle(self, *_: Any, **options: Any) -> None:
@@ -53,6 +59,7 @@ class Command(BaseCommand):
                 merchants=options["merchant"],
                 hours=options["hours"],
                 ask=not options["offline"],
+                echo=options["echo"],
             )
         except UnknownMerchant as error:
             raise CommandError(str(error)) from error

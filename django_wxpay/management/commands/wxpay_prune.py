@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from django_wxpay.management.progress import progress
 from django_wxpay.protocol.errors import ConfigurationError
 from django_wxpay.services.retention import RETENTIONS, prune
 
@@ -23,7 +24,8 @@ class Command(BaseCommand):
         if limit is not None and limit < 1:
             raise CommandError("--limit is a whole number, 1 or more")
         try:
-            pruned = prune(limit=limit)
+            with progress(self.stderr, "Deleting"):
+                pruned = prune(limit=limit)
         except ConfigurationError as error:
             raise CommandError(f"{error}. Run manage.py check for all of it.") from error
         for each in RETENTIONS:

@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from django_wxpay import conf, services
+from django_wxpay.management.progress import progress
 from django_wxpay.models import Discrepancy
 from django_wxpay.models.choices import DiscrepancyStatuses
 from django_wxpay.protocol.errors import ConfigurationError, WXPayError
@@ -50,13 +51,15 @@ class Command(BaseCommand):
         many = still.count()
         if many or missed:
             raise CommandError(
-                f"{many} differences are open, {len(missed)} bills could not be compared"
+                f"{many} {'difference is' if many == 1 else 'differences are'} open, "
+                f"{len(missed)} {'bill' if len(missed) == 1 else 'bills'} could not be compared"
             )
 
     def _reconcile(self, account: Merchant, day: date) -> bool:
         try:
-            bill = services.download_bill(account.alias, bill_date=day)
-            run = services.reconcile(bill)
+            with progress(self.stderr, f"Comparing {account.alias} {day}"):
+                bill = services.download_bill(account.alias, bill_date=day)
+                run = services.reconcile(bill)
         except WXPayError as error:
             self.stderr.write(f"{account.alias} {day}: {error}")
             return False

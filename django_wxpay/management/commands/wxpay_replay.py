@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from django_wxpay.management.progress import progress
 from django_wxpay.models import Notification
 from django_wxpay.models.choices import NotificationOutcomes
 from django_wxpay.services.notifications.retrying import retry_failed
@@ -21,6 +22,7 @@ class Command(BaseCommand):
         """Try once, and print the counts."""
         if limit < 1:
             raise CommandError("--limit is a whole number, 1 or more")
-        batch = retry_failed(limit=limit, is_due_only=False)
+        with progress(self.stderr, "Processing notifications"):
+            batch = retry_failed(limit=limit, is_due_only=False)
         left = Notification.objects.filter(outcome=NotificationOutcomes.FAILED).count()
         self.stdout.write(f"{batch.found} tried again, {batch.done} settled, {left} failed")

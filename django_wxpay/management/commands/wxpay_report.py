@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from django_wxpay import services
+from django_wxpay.management.progress import progress
 from django_wxpay.protocol.errors import ConfigurationError
 from django_wxpay.services.reports.queue import COUNTED_UP_TO, backlog
 
@@ -27,7 +28,9 @@ class Command(BaseCommand):
         if options["limit"] < 1:
             raise CommandError("--limit is a whole number, 1 or more")
         try:
-            run = services.send_reports(limit=None if options["until_empty"] else options["limit"])
+            limit = None if options["until_empty"] else options["limit"]
+            with progress(self.stderr, "Sending reports"):
+                run = services.send_reports(limit=limit)
         except ConfigurationError as error:
             raise CommandError(f"{error}. Run manage.py check for all of it.") from error
         left = backlog().waiting

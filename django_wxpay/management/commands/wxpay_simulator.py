@@ -11,8 +11,10 @@ from types import FrameType
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connections
 
 from django_wxpay import conf
+from django_wxpay.conf.following import Follower
 from django_wxpay.protocol.errors import ConfigurationError
 from django_wxpay.protocol.merchants import Merchant
 from django_wxpay.simulator import (
@@ -61,7 +63,9 @@ class Command(BaseCommand):
         try:
             serve(app, host, port, ready=self._greet, tls=tls)
         except (OSError, OverflowError) as error:
-            raise CommandError(f"cannot listen on {host} port {port}: {error}") from error
+            raise CommandError(
+                f"cannot listen on {host} port {port}: {error}; choose another one with --port"
+            ) from error
         except KeyboardInterrupt:
             self.stdout.write("\nThe simulator has stopped and forgotten everything.")
 
@@ -69,17 +73,20 @@ class Command(BaseCommand):
         if any(problem.code == "E001" for problem in conf.problems()):
             self.stdout.write("settings.WXPAY is missing: using the demonstration merchants.")
             return DEMO_MERCHANTS
-        return conf.merchants().values()
+        return list(conf.accounts())
 
     def _simulator(self, own_hosts: frozenset[str]) -> Simulator:
         try:
-            return create_app(
+            app = create_app(
                 self._merchants(),
                 options=Options(own_hosts=own_hosts),
                 log=None if self._is_quiet else self._write_line,
             )
         except ConfigurationError as error:
             raise CommandError(f"{error}. Run manage.py check for all of it.") from error
+        follower = Follower(app.learn, say=self._write_line)
+        app.follow(lambda: _looked(follower))
+        return app
 
     def _tls(
         self, app: Simulator, certificate: str | None, key: str | None, client_ca: str | None
@@ -115,6 +122,16 @@ class Command(BaseCommand):
     def _write_line(self, line: str) -> None:
         self.stdout.write(line)
         self.stdout.flush()
+
+
+def _looked(follower: Follower) -> None:
+    try:
+        follower.look()
+    finally:
+        # Each call comes on a thread of its own, whose connections nobody else closes.
+        for connection in connections.all(initialized_only=True):
+            if not connection.in_atomic_block:
+                connection.close()
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:

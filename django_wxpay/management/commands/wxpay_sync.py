@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from django_wxpay import conf, services
+from django_wxpay.management.progress import progress
 from django_wxpay.protocol.errors import ConfigurationError
 
 
@@ -24,7 +25,8 @@ class Command(BaseCommand):
         try:
             if merchant is not None:
                 conf.merchant(merchant)
-            run = services.sync_orders(limit=limit, merchant=merchant)
+            with progress(self.stderr, "Asking WeChat Pay"):
+                run = services.sync_orders(limit=limit, merchant=merchant)
         except ConfigurationError as error:
             raise CommandError(f"{error}. Run manage.py check for all of it.") from error
         self.stdout.write(

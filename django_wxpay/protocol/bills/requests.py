@@ -8,6 +8,7 @@ from typing import Final
 from django_wxpay.protocol.bills.rows import BillKind, BillRequest
 from django_wxpay.protocol.errors import InvalidParameter
 from django_wxpay.protocol.merchants import Api, Region
+from django_wxpay.protocol.sentences import sentence as _
 from django_wxpay.protocol.times import BEIJING
 
 # "Within three months" (protocol-v2 section 6.6, protocol-v3 section 4.5), and 180 days of the
@@ -33,15 +34,21 @@ def check_bill(request: BillRequest, *, now: datetime, region: Region, api: Api)
     day = request.bill_date
     # A datetime is a date to Python, and of another zone perhaps.
     if isinstance(day, datetime):
-        raise InvalidParameter("bill_date", "is not a date", "a day before today, in Beijing")
+        raise InvalidParameter("bill_date", _("is not a date"), _("a day before today, in Beijing"))
     if day >= today:
         raise InvalidParameter(
-            "bill_date", f"{day} is not over in Beijing", f"at the latest {today - timedelta(1)}"
+            "bill_date",
+            _("%(day)s is not over in Beijing", day=day),
+            _("at the latest %(day)s", day=today - timedelta(1)),
         )
     if day < oldest:
-        raise InvalidParameter("bill_date", f"{day} is too long ago", f"at the earliest {oldest}")
+        raise InvalidParameter(
+            "bill_date",
+            _("%(day)s is too long ago", day=day),
+            _("at the earliest %(oldest)s", oldest=oldest),
+        )
     if _has_statements(region, api) and request.kind is BillKind.FUND_FLOW:
-        raise InvalidParameter("kind", "the global APIv3 has no fund flow bills", "trade")
+        raise InvalidParameter("kind", _("the global APIv3 has no fund flow bills"), "trade")
 
 
 def may_be_made(bill_date: date, now: datetime) -> bool:

@@ -29,23 +29,24 @@ from django_wxpay.protocol.rules import (
     Whole,
     parse_object,
 )
+from django_wxpay.protocol.sentences import sentence as _
 
-_ID: Final = Text(max=32, alphabet="[0-9A-Za-z_-]", described="letters, digits, - and _")
-_NONCE: Final = Text(max=32, alphabet="[0-9A-Za-z]", described="letters and digits")
-_SIGN: Final = Text(min=32, max=64, alphabet="[0-9A-F]", described="upper-case hexadecimal")
-_OPENID: Final = Text(max=128, alphabet="[0-9A-Za-z_-]", described="letters, digits, - and _")
+_ID: Final = Text(max=32, alphabet="[0-9A-Za-z_-]", described=_("letters, digits, - and _"))
+_NONCE: Final = Text(max=32, alphabet="[0-9A-Za-z]", described=_("letters and digits"))
+_SIGN: Final = Text(min=32, max=64, alphabet="[0-9A-F]", described=_("upper-case hexadecimal"))
+_OPENID: Final = Text(max=128, alphabet="[0-9A-Za-z_-]", described=_("letters, digits, - and _"))
 _SHORT: Final = Text(max=32)
 _NUMBER: Final = Text(
-    min=6, max=32, alphabet=r"[0-9A-Za-z_\-|*]", described="letters, digits, - _ | and *"
+    min=6, max=32, alphabet=r"[0-9A-Za-z_\-|*]", described=_("letters, digits, - _ | and *")
 )
 _BODY: Final = Text(
     max=127,
     unit="bytes",
     alphabet="[\x20-\x7e\xa0-\ud7ff\ue000-\ufffd]",
-    described="no control characters, no characters outside the basic plane (emoji)",
+    described=_("no control characters, no characters outside the basic plane (emoji)"),
 )
 _ATTACH: Final = Text(
-    max=127, unit="bytes", alphabet=WRITABLE, described="characters that XML can carry"
+    max=127, unit="bytes", alphabet=WRITABLE, described=_("characters that XML can carry")
 )
 _VERSION: Final = OneOf(frozenset({"1.0"}))
 _USER_TYPES: Final = frozenset(
@@ -81,9 +82,9 @@ def detail_problem(detail: Mapping[str, Any]) -> str:
     """Return what is wrong with a parsed ``detail``, or "" (protocol-v2 section 3.3)."""
     goods = detail.get("goods_detail")
     if not isinstance(goods, list) or not goods:
-        return "goods_detail is not a list of at least one line"
+        return _("goods_detail is not a list of at least one line")
     if "cost_price" in detail and not _is_whole(detail["cost_price"], 0):
-        return "cost_price is not a whole number"
+        return _("cost_price is not a whole number")
     problems = [_text_problem(detail, {"receipt_id": 32}), *map(_line_problem, goods)]
     return next(filter(None, problems), "")
 
@@ -100,34 +101,34 @@ def scene_problem(scene: Mapping[str, Any]) -> str:
 
 def _line_problem(line: object) -> str:
     if not isinstance(line, dict):
-        return "a line of goods_detail is not an object"
+        return _("a line of goods_detail is not an object")
     goods_id = line.get("goods_id")
     if not isinstance(goods_id, str) or not _GOODS_ID.fullmatch(goods_id):
-        return "goods_id is not 1 to 32 letters, digits, - or _"
+        return _("goods_id is not 1 to 32 letters, digits, - or _")
     if not _is_whole(line.get("quantity"), 1):
-        return "quantity is not a whole number of at least 1"
+        return _("quantity is not a whole number of at least 1")
     if not _is_whole(line.get("price"), 0):
-        return "price is not a whole number of minor units"
+        return _("price is not a whole number of minor units")
     code = line.get("merchant_category_code", 0)
     # Documented as a number. Its codes have four digits, which only a text keeps: "0742".
     if not _is_whole(code, 0) and not (isinstance(code, str) and _CODE.fullmatch(code)):
-        return "merchant_category_code is not a whole number"
+        return _("merchant_category_code is not a whole number")
     return _text_problem(line, _GOODS_TEXTS)
 
 
 def _store_problem(store: object) -> str:
     if not isinstance(store, dict):
-        return "store_info is not an object"
+        return _("store_info is not an object")
     if not store.get("id"):
-        return "store_info has no id"
+        return _("store_info has no id")
     return _text_problem(store, _STORE_TEXTS)
 
 
 def _h5_problem(h5: object) -> str:
     if not isinstance(h5, dict):
-        return "h5_info is not an object"
+        return _("h5_info is not an object")
     if h5.get("type") not in _H5_TYPES:
-        return "the type of h5_info is not Wap, IOS or Android"
+        return _("the type of h5_info is not Wap, IOS or Android")
     return _text_problem(h5, _H5_TEXTS)
 
 
@@ -135,7 +136,9 @@ def _text_problem(holder: Mapping[str, Any], lengths: Mapping[str, int]) -> str:
     for name, longest in lengths.items():
         value = holder.get(name, "")
         if not isinstance(value, str) or len(value) > longest:
-            return f"{name} is not text of at most {longest} characters"
+            return _(
+                "%(name)s is not text of at most %(longest)s characters", name=name, longest=longest
+            )
     return ""
 
 
@@ -158,7 +161,7 @@ UNIFIEDORDER_RULES: Final[dict[str, Field]] = {
     "device_info": Field(_SHORT),
     "version": Field(_VERSION),
     "body": Field(_BODY, required=True),
-    "detail": Field(JsonObject(max=6000, described="the goods sold", checker=detail_problem)),
+    "detail": Field(JsonObject(max=6000, described=_("the goods sold"), checker=detail_problem)),
     "attach": Field(_ATTACH),
     "out_trade_no": Field(_NUMBER, required=True),
     "fee_type": Field(OneOf(CURRENCIES)),
@@ -176,7 +179,7 @@ UNIFIEDORDER_RULES: Final[dict[str, Field]] = {
     "receipt": Field(OneOf(frozenset({"Y"}))),
     "profit_sharing": Field(OneOf(frozenset({"Y", "N"}))),
     "scene_info": Field(
-        JsonObject(max=256, described="the store, or the H5 page or app", checker=scene_problem)
+        JsonObject(max=256, described=_("the store, or the H5 page or app"), checker=scene_problem)
     ),
     "fingerprint": Field(Text(max=128)),
     "user_type": Field(OneOf(_USER_TYPES)),
@@ -231,9 +234,9 @@ AUTHCODETOOPENID_RULES: Final[dict[str, Field]] = {
 
 # Longer than other numbers, and with one character more (protocol-v2 section 6.4).
 REFUND_NUMBER: Final = Text(
-    max=64, alphabet=r"[0-9A-Za-z_\-|*@]", described="letters, digits, - _ | * and @"
+    max=64, alphabet=r"[0-9A-Za-z_\-|*@]", described=_("letters, digits, - _ | * and @")
 )
-REFUND_REASON: Final = Text(max=80, alphabet=WRITABLE, described="characters that XML can carry")
+REFUND_REASON: Final = Text(max=80, alphabet=WRITABLE, described=_("characters that XML can carry"))
 
 REFUND_RULES: Final[dict[str, Field]] = {
     **_COMMON_ROWS,
@@ -271,7 +274,7 @@ def check_unifiedorder(
     """Raise ``InvalidOrder`` for what is no unifiedorder of ``mode`` (protocol-v2 section 3.1)."""
     check_fields(UNIFIEDORDER_RULES, fields, mode=mode, leaving_out=leaving_out)
     if fields.get("sub_openid") and not fields.get("sub_appid"):
-        raise InvalidOrder("sub_appid", MISSING, "sub_openid needs the sub_appid it belongs to")
+        raise InvalidOrder("sub_appid", MISSING, _("sub_openid needs the sub_appid it belongs to"))
     check = _BY_TRADE_TYPE.get(fields.get("trade_type", ""))
     if check is not None:
         check(fields, mode)
@@ -281,7 +284,7 @@ def check_orderquery(fields: Mapping[str, str], *, mode: Mode) -> None:
     """Raise ``InvalidOrder`` for what is no orderquery of ``mode`` (protocol-v2 section 5.1)."""
     check_fields(ORDERQUERY_RULES, fields, mode=mode)
     if not fields.get("transaction_id") and not fields.get("out_trade_no"):
-        raise InvalidOrder("out_trade_no", MISSING, "transaction_id or out_trade_no")
+        raise InvalidOrder("out_trade_no", MISSING, _("transaction_id or out_trade_no"))
 
 
 def check_closeorder(fields: Mapping[str, str], *, mode: Mode) -> None:
@@ -300,7 +303,7 @@ def check_reverse(fields: Mapping[str, str], *, mode: Mode) -> None:
     """Raise ``InvalidOrder`` for what is no reverse of ``mode`` (protocol-v2 section 6.3)."""
     check_fields(REVERSE_RULES, fields, mode=mode)
     if not fields.get("transaction_id") and not fields.get("out_trade_no"):
-        raise InvalidOrder("out_trade_no", MISSING, "transaction_id or out_trade_no")
+        raise InvalidOrder("out_trade_no", MISSING, _("transaction_id or out_trade_no"))
 
 
 def check_authcodetoopenid(fields: Mapping[str, str], *, mode: Mode) -> None:
@@ -314,34 +317,36 @@ def check_refund(
     """Raise ``InvalidRefund`` for what is no refund of ``mode`` (protocol-v2 section 6.4)."""
     check_fields(REFUND_RULES, fields, mode=mode, leaving_out=leaving_out, error=InvalidRefund)
     if not fields.get("transaction_id") and not fields.get("out_trade_no"):
-        raise InvalidRefund("out_trade_no", MISSING, "transaction_id or out_trade_no")
+        raise InvalidRefund("out_trade_no", MISSING, _("transaction_id or out_trade_no"))
 
 
 def check_refundquery(fields: Mapping[str, str], *, mode: Mode) -> None:
     """Raise ``InvalidRefund`` for what is no refundquery of ``mode`` (protocol-v2 section 6.5)."""
     check_fields(REFUNDQUERY_RULES, fields, mode=mode, error=InvalidRefund)
     if not any(fields.get(name) for name in REFUND_KEYS):
-        raise InvalidRefund("out_refund_no", MISSING, "one of " + ", ".join(REFUND_KEYS))
+        raise InvalidRefund(
+            "out_refund_no", MISSING, _("one of %(words)s", words=", ".join(REFUND_KEYS))
+        )
 
 
 def _check_jsapi(fields: Mapping[str, str], mode: Mode) -> None:
     if fields.get("openid"):
         return
     if mode is Mode.COMMON:
-        raise InvalidOrder("openid", MISSING, "JSAPI needs the payer's openid")
+        raise InvalidOrder("openid", MISSING, _("JSAPI needs the payer's openid"))
     if not fields.get("sub_openid"):
-        raise InvalidOrder("openid", MISSING, "JSAPI needs the payer's openid or sub_openid")
+        raise InvalidOrder("openid", MISSING, _("JSAPI needs the payer's openid or sub_openid"))
 
 
 def _check_native(fields: Mapping[str, str], _mode: Mode) -> None:
     if not fields.get("product_id"):
-        raise InvalidOrder("product_id", MISSING, "NATIVE needs a product_id")
+        raise InvalidOrder("product_id", MISSING, _("NATIVE needs a product_id"))
 
 
 def _check_mweb(fields: Mapping[str, str], _mode: Mode) -> None:
     scene = parse_object(fields.get("scene_info", "")) or {}
     if "h5_info" not in scene:
-        raise InvalidOrder("scene_info", "no h5_info", "MWEB needs scene_info with h5_info")
+        raise InvalidOrder("scene_info", _("no h5_info"), _("MWEB needs scene_info with h5_info"))
 
 
 _BY_TRADE_TYPE: Final[dict[str, Callable[[Mapping[str, str], Mode], None]]] = {

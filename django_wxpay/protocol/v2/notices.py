@@ -20,7 +20,7 @@ from typing import Final
 from django_wxpay.protocol.errors import MalformedMessage, NotAuthentic
 from django_wxpay.protocol.facts import RefundFact, RefundStatus, TradeFact, TradeState
 from django_wxpay.protocol.merchants import Api, Merchant
-from django_wxpay.protocol.notices import PAYMENT, REFUND, Notice
+from django_wxpay.protocol.notices import OTHER, PAYMENT, REFUND, Doubt, Notice
 from django_wxpay.protocol.v2.encryption import unseal
 from django_wxpay.protocol.v2.refunds import LONGEST_REFUND_NUMBER, STATUSES, read_moment
 from django_wxpay.protocol.v2.signing import verify
@@ -36,12 +36,17 @@ ACKNOWLEDGED: Final = (
 _PER_DELIVERY: Final = frozenset({"sign", "sign_type", "nonce_str"})
 
 _OF_A_PAYMENT: Final = ("out_trade_no", "transaction_id", "total_fee")
+# Without a number it is a payment still, of which no order is known.
+_LIKE_A_PAYMENT: Final = ("cash_fee", "bank_type", "time_end", "trade_type", "trade_state")
 # The beginning of the document that a refund notice seals.
 _OPENED: Final = re.compile(rb"(\xef\xbb\xbf)?\s*<(\?xml|root|xml)\b")
 # Where a value could be cut into fields. A document without such a place is the only one that its
 # signature fits, but for fields that WeChat Pay left out.
 _CUT: Final = re.compile(r"&[A-Za-z_][A-Za-z0-9_.-]*=", re.ASCII)
 _UNCUT_PER_DELIVERY: Final = ("nonce_str=", "sign_type=")
+# v2 has no types of events. These are in the form of v3's (protocol-v2 section 7.5).
+_CONTRACT: Final = "CONTRACT"
+_CONTRACT_EVENTS: Final = {"ADD": "CONTRACT.ADD", "DELETE": "CONTRACT.DELETE"}
 # What answers to other calls hold and a payment's notification does not (protocol-v2 sections
 # 3.6 and 6).
 _OF_AN_ANSWER: Final = ("prepay_id", "code_url", "mweb_url", "recall")
@@ -69,16 +74,17 @@ def refusal(reason: str) -> bytes:
 
 def _payment(fields: Mapping[str, str], merchant: Merchant) -> Notice:
     if not verify(fields, merchant.api_key):
-        raise NotAuthentic("the notice's signature is missing or wrong")
+        cause = "WRONG" if fields.get("sign") else "UNSIGNED"
+        raise NotAuthentic("the notice's signature is missing or wrong", cause=cause)
+    if product := _product(fields):
+        return _of_another(product, fields, merchant)
     # Whether mch_id, appid and money are the order's is not decided here: a difference there is
     # a conflict to keep and show, and no forgery.
-    is_contract = bool(fields.get("contract_id")) and not any(map(fields.get, _OF_A_PAYMENT))
     fact, unreadable = None, ""
-    if not is_contract:
-        try:
-            fact = _trade_fact(fields)
-        except MalformedMessage as error:
-            unreadable = str(error)
+    try:
+        fact = _trade_fact(fields)
+    except MalformedMessage as error:
+        unreadable = str(error)
     return Notice(
         api=Api.V2,
         fingerprint=_fingerprint(merchant.alias, PAYMENT, _content(fields)),
@@ -86,20 +92,45 @@ def _payment(fields: Mapping[str, str], merchant: Merchant) -> Notice:
         kind=PAYMENT,
         out_trade_no=_whole(fields, "out_trade_no"),
         transaction_id=_whole(fields, "transaction_id"),
-        # That a customer has signed or ended a contract comes in the same form as a payment.
-        product="a contract" if is_contract else "",
         unreadable=unreadable,
         doubt=_doubt(fields),
     )
 
 
-def _doubt(fields: Mapping[str, str]) -> str:
+def _product(fields: Mapping[str, str]) -> str:
+    """Return the event that a signed document is of if it is no payment's, "" if it is."""
+    if any(map(fields.get, _OF_A_PAYMENT)):
+        return ""
+    if fields.get("contract_id"):
+        # That a customer has signed or ended a contract comes in the same form as a payment.
+        return "a contract"
+    like = any(map(fields.get, (*_LIKE_A_PAYMENT, *_OF_AN_ANSWER)))
+    of_a_refund = any(value and name.startswith(_OF_A_REFUND) for name, value in fields.items())
+    return "" if like or of_a_refund else "an event about no order"
+
+
+def _of_another(product: str, fields: Mapping[str, str], merchant: Merchant) -> Notice:
+    change = fields.get("change_type", "")
+    event_type = _CONTRACT_EVENTS.get(change, _CONTRACT) if fields.get("contract_id") else ""
+    return Notice(
+        api=Api.V2,
+        fingerprint=_fingerprint(merchant.alias, PAYMENT, _content(fields)),
+        fact=None,
+        kind=OTHER,
+        event_type=event_type,
+        product=product,
+        resource={name: value for name, value in fields.items() if name not in _PER_DELIVERY},
+        doubt=Doubt.CAN_BE_CUT if _can_be_cut(fields.values()) else None,
+    )
+
+
+def _doubt(fields: Mapping[str, str]) -> Doubt | None:
     if _can_be_cut(fields.values()):
-        return "its values could be cut into other fields"
+        return Doubt.CAN_BE_CUT
     if not fields.get("appid"):
-        return "it names no appid"
+        return Doubt.NO_APPID
     # The answer to an orderquery; a notification of a payment has none (protocol-v2 section 7.2).
-    return "it is an answer to a query" if fields.get("trade_state") else ""
+    return Doubt.IS_AN_ANSWER if fields.get("trade_state") else None
 
 
 def _content(fields: Mapping[str, str]) -> list[str]:
@@ -129,10 +160,12 @@ def _refund(outer: Mapping[str, str], merchant: Merchant) -> Notice:
         document = b""
     # Padding alone fits a wrong key once in 256 times; the beginning of a document does not.
     if not _OPENED.match(document):
-        raise NotAuthentic("req_info does not open with this merchant's API key")
+        raise NotAuthentic(
+            "req_info does not open with this merchant's API key", cause="NOT_OPENED"
+        )
     # The number outside is not encrypted; it must at least not contradict whose key it is.
     if outer.get("mch_id") != merchant.mch_id:
-        raise NotAuthentic("the notice is for another mch_id")
+        raise NotAuthentic("the notice is for another mch_id", cause="OTHER_MERCHANT")
     inner: Mapping[str, str] = {}
     fact, unreadable = None, ""
     try:
@@ -158,7 +191,7 @@ def _refund(outer: Mapping[str, str], merchant: Merchant) -> Notice:
         transaction_id=_whole(inner, "transaction_id"),
         unreadable=unreadable,
         # ECB without a MAC: whoever has seen one can reorder its blocks (protocol-v2 section 7.4).
-        doubt="WeChat Pay does not sign it",
+        doubt=Doubt.UNSIGNED,
     )
 
 

@@ -66,6 +66,37 @@ def read_envelope(
     return fields
 
 
+def read_any(
+    fields: Mapping[str, str],
+    *,
+    merchant: Merchant,
+    sign_type: SignType,
+    about: OrderRef,
+    is_signed: bool = True,
+) -> dict[str, str]:
+    """Return ``fields``, the answer of an interface of which nothing is known.
+
+    Both codes are SUCCESS, or there is no result_code. ``about`` is what the request named.
+    ``is_signed=False`` is for interfaces whose answers carry no signature. Raises what
+    ``read_envelope`` raises.
+    """
+    _check_return_code(fields)
+    if is_signed and not verify(fields, merchant.api_key, sign_type):
+        raise BadSignature("the answer's signature is missing or wrong")
+    own = {
+        "mch_id": merchant.mch_id,
+        "mchid": merchant.mch_id,
+        "appid": about.appid,
+        "sub_mch_id": about.sub_mch_id,
+    }
+    for name, ours in own.items():
+        if fields.get(name) and ours and fields[name] != ours:
+            raise BadSignature(f"the answer is for another {name}")
+    if "result_code" in fields:
+        _check_result_code(fields)
+    return dict(fields)
+
+
 def summarise(body: bytes | Mapping[str, str]) -> ReplySummary:
     """Return what an answer, or its decoded fields, claim, verified or not; never raises."""
     try:

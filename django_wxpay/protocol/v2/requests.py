@@ -14,6 +14,7 @@ from django_wxpay.protocol.order_checks import check_expiry, check_types
 from django_wxpay.protocol.orders import OrderRef, OrderTerms
 from django_wxpay.protocol.rules import parse_object
 from django_wxpay.protocol.secrets import Secret
+from django_wxpay.protocol.sentences import sentence as _
 from django_wxpay.protocol.times import to_t14
 from django_wxpay.protocol.v2.fields import (
     CLOSEORDER_RULES,
@@ -78,17 +79,19 @@ def json_text(field: str, value: Mapping[str, Any] | str) -> str:
     A mapping is written compactly. Raises ``InvalidOrder`` naming ``field`` for what is not
     a JSON object; what the object holds is for ``check_terms``.
     """
-    rule = "a JSON object, or the text of one"
+    rule = _("a JSON object, or the text of one")
     if isinstance(value, str):
         if parse_object(value) is None:
-            raise InvalidOrder(field, "not the text of a JSON object", rule)
+            raise InvalidOrder(field, _("not the text of a JSON object"), rule)
         return value
     if not isinstance(value, Mapping):
-        raise InvalidOrder(field, f"{type(value).__name__} is not a JSON object", rule)
+        raise InvalidOrder(
+            field, _("%(type)s is not a JSON object", type=type(value).__name__), rule
+        )
     try:
         return json.dumps(dict(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidOrder(field, "it holds what JSON cannot", rule) from error
+        raise InvalidOrder(field, _("it holds what JSON cannot"), rule) from error
 
 
 def unifiedorder(

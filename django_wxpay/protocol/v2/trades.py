@@ -24,6 +24,7 @@ from django_wxpay.protocol.facts import (
     TradeFact,
     TradeState,
 )
+from django_wxpay.protocol.json_bounds import has_too_many_values
 from django_wxpay.protocol.money import LARGEST
 from django_wxpay.protocol.rules import parse_object
 from django_wxpay.protocol.times import parse_t14
@@ -33,6 +34,9 @@ _COUPON: Final = re.compile("coupon_(id|type|fee)_(0|[1-9][0-9]{0,2})")
 _PAID: Final = frozenset({TradeState.SUCCESS, TradeState.REFUND})
 # Of an order, a transaction or a refund of WeChat Pay's (protocol-v2 sections 5.2 and 7.4).
 LONGEST_NUMBER: Final = 32
+# promotion_detail has 6,000 characters at most (protocol-v2 section 5.2): with names of its members
+# no text of that length holds half as many. Each line of goods is an object of ours.
+_MOST_VALUES_OF_PROMOTIONS: Final = 2000
 
 
 def read_trade(fields: Mapping[str, str], *, source: str, state: TradeState) -> TradeFact:
@@ -163,7 +167,7 @@ def _optional_moment(fields: Mapping[str, str], name: str) -> datetime | None:
 
 
 def _promotions(text: str) -> tuple[PromotionFact, ...]:
-    if not text:
+    if not text or has_too_many_values(text, _MOST_VALUES_OF_PROMOTIONS):
         return ()
     content = parse_object(text) or {}
     return tuple(map(_promotion, _objects(content, "promotion_detail")))

@@ -10,9 +10,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import SplitResult, urlencode, urlsplit
+from urllib.parse import urlencode
 
 from django_wxpay.protocol.bills.rows import BillKind, BillRequest
+from django_wxpay.protocol.endpoints.paths import signed_address
 from django_wxpay.protocol.errors import BadAnswer, MalformedMessage
 from django_wxpay.protocol.merchants import Merchant, Mode
 from django_wxpay.protocol.v3.documents import read_with_marks
@@ -25,7 +26,6 @@ _FILES: Final = "/v3/billdownload/"
 # A server may take them for the address of something else.
 _DOTS: Final = re.compile(r"/(\.|%2e){1,2}(/|$)", re.IGNORECASE)
 _SHA1: Final = re.compile("[0-9a-fA-F]{40}")
-_PORTS: Final = {"https": 443, "http": 80}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,33 +66,19 @@ def read_bill_file(body: bytes, *, hosts: Iterable[str]) -> BillFile:
     try:
         answer = read_with_marks(body)
         hash_type, sha1 = text(answer, "hash_type"), text(answer, "hash_value")
-        address = urlsplit(text(answer, "download_url"))
+        url = text(answer, "download_url")
     except MalformedMessage as problem:
         raise BadAnswer(str(problem)) from problem
-    except ValueError:
-        raise BadAnswer("download_url is no address") from None
     if hash_type != "SHA1" or not _SHA1.fullmatch(sha1):
         raise BadAnswer("the answer states no SHA-1 of the file")
-    for host in hosts:
-        if _place(urlsplit(host)) == _place(address) is not None:
-            break
-    else:
-        raise BadAnswer("download_url is on none of the merchant's hosts")
-    if not address.path.startswith(_FILES) or _DOTS.search(address.path) or address.fragment:
-        raise BadAnswer("download_url is not the address of a bill")
-    # Signed as it is sent: no question mark without a query.
-    target = f"{address.path}?{address.query}" if address.query else address.path
-    return BillFile(host=host, target=target, sha1=sha1.lower())
-
-
-def _place(address: SplitResult) -> tuple[str, str, int] | None:
     try:
-        port = address.port
-    except ValueError:
-        return None
-    if address.username is not None or address.scheme not in _PORTS or not address.hostname:
-        return None
-    return address.scheme, address.hostname, port or _PORTS[address.scheme]
+        host, target = signed_address(url, hosts)
+    except ValueError as problem:
+        raise BadAnswer(f"download_url {problem}") from None
+    path = target.partition("?")[0]
+    if not path.startswith(_FILES) or _DOTS.search(path):
+        raise BadAnswer("download_url is not the address of a bill")
+    return BillFile(host=host, target=target, sha1=sha1.lower())
 
 
 def statement_message(sha1: str) -> bytes:

@@ -13,7 +13,7 @@ import codecs
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -22,6 +22,8 @@ from django_wxpay.protocol.json_bounds import MOST_VALUES, has_too_many_values
 
 LARGEST_BODY: Final = 1024 * 1024
 DEEPEST: Final = 32
+# MariaDB keeps no JSON of more than 32 levels, and what is kept of an event has some around it.
+DEEPEST_KEPT: Final = 30
 
 # NUL and half a character: JSON writes them, and no database stores them.
 UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
@@ -67,6 +69,23 @@ def read_with_marks(body: bytes, *, limit: int = LARGEST_BODY) -> dict[str, Any]
     if not isinstance(content, dict):
         raise MalformedMessage("the document is not a JSON object")
     return content
+
+
+def check_marks(content: dict[str, Any]) -> None:
+    """Raise ``MalformedMessage`` if not everything in a document with marks could be read.
+
+    Texts may hold what no database stores. Also raised for nesting deeper than ``DEEPEST_KEPT``
+    levels, the innermost values included.
+    """
+    layer: list[Any] = [content]
+    for _ in range(DEEPEST_KEPT):
+        layer = [held for holder in layer for held in _values(holder)]
+        marks = [each for each in layer if isinstance(each, Unreadable)]
+        if marks:
+            raise MalformedMessage(f"a member of the resource {marks[0].why}")
+        if not layer:
+            return
+    raise MalformedMessage(f"nested deeper than {DEEPEST_KEPT} levels")
 
 
 def write_object(content: dict[str, Any]) -> bytes:
@@ -163,6 +182,12 @@ def _check_holdings(content: dict[str, Any]) -> None:
         if not layer:
             return
     raise MalformedMessage(f"nested deeper than {DEEPEST} levels")
+
+
+def _values(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _held(value: object) -> Iterator[object]:

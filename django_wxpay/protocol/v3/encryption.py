@@ -11,7 +11,7 @@ import base64
 from binascii import a2b_base64
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.padding import MGF1, OAEP
@@ -28,8 +28,8 @@ ALGORITHM: Final = "AEAD_AES_256_GCM"
 _KEY_LENGTH: Final = 32
 _NONCE_LENGTH: Final = 12
 _TAG_LENGTH: Final = 16
-# A process has a few merchants, each with one key.
-_KEPT: Final = 256
+# As many as of the keys of merchants (v3.keys), each of which has one.
+_KEPT: Final = 8192
 
 
 class TagMismatch(NotAuthentic):
@@ -126,6 +126,20 @@ def _ciphertext(resource: Mapping[str, Any]) -> bytes:
     if len(sealed) < _TAG_LENGTH:
         raise MalformedMessage("the resource's ciphertext is too short")
     return sealed
+
+
+class SealedText(str):  # noqa: SLOT000 - a str cannot have slots that hold anything
+    """A text sealed for WeChat Pay, in base64; ``serial`` names the key that opens it.
+
+    The request that carries it has to name the same key, whatever has become the newest since.
+    """
+
+    serial: str
+
+    def __new__(cls, sealed: str, serial: str = "") -> Self:
+        text = super().__new__(cls, sealed)
+        text.serial = serial
+        return text
 
 
 # SHA-1 is the protocol's choice; as OAEP's mask and label its collisions do no harm.

@@ -32,6 +32,7 @@ from django_wxpay.protocol.rules import (
     parse_object,
 )
 from django_wxpay.protocol.secrets import Secret
+from django_wxpay.protocol.sentences import sentence as _
 from django_wxpay.protocol.v3.json_fields import (
     BASIC_DESCRIBED,
     BASIC_PLANE,
@@ -48,15 +49,17 @@ GLOBAL_CURRENCIES: Final = frozenset(
     "PHP IDR MNT QAR HUF KHR ISK".split()
 )
 MERCHANT_CATEGORY_CODE: Final[Rule] = Text(
-    min=4, max=4, alphabet="[0-9]", described="the digits of a code from WeChat Pay's list"
+    min=4, max=4, alphabet="[0-9]", described=_("the digits of a code from WeChat Pay's list")
 )
-ID: Final[Rule] = Text(max=32, alphabet="[0-9A-Za-z_-]", described="letters, digits, - and _")
-OPENID: Final[Rule] = Text(max=128, alphabet="[0-9A-Za-z_-]", described="letters, digits, - and _")
+ID: Final[Rule] = Text(max=32, alphabet="[0-9A-Za-z_-]", described=_("letters, digits, - and _"))
+OPENID: Final[Rule] = Text(
+    max=128, alphabet="[0-9A-Za-z_-]", described=_("letters, digits, - and _")
+)
 SHORT: Final[Rule] = Text(max=32, alphabet=BASIC_PLANE, described=BASIC_DESCRIBED)
 DESCRIPTION: Final[Rule] = Text(max=127, alphabet=BASIC_PLANE, described=BASIC_DESCRIBED)
 NUMBER: Final[dict[Region, Rule]] = {
     region: Text(
-        min=least, max=32, alphabet=r"[0-9A-Za-z_\-|*]", described="letters, digits, - _ | and *"
+        min=least, max=32, alphabet=r"[0-9A-Za-z_\-|*]", described=_("letters, digits, - _ | and *")
     )
     for region, least in ((Region.MAINLAND, 6), (Region.GLOBAL, 1))
 }
@@ -64,7 +67,7 @@ ATTACH: Final[dict[Region, Rule]] = {
     region: Text(
         max=most,
         alphabet="[\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd]",
-        described="characters of the basic plane (no emoji)",
+        described=_("characters of the basic plane (no emoji)"),
     )
     for region, most in ((Region.MAINLAND, 128), (Region.GLOBAL, 127))
 }
@@ -100,7 +103,9 @@ def _rows(region: Region) -> dict[str, Field]:
         "device_info": Field(SHORT),
         "detail": Field(
             JsonObject(
-                max=6000, described="the goods sold", checker=partial(detail_problem, region=region)
+                max=6000,
+                described=_("the goods sold"),
+                checker=partial(detail_problem, region=region),
             )
         ),
         "attach": Field(ATTACH[region]),
@@ -114,7 +119,7 @@ def _rows(region: Region) -> dict[str, Field]:
         "scene_info": Field(
             JsonObject(
                 max=256,
-                described="the store, or the page",
+                described=_("the store, or the page"),
                 checker=partial(scene_problem, region=region),
             )
         ),
@@ -177,12 +182,14 @@ def check_code_v3(
     check_fields(CODE_ROWS[region], _texts(terms) | {"auth_code": auth_code.reveal()}, mode=mode)
     scene = parse_object(terms.scene_info) or {}
     if "h5_info" in scene:
-        raise InvalidOrder("scene_info", "h5_info has no place here", "h5_info is for MWEB alone")
+        raise InvalidOrder(
+            "scene_info", _("h5_info has no place here"), _("h5_info is for MWEB alone")
+        )
     if region is Region.GLOBAL:
         _check_category(merchant_category_code)
     elif len(scene.get("store_info", {})) > 1:
-        rule = "mainland Quick Pay over APIv3 takes the id of store_info and nothing else of it"
-        raise InvalidOrder("scene_info", "more of the store than its id", rule)
+        rule = _("mainland Quick Pay over APIv3 takes the id of store_info and nothing else of it")
+        raise InvalidOrder("scene_info", _("more of the store than its id"), rule)
 
 
 def _check_places(
@@ -190,7 +197,11 @@ def _check_places(
 ) -> None:
     for name in placeless[region]:
         if getattr(terms, name):
-            raise InvalidOrder(name, f"APIv3 has no place for it ({region} orders)", "leave it out")
+            raise InvalidOrder(
+                name,
+                _("APIv3 has no place for it (%(region)s orders)", region=region),
+                _("leave it out"),
+            )
 
 
 def _texts(terms: OrderTerms) -> dict[str, str]:
@@ -200,35 +211,41 @@ def _texts(terms: OrderTerms) -> dict[str, str]:
 
 def _check_payer(terms: OrderTerms, mode: Mode) -> None:
     if terms.sub_openid and not terms.sub_appid:
-        raise InvalidOrder("sub_appid", "missing", "sub_openid needs the sub_appid it belongs to")
+        raise InvalidOrder(
+            "sub_appid", _("missing"), _("sub_openid needs the sub_appid it belongs to")
+        )
     if terms.trade_type != TradeType.JSAPI:
         for name in ("openid", "sub_openid"):
             if getattr(terms, name):
-                raise InvalidOrder(name, "APIv3 names the payer in JSAPI alone", "leave it out")
+                raise InvalidOrder(
+                    name, _("APIv3 names the payer in JSAPI alone"), _("leave it out")
+                )
     elif not terms.openid and not terms.sub_openid:
         one = "openid" if mode is Mode.COMMON else "openid or sub_openid"
-        raise InvalidOrder("openid", "missing", f"JSAPI needs the payer's {one}")
+        raise InvalidOrder("openid", _("missing"), _("JSAPI needs the payer's %(one)s", one=one))
 
 
 def _check_scene(terms: OrderTerms, region: Region) -> None:
     scene = parse_object(terms.scene_info) or {}
     is_mweb = terms.trade_type == TradeType.MWEB
     if is_mweb and region is Region.MAINLAND and "h5_info" not in scene:
-        raise InvalidOrder("scene_info", "no h5_info", "MWEB needs scene_info with h5_info")
+        raise InvalidOrder("scene_info", _("no h5_info"), _("MWEB needs scene_info with h5_info"))
     if not is_mweb and "h5_info" in scene:
-        raise InvalidOrder("scene_info", "h5_info has no place here", "h5_info is for MWEB alone")
+        raise InvalidOrder(
+            "scene_info", _("h5_info has no place here"), _("h5_info is for MWEB alone")
+        )
     # The official examples name the store's id alone, and no browser (protocol-v3
     # section 3.2).
     if is_mweb and region is Region.GLOBAL and "store_info" not in scene:
-        rule = "a global MWEB order needs scene_info with store_info"
-        raise InvalidOrder("scene_info", "no store_info", rule)
+        rule = _("a global MWEB order needs scene_info with store_info")
+        raise InvalidOrder("scene_info", _("no store_info"), rule)
     # Mainland wants the payer's address in every scene_info (protocol-v3 section 4.2).
     has_scene = bool(scene or terms.device_info) and region is Region.MAINLAND
     if (is_mweb or has_scene) and not terms.spbill_create_ip:
-        raise InvalidOrder("spbill_create_ip", "missing", IpAddress().text)
+        raise InvalidOrder("spbill_create_ip", _("missing"), IpAddress().text)
 
 
 def _check_category(code: str) -> None:
     if problem := MERCHANT_CATEGORY_CODE.problem(code) if code else "missing":
-        rule = "a global merchant's MERCHANT_CATEGORY_CODE, four digits"
+        rule = _("a global merchant's MERCHANT_CATEGORY_CODE, four digits")
         raise InvalidOrder("merchant_category_code", problem, rule)

@@ -17,8 +17,9 @@ PrivateKey = str | bytes | Secret | RSAPrivateKey
 PublicKey = str | bytes | RSAPublicKey
 
 # Reading a private key takes as long as a hundred signatures, because its numbers are checked.
-# A process has a few merchants, each with a key of its own and a few of WeChat Pay's.
-_KEPT: Final = 256
+# As many are kept as a process keeps merchants of a source (conf.directories), each with a key of
+# its own; a process with a few merchants keeps a few.
+_KEPT: Final = 8192
 _UNREADABLE: Final = (ValueError, TypeError, UnsupportedAlgorithm)
 
 

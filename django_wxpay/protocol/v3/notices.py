@@ -16,14 +16,14 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from django_wxpay.protocol.errors import ConfigurationError, MalformedMessage, MessageTooLarge
 from django_wxpay.protocol.facts import RefundFact, TradeFact
 from django_wxpay.protocol.merchants import Api, Merchant
-from django_wxpay.protocol.notices import PAYMENT, REFUND, Notice
+from django_wxpay.protocol.notices import OTHER, PAYMENT, REFUND, Doubt, Notice
 from django_wxpay.protocol.secrets import Secret
-from django_wxpay.protocol.v3.documents import LARGEST_BODY, read_with_marks
+from django_wxpay.protocol.v3.documents import LARGEST_BODY, check_marks, read_with_marks
 from django_wxpay.protocol.v3.encryption import TagMismatch, unseal
 from django_wxpay.protocol.v3.reading import Members, child, optional_number
 from django_wxpay.protocol.v3.refunds import refund_fact
@@ -50,7 +50,7 @@ class _Letter:
     plain: bytes
     envelope: Members = field(default_factory=dict)
     original_type: str = ""
-    resource: Members = field(default_factory=dict)
+    resource: dict[str, Any] = field(default_factory=dict)
     trouble: str = ""
 
 
@@ -69,11 +69,12 @@ def read_notice(body: bytes, *, merchant: Merchant) -> Notice:
     content = _kind_of(resource)
     product = "" if letter.trouble else _product(event_type, letter.original_type, resource)
     # A payment whose state and number are both missing is one by its name still.
-    kind = content if content or product else _kind_by_name(event_type)
+    kind = content or (OTHER if product else _kind_by_name(event_type))
     fact, unreadable = (None, letter.trouble) if letter.trouble else _fact(kind, resource)
+    incomplete = _incomplete(resource) if product else ""
     return Notice(
         api=Api.V3,
-        fingerprint=_fingerprint(merchant.alias, f"{kind} {product}", letter, event_id),
+        fingerprint=_fingerprint(merchant.alias, _about(kind, product, event_id), letter, event_id),
         fact=fact,
         kind=kind,
         out_trade_no=fact.out_trade_no if fact else optional_number(resource, "out_trade_no"),
@@ -81,8 +82,10 @@ def read_notice(body: bytes, *, merchant: Merchant) -> Notice:
         event_id=event_id,
         event_type=event_type,
         product=product,
-        # Another product's content is not ours to read.
+        resource=resource if product and not incomplete else {},
+        # What it holds is another product's to understand, but it is handed on whole or not at all.
         unreadable="" if product else unreadable,
+        incomplete=incomplete,
         doubt=_doubt(fact),
     )
 
@@ -123,7 +126,9 @@ def _kind_of(resource: Members) -> str:
 def _kind_by_name(event_type: str) -> str:
     if event_type.startswith(_REFUND):
         return REFUND
-    return PAYMENT if event_type == _PAID else ""
+    if event_type == _PAID:
+        return PAYMENT
+    return OTHER if event_type else ""
 
 
 def _product(event_type: str, original_type: str, resource: Members) -> str:
@@ -132,7 +137,7 @@ def _product(event_type: str, original_type: str, resource: Members) -> str:
         return f"{event_type}, a combined order"
     if original_type and original_type.lower() not in _ORIGINAL:
         return f"{event_type} of {original_type}"
-    if event_type and not _kind_by_name(event_type):
+    if _kind_by_name(event_type) == OTHER:
         return event_type
     # original_type may be missing; then nothing but the content tells (protocol-v3 section 6.1).
     if not original_type and not _kind_of(resource):
@@ -158,9 +163,23 @@ def _fact(kind: str, resource: Members) -> tuple[TradeFact | RefundFact | None, 
     return (fact, "") if fact.out_trade_no else (None, "out_trade_no is missing")
 
 
-def _doubt(fact: TradeFact | RefundFact | None) -> str:
+def _incomplete(resource: dict[str, Any]) -> str:
+    try:
+        check_marks(resource)
+    except MalformedMessage as error:
+        return str(error)
+    return ""
+
+
+def _about(kind: str, product: str, event_id: str) -> str:
+    # A payment is a state, which is the same however often it is stated. What another product says
+    # may be an occurrence: a customer answers a complaint twice, in the same words.
+    return f"{kind} {product} {event_id}" if product else kind
+
+
+def _doubt(fact: TradeFact | RefundFact | None) -> Doubt | None:
     # Required in a payment (protocol-v3 section 3.3): without it nothing says whose app was paid.
-    return "it names no appid" if isinstance(fact, TradeFact) and not fact.appid else ""
+    return Doubt.NO_APPID if isinstance(fact, TradeFact) and not fact.appid else None
 
 
 def _fingerprint(alias: str, about: str, letter: _Letter, event_id: str) -> str:

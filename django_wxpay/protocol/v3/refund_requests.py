@@ -20,6 +20,7 @@ from django_wxpay.protocol.refunds import (
 )
 from django_wxpay.protocol.request_fields import MISSING, Field, check_fields
 from django_wxpay.protocol.rules import Text, Whole
+from django_wxpay.protocol.sentences import sentence as _
 from django_wxpay.protocol.v3.documents import write_object
 from django_wxpay.protocol.v3.encryption import encrypt_field
 from django_wxpay.protocol.v3.fields import CURRENCY, ID, NOTIFY_URL
@@ -28,14 +29,14 @@ from django_wxpay.protocol.v3.keys import PublicKey
 from django_wxpay.protocol.v3.requests import GLOBAL_PREFIX, V3Request, identity
 
 REFUND_NUMBER: Final = Text(
-    max=64, alphabet=r"[0-9A-Za-z_\-|*@]", described="letters, digits, - _ | * and @"
+    max=64, alphabet=r"[0-9A-Za-z_\-|*@]", described=_("letters, digits, - _ | * and @")
 )
 REASON: Final = Text(max=80, alphabet=BASIC_PLANE, described=BASIC_DESCRIBED)
 _MAINLAND: Final = "/v3/refund/domestic/refunds"
 # The page size of a list, which is not documented (protocol-v3 section 3.6).
 PAGE: Final = 20
 
-_BANK_TYPE: Final = Text(max=32, alphabet="[0-9A-Z_]", described="a code such as ICBC_DEBIT")
+_BANK_TYPE: Final = Text(max=32, alphabet="[0-9A-Z_]", described=_("a code such as ICBC_DEBIT"))
 
 
 def _rows(region: Region) -> dict[str, Field]:
@@ -123,9 +124,9 @@ def check_abnormal_refund(terms: AbnormalRefundTerms) -> None:
     is_payers = terms.type == PayeeAccount.USER_BANK_CARD
     for name, is_given in given.items():
         if is_payers and not is_given:
-            raise InvalidRefund(name, MISSING, "the payer's card needs it")
+            raise InvalidRefund(name, MISSING, _("the payer's card needs it"))
         if is_given and not is_payers:
-            raise InvalidRefund(name, "has no place here", "it is for the payer's card alone")
+            raise InvalidRefund(name, _("has no place here"), _("it is for the payer's card alone"))
     if is_payers and (problem := _BANK_TYPE.problem(terms.bank_type)):
         raise InvalidRefund("bank_type", problem, _BANK_TYPE.text)
 

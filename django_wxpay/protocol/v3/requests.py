@@ -7,6 +7,7 @@ Sources: protocol-v3 sections 3.1 to 3.4, 4.1 to 4.3, 4.7 and 4.8.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote, urlencode
@@ -96,21 +97,37 @@ def _quoted(text: str) -> str:
 class V3Request:
     """One request: ``target`` is path and query, ``body`` the octets, both exactly as sent.
 
-    ``serial`` names the key of WeChat Pay's that parts of the body are sealed under, if any.
+    ``serial`` names the key of WeChat Pay's that parts of the body are sealed under, if any;
+    ``signed`` is signed in the place of the body of an upload; ``interface`` is what the call is
+    counted by, where the path of ``target`` does not tell.
     """
 
     method: str
     target: str
     body: bytes = b""
     serial: str = ""
+    signed: bytes | None = None
+    content_type: str = "application/json"
+    interface: str = ""
 
 
 def place_request(
-    terms: OrderTerms, *, merchant: Merchant, prefix: str = GLOBAL_PREFIX
+    terms: OrderTerms,
+    *,
+    merchant: Merchant,
+    prefix: str = GLOBAL_PREFIX,
+    members: Mapping[str, Any] | None = None,
+    serial: str = "",
 ) -> V3Request:
-    """Return the request that places an order whose terms passed ``check_terms_v3``."""
+    """Return the request that places an order whose terms passed ``check_terms_v3``.
+
+    ``members`` are those of ``placing_members``, sealed under the key that ``serial`` names.
+    """
     target = create_path(terms.trade_type, merchant.region, merchant.mode, prefix=prefix)
-    return V3Request("POST", target, write_object(_create_body(terms, merchant)))
+    body = _create_body(terms, merchant)
+    for name, value in (members or {}).items():
+        body[name] = {**body.get(name, {}), **value}
+    return V3Request("POST", target, write_object(body), serial=serial)
 
 
 def query_request(ref: OrderRef, *, merchant: Merchant, prefix: str = GLOBAL_PREFIX) -> V3Request:

@@ -6,21 +6,22 @@ second truth can contradict them. Each kind is a range of an index with few rows
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from django.db.models import F, Q, QuerySet, Value
 
 from django_wxpay.models import Order, OrderEvent, Refund
-from django_wxpay.models.base import storable
 from django_wxpay.models.choices import Attentions, EventKinds
 from django_wxpay.protocol.errors import InvalidParameter
 from django_wxpay.protocol.facts import RefundStatus, TradeState
+from django_wxpay.protocol.sentences import sentence as _
 from django_wxpay.protocol.states import OPEN, PAID
 from django_wxpay.services import clock
 from django_wxpay.services.claims import SKEW
+from django_wxpay.services.orders.notes import note_text
 from django_wxpay.services.transactions import retry_on_lock
 from django_wxpay.services.transitions.dispatch import heard_kinds
 
@@ -32,7 +33,6 @@ TRY_ENDS_WITHIN: Final = timedelta(minutes=15)
 # Nobody works through more of them in a list.
 MOST: Final = 200
 _AT_ONCE: Final = 1000
-LONGEST_NOTE: Final = 500
 _PAID: Final = sorted(state.value for state in PAID)
 _OUTCOMES: Final = [state.value for state in TradeState if state not in OPEN]
 _RESOLVABLE: Final = frozenset({EventKinds.CONFLICTED, EventKinds.PAID_TWICE})
@@ -119,11 +119,32 @@ def attention_of(orders: Iterable[Order]) -> dict[int, list[Attentions]]:
     return {pk: sorted(set(kinds), key=by_urgency) for pk, kinds in found.items()}
 
 
-def keys_needing(kinds: Iterable[Attentions]) -> list[int]:
-    """Return the keys of up to 200 orders that need a person for one of ``kinds``."""
-    rows = _pairs(kinds, clock.now(), orders=None)[:MOST]
+class Found(NamedTuple):
+    """Keys of orders; ``is_cut`` where there may be more of them."""
+
+    keys: list[int]
+    is_cut: bool
+
+
+def needing(kinds: Iterable[Attentions], *, most: int | None = None) -> Found:
+    """Return up to ``most`` orders that need a person for one of ``kinds``; by default 200."""
+    limit = MOST if most is None else most
+    rows = _pairs(kinds, clock.now(), orders=None)[:limit]
     pairs: list[tuple[int, str]] = retry_on_lock(partial(list, rows))
-    return sorted({pk for pk, _kind in pairs})
+    return Found(keys=sorted({pk for pk, _kind in pairs}), is_cut=len(pairs) >= limit)
+
+
+def among(rows: QuerySet[Any], keys: Collection[int]) -> QuerySet[Any]:
+    """Return those of ``rows`` that have these keys, which are few, however large the table is.
+
+    A list is in the order of time, and PostgreSQL may walk its index from the newest row on to
+    find them; so it is told between which moments they lie.
+    """
+    named = rows.model._default_manager.filter(pk__in=keys).order_by()  # noqa: SLF001
+    moments = list(named.values_list("created_at", flat=True))
+    if not moments:
+        return rows.none()
+    return rows.filter(pk__in=keys, created_at__range=(min(moments), max(moments)))
 
 
 def count_needing() -> dict[Attentions, int]:
@@ -154,8 +175,9 @@ def _rows(kind: Attentions, now: datetime) -> list[tuple[QuerySet[Any], str]]:
         Attentions.PAID_TWICE: [(paid_twice(), "order_id")],
         Attentions.REFUND_ABNORMAL: [(stuck_refunds(), "order_id")],
         Attentions.NOT_DELIVERED: [
-            (refused_events(), "order_id"),
-            (endless_events(now), "order_id"),
+            # Not those of notifications of other products: they are of no order.
+            (refused_events().filter(order__isnull=False), "order_id"),
+            (endless_events(now).filter(order__isnull=False), "order_id"),
         ],
         Attentions.OUTCOME_UNKNOWN: [(without_outcome(now), "pk")],
         Attentions.OVERDUE: [
@@ -180,13 +202,12 @@ def resolve_event(event: OrderEvent, *, note: str, by: str) -> OrderEvent:
     stay as they are. Raises ``InvalidParameter`` without a note, for one of more than 500
     characters, and for an event that is resolved already or needs nobody.
     """
-    note = storable(note.strip())
-    if not note or len(note) > LONGEST_NOTE:
-        raise InvalidParameter("note", "is missing or too long", f"1 to {LONGEST_NOTE} characters")
     rows = OrderEvent.objects.filter(pk=event.pk, kind__in=_RESOLVABLE, resolved_at__isnull=True)
-    values = {"resolved_at": clock.now(), "resolved_by": by, "note": note}
+    values = {"resolved_at": clock.now(), "resolved_by": by, "note": note_text(note)}
     resolved = retry_on_lock(partial(rows.update, **values))
     event.refresh_from_db()
     if not resolved:
-        raise InvalidParameter("event", "needs nobody", "an open conflict or an order paid twice")
+        raise InvalidParameter(
+            "event", _("needs nobody"), _("an open conflict or an order paid twice")
+        )
     return event

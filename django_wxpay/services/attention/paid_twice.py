@@ -40,10 +40,14 @@ class _Purchase(NamedTuple):
 
 
 class Watch(NamedTuple):
-    """The counts of one run: orders newly found paid twice, and marks whose cause is gone."""
+    """The counts of one run: orders newly found paid twice, and marks whose cause is gone.
+
+    One that ``is_cut_short`` has not looked at all that was paid since the last that was not.
+    """
 
     found: int
     gone: int
+    is_cut_short: bool = False
 
 
 def watch_references(*, stop: Callable[[], bool] = lambda: False) -> Watch:
@@ -55,7 +59,7 @@ def watch_references(*, stop: Callable[[], bool] = lambda: False) -> Watch:
     found = 0
     for some in _batches(_lately_paid()):
         if stop():
-            break
+            return Watch(found=found, gone=gone, is_cut_short=True)
         found += sum(map(_mark, _doubled(_purchases(some)).values()))
     return Watch(found=found, gone=gone)
 

@@ -10,15 +10,23 @@ from django_wxpay.models import Order
 from django_wxpay.protocol.bills.requests import days_kept
 from django_wxpay.protocol.merchants import Merchant
 from django_wxpay.protocol.times import BEIJING
+from django_wxpay.services.accounts.database import merchant_numbers
 from django_wxpay.services.bills.days import MOST_DAYS
 
 
-def accounts() -> Iterator[Merchant]:
-    """Yield the merchant of every mch_id: the first alias that has it."""
-    seen: dict[str, Merchant] = {}
-    for account in conf.merchants().values():
-        seen.setdefault(account.mch_id, account)
-    yield from seen.values()
+def accounts(*, beginning_with: str = "") -> Iterator[Merchant]:
+    """Yield the merchant of every mch_id: the first alias that has it.
+
+    They come in their order, or from the alias ``beginning_with`` on and then those before it.
+    """
+    firsts: dict[str, str] = {}
+    for alias, mch_id in merchant_numbers():
+        firsts.setdefault(mch_id, alias)
+    names = list(firsts.values())
+    start = names.index(beginning_with) if beginning_with in names else 0
+    for alias in [*names[start:], *names[:start]]:
+        if (account := conf.find_merchant(alias)) is not None:
+            yield account
 
 
 def first_day(account: Merchant, last: date) -> date | None:

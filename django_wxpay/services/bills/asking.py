@@ -13,15 +13,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from django.db import DatabaseError
+from django.db import Error
 
 from django_wxpay.models import Order, Refund
 from django_wxpay.protocol.errors import Refused, WXPayError
 from django_wxpay.protocol.refunds import RefundRef
-from django_wxpay.services import gateways
 from django_wxpay.services.orders.querying import query_order
+from django_wxpay.services.refunds.querying import ask_for
 from django_wxpay.services.transactions import retry_on_lock
-from django_wxpay.services.transitions.refunds import apply_refund_fact
 
 logger = logging.getLogger("django_wxpay.bills")
 
@@ -51,8 +50,9 @@ class Asking:
 
         By its number, which both protocols find, and not by the list of all, which one has not.
         """
+        ref = RefundRef(order=order.ref(), out_refund_no=out_refund_no)
         key = (f"refund of {order.pk}", out_refund_no)
-        return self._once(key, partial(_settle_refund, order, out_refund_no))
+        return self._once(key, partial(ask_for, order, ref))
 
     def _once(self, key: tuple[str, str], ask: Callable[[], object]) -> str:
         if key in self._answers:
@@ -70,7 +70,7 @@ class Asking:
         except Refused as refused:
             self._silences = 0
             problem = refused
-        except (WXPayError, DatabaseError) as error:
+        except (WXPayError, Error) as error:
             self._silences += 1
             problem = error
         else:
@@ -78,13 +78,6 @@ class Asking:
             return ""
         logger.warning("%s %s is in a bill, and could not be settled: %s", *key, problem)
         return problem.kind if isinstance(problem, Refused) else type(problem).__name__
-
-
-def _settle_refund(order: Order, out_refund_no: str) -> None:
-    ref = RefundRef(order=order.ref(), out_refund_no=out_refund_no)
-    fact = gateways.gateway(order.merchant).query_refund(ref)
-    order.refresh_from_db()
-    retry_on_lock(lambda: apply_refund_fact(order, fact))
 
 
 def refund_here(order: Order, out_refund_no: str) -> Refund | None:

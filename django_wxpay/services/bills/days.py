@@ -7,6 +7,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Final
 
 from django_wxpay.protocol.errors import InvalidParameter
+from django_wxpay.protocol.sentences import sentence as _
 from django_wxpay.protocol.times import BEIJING
 
 # Bills are ready after 10:00 (protocol-v2 section 6.6), and a clock may be a little ahead.
@@ -34,7 +35,9 @@ def as_date(value: date | str) -> date:
 
 def _refused(value: object) -> date:
     shown = ascii(value)[:40]
-    raise InvalidParameter("bill_date", f"{shown} is not a day", "a date, or YYYY-MM-DD")
+    raise InvalidParameter(
+        "bill_date", _("%(shown)s is not a day", shown=shown), _("a date, or YYYY-MM-DD")
+    )
 
 
 def yesterday(now: datetime) -> date:

@@ -15,10 +15,11 @@ from typing import Any, Final
 from django.db.models import QuerySet
 
 from django_wxpay.models import Bill, Discrepancy
-from django_wxpay.models.base import storable
 from django_wxpay.models.choices import DiscrepancyKinds, DiscrepancyStatuses, Resolutions
 from django_wxpay.protocol.errors import InvalidParameter
+from django_wxpay.protocol.sentences import sentence as _
 from django_wxpay.services import clock
+from django_wxpay.services.orders.notes import note_text
 from django_wxpay.services.transactions import atomic, retry_on_lock
 
 _BATCH: Final = 500
@@ -30,8 +31,6 @@ _MISSING_THERE: Final = (
 )
 
 Side = Mapping[str, str | int]
-
-LONGEST_NOTE: Final = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,13 +182,10 @@ def resolve_discrepancy(discrepancy: Discrepancy, *, note: str, by: str) -> Disc
     while both sides stay as they are. Raises ``InvalidParameter`` without a note, for a longer one
     than 500 characters, and for a difference that is resolved already.
     """
-    note = storable(note.strip())
-    if not note or len(note) > LONGEST_NOTE:
-        raise InvalidParameter("note", "is missing or too long", f"1 to {LONGEST_NOTE} characters")
     columns = {
         "status": DiscrepancyStatuses.RESOLVED,
         "resolution": Resolutions.PERSON,
-        "note": note,
+        "note": note_text(note),
         "resolved_by": by,
         "resolved_at": clock.now(),
     }
@@ -197,5 +193,5 @@ def resolve_discrepancy(discrepancy: Discrepancy, *, note: str, by: str) -> Disc
     resolved = retry_on_lock(partial(rows.update, **columns))
     discrepancy.refresh_from_db()
     if not resolved:
-        raise InvalidParameter("status", "is resolved already", "an open difference")
+        raise InvalidParameter("status", _("is resolved already"), _("an open difference"))
     return discrepancy

@@ -11,6 +11,8 @@ from datetime import date, timedelta
 from functools import partial
 from typing import IO, Any, Final
 
+from django.db.models import QuerySet
+
 from django_wxpay import conf
 from django_wxpay.models import Bill
 from django_wxpay.models.choices import BillStatuses
@@ -19,6 +21,7 @@ from django_wxpay.protocol.bills.rows import AccountType, BillKind, BillRequest
 from django_wxpay.protocol.bills.trades import TradeBillReader
 from django_wxpay.protocol.errors import BillNotReady, InvalidParameter, WXPayError
 from django_wxpay.protocol.merchants import Merchant, Mode
+from django_wxpay.protocol.sentences import sentence as _
 from django_wxpay.protocol.v3.fields import ID
 from django_wxpay.services import clock, gateways
 from django_wxpay.services.bills import storage
@@ -35,6 +38,7 @@ PAUSE: Final = timedelta(minutes=30)
 FETCHED: Final = frozenset({BillStatuses.DOWNLOADED, BillStatuses.RECONCILED, BillStatuses.EMPTY})
 
 
+@conf.same_account()
 def download_bill(
     merchant: str = "default",
     *,
@@ -70,12 +74,12 @@ def _request(
     account: Merchant, day: date, kind: str, account_type: str, sub_mch_id: str
 ) -> BillRequest:
     if kind not in set(BillKind):
-        raise InvalidParameter("kind", "is not known", ", ".join(BillKind))
+        raise InvalidParameter("kind", _("is not known"), ", ".join(BillKind))
     if account_type not in set(AccountType):
-        raise InvalidParameter("account_type", "is not known", ", ".join(AccountType))
+        raise InvalidParameter("account_type", _("is not known"), ", ".join(AccountType))
     if sub_mch_id and (account.mode is not Mode.INSTITUTIONAL or ID.problem(sub_mch_id)):
-        rule = f"{ID.text}, of a merchant whose MODE is institutional"
-        raise InvalidParameter("sub_mch_id", "does not fit", rule)
+        rule = _("%(text)s, of a merchant whose MODE is institutional", text=ID.text)
+        raise InvalidParameter("sub_mch_id", _("does not fit"), rule)
     return BillRequest(
         bill_date=day,
         kind=BillKind(kind),
@@ -97,22 +101,25 @@ def _key(account: Merchant, request: BillRequest) -> dict[str, Any]:
 
 def _fetch(bill: Bill, request: BillRequest) -> Bill:
     rows = Bill.objects.filter(pk=bill.pk).exclude(status__in=FETCHED)
-    mine = partial(claim, rows, "claimed_until", clock.now() + LEASE, longest=LEASE)
-    if not retry_on_lock(mine):
+    until = clock.now() + LEASE
+    if not retry_on_lock(partial(claim, rows, "claimed_until", until, longest=LEASE)):
         bill.refresh_from_db()
         if bill.status in FETCHED:
             return bill
         raise BillNotReady(f"another process is fetching the bill of {bill.bill_date}")
+    # Whoever took longer than that says nothing of a bill that another process has fetched since.
+    held = Bill.objects.filter(pk=bill.pk, claimed_until=until)
     try:
         columns = _fetched(bill, request)
     except BillNotReady as error:
-        _save(bill, status=BillStatuses.PENDING, **_again(bill, error))
+        _save(held, status=BillStatuses.PENDING, **_again(bill, error))
         raise
     except WXPayError as error:
         logger.warning("the bill %s was not fetched: %s", bill, error)
-        _save(bill, status=BillStatuses.FAILED, **_again(bill, error))
+        _save(held, status=BillStatuses.FAILED, **_again(bill, error))
         raise
-    _save(bill, tries=bill.tries + 1, error="", next_try_at=None, **columns)
+    _save(held, tries=bill.tries + 1, error="", next_try_at=None, **columns)
+    retry_on_lock(bill.refresh_from_db)
     return bill
 
 
@@ -142,7 +149,7 @@ def _contents(bill: Bill, file: IO[bytes]) -> dict[str, Any]:
     """Read the file once through: what is kept can be read, and its sums are known."""
     reader = reader_of(bill, unpacked(file, storage.name_of(bill)))
     rows = reader.entries() if isinstance(reader, TradeBillReader) else reader.rows()
-    for _ in rows:
+    for _row in rows:
         pass
     totals = {currency: asdict(sums) for currency, sums in reader.totals.items()}
     return {"row_count": reader.row_count, "totals": totals}
@@ -156,8 +163,5 @@ def _again(bill: Bill, error: WXPayError) -> dict[str, Any]:
     }
 
 
-def _save(bill: Bill, **columns: Any) -> None:
-    columns["claimed_until"] = None
-    for name, value in columns.items():
-        setattr(bill, name, value)
-    retry_on_lock(partial(bill.save, update_fields=list(columns)))
+def _save(held: QuerySet[Bill], **columns: Any) -> None:
+    retry_on_lock(partial(held.update, claimed_until=None, **columns))

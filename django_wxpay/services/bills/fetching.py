@@ -24,6 +24,10 @@ from django_wxpay.services.transactions import require_no_transaction
 logger = logging.getLogger("django_wxpay.bills")
 
 
+# Where the latest run of this process was full: the merchant that it had come to, as "alias".
+_latest: dict[str, str] = {}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BillsRun:
     """The counts of one run: ``not_ready`` and ``failed`` are tried again half an hour later."""
@@ -81,7 +85,8 @@ def _due(limit: int) -> Iterator[tuple[Merchant, date]]:
     now = clock.now()
     last = latest_due(now)
     left = limit
-    for account in accounts():
+    # A full run is followed by another one, which would pass all those over again that have none.
+    for account in accounts(beginning_with=_latest.get("alias", "")):
         if left <= 0:
             return
         days = missing_days(account, last)
@@ -98,4 +103,7 @@ def _due(limit: int) -> Iterator[tuple[Merchant, date]]:
         )
         for day in [day for day in days if day not in resting][:left]:
             left -= 1
+            if left == 0:
+                _latest["alias"] = account.alias
             yield account, day
+    _latest.clear()

@@ -13,6 +13,7 @@ from django_wxpay.protocol.bills.fund_flow import FundFlowReader
 from django_wxpay.protocol.bills.rows import BillRow, FundFlowRow
 from django_wxpay.protocol.bills.trades import TradeBillReader
 from django_wxpay.protocol.errors import BillStorageError, InvalidBill, InvalidParameter
+from django_wxpay.protocol.sentences import sentence as _
 from django_wxpay.services.bills import storage
 
 _PIECE: Final = 256 * 1024
@@ -35,7 +36,7 @@ def bill_rows(bill: Bill) -> Iterator[BillRow | FundFlowRow]:
 def bill_text(bill: Bill) -> Iterator[bytes]:
     """Yield the text of a bill as WeChat Pay has sent it, unpacked, in pieces."""
     if not bill.file:
-        raise InvalidParameter("bill", "has no file", "one of a day with business, fetched")
+        raise InvalidParameter("bill", _("has no file"), _("one of a day with business, fetched"))
     return _pieces(bill.file)
 
 

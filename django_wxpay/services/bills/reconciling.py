@@ -19,6 +19,7 @@ from django_wxpay.models.choices import BillKinds, BillStatuses, DiscrepancyStat
 from django_wxpay.protocol.bills.rows import BillEntry
 from django_wxpay.protocol.bills.trades import TradeBillReader
 from django_wxpay.protocol.errors import InvalidBill, InvalidParameter
+from django_wxpay.protocol.sentences import sentence as _
 from django_wxpay.services import clock
 from django_wxpay.services.bills.asking import Asking
 from django_wxpay.services.bills.comparing import Comparing
@@ -76,9 +77,9 @@ def reconcile(bill: Bill) -> Reconciliation:
     require_no_transaction("reconcile")
     retry_on_lock(bill.refresh_from_db)
     if bill.kind != BillKinds.TRADE:
-        raise InvalidParameter("bill", "is of a kind that is not compared", "a trade bill")
+        raise InvalidParameter("bill", _("is of a kind that is not compared"), _("a trade bill"))
     if not bill.file and bill.status != BillStatuses.EMPTY:
-        raise InvalidParameter("bill", "is not downloaded", "one that download_bill has returned")
+        raise InvalidParameter("bill", _("is not downloaded"), _("a bill that is downloaded"))
     result = _Run(bill).run()
     _tell(bill)
     return result

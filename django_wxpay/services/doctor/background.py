@@ -25,8 +25,16 @@ from django_wxpay.models import (
     Refund,
 )
 from django_wxpay.models.choices import NotificationOutcomes, ReportStatuses
+from django_wxpay.models.sentences import in_english
 from django_wxpay.services.claims import SKEW
-from django_wxpay.services.doctor.findings import Finding, Level, Subject, local_time, one_line
+from django_wxpay.services.doctor.findings import (
+    Finding,
+    Level,
+    Subject,
+    agreeing,
+    local_time,
+    one_line,
+)
 from django_wxpay.services.doctor.scope import Scope
 from django_wxpay.services.latency.rollup import not_rolled_up
 from django_wxpay.services.notifications.retrying import LONGEST_PAUSE
@@ -35,6 +43,8 @@ from django_wxpay.services.transitions.dispatch import heard_kinds, is_due
 
 # The time in which each kind of work is done, and in which a run of a job ends.
 QUIET: Final = timedelta(minutes=15)
+# Of what no job has ever done, for a worker that runs does all of it within a minute.
+_BEFORE_THE_FIRST_RUN: Final = timedelta(minutes=2)
 FAILURES: Final = 3
 # A newer event is still being dispatched by the process that wrote it.
 _BEING_DISPATCHED: Final = timedelta(minutes=1)
@@ -58,7 +68,11 @@ def check_jobs(scope: Scope) -> Iterator[Finding]:
     rows = {row.name: row for row in BackgroundJob.objects.order_by("name")}
     sick = [row for row in rows.values() if _fails(row) or _hangs(row, scope.now)]
     findings = [_failing(row) if _fails(row) else _hanging(row) for row in sick]
-    left = [each for each in _waiting(scope) if each.job not in {row.name for row in sick}]
+    findings += [_failing_in_part(row, scope.now) for row in rows.values() if _is_part(row, scope)]
+    has_run = any(row.started_at or row.finished_at for row in rows.values())
+    due_by = scope.now - (QUIET if has_run else _BEFORE_THE_FIRST_RUN)
+    waiting = _waiting(scope, due_by)
+    left = [each for each in waiting if each.job not in {row.name for row in sick}]
     running = {row.name for row in rows.values() if _ran_lately(row, scope.now)}
     if idle := [each for each in left if each.job not in running]:
         findings += [_idle(each, rows) for each in idle] if running else [_quiet(rows, idle)]
@@ -77,12 +91,13 @@ def check_reports(scope: Scope) -> Iterator[Finding]:
     if scope.report_level == "off" or oldest_at is None or oldest_at >= scope.now - _A_DAY:
         yield _finding(Subject.REPORTS, Level.OK, "No latency report has waited for a day.")
         return
-    more = " or more" if now_waiting.waiting >= COUNTED_UP_TO else ""
+    many = now_waiting.waiting
+    more = " or more" if many >= COUNTED_UP_TO else ""
+    reports = agreeing(2 if more else many, "latency report waits", "latency reports wait")
     yield _finding(
         Subject.REPORTS,
         Level.WARNING,
-        f"{now_waiting.waiting}{more} latency reports wait to be sent, the oldest since "
-        f"{local_time(oldest_at)}.",
+        f"{many}{more} {reports} to be sent, the oldest since {local_time(oldest_at)}.",
         "Run manage.py wxpay_report --until-empty: if nothing goes out, payitil/report cannot be "
         "reached from here. To report less, set REPORT_LEVEL.",
     )
@@ -113,6 +128,22 @@ def _failing(job: BackgroundJob) -> Finding:
         f'The job "{job.name}" failed {job.failures_in_a_row} times in a row: '
         f"{one_line(job.error)}.",
         "Fix what the error names; the worker tries again by itself. Its log has the traceback.",
+    )
+
+
+def _is_part(job: BackgroundJob, scope: Scope) -> bool:
+    return not _fails(job) and bool(job.failing_parts(scope.now))
+
+
+def _failing_in_part(job: BackgroundJob, now: datetime) -> Finding:
+    at = f", last seen at {local_time(job.partial_failure_at)}" if job.partial_failure_at else ""
+    parts = one_line(in_english(lambda: job.failing_parts(now)))
+    return _finding(
+        Subject.WORKER,
+        Level.WARNING,
+        f'The job "{job.name}" runs, and fails in part: {parts}{at}.',
+        "It goes on with the rest, and tries these again after a pause. Its log names each of "
+        "them and why; other findings may say what to do.",
     )
 
 
@@ -158,19 +189,24 @@ def _stuck(waiting: _Waiting) -> Finding:
         Level.ERROR if waiting.job == "events" else Level.WARNING,
         f'The job "{waiting.job}" runs, and yet there is work: {waiting.what}, the oldest of '
         f"{local_time(waiting.oldest_at)}.",
-        f"Run manage.py wxpay_worker --once {waiting.job} and look at its log. If it does the "
-        "work, the worker that runs lacks something, such as the shop's receivers.",
+        f"Run manage.py wxpay_worker --once --jobs {waiting.job} and look at its log. If it does "
+        "the work, the worker that runs lacks something, such as the shop's receivers.",
     )
 
 
-def _waiting(scope: Scope) -> Iterator[_Waiting]:
+def _waiting(scope: Scope, due_by: datetime) -> Iterator[_Waiting]:
     # Of all merchants, whichever are in scope: one worker does the work of all.
     for job, what, oldest_at, longest in (
         ("events", "events to deliver", _oldest_event(scope.now), QUIET),
-        ("notifications", "notifications to process again", _oldest_failed(scope.now), QUIET),
-        ("sync", "orders or refunds to query", _oldest_check(scope.now), QUIET),
+        (
+            "notifications",
+            "notifications to process again",
+            _oldest_failed(scope.now, due_by),
+            QUIET,
+        ),
+        ("sync", "orders or refunds to query", _oldest_check(due_by), QUIET),
         # Whether anything can be sent at all is another check's.
-        ("reports", "reports to send", _oldest_report(scope), None),
+        ("reports", "reports to send", _oldest_report(scope, due_by), None),
         ("latency", "calls to roll up", _oldest_uncounted(scope.now), _AN_HOUR),
         ("certificates", "platform certificates to renew", _oldest_download(scope), QUIET),
     ):
@@ -194,25 +230,23 @@ def _oldest_event(now: datetime) -> datetime | None:
     return _oldest(old)
 
 
-def _oldest_failed(now: datetime) -> datetime | None:
+def _oldest_failed(now: datetime, due_by: datetime) -> datetime | None:
     failed = Notification.objects.filter(outcome=NotificationOutcomes.FAILED)
-    never = Q(next_retry_at__isnull=True, retries=0, created_at__lte=now - QUIET)
-    due = Q(next_retry_at__lte=now - QUIET) | Q(next_retry_at__gt=now + LONGEST_PAUSE + SKEW)
+    never = Q(next_retry_at__isnull=True, retries=0, created_at__lte=due_by)
+    due = Q(next_retry_at__lte=due_by) | Q(next_retry_at__gt=now + LONGEST_PAUSE + SKEW)
     return _oldest(failed.filter(never | due))
 
 
-def _oldest_check(now: datetime) -> datetime | None:
+def _oldest_check(due_by: datetime) -> datetime | None:
     due: tuple[QuerySet[Any], ...] = (Order.objects.all(), Refund.objects.all())
-    late = [rows.filter(next_check_at__lte=now - QUIET).order_by("next_check_at") for rows in due]
+    late = [rows.filter(next_check_at__lte=due_by).order_by("next_check_at") for rows in due]
     return min(filter(None, (_first(rows, "next_check_at") for rows in late)), default=None)
 
 
-def _oldest_report(scope: Scope) -> datetime | None:
+def _oldest_report(scope: Scope, due_by: datetime) -> datetime | None:
     if scope.report_level == "off":
         return None
-    old = ApiReport.objects.filter(
-        report_status=ReportStatuses.PENDING, created_at__lt=scope.now - QUIET
-    )
+    old = ApiReport.objects.filter(report_status=ReportStatuses.PENDING, created_at__lt=due_by)
     return _first(old.order_by("created_at"), "created_at")
 
 

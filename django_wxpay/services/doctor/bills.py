@@ -11,10 +11,10 @@ from typing import Final
 from django.core.files.storage import FileSystemStorage
 from django.db.models import Count, Min
 
+from django_wxpay.conf.project import is_developed
 from django_wxpay.models import Bill, Discrepancy
 from django_wxpay.models.choices import BillStatuses, DiscrepancyStatuses
 from django_wxpay.protocol.errors import BillStorageError, ConfigurationError
-from django_wxpay.services.bills.accounts import accounts
 from django_wxpay.services.bills.days import latest_due
 from django_wxpay.services.bills.fetching import missing_days
 from django_wxpay.services.bills.storage import bill_storage
@@ -22,6 +22,7 @@ from django_wxpay.services.doctor.findings import (
     Finding,
     Level,
     Subject,
+    agreeing,
     counted,
     local_time,
     one_line,
@@ -47,7 +48,7 @@ def _open(scope: Scope) -> Iterator[Finding]:
     )
     found = rows.values_list("bill__merchant").annotate(many=Count("id"), since=Min("created_at"))
     for alias, many, since in found.order_by("bill__merchant"):
-        verb = "is" if many == 1 else "are"
+        verb = agreeing(many, "is", "are")
         yield _finding(
             alias,
             Level.WARNING,
@@ -61,9 +62,9 @@ def _missing(scope: Scope) -> Iterator[Finding]:
     if not scope.is_configured:
         return
     last = latest_due(scope.now - _LATE_AFTER)
-    for account in accounts():
-        if account.alias not in scope.aliases:
-            continue
+    # The bills of a merchant number are fetched for the first of its aliases.
+    numbers = {account.mch_id: account for account in reversed([*scope.accounts.values()])}
+    for account in reversed([*numbers.values()]):
         days = missing_days(account, last)
         if days:
             yield _finding(
@@ -119,9 +120,10 @@ def _storage(scope: Scope) -> Iterator[Finding]:
         # Where MEDIA_ROOT is not set, that is where the process was started.
         is_media = folder != Path.cwd()
         where = "MEDIA_ROOT, which web servers give out to anybody"
+        is_harmless = is_developed() and not is_media
         yield _finding(
             "",
-            Level.WARNING,
+            Level.OK if is_harmless else Level.WARNING,
             f"Bills are kept in {where if is_media else 'the current folder'}.",
             "They hold every sale of a day. Give them a storage of their own: a second entry in "
             "STORAGES with a location outside of MEDIA_ROOT, named in BILL_STORAGE.",

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError
+from django.db import Error
 from django.utils import timezone
 
 from django_wxpay import conf
@@ -19,9 +19,20 @@ from django_wxpay.conf import Problem
 from django_wxpay.conf.hints import HINTS
 from django_wxpay.services.doctor.background import check_jobs, check_reports
 from django_wxpay.services.doctor.bills import check_bills
-from django_wxpay.services.doctor.findings import Finding, Level, Subject, by_urgency
+from django_wxpay.services.doctor.findings import (
+    Finding,
+    Level,
+    Subject,
+    by_urgency,
+    counted,
+    in_words,
+)
 from django_wxpay.services.doctor.hosts import check_hosts
-from django_wxpay.services.doctor.keys import check_own_certificates, check_platform_certificates
+from django_wxpay.services.doctor.keys import (
+    check_echo,
+    check_own_certificates,
+    check_platform_certificates,
+)
 from django_wxpay.services.doctor.latency import check_latency
 from django_wxpay.services.doctor.notifications import (
     check_events,
@@ -35,6 +46,7 @@ from django_wxpay.services.doctor.project import (
     table_problems,
     url_problems,
 )
+from django_wxpay.services.doctor.refusals import check_refusals
 from django_wxpay.services.doctor.scope import Scope, scope_of
 from django_wxpay.services.transactions import require_no_transaction
 
@@ -42,10 +54,14 @@ __all__ = ["Finding", "Level", "Subject", "diagnose"]
 
 # A warning to manage.py check, which must not keep a release from migrating, and an error in a
 # shop that is open: no order can be placed, and money that arrives is not settled.
-_URGENT: Final = frozenset({"W006", "W007"})
+_URGENT: Final = frozenset({"W006", "W007", "W015", "W016"})
 _SUBJECTS: Final = {
     "E007": Subject.CONFIGURATION,
+    "W013": Subject.CONFIGURATION,
     "W007": Subject.NOTIFICATIONS,
+    "W004": Subject.CONFIGURATION,
+    "W015": Subject.KEYS,
+    "W016": Subject.KEYS,
     "W009": Subject.EVENTS,
 }
 
@@ -55,6 +71,7 @@ _DATABASE_CHECKS = (
     check_jobs,
     check_orders,
     check_notifications,
+    check_refusals,
     check_events,
     check_reports,
     check_bills,
@@ -66,13 +83,15 @@ def diagnose(
     merchants: Collection[str] | None = None,
     hours: int = 1,
     ask: bool = True,
+    echo: bool = False,
 ) -> list[Finding]:
     """Run every check and return all findings, the worst first.
 
     ``merchants`` are aliases (None: all). ``hours`` is how many whole hours before the present
     one are checked. With ``ask``, every host of every merchant is queried for an order that
-    does not exist. Raises ``UnknownMerchant`` for an alias that is not in the settings and,
-    with ``ask``, ``InsideTransaction``.
+    does not exist; with ``echo`` as well, WeChat Pay tests the keys of v3 merchants where it
+    offers that. Raises ``UnknownMerchant`` for an alias that is not in the settings and, with
+    ``ask``, ``InsideTransaction``.
     """
     if ask:
         require_no_transaction("diagnose")
@@ -80,14 +99,25 @@ def diagnose(
     found = [*_check_configuration(scope), *_check_project()]
     found += [*check_own_certificates(scope), *_check_database(scope)]
     if ask:
-        found += _check_hosts(scope)
+        found += _check_hosts(scope, echo=echo)
     # The same database error may come from several checks.
     return sorted(dict.fromkeys(found), key=by_urgency)
 
 
 def _check_configuration(scope: Scope) -> Iterator[Finding]:
     problems = [each for each in conf.problems() if each.merchant in {"", *scope.aliases}]
+    problems += scope.problems
     yield from map(_finding, _heard(problems))
+    if scope.passed_over:
+        looked_at = counted(len(scope.aliases), "merchant")
+        yield Finding(
+            merchant="",
+            subject=Subject.CONFIGURATION,
+            level=Level.WARNING,
+            message=f"{looked_at} with the latest orders were looked at one by one, and "
+            f"{scope.passed_over} others were not.",
+            advice="Name those in question: manage.py wxpay_doctor --merchant ALIAS.",
+        )
     for alias in scope.accounts.keys() - {problem.merchant for problem in problems}:
         yield Finding(
             merchant=alias,
@@ -115,7 +145,7 @@ def _check_database(scope: Scope) -> Iterator[Finding]:
     try:
         for check in _DATABASE_CHECKS:
             yield from check(scope)
-    except (DatabaseError, ImproperlyConfigured) as error:
+    except (Error, ImproperlyConfigured) as error:
         yield _database_error(error)
 
 
@@ -132,12 +162,12 @@ def _finding(problem: Problem, subject: Subject = Subject.CONFIGURATION) -> Find
         merchant=problem.merchant,
         subject=_SUBJECTS.get(problem.code, subject),
         level=Level.ERROR if is_error else Level.WARNING,
-        message=f"{problem.message[:1].upper()}{problem.message[1:]} ({problem.code}).",
+        message=in_words(problem),
         advice=HINTS[problem.code],
     )
 
 
-def _check_hosts(scope: Scope) -> Iterator[Finding]:
+def _check_hosts(scope: Scope, *, echo: bool) -> Iterator[Finding]:
     if not scope.is_configured:
         yield Finding(
             merchant="",
@@ -149,7 +179,9 @@ def _check_hosts(scope: Scope) -> Iterator[Finding]:
     for account in scope.accounts.values():
         try:
             yield from check_hosts(account)
-        except (DatabaseError, ImproperlyConfigured) as error:
+            if echo:
+                yield from check_echo(account)
+        except (Error, ImproperlyConfigured) as error:
             yield _database_error(error)
 
 

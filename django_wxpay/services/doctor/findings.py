@@ -14,6 +14,7 @@ from typing import Final
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
+from django_wxpay.conf import Problem
 from django_wxpay.models.choices import Attentions
 from django_wxpay.protocol.failures import Failure
 
@@ -74,10 +75,20 @@ def one_line(text: str) -> str:
     return shown if len(shown) <= _LONGEST_QUOTE else f"{shown[:_LONGEST_QUOTE]}..."
 
 
+def in_words(problem: Problem) -> str:
+    """Return what is wrong as a sentence that ends with the code of its check."""
+    return f"{problem.message[:1].upper()}{problem.message[1:]} ({problem.code})."
+
+
 def counted(number: int, noun: str) -> str:
     """Return "2 orders", or "1000 or more orders" where counting stopped."""
     more = " or more" if number >= COUNTED_UP_TO else ""
     return f"{number}{more} {noun}{'' if number == 1 else 's'}"
+
+
+def agreeing(number: int, one: str, many: str) -> str:
+    """Return the word, "waits" or "wait", that agrees with what ``counted`` returns."""
+    return one if number == 1 else many
 
 
 def local_time(moment: datetime) -> str:

@@ -14,7 +14,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from django_wxpay.gateway import Busy, CallRecord, V2Gateway, V3Gateway
-from django_wxpay.protocol.error_codes import RETURN_FAIL
+from django_wxpay.protocol.error_codes import RETURN_FAIL, RETURN_MESSAGES
 from django_wxpay.protocol.errors import (
     BadSignature,
     ConfigurationError,
@@ -34,8 +34,10 @@ from django_wxpay.services.doctor.findings import (
 )
 
 _NO_SUCH_ORDER: Final = "ORDERNOTEXIST"
-# The answers to a wrong signature, which WeChat Pay checks before it looks for the order.
-_WRONG_SIGNATURE: Final = frozenset({"SIGNERROR", RETURN_FAIL})
+# The answer to a wrong signature, which WeChat Pay checks before it looks for the order.
+_WRONG_SIGNATURE: Final = "SIGNERROR"
+# The words for it where there is no code (protocol-v2 section 3.9), in either language.
+_SIGNATURE_WORDS: Final = ("签名", "signature", "sign error", "signerror")
 _SET_THE_PUBLIC_KEY: Final = (
     "WeChat Pay has no platform certificates for this merchant: set WECHATPAY_PUBLIC_KEY and "
     "WECHATPAY_PUBLIC_KEY_ID from the merchant platform."
@@ -150,11 +152,23 @@ def _is_trusted(probe: Probe) -> bool:
 
 def _refused(probe: Probe, refusal: Refused) -> Finding:
     message = _words_of(refusal)
-    if refusal.kind in _WRONG_SIGNATURE:
-        return probe.finding(Subject.KEYS, Level.ERROR, message, refusal.advice)
     if refusal.kind in NO_CERTIFICATES:
         return probe.finding(Subject.KEYS, Level.ERROR, message, _SET_THE_PUBLIC_KEY)
-    return probe.finding(Subject.CONFIGURATION, Level.ERROR, message, refusal.advice)
+    return probe.finding(_subject_of(refusal), Level.ERROR, message, refusal.advice)
+
+
+def _subject_of(refusal: Refused) -> Subject:
+    if refusal.kind == _WRONG_SIGNATURE:
+        return Subject.KEYS
+    if refusal.kind != RETURN_FAIL:
+        return Subject.CONFIGURATION
+    # The texts are no part of the protocol: they decide where a person reads it, and no more.
+    text = refusal.err_code_des
+    if any(words in text.lower() for words in _SIGNATURE_WORDS):
+        return Subject.KEYS
+    is_known = any(words in text for words in RETURN_MESSAGES)
+    # Any other text may be about anything, and nobody has signed it.
+    return Subject.CONFIGURATION if is_known else Subject.HOSTS
 
 
 def _words_of(refusal: Refused) -> str:

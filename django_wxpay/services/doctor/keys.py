@@ -1,24 +1,36 @@
-"""Checks of certificates: the merchant's own, and WeChat Pay's.
+"""Checks of keys: certificates, the merchant's own and WeChat Pay's, and the security echo.
 
-Of WeChat Pay's, the one that expires last counts, because it replaces the others. With its
-public key in the settings, certificates are not used and not checked.
+Of WeChat Pay's certificates, the one that expires last counts, because it replaces the others.
+With its public key in the settings, certificates are not used and not checked.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
-from django_wxpay.models import PlatformCertificate
-from django_wxpay.protocol.errors import ConfigurationError
+from django_wxpay import conf
+from django_wxpay.conf.hints import HINTS
+from django_wxpay.protocol.errors import (
+    ConfigurationError,
+    InvalidParameter,
+    MalformedMessage,
+    OutcomeUnknown,
+    Refused,
+)
 from django_wxpay.protocol.merchants import Merchant
 from django_wxpay.protocol.v3.certificates import read_certificate
-from django_wxpay.services.doctor.findings import Finding, Level, Subject, local_time
+from django_wxpay.services import calling, clock
+from django_wxpay.services.doctor.findings import Finding, Level, Subject, in_words, local_time
 from django_wxpay.services.doctor.scope import Scope
-
-# WeChat Pay lists a new one a day before it uses it. A month is enough to notice that none came.
-SOON: Final = timedelta(days=30)
+from django_wxpay.services.doctor.successors import (
+    CODE,
+    SOON,
+    known_ends,
+    successor_problem,
+    verifies_by_certificates,
+)
 
 _RENEW: Final = (
     "Apply for a new API certificate on the merchant platform, then set CLIENT_CERT, CLIENT_KEY, "
@@ -27,6 +39,11 @@ _RENEW: Final = (
 _DOWNLOAD: Final = (
     "It is downloaded by itself while calls to WeChat Pay are made: look whether /v3/certificates "
     "fails under API reports, or set WECHATPAY_PUBLIC_KEY and WECHATPAY_PUBLIC_KEY_ID instead."
+)
+_ECHO: Final = "/v3/security/echo"
+_COMPARE: Final = (
+    "Compare PRIVATE_KEY and CERT_SERIAL_NO with the merchant's API certificate, and "
+    "WECHATPAY_PUBLIC_KEY with its id, on the merchant platform."
 )
 
 
@@ -40,7 +57,7 @@ def check_own_certificates(scope: Scope) -> Iterator[Finding]:
 def check_platform_certificates(scope: Scope) -> Iterator[Finding]:
     """Yield how long WeChat Pay's answers can be verified, where certificates are used."""
     for account in scope.accounts.values():
-        if account.api_v3_key and not account.wechatpay_public_key_id:
+        if verifies_by_certificates(account):
             yield _platform(account, scope)
 
 
@@ -58,9 +75,7 @@ def _own(account: Merchant, now: datetime) -> Finding:
 
 
 def _platform(account: Merchant, scope: Scope) -> Finding:
-    kept = PlatformCertificate.objects.filter(mch_id=account.mch_id)
-    ends = [read_certificate(pem).not_after for pem in account.platform_certificates]
-    ends += kept.order_by().values_list("expire_time", flat=True)
+    ends = known_ends(account)
     if not ends:
         return _finding(
             account,
@@ -69,7 +84,43 @@ def _platform(account: Merchant, scope: Scope) -> Finding:
             "No platform certificate is known yet: the first signed answer brings one.",
             "Run this without --offline: that tries to download one.",
         )
-    return _by_expiry(account, "WeChat Pay's certificate", max(ends), scope.now, advice=_DOWNLOAD)
+    last = max(ends)
+    # What has ended is an error, whatever was to come after it.
+    is_open = last > scope.now and not conf.is_silenced(CODE)
+    if is_open and (problem := successor_problem(account, last, scope.now)):
+        return _finding(account, Level.WARNING, in_words(problem), HINTS[CODE])
+    return _by_expiry(account, "WeChat Pay's certificate", last, scope.now, advice=_DOWNLOAD)
+
+
+def check_echo(account: Merchant) -> Iterator[Finding]:
+    """Yield what WeChat Pay's own test of signature and encryption says, where it is offered.
+
+    Source: protocol-v3 section 13.2. Whatever refuses the test itself is no finding: not every
+    merchant has it, and the check of the hosts says what is wrong with a call.
+    """
+    if not account.api_v3_key:
+        return
+    try:
+        problem = _echo_problem(account.alias, clock.nonce())
+    except (ConfigurationError, Refused, OutcomeUnknown):
+        return
+    if problem:
+        yield _finding(account, Level.ERROR, f"WeChat Pay's security echo {problem}.", _COMPARE)
+    else:
+        yield _finding(account, Level.OK, "WeChat Pay's security echo is what was sent.")
+
+
+def _echo_problem(alias: str, text: str) -> str:
+    sealed = calling.encrypt_sensitive(alias, text)
+    body = {"echo_message": text, "encrypted_echo_message": sealed}
+    answer = calling.call(alias, "POST", _ECHO, json=body, idempotent=True)
+    if not isinstance(answer, dict) or answer.get("echo_message") != text:
+        return "gives back another text than it was given"
+    try:
+        opened = calling.decrypt_sensitive(alias, answer.get("encrypted_echo_message", ""))
+    except (MalformedMessage, InvalidParameter):
+        opened = ""
+    return "" if opened == text else "is encrypted for another key than PRIVATE_KEY"
 
 
 def _by_expiry(

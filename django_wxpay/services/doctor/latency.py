@@ -13,7 +13,13 @@ from urllib.parse import urlsplit
 
 from django_wxpay.conf import LatencyLimits
 from django_wxpay.protocol.v2.reports import WHOLE_SALE_PATH
-from django_wxpay.services.doctor.findings import Finding, Level, Subject, advice_for_failure
+from django_wxpay.services.doctor.findings import (
+    Finding,
+    Level,
+    Subject,
+    advice_for_failure,
+    agreeing,
+)
 from django_wxpay.services.doctor.scope import Scope
 from django_wxpay.services.latency.summary import Latency, Period, measure
 
@@ -64,7 +70,7 @@ def _over(row: Latency, limits: LatencyLimits) -> Finding:
     if _is_slow(row, limits):
         reasons.append(f"p95 is {row.p95_ms} ms (limit {limits.p95_ms} ms)")
     path = urlsplit(row.interface_url).path
-    calls = f"{row.count} call{'' if row.count == 1 else 's'}"
+    calls = f"{row.count} {agreeing(row.count, 'call', 'calls')}"
     return Finding(
         merchant=row.merchant,
         subject=Subject.LATENCY,
@@ -77,7 +83,9 @@ def _over(row: Latency, limits: LatencyLimits) -> Finding:
 def _advice(row: Latency, limits: LatencyLimits) -> str:
     if row.failure_rate <= limits.failure_rate:
         return _SLOW
-    return advice_for_failure(max(row.failures, key=lambda kind: row.failures[kind]))
+    worst = max(row.failures, key=lambda kind: row.failures[kind])
+    # Of calls of the past: how the host answers now is another check's.
+    return f"What these calls met, and what to do if it lasts: {advice_for_failure(worst)}"
 
 
 def _ok(alias: str, rows: Sequence[Latency], *, hours: int) -> Finding:
@@ -85,7 +93,8 @@ def _ok(alias: str, rows: Sequence[Latency], *, hours: int) -> Finding:
         p95_ms = max(row.p95_ms for row in rows)
         rate = max(row.failure_rate for row in rows)
         calls = sum(row.count for row in rows)
-        message = f"{calls} calls: at worst {_percent(rate)} failed and p95 is {p95_ms} ms."
+        of_calls = f"{calls} {agreeing(calls, 'call', 'calls')}"
+        message = f"{of_calls}: at worst {_percent(rate)} failed and p95 is {p95_ms} ms."
     else:
         message = f"No calls in this hour and the {hours} before."
     return Finding(merchant=alias, subject=Subject.LATENCY, level=Level.OK, message=message)

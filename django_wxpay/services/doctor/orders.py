@@ -26,6 +26,7 @@ from django_wxpay.services.doctor.findings import (
     Finding,
     Level,
     Subject,
+    agreeing,
     counted,
     local_time,
     where,
@@ -66,7 +67,7 @@ def _conflicts(scope: Scope) -> Iterator[Finding]:
 
 def _paid_twice(scope: Scope) -> Iterator[Finding]:
     for alias, numbers in _numbers(paid_twice(), scope):
-        verb = "is" if len(numbers) == 1 else "are"
+        verb = agreeing(len(numbers), "is", "are")
         yield _finding(
             alias,
             Level.WARNING,
@@ -83,7 +84,7 @@ def _stuck(scope: Scope) -> Iterator[Finding]:
             alias,
             Level.WARNING,
             f"WeChat Pay could not pay back {counted(len(numbers), 'refund')}, of "
-            f"{'order' if len(numbers) == 1 else 'orders'} {_named(numbers)}.",
+            f"{agreeing(len(numbers), 'order', 'orders')} {_named(numbers)}.",
             "The page of the refund offers to pay it back to another account."
             f"{where(Attentions.REFUND_ABNORMAL)}",
         )
@@ -108,7 +109,7 @@ def _named(numbers: list[str]) -> str:
 def _overdue(rows: QuerySet[Any], noun: str, scope: Scope) -> Iterator[Finding]:
     late = overdue(rows, scope.now)
     for alias, many, since in _by_merchant(late, "next_check_at", scope):
-        verb = "is" if many == 1 else "are"
+        verb = agreeing(many, "is", "are")
         yield _finding(
             alias,
             Level.WARNING,

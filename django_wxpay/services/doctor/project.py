@@ -12,13 +12,11 @@ from typing import Any, Final
 
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError, connections, models, router
+from django.db import Error, connections, models, router
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Min
 from django.urls import NoReverseMatch, reverse
 from django.utils import translation
 
-from django_wxpay import conf
 from django_wxpay.conf import Problem
 from django_wxpay.models import Order
 from django_wxpay.models.base import (
@@ -27,8 +25,8 @@ from django_wxpay.models.base import (
     ExactCharField,
     ExactTextField,
 )
-from django_wxpay.protocol.states import OPEN
-from django_wxpay.services.doctor.findings import COUNTED_UP_TO, counted, local_time, one_line
+from django_wxpay.services.doctor.findings import one_line
+from django_wxpay.services.doctor.merchants import account_problems, listed, orphan_problems
 from django_wxpay.services.transactions import atomic, database
 from django_wxpay.signals import order_paid
 
@@ -38,7 +36,6 @@ _COLUMNS: Final = (
     "FROM information_schema.columns "
     "WHERE table_schema = DATABASE() AND character_set_name IS NOT NULL"
 )
-_NAMED: Final = 3
 _OPEN_TEXTS: Final = (ExactCharField, ExactTextField, DescriptiveJSONField)
 # What importing the modules of a project's URLs may raise.
 _UNLOADABLE: Final = (
@@ -96,7 +93,7 @@ def table_problems(databases: Iterable[str] | None = None) -> Iterator[Problem]:
         # Checks may run inside a test's transaction, which an error would otherwise break.
         with atomic():
             yield from list(_table_problems(connections[alias], where))
-    except (DatabaseError, ImproperlyConfigured) as error:
+    except (Error, ImproperlyConfigured) as error:
         yield Problem("W006", f"the database does not answer a query: {database_error(error)}")
 
 
@@ -163,7 +160,8 @@ def _table_problems(connection: BaseDatabaseWrapper, where: str) -> Iterator[Pro
         yield from _text_problems(connection, where, wanted)
     elif connection.vendor == "postgresql":
         yield from _encoding_problems(connection, where)
-    yield from _orphans(connection.alias)
+    yield from orphan_problems(connection.alias)
+    yield from account_problems()
 
 
 def _text_problems(
@@ -184,10 +182,10 @@ def _text_problems(
         if column in _identifiers(wanted[table]) and not collation.endswith(("_bin", "_cs")):
             caseless[collation].append(f"{table}.{column}")
     for charset, names in narrow.items():
-        text = f"cannot hold four-byte characters ({charset}): {_listed(names)}"
+        text = f"cannot hold four-byte characters ({charset}): {listed(names)}"
         yield Problem("W005", f"{where}: columns that {text}")
     for collation, names in caseless.items():
-        text = f"compared without regard to case ({collation}): {_listed(names)}"
+        text = f"compared without regard to case ({collation}): {listed(names)}"
         yield Problem("W008", f"{where}: identifiers are {text}")
 
 
@@ -201,38 +199,9 @@ def _identifiers(model: type[models.Model]) -> set[str]:
     return _columns(model, ExactCharField) - _columns(model, DescriptiveCharField)
 
 
-def _listed(names: list[str]) -> str:
-    more = len(names) - _NAMED
-    return ", ".join(sorted(names)[:_NAMED]) + (f" and {more} more" if more > 0 else "")
-
-
 def _encoding_problems(connection: BaseDatabaseWrapper, where: str) -> Iterator[Problem]:
     with connection.cursor() as cursor:
         cursor.execute("SHOW server_encoding")
         (encoding,) = cursor.fetchone()
     if encoding != "UTF8":
         yield Problem("W005", f"{where} is encoded in {encoding}, which lacks characters")
-
-
-def _orphans(alias: str) -> Iterator[Problem]:
-    known = conf.aliases()
-    for merchant in _merchants(alias):
-        if merchant in known:
-            continue
-        rows = Order.objects.using(alias).filter(merchant=merchant, trade_state__in=OPEN)
-        opened = rows.order_by("created_at").values_list("created_at", flat=True)[:COUNTED_UP_TO]
-        times = list(opened)
-        if times:
-            text = f"{counted(len(times), 'open order')}, the oldest of {local_time(times[0])}"
-            yield Problem(
-                "W007", f'WXPAY["MERCHANTS"] lacks "{merchant}", which has {text}', merchant
-            )
-
-
-def _merchants(alias: str) -> Iterator[str]:
-    """Yield every alias that orders have, by one look into the index for each."""
-    rows = Order.objects.using(alias).order_by()
-    least = rows.aggregate(least=Min("merchant"))["least"]
-    while least is not None:
-        yield least
-        least = rows.filter(merchant__gt=least).aggregate(least=Min("merchant"))["least"]

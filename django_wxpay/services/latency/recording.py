@@ -18,8 +18,10 @@ from django_wxpay import conf
 from django_wxpay.gateway import CallRecord
 from django_wxpay.models import ApiReport
 from django_wxpay.models.choices import ReportStatuses
+from django_wxpay.protocol.errors import ConfigurationError, UnknownMerchant
 from django_wxpay.protocol.merchants import Merchant, Mode
 from django_wxpay.protocol.v2.reports import Reporter
+from django_wxpay.services import telemetry
 from django_wxpay.services.statements import Insert
 from django_wxpay.services.transactions import atomic, in_transaction
 
@@ -42,6 +44,7 @@ def record_call(merchant: str, record: CallRecord, *, is_counted: bool = True) -
     An attempt that is not counted, such as a probe of the doctor, is in no latency figure.
     Never raises for a database in trouble.
     """
+    telemetry.call_ended(merchant, record)
     values = {name: getattr(record, name) for name in _COLUMNS} | {
         "merchant": merchant,
         "created_at": record.started_at,
@@ -66,14 +69,23 @@ def _isolated() -> AbstractContextManager[Any]:
 
 
 def _first_status(alias: str, record: CallRecord) -> ReportStatuses:
-    account = conf.merchants().get(alias)
-    if account is None or not can_report(account, record):
+    if not _may_be_reported(alias, record):
         return ReportStatuses.NOT_REPORTABLE
     level = conf.current().report_level
     has_failed = record.failure or "FAIL" in {record.return_code, record.result_code}
     if level == "all" or (level == "errors" and has_failed):
         return ReportStatuses.PENDING
     return ReportStatuses.SKIPPED
+
+
+def _may_be_reported(alias: str, record: CallRecord) -> bool:
+    try:
+        return can_report(conf.merchant(alias), record)
+    except UnknownMerchant:
+        return False
+    except ConfigurationError:
+        # A source of merchants that is down decides nothing: whoever sends the row asks it again.
+        return True
 
 
 def can_report(account: Merchant, call: CallRecord | ApiReport | Reporter) -> bool:

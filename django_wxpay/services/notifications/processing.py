@@ -9,11 +9,12 @@ from django.db.models import F, QuerySet, Subquery
 
 from django_wxpay.models import Notification, Order
 from django_wxpay.models.choices import NotificationOutcomes
-from django_wxpay.models.notification import DECIDED, UNREADABLE
-from django_wxpay.protocol.facts import RefundFact, TradeFact
+from django_wxpay.models.notification import DECIDED
+from django_wxpay.models.sentences import Reasons
+from django_wxpay.protocol.facts import RefundFact, TradeFact, TradeType
 from django_wxpay.protocol.merchants import Api
-from django_wxpay.protocol.notices import Notice
-from django_wxpay.protocol.states import Conflict, Same, decide
+from django_wxpay.protocol.notices import OTHER, Doubt, Notice
+from django_wxpay.protocol.states import Conflict, Older, Same, announced, decide
 from django_wxpay.services import clock
 from django_wxpay.services.notifications.deliveries import Delivery
 from django_wxpay.services.notifications.responses import (
@@ -24,7 +25,11 @@ from django_wxpay.services.notifications.responses import (
 )
 from django_wxpay.services.statements import Found, Select, Slot, Update
 from django_wxpay.services.transitions.checks import check_soon
-from django_wxpay.services.transitions.events import save_notification, save_outcome
+from django_wxpay.services.transitions.events import (
+    save_for_receivers,
+    save_notification,
+    save_outcome,
+)
 from django_wxpay.services.transitions.orders import apply_trade_fact
 from django_wxpay.services.transitions.refunds import apply_refund_fact, apply_refund_hint
 from django_wxpay.services.transitions.seen_refunds import (
@@ -33,8 +38,6 @@ from django_wxpay.services.transitions.seen_refunds import (
     with_refunds,
 )
 
-# The beginning of the reason of what was authentic and proves nothing by itself.
-UNPROVEN: Final = "not proven"
 # More hints at refunds of orders that we do not have are not kept: nobody has signed them.
 MOST_WAITING_HINTS: Final = 100
 
@@ -54,8 +57,9 @@ def process(delivery: Delivery, notice: Notice) -> Acknowledgement:
 
 def process_again(notification: Notification, notice: Notice) -> Acknowledgement:
     """Apply a stored notification, whatever its outcome was before."""
-    _find_out(notification, notice)
-    return _apply(notification, notice, _order(notification, notice))
+    order = _order(notification, notice)
+    _find_out(notification, notice, order)
+    return _apply(notification, notice, order)
 
 
 def _process(delivery: Delivery, notice: Notice) -> Acknowledgement:
@@ -71,7 +75,8 @@ def _process(delivery: Delivery, notice: Notice) -> Acknowledgement:
 
 
 def _order(notification: Notification, notice: Notice) -> Order | None:
-    named = notification.merchant, notification.out_trade_no
+    # What was found out before stays where the document does not say it any more.
+    named = notification.merchant, notice.out_trade_no or notification.out_trade_no
     return _named(_find(*named, notification.fingerprint, notice.fact), *named)
 
 
@@ -110,14 +115,16 @@ def _apply_known(row: Notification, notice: Notice, order: Order | None) -> Ackn
         return acknowledge_again(notification.fingerprint, notice.api)
     # Seen is not done: one that failed before is applied again, in its own row.
     _count_delivery(notification.fingerprint)
-    _find_out(notification, notice)
+    _find_out(notification, notice, order)
     return _apply(notification, notice, order)
 
 
-def _find_out(notification: Notification, notice: Notice) -> None:
+def _find_out(notification: Notification, notice: Notice, order: Order | None) -> None:
     # Its fingerprint stays: a delivery that was readable at once may have a row of its own, whose
     # fact is then known here, and applies nothing a second time.
     found = {name: getattr(notice, name) for name in _FOUND_OUT}
+    if _is_for_others(notice, order):
+        found["kind"] = OTHER
     new = {name: now for name, now in found.items() if now not in ("", getattr(notification, name))}
     if new:
         Notification.objects.filter(pk=notification.pk).update(**new)
@@ -130,19 +137,61 @@ def _apply(notification: Notification, notice: Notice, order: Order | None) -> A
     if notice.unreadable:
         # Shown with its order, but for that its content is not applied.
         notification.order = order
-        reason = f"{UNREADABLE}: {notice.unreadable}"
-        return keep(notification, NotificationOutcomes.FAILED, reason, Refusal.UNREADABLE)
-    if fact is None or (order is None and notice.product):
-        return keep(notification, NotificationOutcomes.IGNORED, _nothing(notice))
+        return _keep_unread(notification, notice.unreadable)
+    if _is_for_others(notice, order):
+        return _hand_on(notification, notice)
+    if fact is None:
+        notification.set_reason(Reasons.NOT_SUCCESS)
+        return keep(notification, NotificationOutcomes.IGNORED)
     if order is not None:
         return _apply_to(order, notification, notice, fact)
     if _is_one_too_many(notification, notice):
         return refused(notice.api, Refusal.UNKNOWN_ORDER)
-    answer = keep(notification, NotificationOutcomes.FAILED, Refusal.UNKNOWN_ORDER.reason)
+    notification.set_reason(Reasons.UNKNOWN_ORDER)
+    answer = keep(notification, NotificationOutcomes.FAILED)
     # Looked for again: an order created meanwhile looked for notifications that were waiting
     # for it before this one was kept, and so neither would find the other.
     order = _order(notification, notice)
     return answer if order is None else _apply_to(order, notification, notice, fact)
+
+
+def _is_for_others(notice: Notice, order: Order | None) -> bool:
+    return bool(notice.product) and (notice.fact is None or order is None)
+
+
+def _keep_unread(notification: Notification, problem: str) -> Acknowledgement:
+    notification.set_reason(Reasons.UNREADABLE, problem=problem)
+    return keep(notification, NotificationOutcomes.FAILED, Refusal.UNREADABLE)
+
+
+def _hand_on(notification: Notification, notice: Notice) -> Acknowledgement:
+    """Give an event of another product to the receivers of ``notification_received``."""
+    # Also where it reads like a payment or a refund: of no order here it is neither.
+    notification.kind = OTHER
+    if notice.incomplete:
+        return _keep_unread(notification, notice.incomplete)
+    if notice.fact is None and notice.doubt:
+        # A document of v2 that its signature does not prove. Nothing can be asked about it.
+        notification.set_reason(Reasons.UNPROVEN, doubt=notice.doubt)
+        return keep(notification, NotificationOutcomes.IGNORED)
+    others = Notification.objects.filter(fingerprint=notice.fingerprint)
+    others = others.exclude(pk=notification.pk) if notification.pk else others.none()
+    try:
+        save_for_receivers(
+            notification,
+            fingerprint=notice.fingerprint,
+            product=notice.product,
+            resource=notice.resource,
+        )
+    except IntegrityError:
+        # For a new one, a delivery that was saved first; for whatever else, a fault of our own.
+        if not others.exists():
+            raise
+        # One that could not be read at first, and that has come again since and could be.
+        notification.refresh_from_db()
+        notification.set_reason(Reasons.SAID_ALREADY)
+        keep(notification, NotificationOutcomes.IGNORED)
+    return accepted(notice.api)
 
 
 def _apply_to(
@@ -177,45 +226,52 @@ def _apply_refund(
     elif not apply_refund_hint(order, seen, fact, notification=notification) and notification.pk:
         # One that says nothing new leaves no row; this one has waited for its order.
         notification.order = order
-        return keep(notification, NotificationOutcomes.IGNORED, f"{UNPROVEN}: {notice.doubt}")
+        notification.set_reason(Reasons.UNPROVEN, doubt=notice.doubt)
+        return keep(notification, NotificationOutcomes.IGNORED)
     return accepted(notice.api)
 
 
-def _unlike(order: Order, fact: TradeFact, api: Api) -> str:
-    """Say what a v2 notification echoes otherwise than it was ordered; a v3 one is proven whole."""
+def _unlike(order: Order, fact: TradeFact, api: Api) -> Doubt | None:
+    """Say what a v2 notification echoes otherwise than it was ordered; a v3 one is proven whole.
+
+    Of neither protocol is one of a payment by code, which a call may be reversing at this moment.
+    """
+    if order.trade_type == TradeType.MICROPAY:
+        return Doubt.BY_CODE
     if api is Api.V2 and fact.attach and fact.attach != order.attach:
-        return "its attach is not the order's"
+        return Doubt.OTHER_ATTACH
     if api is Api.V2 and fact.trade_type and fact.trade_type != order.trade_type:
-        return "its trade_type is not the order's"
-    return ""
+        return Doubt.OTHER_TRADE_TYPE
+    return None
 
 
 def _apply_in_doubt(
-    notification: Notification, order: Order, fact: TradeFact, doubt: str
+    notification: Notification, order: Order, fact: TradeFact, doubt: Doubt
 ) -> Acknowledgement:
     """Save what ``order`` is by better proof; the caller asks WeChat Pay if that is undecided."""
     notification.order = order
-    decision = decide(order.expectation(), fact)
-    reason = f"{UNPROVEN}: {doubt}"
+    expected = order.expectation()
+    decision = announced(decide(expected, fact), expected, fact)
     if isinstance(decision, Same):
+        if isinstance(decision, Older):
+            check_soon(order)
         save_outcome(notification, order, decision)
         return accepted(Api(notification.api))
+    notification.set_reason(Reasons.UNPROVEN, doubt=doubt)
     if isinstance(decision, Conflict):
         check_soon(order)
-        return keep(notification, NotificationOutcomes.CONFLICT, reason)
-    return keep(notification, NotificationOutcomes.FAILED, reason, Refusal.UNPROVEN)
+        return keep(notification, NotificationOutcomes.CONFLICT)
+    return keep(notification, NotificationOutcomes.FAILED, Refusal.UNPROVEN)
 
 
 def keep(
     notification: Notification,
     outcome: NotificationOutcomes,
-    reason: str,
     why: Refusal = Refusal.UNKNOWN_ORDER,
 ) -> Acknowledgement:
-    """Save an outcome that applied nothing, and return the answer to it."""
-    notification.outcome = outcome
-    notification.reason = reason
-    save_notification(notification)
+    """Save an outcome that applied nothing, with its reason, and return the answer to it."""
+    seen, notification.outcome = notification.outcome, outcome
+    save_notification(notification, seen=seen)
     api = Api(notification.api)
     return accepted(api) if outcome in DECIDED else refused(api, why)
 
@@ -233,7 +289,3 @@ _ONE_MORE: Final = Update(
 
 def _count_delivery(fingerprint: str) -> None:
     _ONE_MORE.run(fingerprint=fingerprint, updated_at=clock.now())
-
-
-def _nothing(notice: Notice) -> str:
-    return f"not for us: {notice.product}" if notice.product else "result_code is not SUCCESS"

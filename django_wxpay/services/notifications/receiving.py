@@ -8,14 +8,14 @@ that is authentic always has a row, also where it cannot be read.
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Final
 
 from django_wxpay import conf
 from django_wxpay.models import Notification, Order
-from django_wxpay.models.choices import NotificationOutcomes
+from django_wxpay.models.choices import NotificationOutcomes, RefusalReasons
 from django_wxpay.models.notification import DECIDED
+from django_wxpay.models.sentences import Reasons
 from django_wxpay.protocol.errors import (
     ConfigurationError,
     MalformedMessage,
@@ -33,17 +33,15 @@ from django_wxpay.protocol.v3 import notices as v3
 from django_wxpay.protocol.v3.documents import LARGEST_BODY
 from django_wxpay.protocol.v3.encryption import TagMismatch
 from django_wxpay.protocol.v3.signing import signature_fault
-from django_wxpay.services import clock, gateways
+from django_wxpay.services import clock, gateways, telemetry
 from django_wxpay.services.notifications import processing
 from django_wxpay.services.notifications.deliveries import Delivery, api_of, is_signed_in_header
+from django_wxpay.services.notifications.refusals import reason_of, refusals
 from django_wxpay.services.notifications.responses import Acknowledgement, Refusal, refused
 from django_wxpay.services.sync.checking import check_hint_within, check_order_within
 from django_wxpay.services.transactions import retry_on_lock
 
 logger = logging.getLogger("django_wxpay.notifications")
-
-# Requests that were not WeChat Pay's, by merchant and reason, since this process started.
-refused_counts: Counter[tuple[str, str]] = Counter()
 
 # The most particular class first. Some are our own fault: a key of ours is wrong, or not here yet.
 _REFUSALS: Final[tuple[tuple[type[Exception], Refusal], ...]] = (
@@ -60,6 +58,7 @@ _ASK_FOR_S: Final = 3.0
 _UNREAD: Final = tuple(kind for kind, _ in _REFUSALS)
 
 
+@conf.same_account()
 def receive_notification(
     merchant: str,
     kind: str,
@@ -75,30 +74,51 @@ def receive_notification(
     try:
         account = conf.merchant(merchant)
     except UnknownMerchant:
+        # Not by the alias that it names, for anybody can think of another.
+        _count("", RefusalReasons.UNKNOWN_MERCHANT)
         raise
     except ConfigurationError as problem:
         # Without settings nothing can be verified, so nothing is kept; it is sent again.
         logger.error("a %s notification was not read: %s", kind, problem)  # noqa: TRY400 - it says all
+        _count("", RefusalReasons.OUR_TROUBLE)
         return refused(api_of(headers, body), Refusal.OUR_TROUBLE)
     except Exception:
         # Such as a file of keys that is replaced at this moment.
         logger.exception("a %s notification was not read", kind)
+        _count("", RefusalReasons.OUR_TROUBLE)
         return refused(api_of(headers, body), Refusal.OUR_TROUBLE)
     delivery = Delivery(merchant=account, kind=kind, headers=headers, body=body)
+    with telemetry.notification(account.alias, kind, delivery.api.value) as end:
+        answer = _receive(delivery)
+        end(answer.refusal.name if answer.refusal else "ACCEPTED")
+    refusals.write_if_due()
+    return answer
+
+
+def _receive(delivery: Delivery) -> Acknowledgement:
+    alias = delivery.merchant.alias
     try:
         notice = read(delivery)
     except _UNREAD as exc:
+        _count(alias, reason_of(exc, delivery.body))
         return _refuse(delivery, exc)
     except Exception:
         # Not WeChat Pay's as far as we know, so it has no row; if it is, it comes again.
-        logger.exception("a %s notification for merchant %s was not read", kind, merchant)
+        logger.exception("a %s notification for merchant %s was not read", delivery.kind, alias)
+        _count(alias, RefusalReasons.OUR_TROUBLE)
         return refused(delivery.api, Refusal.OUR_TROUBLE)
     try:
-        return _settle(lambda: processing.process(delivery, notice), merchant, notice)
+        return _settle(lambda: processing.process(delivery, notice), alias, notice)
     except Exception as exc:  # noqa: BLE001 - this door is an edge: what it catches is saved
         return _keep_trouble(delivery.row(notice), exc)
 
 
+def _count(merchant: str, reason: RefusalReasons) -> None:
+    telemetry.refused(merchant, reason.value)
+    refusals.add(merchant, reason)
+
+
+@conf.same_account()
 def replay_notification(notification: Notification) -> Acknowledgement:
     """Verify and apply a stored notification again, whatever its outcome was before."""
     return _replay(notification, may_ask=True)
@@ -116,6 +136,8 @@ def _replay(notification: Notification, *, may_ask: bool) -> Acknowledgement:
         notice = read(delivery)
     except _UNREAD as exc:
         return _refuse(delivery, exc)
+    except Exception as exc:  # noqa: BLE001 - as above; it has a row already
+        return _keep_trouble(notification, exc)
     try:
         return _settle(
             lambda: processing.process_again(notification, notice),
@@ -154,7 +176,7 @@ def read(delivery: Delivery) -> Notice:
         _verify_v3(delivery)
         return v3.read_notice(delivery.body, merchant=merchant)
     if not merchant.api_key:
-        raise NotAuthentic("this merchant has no v2 key")
+        raise NotAuthentic("this merchant has no v2 key", cause="NO_KEYS")
     return v2.read_notice(delivery.body, merchant=merchant)
 
 
@@ -184,32 +206,30 @@ def _verify_v3(delivery: Delivery) -> None:
         raise MessageTooLarge(f"a notice is at most {largest} bytes long")
     if not is_signed_in_header(delivery.headers):
         raise NotAuthentic(
-            "it is no XML and has no Wechatpay-Signature header; did a proxy drop it"
+            "it is no XML and has no Wechatpay-Signature header; did a proxy drop it",
+            cause="UNSIGNED",
         )
     if not delivery.merchant.api_v3_key:
-        raise NotAuthentic("this merchant has no keys for v3")
+        raise NotAuthentic("this merchant has no keys for v3", cause="NO_KEYS")
+    is_past = delivery.is_replayed
+    find = gateways.platform_key_of_past if is_past else gateways.platform_key
     fault = signature_fault(
         delivery.headers,
         delivery.body,
-        now=None if delivery.is_replayed else int(clock.now().timestamp()),
-        key_of=lambda serial: retry_on_lock(
-            lambda: gateways.platform_key(delivery.merchant.alias, serial)
-        ),
+        now=None if is_past else int(clock.now().timestamp()),
+        key_of=lambda serial: retry_on_lock(lambda: find(delivery.merchant.alias, serial)),
     )
     if fault is not None:
-        raise NotAuthentic(f"the notice {fault}")
+        raise NotAuthentic(f"the notice {fault}", cause=fault.name)
 
 
 def _refuse(delivery: Delivery, exc: Exception) -> Acknowledgement:
-    alias, reason = delivery.merchant.alias, type(exc).__name__
-    refused_counts[alias, reason] += 1
     logger.warning(
-        "refused a %s notification for merchant %s: %s (%d bytes, %d so far)",
+        "refused a %s notification for merchant %s: %s (%d bytes)",
         delivery.kind,
-        alias,
+        delivery.merchant.alias,
         exc,
         len(delivery.body),
-        refused_counts[alias, reason],
     )
     why = next(why for kind, why in _REFUSALS if isinstance(exc, kind))
     return refused(delivery.api, why)
@@ -218,17 +238,21 @@ def _refuse(delivery: Delivery, exc: Exception) -> Acknowledgement:
 def _keep_trouble(notification: Notification, exc: Exception) -> Acknowledgement:
     logger.error("notification for %s not applied", notification.out_trade_no, exc_info=exc)
     api = Api(notification.api)
-    reason = f"{Refusal.OUR_TROUBLE.reason} ({type(exc).__name__})"
+    notification.set_reason(Reasons.OUR_TROUBLE, error=type(exc).__name__)
+    reason = {
+        "reason_code": notification.reason_code,
+        "reason_params": notification.reason_params,
+    }
     same = Notification.objects.filter(fingerprint=notification.fingerprint)
     try:
         # Not what is decided: another delivery may have applied it meanwhile, and then it is
         # done, whatever our own trouble was.
         undecided = same.exclude(outcome__in=DECIDED)
-        if undecided.update(outcome=NotificationOutcomes.FAILED, reason=reason):
+        if undecided.update(outcome=NotificationOutcomes.FAILED, **reason):
             return refused(api, Refusal.OUR_TROUBLE)
         if same.exists():
             return processing.acknowledge_again(notification.fingerprint, api)
-        processing.keep(notification, NotificationOutcomes.FAILED, reason)
+        processing.keep(notification, NotificationOutcomes.FAILED)
     except Exception:
         # A driver's own exceptions are no DatabaseError when a connection dies.
         logger.exception("notification for %s was not kept", notification.out_trade_no)

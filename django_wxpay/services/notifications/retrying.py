@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
-from django.db import DatabaseError
+from django.db import Error
 from django.db.models import F, QuerySet
 
 from django_wxpay.models import Notification
@@ -72,6 +72,11 @@ def _failed() -> QuerySet[Notification]:
     return Notification.objects.filter(outcome=NotificationOutcomes.FAILED)
 
 
+def failing_again() -> QuerySet[Notification]:
+    """Return the FAILED notifications that were tried again in vain, and will be once more."""
+    return _failed().filter(retries__gt=0, next_retry_at__isnull=False)
+
+
 def _due(limit: int) -> list[Notification]:
     found: list[Notification] = []
     for rows in (_never_tried(), _tried_and_due(), _held_by_no_clock()):
@@ -111,7 +116,10 @@ def _next_retry_at(notification: Notification, now: datetime) -> datetime | None
 def _retry(notification: Notification) -> bool:
     try:
         return replay_notification(notification).accepted
-    except (WXPayError, DatabaseError) as problem:
+    except (WXPayError, Error) as problem:
         # Such as a merchant that is not in the settings any more: its rows wait, others go on.
         logger.warning("notification %s was not retried: %s", notification.pk, problem)
-        return False
+    except Exception:
+        # Such as a driver's own when a connection dies, or a file of keys that is being replaced.
+        logger.exception("notification %s was not retried", notification.pk)
+    return False

@@ -7,19 +7,17 @@ from typing import Unpack
 
 from django.utils.safestring import SafeString
 
+from django_wxpay import conf
 from django_wxpay.models import Order, Prepay
 from django_wxpay.protocol.errors import InvalidOrder
 from django_wxpay.protocol.merchants import Api
+from django_wxpay.protocol.sentences import sentence as _
 from django_wxpay.protocol.v3.client_parameters import SIGN_TYPE
 from django_wxpay.services import clock, gateways
 from django_wxpay.services.orders.creating import find_or_create, merchant_of
 from django_wxpay.services.orders.fields import OrderFields
-from django_wxpay.services.orders.placing import (
-    longest_call_s,
-    new_lease,
-    place_under,
-    unified_order,
-)
+from django_wxpay.services.orders.leases import longest_call_s
+from django_wxpay.services.orders.placing import new_lease, place_under, unified_order
 from django_wxpay.services.orders.qr_codes import qr_svg
 from django_wxpay.services.transactions import require_no_transaction
 
@@ -38,6 +36,7 @@ class Checkout:
         return qr_svg(self.prepay.code_url)
 
 
+@conf.same_account()
 def checkout(**fields: Unpack[OrderFields]) -> Checkout:
     """Create an order, place it and return what the paying client needs, in one call.
 
@@ -53,6 +52,7 @@ def checkout(**fields: Unpack[OrderFields]) -> Checkout:
     return Checkout(order, prepay, payment_parameters(prepay))
 
 
+@conf.same_account()
 def payment_parameters(prepay: Prepay) -> dict[str, str]:
     """Return the paying client's parameters, signed now with the order's own sign type.
 
@@ -62,7 +62,7 @@ def payment_parameters(prepay: Prepay) -> dict[str, str]:
     protocol-v2 section 4.
     """
     if not prepay.is_live(clock.now()):
-        raise InvalidOrder("prepay_id", "has expired", "call unified_order for a new one")
+        raise InvalidOrder("prepay_id", _("has expired"), _("place the order again for a new one"))
     # A prepay is paid under the protocol that granted it, whatever the settings say today.
     api = Api.V3 if prepay.sign_type == SIGN_TYPE else Api.V2
     return gateways.gateway(prepay.order.merchant, api=api).parameters(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from django_wxpay import conf
 from django_wxpay.models import Order
 from django_wxpay.protocol.error_codes import refusal
 from django_wxpay.protocol.errors import InvalidOrder, OrderPaid
 from django_wxpay.protocol.facts import TradeFact, TradeState, TradeType
+from django_wxpay.protocol.sentences import sentence as _
 from django_wxpay.protocol.states import OPEN
 from django_wxpay.services import gateways
 from django_wxpay.services.orders.querying import query_order
@@ -13,6 +15,7 @@ from django_wxpay.services.transactions import require_no_transaction, retry_on_
 from django_wxpay.services.transitions.orders import apply_trade_fact
 
 
+@conf.same_account()
 def close_order(order: Order) -> Order:
     """Close it and return it up to date; an order that is closed already is returned as it is.
 
@@ -24,7 +27,7 @@ def close_order(order: Order) -> Order:
     order.refresh_from_db()
     if order.trade_type == TradeType.MICROPAY:
         # protocol-v2 section 6.1
-        raise InvalidOrder("trade_type", "a payment by code is not closed", "call reverse_order")
+        raise InvalidOrder("trade_type", _("a payment by code is not closed"), _("it is reversed"))
     if order.trade_state in {TradeState.CLOSED, TradeState.REVOKED}:
         return order
     if order.is_paid:

@@ -19,37 +19,44 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Unpack
 
 from django_wxpay import conf
 from django_wxpay.models import Order
 from django_wxpay.protocol.error_codes import lookup, refusal
-from django_wxpay.protocol.errors import InvalidOrder, OutcomeUnknown, Refused, WXPayError
-from django_wxpay.protocol.facts import TradeFact, TradeState, TradeType
+from django_wxpay.protocol.errors import (
+    InvalidOrder,
+    OutcomeUnknown,
+    Refused,
+    WXPayError,
+)
+from django_wxpay.protocol.facts import TradeFact, TradeType
 from django_wxpay.protocol.rules import PaymentCode
 from django_wxpay.protocol.secrets import Secret
-from django_wxpay.protocol.states import PAID
+from django_wxpay.protocol.sentences import sentence as _
 from django_wxpay.protocol.v3.errors import V3_TABLE, normalised
 from django_wxpay.services import clock, gateways
+from django_wxpay.services.orders.advice import NEVER_ARRIVED, NOT_THERE
 from django_wxpay.services.orders.creating import find_or_insert, merchant_of
 from django_wxpay.services.orders.fields import CodePayFields, SaleFields
-from django_wxpay.services.orders.leases import REVERSIBLE_AFTER_S, Lease, next_end, take_lease
+from django_wxpay.services.orders.leases import (
+    DECIDED,
+    REVERSIBLE_AFTER_S,
+    Lease,
+    busy,
+    next_end,
+    take_lease,
+)
 from django_wxpay.services.orders.placing import note_refusal
-from django_wxpay.services.orders.querying import query_order
-from django_wxpay.services.orders.reversing import CHECK_AGAIN, ENDED, undo
+from django_wxpay.services.orders.querying import query_order, query_under
+from django_wxpay.services.orders.reversing import CHECK_AGAIN, undo
 from django_wxpay.services.reports.sales import record_sale
 from django_wxpay.services.transactions import require_no_transaction, retry_on_lock
 from django_wxpay.services.transitions.orders import apply_trade_fact
 
 logger = logging.getLogger("django_wxpay.orders")
 
-# A sale that failed is not paid under its number any more (protocol-v3 section 8.1).
-DECIDED: Final = PAID | ENDED | {TradeState.PAYERROR}
-NEVER_ARRIVED: Final = (
-    "WeChat Pay does not know this sale, so nothing was charged. Scan the payer's code again, "
-    "under a new order number."
-)
-_NOT_THERE: Final = "ORDERNOTEXIST"
 _RULE: Final = PaymentCode()
 # One look may be too early for the order to be found (protocol-v2 section 5.4).
 _LOOKS: Final = 2
@@ -69,6 +76,7 @@ class Sale:
         return self.lease is not None
 
 
+@conf.same_account()
 def pay_by_code(**fields: Unpack[CodePayFields]) -> Order:
     """Charge the payment code that a payer shows, and return the order when the sale is decided.
 
@@ -82,6 +90,7 @@ def pay_by_code(**fields: Unpack[CodePayFields]) -> Order:
     return complete_sale(open_sale(**fields))
 
 
+@conf.same_account()
 def open_sale(**fields: Unpack[CodePayFields]) -> Sale:
     """Write a sale down, or find the one of this number; the first half of ``pay_by_code``.
 
@@ -98,11 +107,13 @@ def open_sale(**fields: Unpack[CodePayFields]) -> Sale:
         fixed={"trade_type": TradeType.MICROPAY.value, "notify_url": ""},
         check=lambda terms: gateways.gateway(alias).check_code(terms, code),
         placing_until=until,
+        placed_at=clock.now(),
         next_check_at=until,
     )
     return Sale(order, code, Lease(order, until) if is_new else None)
 
 
+@conf.same_account()
 def complete_sale(sale: Sale) -> Order:
     """Charge the code of a new sale and see it to its end; the second half of ``pay_by_code``."""
     require_no_transaction("pay_by_code")
@@ -118,22 +129,22 @@ def complete_sale(sale: Sale) -> Order:
         if taken := take_lease(order):
             return _Till(order, taken).go_on()
         transport.sleep(_TURN_S)
-    raise OutcomeUnknown(f"another call works on order {order.out_trade_no}; ask again")
+    raise busy(order)
 
 
 def finish_sale(order: Order) -> Order:
     """Ask once for a sale that no call waits for, and reverse it if its time is over.
 
     For the sweep. The sale may not be decided yet. Raises what ``query_order`` and
-    ``reverse_order`` raise, and ``OutcomeUnknown`` while another call works on it.
+    ``reverse_order`` raise, and ``OrderBusy`` while another call works on it.
     """
     require_no_transaction("finish_sale")
     order.refresh_from_db()
     if order.trade_state in DECIDED:
         return query_order(order)
-    lease = take_lease(order, for_sweep=True)
+    lease = take_lease(order, keeps_schedule=True)
     if lease is None:
-        raise OutcomeUnknown(f"another call works on order {order.out_trade_no}; ask again")
+        raise busy(order)
     return _Till(order, lease).finish()
 
 
@@ -141,9 +152,11 @@ def _checked(fields: Any) -> Secret:
     # Taken out of the arguments, so that no frame shows it.
     given = fields.pop("auth_code", None)
     if given is None:
-        raise InvalidOrder("auth_code", "is missing", _RULE.text)
+        raise InvalidOrder("auth_code", _("is missing"), _RULE.text)
     if not isinstance(given, str):
-        raise InvalidOrder("auth_code", f"{type(given).__name__} is not text", _RULE.text)
+        raise InvalidOrder(
+            "auth_code", _("%(type)s is not text", type=type(given).__name__), _RULE.text
+        )
     code, given = Secret(given), None
     if problem := _RULE.problem(code.reveal()):
         raise InvalidOrder("auth_code", problem, _RULE.text)
@@ -195,7 +208,7 @@ class _Till:
     def finish(self) -> Order:
         """Ask once, and reverse a sale whose time is over."""
         with self._at_work(is_recorded=False):
-            query_order(self.order)
+            query_under(self.lease, self.order)
             if self.is_over and not self.is_decided:
                 self._undo()
         return self.order
@@ -222,7 +235,7 @@ class _Till:
             # The first sending may have done what the second is refused for.
             if not lookup(refused.kind).is_final or not (is_first or self._is_not_there()):
                 return
-            note_refusal(self.order, refused)
+            note_refusal(self.order, refused, query=partial(query_under, self.lease))
             raise
         self._apply(fact)
 
@@ -240,17 +253,17 @@ class _Till:
 
     def _never_arrived(self) -> Refused:
         code = self.order.err_code
-        if code in {"", _NOT_THERE}:
-            return Refused(_NOT_THERE, "", NEVER_ARRIVED, kind=_NOT_THERE)
+        if code in {"", NOT_THERE}:
+            return Refused(NOT_THERE, "", NEVER_ARRIVED, kind=NOT_THERE)
         row = V3_TABLE.get(normalised(code)) or lookup(code)
         return refusal(code, self.order.err_code_des, row=row)
 
     def _look(self) -> None:
         try:
-            query_order(self.order)
+            query_under(self.lease, self.order)
         except Refused as refused:
             # Any other refusal is about the question, and not about the sale.
-            self.looks_in_vain += refused.kind == _NOT_THERE
+            self.looks_in_vain += refused.kind == NOT_THERE
         except OutcomeUnknown:
             return
         else:
@@ -276,6 +289,8 @@ class _Till:
             self.order.refresh_from_db()
             apply_trade_fact(self.order, fact)
 
+        # Whoever has taken the sale over may be reversing it.
+        self.lease.renew()
         retry_on_lock(apply)
 
     @contextmanager

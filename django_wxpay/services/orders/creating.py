@@ -21,6 +21,7 @@ from django_wxpay.protocol.merchants import Merchant, Mode
 from django_wxpay.protocol.money import minor_units
 from django_wxpay.protocol.orders import OrderTerms
 from django_wxpay.protocol.rules import Text
+from django_wxpay.protocol.sentences import sentence as _
 from django_wxpay.protocol.times import parse_t14, within_calendar
 from django_wxpay.protocol.v2.requests import json_text
 from django_wxpay.services import clock, gateways
@@ -38,6 +39,7 @@ _ONE_LINE: Final = Text(max=128)
 _TERMS: Final = tuple(field.name for field in fields_of(OrderTerms))
 
 
+@conf.same_account()
 def create_order(**fields: Unpack[OrderFields]) -> Order:
     """Create an order, or return the one that was created with these same parameters.
 
@@ -47,6 +49,7 @@ def create_order(**fields: Unpack[OrderFields]) -> Order:
     return get_or_create_order(**fields)[0]
 
 
+@conf.same_account()
 def get_or_create_order(**fields: Unpack[OrderFields]) -> tuple[Order, bool]:
     """Return the order and whether it is new.
 
@@ -109,7 +112,9 @@ def find_or_insert(
     check(terms)
     if terms.trade_type == TradeType.MWEB and not has_address:
         # Compared with the phone's own (protocol-v2 section 4.5): a stand-in could not be paid.
-        raise InvalidOrder("spbill_create_ip", "is missing", "MWEB needs the address of the phone")
+        raise InvalidOrder(
+            "spbill_create_ip", _("is missing"), _("MWEB needs the address of the phone")
+        )
     order, is_new = _insert(merchant, terms, reference, columns)
     if is_new and is_numbered:
         # WeChat Pay may know the order before we do: its notification has been waiting. A number
@@ -120,7 +125,9 @@ def find_or_insert(
 
 def _check_text(name: str, value: object) -> None:
     if not isinstance(value, str):
-        raise InvalidOrder(name, f"{type(value).__name__} is not text", _ONE_LINE.text)
+        raise InvalidOrder(
+            name, _("%(type)s is not text", type=type(value).__name__), _ONE_LINE.text
+        )
     if problem := _ONE_LINE.problem(value):
         raise InvalidOrder(name, problem, _ONE_LINE.text)
 
@@ -129,10 +136,10 @@ def _terms(account: Merchant, fields: dict[str, Any]) -> OrderTerms:
     try:
         minor_units(fields["total_fee"])
     except ValueError as exc:
-        raise InvalidOrder("total_fee", str(exc), "a positive int in the minor unit") from None
+        raise InvalidOrder("total_fee", str(exc), _("a positive int in the minor unit")) from None
     fields["appid"] = fields.get("appid") or account.appid
     if not account.owns_appid(fields["appid"]):
-        raise InvalidOrder("appid", "is not this merchant's", "APPID or one of APPIDS")
+        raise InvalidOrder("appid", _("is not this merchant's"), _("APPID or one of APPIDS"))
     if fields.get("out_trade_no") is None:
         fields["out_trade_no"] = clock.out_trade_no()
     for name in ("detail", "scene_info"):
@@ -145,7 +152,7 @@ def _terms(account: Merchant, fields: dict[str, Any]) -> OrderTerms:
         own = getattr(account, name) if is_institutional else ""
         fields[name] = fields.get(name) or own
     fields["spbill_create_ip"] = fields.get("spbill_create_ip") or "127.0.0.1"
-    fields.setdefault("notify_url", _notify_url(account.alias))
+    fields.setdefault("notify_url", notify_url(account.alias))
     fields["mch_id"] = account.mch_id
     return OrderTerms(**fields)
 
@@ -153,23 +160,23 @@ def _terms(account: Merchant, fields: dict[str, Any]) -> OrderTerms:
 def _check_names(fields: Mapping[str, Any], known: Any) -> None:
     for name in fields:
         if name not in known.__annotations__:
-            raise InvalidOrder(name, "is not a parameter of an order")
+            raise InvalidOrder(name, _("is not a parameter of an order"))
     for name in sorted(known.__required_keys__):
         if name not in fields:
-            raise InvalidOrder(name, "is missing")
+            raise InvalidOrder(name, _("is missing"))
 
 
 def _moment(name: str, value: object) -> datetime | None:
     if value is None or value == "":
         return None
-    rule = "an aware datetime, or 14 digits of Beijing time"
+    rule = _("an aware datetime, or 14 digits of Beijing time")
     if isinstance(value, str):
         try:
             return parse_t14(value)
         except ValueError:
-            raise InvalidOrder(name, "is not a time", rule) from None
+            raise InvalidOrder(name, _("is not a time"), rule) from None
     if not isinstance(value, datetime) or value.tzinfo is None:
-        raise InvalidOrder(name, "is not an aware time", rule)
+        raise InvalidOrder(name, _("is not an aware time"), rule)
     try:
         # The wire carries no more than seconds.
         return within_calendar(value).replace(microsecond=0)
@@ -177,7 +184,8 @@ def _moment(name: str, value: object) -> datetime | None:
         raise InvalidOrder(name, str(error), rule) from None
 
 
-def _notify_url(alias: str) -> str:
+def notify_url(alias: str) -> str:
+    """Return the address of payments of this merchant, by the settings of now."""
     path = reverse("django_wxpay:notify-payment", kwargs={"merchant": alias})
     return conf.current().notify_base_url + with_prefix(path)
 

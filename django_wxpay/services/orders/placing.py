@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
-from django.db import DatabaseError
+from django.db import Error
 
 from django_wxpay import conf
 from django_wxpay.models import Order, Prepay
 from django_wxpay.protocol.error_codes import lookup, refusal
-from django_wxpay.protocol.errors import InvalidOrder, OrderPaid, OutcomeUnknown, Refused
+from django_wxpay.protocol.errors import InvalidOrder, OrderBusy, OrderPaid, OutcomeUnknown, Refused
 from django_wxpay.protocol.facts import TradeState, TradeType
 from django_wxpay.protocol.merchants import Api
+from django_wxpay.protocol.sentences import sentence as _
 from django_wxpay.protocol.states import OPEN, PAID
+from django_wxpay.protocol.v3.json_fields import placing_members
 from django_wxpay.services import clock, gateways
-from django_wxpay.services.claims import SKEW, claim_as_seen
+from django_wxpay.services.claims import SKEW, claim_as_seen, release
+from django_wxpay.services.orders.creating import notify_url
+from django_wxpay.services.orders.leases import longest_call_s
 from django_wxpay.services.orders.querying import query_order
 from django_wxpay.services.sync.schedule import ORDER_CHECKS
 from django_wxpay.services.transactions import require_no_transaction, retry_on_lock
@@ -36,6 +41,7 @@ _KNOWN_THERE: Final = frozenset({"ORDERPAID", "ORDERCLOSED", "OUT_TRADE_NO_USED"
 _MOVING: Final = (
     "trade_state",
     "trade_state_desc",
+    "notify_url",
     "err_code",
     "err_code_des",
     "placing_until",
@@ -45,19 +51,27 @@ _MOVING: Final = (
     "updated_at",
 )
 _POLL_S: Final = 0.05
-_MARGIN_S: Final = 5
 
 
-def unified_order(order: Order) -> Prepay:
+@conf.same_account()
+def unified_order(order: Order, *, members: Mapping[str, Any] | None = None) -> Prepay:
     """Return a prepay the customer can pay with, asking the gateway only if there is none.
 
-    Safe to call again after any outcome. Raises ``InsideTransaction``, ``Refused``
+    Safe to call again after any outcome. ``members`` are what APIv3 takes in mainland and an
+    order has no column for: ``payer.identity`` (``type``, ``number`` and ``name``, encrypted
+    here), ``subsidy_info`` and ``settle_info.subsidy_amount``. They are kept nowhere: give them
+    again with each call. Raises ``InsideTransaction``, ``InvalidOrder``, ``Refused``
     (``OrderPaid`` or ``OrderClosed`` also for an order known to be over), ``OutcomeUnknown``
-    with the order kept, ``BadSignature``. Source: protocol-v2 sections 1.2, 3 and 3.8.
+    with the order kept, ``OrderBusy`` where another call places it all the time,
+    ``BadSignature``. Source: protocol-v2 sections 1.2, 3 and 3.8, protocol-v3 section 4.2.
     """
     require_no_transaction("unified_order")
     if order.trade_type == TradeType.MICROPAY:
-        raise InvalidOrder("trade_type", "a payment by code has no prepay", "call pay_by_code")
+        raise InvalidOrder(
+            "trade_type", _("a payment by code has no prepay"), _("it is charged at once")
+        )
+    if members is not None:
+        _check_members(order, members)
     patience_s = longest_call_s(order.merchant)
     give_up_at = time.monotonic() + patience_s
     while time.monotonic() < give_up_at:
@@ -71,9 +85,16 @@ def unified_order(order: Order) -> Prepay:
         # A new prepay makes the QR code that a customer is looking at worthless. So one caller
         # makes the call, and the others wait for what it is granted.
         if lease := retry_on_lock(lambda: _lease(order, patience_s)):
-            return place_under(lease, order)
+            return place_under(lease, order, members)
         time.sleep(_POLL_S)
-    raise OutcomeUnknown(f"order {order.out_trade_no} is being placed by somebody else; ask again")
+    raise OrderBusy(f"order {order.out_trade_no} is being placed by another call; ask again")
+
+
+def _check_members(order: Order, members: Mapping[str, Any]) -> None:
+    account = conf.merchant(order.merchant)
+    if account.api is not Api.V3:
+        raise InvalidOrder("members", _("v2 has no place for them"), _("a merchant of APIv3"))
+    placing_members(members, account.region)
 
 
 def live_prepay(order: Order) -> Prepay | None:
@@ -90,14 +111,6 @@ def _refuse_ended(order: Order) -> None:
     if state not in OPEN:
         code = "ORDERPAID" if state in PAID else "ORDERCLOSED"
         raise refusal(code)
-
-
-def longest_call_s(alias: str) -> float:
-    """Return the seconds that one call of this merchant takes at most, with a few to spare."""
-    merchant = conf.merchant(alias)
-    # Over v3 a placing may fetch certificates, and is repeated after a signature probe.
-    rounds = 1 if merchant.api is Api.V2 else 3
-    return rounds * len(merchant.hosts) * sum(conf.current().timeout) + _MARGIN_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +149,24 @@ def _lease(order: Order, length_s: float) -> Lease | None:
     as_seen = Order.objects.filter(
         pk=order.pk, placing_until=order.placing_until, placed_at=order.placed_at
     )
-    if not as_seen.update(**lease.columns()):
+    values: dict[str, Any] = {**lease.columns()}
+    if _is_unknown_there(order):
+        # The settings may have been corrected since.
+        values["notify_url"] = notify_url(order.merchant)
+    if not as_seen.update(**values):
         return None
-    for name, moment in lease.columns().items():
-        setattr(order, name, moment)
+    for name, value in values.items():
+        setattr(order, name, value)
     return lease
+
+
+def _is_unknown_there(order: Order) -> bool:
+    """Return whether no call can have left ``order`` at WeChat Pay, so that its terms may change.
+
+    A call whose outcome is unknown leaves it on the schedule, until WeChat Pay has answered: it
+    wants the same terms under the same number (protocol-v2 section 3.8).
+    """
+    return order.trade_state == TradeState.CREATED and order.next_check_at is None
 
 
 def _is_held(order: Order, length_s: float) -> bool:
@@ -149,23 +175,26 @@ def _is_held(order: Order, length_s: float) -> bool:
     return until is not None and now < until <= now + timedelta(seconds=length_s) + SKEW
 
 
-def place_under(lease: Lease, order: Order) -> Prepay:
+def place_under(lease: Lease, order: Order, members: Mapping[str, Any] | None = None) -> Prepay:
     """Place ``order``, as it stands under ``lease``, and return its prepay; end the lease."""
     try:
         _refuse_ended(order)
-        return _place(order, lease)
+        return _place(order, lease, members)
     finally:
         # ``accept`` has ended it with what it has saved.
         if order.placing_until is not None:
             held = Order.objects.filter(pk=order.pk, placing_until=lease.until)
-            retry_on_lock(lambda: held.update(placing_until=None))
+            release(lambda: held.update(placing_until=None), f"order {order.out_trade_no}")
 
 
-def _place(order: Order, lease: Lease) -> Prepay:
+def _place(order: Order, lease: Lease, members: Mapping[str, Any] | None) -> Prepay:
     gateway = gateways.gateway(order.merchant)
     asked_at = clock.now()
     try:
-        grant = gateway.place(order.terms())
+        if members is None:
+            grant = gateway.place(order.terms())
+        else:
+            grant = gateways.v3_gateway(order.merchant).place(order.terms(), members)
     except Refused as refused:
         if _is_certain(refused):
             _undo_check(order, lease)
@@ -191,26 +220,29 @@ def expiry(order: Order, asked_at: datetime) -> datetime:
     return min(end, order.time_expire) if order.time_expire else end
 
 
-def note_refusal(order: Order, refused: Refused) -> None:
+def note_refusal(
+    order: Order, refused: Refused, *, query: Callable[[Order], object] = query_order
+) -> None:
     """Save what WeChat Pay refused ``order`` with; one that it calls paid is asked for."""
     order.err_code, order.err_code_des = refused.err_code, refused.err_code_des
     order.updated_at = clock.now()
     try:
         retry_on_lock(partial(order.save, update_fields=["err_code", "err_code_des", "updated_at"]))
-    except DatabaseError:
+    except Error:
         # What is known of the order must not hide the refusal from the caller.
         logger.exception("the refusal of order %s was not saved", order.out_trade_no)
     if isinstance(refused, OrderPaid):
         try:
-            query_order(order)
-        except (OutcomeUnknown, Refused):
+            query(order)
+        except (OutcomeUnknown, Refused, Error):
             # The caller is raised the refusal; the order stays for the next query.
             return
 
 
 def _is_certain(refused: Refused) -> bool:
     """Return whether WeChat Pay has nothing to say of the order but this refusal."""
-    return refused.kind not in _KNOWN_THERE and lookup(refused.kind).is_final
+    is_final = lookup(refused.kind).is_final and not refused.may_have_arrived
+    return refused.kind not in _KNOWN_THERE and is_final
 
 
 def _undo_check(order: Order, lease: Lease) -> None:
@@ -219,6 +251,6 @@ def _undo_check(order: Order, lease: Lease) -> None:
     undo = partial(claim_as_seen, rows, "next_check_at", lease.check_before, seen=lease.check_at)
     try:
         retry_on_lock(undo)
-    except DatabaseError:
+    except Error:
         # One query too many does no harm, and the refusal is what the caller has to see.
         logger.exception("order %s stays on the schedule", order.out_trade_no)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from django_wxpay import conf
 from django_wxpay.models import Refund
 from django_wxpay.protocol.errors import InvalidRefund
 from django_wxpay.protocol.facts import RefundStatus
 from django_wxpay.protocol.refunds import AbnormalRefundTerms, PayeeAccount
 from django_wxpay.protocol.secrets import Secret
+from django_wxpay.protocol.sentences import sentence as _
 from django_wxpay.services import gateways
 from django_wxpay.services.refunds.querying import apply
 from django_wxpay.services.transactions import require_no_transaction
 
 
+@conf.same_account()
 def apply_abnormal_refund(
     refund: Refund,
     *,
@@ -31,7 +34,7 @@ def apply_abnormal_refund(
     require_no_transaction("apply_abnormal_refund")
     refund.refresh_from_db()
     if refund.refund_status != RefundStatus.ABNORMAL:
-        raise InvalidRefund("refund_status", "the refund is not stuck", "ABNORMAL")
+        raise InvalidRefund("refund_status", _("the refund is not stuck"), "ABNORMAL")
     terms = AbnormalRefundTerms(
         refund=refund.ref(),
         refund_id=refund.refund_id,
@@ -40,7 +43,8 @@ def apply_abnormal_refund(
         bank_account=Secret.of(bank_account),
         real_name=Secret.of(real_name),
     )
-    apply(refund, gateways.v3_gateway(refund.merchant).apply_abnormal_refund(terms))
+    fact = gateways.v3_gateway(refund.merchant).apply_abnormal_refund(terms)
+    apply(refund.order, fact, asked_in=RefundStatus.ABNORMAL)
     refund.refresh_from_db()
     return refund
 
@@ -50,4 +54,4 @@ def _type(word: str) -> PayeeAccount:
         return PayeeAccount(word)
     except ValueError:
         words = " or ".join(PayeeAccount)
-        raise InvalidRefund("type", "not one of the words known", words) from None
+        raise InvalidRefund("type", _("not one of the words known"), words) from None

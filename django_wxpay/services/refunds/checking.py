@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from django.db import DatabaseError
+from django.db import Error
 
 from django_wxpay.models import Refund
 from django_wxpay.protocol.errors import Refused, WXPayError
@@ -28,7 +28,7 @@ def check_refund(refund: Refund) -> bool:
             return refund.is_hint or _send_again(refund)
         logger.warning("refund %s was asked for and refused: %s", refund.out_refund_no, refused)
         return False
-    except (WXPayError, DatabaseError) as problem:
+    except (WXPayError, Error) as problem:
         logger.warning("refund %s could not be asked for: %s", refund.out_refund_no, problem)
         return False
     return True
@@ -38,7 +38,7 @@ def _send_again(refund: Refund) -> bool:
     try:
         # The sweep has others to ask for, and comes back.
         send_refund(refund, waits=False)
-    except (WXPayError, DatabaseError) as problem:
+    except (WXPayError, Error) as problem:
         logger.warning("refund %s could not be sent again: %s", refund.out_refund_no, problem)
         # Refused is an answer: nothing is left to ask for.
         return not Refund.objects.get(pk=refund.pk).is_reserved

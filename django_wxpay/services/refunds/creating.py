@@ -13,18 +13,19 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
-from django.db import DatabaseError
+from django.db import Error
 from django.urls import reverse
 
 from django_wxpay import conf
 from django_wxpay.conf.project import with_prefix
 from django_wxpay.models import Order, Refund
 from django_wxpay.protocol.error_codes import lookup
-from django_wxpay.protocol.errors import InvalidRefund, OutcomeUnknown, Refused
+from django_wxpay.protocol.errors import InvalidRefund, OrderBusy, OutcomeUnknown, Refused
 from django_wxpay.protocol.facts import RefundFact
 from django_wxpay.protocol.refunds import RefundTerms, check_amount
+from django_wxpay.protocol.sentences import sentence as _
 from django_wxpay.services import clock, gateways
-from django_wxpay.services.claims import claim
+from django_wxpay.services.claims import claim, release
 from django_wxpay.services.refunds.querying import apply, is_unknown_there
 from django_wxpay.services.transactions import require_no_transaction, retry_on_lock
 from django_wxpay.services.transitions.refund_requests import (
@@ -40,6 +41,7 @@ _POLL_S: Final = 0.05
 _MARGIN_S: Final = 5
 
 
+@conf.same_account()
 def create_refund(
     order: Order, *, refund_fee: int, out_refund_no: str | None = None, refund_desc: str = ""
 ) -> Refund:
@@ -60,6 +62,7 @@ def create_refund(
     )[0]
 
 
+@conf.same_account()
 def get_or_create_refund(
     order: Order, *, refund_fee: int, out_refund_no: str | None = None, refund_desc: str = ""
 ) -> tuple[Refund, bool]:
@@ -76,7 +79,7 @@ def send_refund(refund: Refund, *, waits: bool = True) -> Refund:
     """Ask WeChat Pay for a refund that it may not have yet, and return it up to date.
 
     One that WeChat Pay has, or that is over, is returned without a call. While another process
-    sends it, this one ``waits`` for that, or raises ``OutcomeUnknown`` at once. Raises what
+    sends it, this one ``waits`` for that, or raises ``OrderBusy`` at once. Raises what
     ``create_refund`` raises.
     """
     require_no_transaction("send_refund")
@@ -97,7 +100,9 @@ def send_refund(refund: Refund, *, waits: bool = True) -> Refund:
         if not waits:
             break
         time.sleep(_POLL_S)
-    raise OutcomeUnknown(f"refund {refund.out_refund_no} is being sent by somebody else; ask again")
+    busy = OrderBusy(f"refund {refund.out_refund_no} is being sent by another call; ask again")
+    busy.out_refund_no = refund.out_refund_no
+    raise busy
 
 
 def _terms(
@@ -109,7 +114,7 @@ def _terms(
     }
     for name, value in texts.items():
         if not isinstance(value, str):
-            raise InvalidRefund(name, f"{type(value).__name__} is not text")
+            raise InvalidRefund(name, _("%(type)s is not text", type=type(value).__name__))
     path = reverse("django_wxpay:notify-refund", kwargs={"merchant": order.merchant})
     return RefundTerms(
         order=order.ref(),
@@ -148,20 +153,24 @@ def _lease(refund: Refund, length_s: float) -> datetime | None:
 
 def _send_under(lease: datetime, refund: Refund) -> Refund:
     try:
-        apply(refund, _send(refund))
+        # One that WeChat Pay has stated already is not sent.
+        apply(refund.order, _send(refund, lease), asked_in="")
         refund.refresh_from_db()
         return refund
     finally:
         held = Refund.objects.filter(pk=refund.pk, sending_until=lease)
-        retry_on_lock(lambda: held.update(sending_until=None))
+        release(lambda: held.update(sending_until=None), f"refund {refund.out_refund_no}")
 
 
-def _send(refund: Refund) -> RefundFact:
+def _send(refund: Refund, lease: datetime) -> RefundFact:
     gateway = gateways.gateway(refund.merchant)
     try:
         return gateway.refund(refund.terms())
     except Refused as refused:
-        _note(refund, refused)
+        # Where one host has not answered, the refusal of the next is no outcome: what has none is
+        # not given up, and is sent again under its number.
+        if not refused.may_have_arrived:
+            _note(refund, refused, lease)
         if not lookup(refused.kind).is_final:
             raise
         try:
@@ -179,9 +188,9 @@ def _send(refund: Refund) -> RefundFact:
         raise refused from None
 
 
-def _note(refund: Refund, refused: Refused) -> None:
+def _note(refund: Refund, refused: Refused, lease: datetime) -> None:
     try:
-        retry_on_lock(partial(note_refusal, refund, refused))
-    except DatabaseError:
+        retry_on_lock(partial(note_refusal, refund, refused, lease=lease))
+    except Error:
         # What is known of the refund must not hide the refusal from the caller.
         logger.exception("the refusal of refund %s was not saved", refund.out_refund_no)

@@ -7,7 +7,8 @@ An answer is final for its row. A row without an answer, after two tries, is giv
 another report of its merchant was answered meanwhile or later in the run: then the row was at
 fault. If none was, WeChat Pay is unreachable, and the row waits as if it had not been tried,
 for as long as rows are kept. After as many silences in a row as it has threads, a run leaves the
-merchant alone, so an outage costs a run a few seconds.
+merchant alone, so an outage costs a run a few seconds. So it does with one whose account cannot be
+read, as while a source of merchants is down.
 """
 
 from __future__ import annotations
@@ -24,8 +25,12 @@ from typing import Final, NamedTuple
 
 from django_wxpay import conf
 from django_wxpay.models import ApiReport
-from django_wxpay.protocol.errors import OutcomeUnknown, WXPayError
-from django_wxpay.protocol.merchants import Merchant
+from django_wxpay.protocol.errors import (
+    ConfigurationError,
+    OutcomeUnknown,
+    UnknownMerchant,
+    WXPayError,
+)
 from django_wxpay.protocol.v2.reports import MeasuredCall
 from django_wxpay.services import gateways
 from django_wxpay.services.latency.recording import can_report
@@ -44,7 +49,8 @@ class ReportRun:
     """The number of rows of one run, by result.
 
     ``unanswered`` rows were tried and wait on, because WeChat Pay did not answer anything
-    after them. ``untried`` rows wait on because of that, or because the run was stopped.
+    after them. ``untried`` rows wait on because of that, because the account of their merchant
+    could not be read, or because the run was stopped.
     """
 
     sent: int = 0
@@ -146,15 +152,18 @@ class _Run:
         self._stop = stop
         self._queue = ReportQueue()
         self._unanswered: list[_Unanswered] = []
+        # The merchants whose accounts could not be read.
+        self._unreadable: set[str] = set()
 
     def send_batch(self, count: int, pool: ThreadPoolExecutor) -> bool:
         """Send up to ``count`` rows; False if none is left that may be sent."""
-        silent = self._counts.silent_merchants
-        rows = self._queue.claim(min(count, _BATCH), except_merchants=silent)
+        passed_over = [*self._counts.silent_merchants, *self._unreadable]
+        rows = self._queue.claim(min(count, _BATCH), except_merchants=passed_over)
         if not rows:
             return False
-        accounts = conf.merchants()
-        senders = [_sender(row, accounts) for row in rows]
+        # Made by the calling thread, because the threads of the pool use no database.
+        with conf.same_account():
+            senders = [self._sender(row) for row in rows]
         pks: dict[DeliveryStatus, list[int]] = {status: [] for status in DeliveryStatus}
         results = pool.map(self._try, rows, senders)
         try:
@@ -179,11 +188,24 @@ class _Run:
         self._queue.release(unreachable, tries=1)
         self.total += ReportRun(given_up=len(rejected), unanswered=len(unreachable))
 
-    def _try(self, row: ApiReport, send: Send | None) -> tuple[DeliveryStatus, int]:
+    def _sender(self, row: ApiReport) -> Send | DeliveryStatus:
+        """Return what sends ``row``, or the status of one that is not sent."""
+        if row.merchant in self._unreadable:
+            return DeliveryStatus.UNTRIED
+        try:
+            return _sender(row) or DeliveryStatus.NOT_REPORTABLE
+        except UnknownMerchant:
+            return DeliveryStatus.NOT_REPORTABLE
+        except ConfigurationError as problem:
+            self._unreadable.add(row.merchant)
+            logger.warning("the reports of merchant %s wait on: %s", row.merchant, problem)
+            return DeliveryStatus.UNTRIED
+
+    def _try(self, row: ApiReport, send: Send | DeliveryStatus) -> tuple[DeliveryStatus, int]:
         """Send one row; return its status, and how many answers there were before."""
         answers = self._counts.answers(row.merchant)
-        if send is None:
-            return DeliveryStatus.NOT_REPORTABLE, answers
+        if isinstance(send, DeliveryStatus):
+            return send, answers
         if self._stop() or row.merchant in self._counts.silent_merchants:
             return DeliveryStatus.UNTRIED, answers
         try:
@@ -213,11 +235,10 @@ class _Run:
         )
 
 
-def _sender(row: ApiReport, accounts: Mapping[str, Merchant]) -> Send | None:
+def _sender(row: ApiReport) -> Send | None:
     """Return what sends ``row``; None for one that cannot be reported."""
-    # Made by the calling thread, because the threads of the pool use no database.
-    account = accounts.get(row.merchant)
-    if account is None or not can_report(account, row):
+    account = conf.merchant(row.merchant)
+    if not can_report(account, row):
         return None
     values = {field.name: getattr(row, field.name) for field in fields(MeasuredCall)}
     values["appid"] = row.appid or account.appid

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import Final
 
-from django.db import DatabaseError
+from django.db import Error
 
 from django_wxpay.models import Order
-from django_wxpay.protocol.errors import Refused, WXPayError
+from django_wxpay.protocol.errors import OrderBusy, Refused, WXPayError
 from django_wxpay.services.orders.querying import query_order
 
 logger = logging.getLogger("django_wxpay.orders")
@@ -20,13 +20,18 @@ _NOTHING_THERE: Final = "ORDERNOTEXIST"
 
 
 class Answer(Enum):
-    """The result of one order or refund: an answer, none, or another worker's business."""
+    """The result of one order or refund: an answer, none, or another worker's business.
+
+    ``BUSY`` is the business of a call that is no worker's, such as a till's: WeChat Pay was not
+    asked, and so has not been silent.
+    """
 
     SETTLED = auto()
     # WeChat Pay does not know the order.
     ABSENT = auto()
     CLOSED = auto()
     NONE = auto()
+    BUSY = auto()
     TAKEN = auto()
 
 
@@ -37,7 +42,10 @@ def query(order: Order, ask: Callable[[Order], object] = query_order) -> Answer:
     except Refused as refused:
         logger.warning("order %s was asked for and refused: %s", order.out_trade_no, refused)
         return Answer.ABSENT if refused.kind == _NOTHING_THERE else Answer.NONE
-    except (WXPayError, DatabaseError) as problem:
+    except OrderBusy as busy:
+        logger.info("order %s is not asked for now: %s", order.out_trade_no, busy)
+        return Answer.BUSY
+    except (WXPayError, Error) as problem:
         logger.warning("order %s could not be asked for: %s", order.out_trade_no, problem)
         return Answer.NONE
     return Answer.SETTLED

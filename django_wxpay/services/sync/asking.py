@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
-from django.db import DatabaseError
+from django.db import Error
 from django.db.models import QuerySet
 
 from django_wxpay import conf
@@ -24,7 +24,8 @@ from django_wxpay.protocol.facts import RefundStatus, TradeState, TradeType
 from django_wxpay.protocol.states import OPEN
 from django_wxpay.services.claims import claim_as_seen
 from django_wxpay.services.orders.closing import close_order
-from django_wxpay.services.orders.codepay import DECIDED, finish_sale
+from django_wxpay.services.orders.codepay import finish_sale
+from django_wxpay.services.orders.leases import DECIDED
 from django_wxpay.services.orders.placing import expiry
 from django_wxpay.services.refunds.checking import check_refund
 from django_wxpay.services.sync.answers import Answer, query
@@ -103,7 +104,7 @@ def _ask_for_sale(order: Order, now: Now) -> tuple[Answer, datetime | None]:
     # One that WeChat Pay does not know was refused, or a while after it was sent never arrived.
     is_old = bool(order.err_code) or now() > order.created_at + LAST_CHECK
     is_absent = answer is Answer.ABSENT and is_old
-    if answer is not Answer.NONE and (is_decided or is_absent):
+    if answer not in {Answer.NONE, Answer.BUSY} and (is_decided or is_absent):
         return answer, None
     return answer, now() + pause_without_answer(order.created_at, now())
 
@@ -137,7 +138,7 @@ def _end_unpaid(order: Order) -> Answer:
     except OrderPaid:
         # Paid between the query and the close; the second query has settled it.
         return Answer.SETTLED
-    except (WXPayError, DatabaseError) as problem:
+    except (WXPayError, Error) as problem:
         logger.warning("order %s could not be closed: %s", order.out_trade_no, problem)
         return Answer.NONE
     return Answer.CLOSED
@@ -150,4 +151,5 @@ def _ask_for_refund(refund: Refund, now: Now) -> tuple[Answer, datetime | None]:
     if refund.is_hint or refund.refund_status not in _UNFINISHED:
         return Answer.SETTLED, None
     is_stuck = refund.refund_status == RefundStatus.ABNORMAL
-    return Answer.SETTLED, next_refund_check(refund.created_at, now(), is_stuck=is_stuck)
+    # When it was asked for again, or has got on, it is as good as new.
+    return Answer.SETTLED, next_refund_check(refund.updated_at, now(), is_stuck=is_stuck)

@@ -6,12 +6,16 @@ reload a page, so neither must make us call WeChat Pay at will: the pauses hold 
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future
 from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
+from django_wxpay import conf
 from django_wxpay.models import Order, Refund
-from django_wxpay.protocol.facts import TradeState
+from django_wxpay.protocol.facts import TradeState, TradeType
 from django_wxpay.protocol.states import OPEN
 from django_wxpay.services import clock, patience
 from django_wxpay.services.claims import claim, claim_as_seen
@@ -20,19 +24,22 @@ from django_wxpay.services.sync.answers import Answer, query
 from django_wxpay.services.transactions import require_no_transaction, retry_on_lock
 from django_wxpay.services.transitions.checks import CHECK_PAUSE
 
+logger = logging.getLogger("django_wxpay.orders")
+
 # A page that waits longer for one answer looks broken.
 _PAGE_WAITS_S: Final = 3.0
 _LONGEST_EVERY_S: Final = 86_400
 
 
+@conf.same_account()
 def check_order(order: Order, *, every_s: float = 10.0) -> Order:
     """Return ``order`` up to date, after a query if it may have been paid meanwhile.
 
     For a page on which a customer waits: over all processes the order is asked for at most once
     in ``every_s`` seconds, from so long after its placing. It never raises for a call that fails
     or takes more than a few seconds: the order is then returned as it is. One that is over, or was
-    never placed, is not asked for. Raises ``ValueError`` for fewer than one second, and
-    ``InsideTransaction``.
+    never placed, is not asked for, nor is a payment by code: the call that charges it sees to it,
+    and then the sweep. Raises ``ValueError`` for fewer than one second, and ``InsideTransaction``.
     """
     require_no_transaction("check_order")
     # NaN is not, either.
@@ -40,13 +47,12 @@ def check_order(order: Order, *, every_s: float = 10.0) -> Order:
         raise ValueError("every_s is a number of seconds, 1 or more")
     order.refresh_from_db()
     pause = timedelta(seconds=min(every_s, _LONGEST_EVERY_S))
-    is_payable = TradeState(order.trade_state) in OPEN
+    is_payable = TradeState(order.trade_state) in OPEN and order.trade_type != TradeType.MICROPAY
     is_old_enough = order.placed_at is not None and order.placed_at <= clock.now() - pause
     if is_payable and is_old_enough and _take_turn(order, pause):
         # A row of its own, for the query may go on beside the caller.
         asked = Order.objects.get(pk=order.pk)
-        answered = patience.start(partial(_query, asked), name="wxpay-check")
-        if patience.has_ended(answered, _PAGE_WAITS_S):
+        if _ended_within(partial(_query, asked), _PAGE_WAITS_S) is not None:
             order.refresh_from_db()
     return order
 
@@ -60,8 +66,8 @@ def check_order_within(order: Order, seconds: float) -> bool:
     """
     if not _take_turn(order):
         return False
-    answered = patience.start(partial(_query, order), name="wxpay-check")
-    return patience.has_ended(answered, seconds) and answered.result()
+    answered = _ended_within(partial(_query, order), seconds)
+    return answered is not None and answered.result()
 
 
 def check_hint_within(merchant: str, out_refund_no: str, seconds: float) -> None:
@@ -82,8 +88,18 @@ def check_hint_within(merchant: str, out_refund_no: str, seconds: float) -> None
     # Without an answer the sweep asks, and not at once.
     later = clock.now() + CHECK_PAUSE
     retry_on_lock(partial(claim_as_seen, due, "next_check_at", later, seen=refund.next_check_at))
-    check = partial(check_refund, refund)
-    patience.has_ended(patience.start(check, name="wxpay-check"), seconds)
+    _ended_within(partial(check_refund, refund), seconds)
+
+
+def _ended_within(check: Callable[[], bool], seconds: float) -> Future[bool] | None:
+    """Begin ``check`` on a thread and return its end, None where there was none in time."""
+    try:
+        begun = patience.start(check, name="wxpay-check")
+    except RuntimeError as problem:
+        # The process may start no more threads. The sweep asks.
+        logger.warning("an order could not be checked: %s", problem)
+        return None
+    return begun if patience.has_ended(begun, seconds) else None
 
 
 def _take_turn(row: Order | Refund, pause: timedelta = CHECK_PAUSE) -> bool:
@@ -95,4 +111,4 @@ def _take_turn(row: Order | Refund, pause: timedelta = CHECK_PAUSE) -> bool:
 
 
 def _query(order: Order) -> bool:
-    return query(order) is not Answer.NONE
+    return query(order) not in {Answer.NONE, Answer.BUSY}

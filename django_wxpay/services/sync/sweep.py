@@ -47,14 +47,17 @@ class SyncRun:
     """The counts of one run, orders and refunds together.
 
     ``found`` were due and ``settled`` of them had an answer, by which ``closed`` orders were
-    closed. ``unanswered`` counts those without an answer, by the alias of their merchant. The rest
-    were another worker's, or are left for the next run.
+    closed. ``unanswered`` counts those without an answer, by the alias of their merchant;
+    ``answered`` are the aliases for which one came. The rest were another worker's, or are left
+    for the next run.
     """
 
     found: int
     settled: int
     closed: int = 0
     unanswered: Mapping[str, int] = field(default_factory=dict)
+    # Beside the counts, by which runs are compared.
+    answered: frozenset[str] = field(default=frozenset(), compare=False)
 
 
 def sync_orders(
@@ -128,6 +131,7 @@ class _Run:
                 settled=sum(self._answers[each] for each in _SETTLED),
                 closed=self._answers[Answer.CLOSED],
                 unanswered=dict(self._unanswered),
+                answered=frozenset(alias for alias, lane in self._lanes.items() if lane.answers),
             )
 
     def _look(self) -> list[Question]:
@@ -204,7 +208,7 @@ class _Run:
                 lane.silences += 1
             elif answer is Answer.TAKEN:
                 self._pass_over_half(lane)
-            else:
+            elif answer is not Answer.BUSY:
                 lane.answers += 1
                 lane.silences = 0
 

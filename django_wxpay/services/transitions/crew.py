@@ -45,6 +45,14 @@ class _Task:
         return patience.has_ended(self.has_sent, min(within_s, left_s))
 
 
+def place_of(event: OrderEvent) -> int:
+    """Return the order of ``event``, of which one event at a time is delivered.
+
+    One of no order has a place of its own, which is less than zero.
+    """
+    return event.order_id or -event.pk
+
+
 # Of the whole process, whichever run has begun them.
 _in_hand: set[_Task] = set()
 
@@ -82,9 +90,9 @@ class Crew:
                 hand.wait_for_end()
 
     @staticmethod
-    def orders_in_hand() -> set[int]:
-        """Return the orders of which an event is in hand in this process, hung ones included."""
-        return {task.delivery.event.order_id for task in list(_in_hand)}
+    def places_in_hand() -> set[int]:
+        """Return the places of the events in hand in this process, hung ones included."""
+        return {place_of(task.delivery.event) for task in list(_in_hand)}
 
     def make_room(self) -> None:
         """Wait until one more may begin. Raises ``ReceiversHang`` if all have been given up."""

@@ -7,13 +7,15 @@ error that undid its transaction, so the transaction is looked at before its eve
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any, Final
 
 from django.db import Error
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.dispatch import Signal
 
-from django_wxpay.models import Order, OrderEvent
+from django_wxpay.models import Notification, Order, OrderEvent
+from django_wxpay.models.choices import EventKinds
 from django_wxpay.services import clock
 from django_wxpay.services.database_errors import (
     ended_transaction,
@@ -56,7 +58,7 @@ class Delivery:
     as it is. May be called again after a lock or a lost connection.
     """
 
-    def __init__(self, event: OrderEvent, order: Order, signal: Signal) -> None:
+    def __init__(self, event: OrderEvent, order: Order | None, signal: Signal) -> None:
         self.event = event
         self._order = order
         self._signal = signal
@@ -89,8 +91,20 @@ class Delivery:
             there.connection.close()
 
     def _send(self) -> None:
+        if self.event.kind == EventKinds.RECEIVED:
+            self._send_received()
+            return
         more = {} if self.event.refund_id is None else {"refund": self.event.refund}
         self._signal.send(sender=Order, order=self._order, event=self.event, **more)
+
+    def _send_received(self) -> None:
+        self._signal.send(
+            sender=Notification,
+            notification=self.event.notification,
+            event_type=self.event.event_type,
+            # A copy: what a receiver makes of it is not what the next try sends.
+            resource=deepcopy(self.event.detail["resource"]),
+        )
 
     def _pending(self) -> Any:
         return OrderEvent.objects.filter(pk=self.event.pk, dispatched_at__isnull=True)

@@ -12,14 +12,14 @@ from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
-from operator import attrgetter
 from typing import Any, Final
 
 from django.db.models import F, Q
 from django.dispatch import Signal
 
-from django_wxpay.models import Order, OrderEvent
+from django_wxpay.models import Notification, Order, OrderEvent
 from django_wxpay.models.choices import EventKinds
+from django_wxpay.models.sentences import error_text, in_english, no_end
 from django_wxpay.services import clock
 from django_wxpay.services.claims import (
     Batch,
@@ -29,9 +29,15 @@ from django_wxpay.services.claims import (
 )
 from django_wxpay.services.statements import Slot, Update
 from django_wxpay.services.transactions import retry_on_lock
-from django_wxpay.services.transitions.crew import Crew
+from django_wxpay.services.transitions.crew import Crew, place_of
 from django_wxpay.services.transitions.delivery import DeliveredAlready, Delivery
-from django_wxpay.signals import order_closed, order_conflicted, order_paid, refund_settled
+from django_wxpay.signals import (
+    notification_received,
+    order_closed,
+    order_conflicted,
+    order_paid,
+    refund_settled,
+)
 
 logger = logging.getLogger("django_wxpay.dispatch")
 
@@ -40,6 +46,7 @@ SIGNALS: Final[dict[str, Signal]] = {
     EventKinds.CLOSED: order_closed,
     EventKinds.CONFLICTED: order_conflicted,
     EventKinds.REFUND_SETTLED: refund_settled,
+    EventKinds.RECEIVED: notification_received,
 }
 # The lease of an event that is dispatched by the process that wrote it, at once.
 FIRST_LEASE: Final = timedelta(minutes=1)
@@ -74,7 +81,8 @@ def heard_kinds() -> list[str]:
 
 
 def _is_heard(kind: str) -> bool:
-    return kind in SIGNALS and SIGNALS[kind].has_listeners(Order)
+    sender = Notification if kind == EventKinds.RECEIVED else Order
+    return kind in SIGNALS and SIGNALS[kind].has_listeners(sender)
 
 
 def kinds_without_receiver() -> list[str]:
@@ -123,7 +131,9 @@ def _pending(crew: Crew, most: int) -> tuple[list[OrderEvent], int]:
     due = OrderEvent.objects.filter(is_due(clock.now()), dispatched_at__isnull=True)
     # Not by the key itself: PostgreSQL would walk along all keys for it. It takes the mark and
     # the kind for independent, and kinds without a receiver wait for good.
-    free = due.exclude(order_id__in=crew.orders_in_hand()).order_by(F("id") + 0)
+    places = crew.places_in_hand()
+    free = due.exclude(order_id__in={each for each in places if each > 0})
+    free = free.exclude(id__in={-each for each in places if each < 0}).order_by(F("id") + 0)
     oldest = free.values_list("id", flat=True)
     # A query for each kind, which is one range of an index.
     keys = sorted(key for kind in heard_kinds() for key in oldest.filter(kind=kind)[:most])[:most]
@@ -142,7 +152,7 @@ def _dispatch_each(events: list[OrderEvent], crew: Crew, stop: Callable[[], bool
     while left and not stop():
         event = left.popleft()
         # One at a time of each order, so that what happened later is not told first.
-        if event.order_id in crew.orders_in_hand():
+        if place_of(event) in crew.places_in_hand():
             continue
         crew.make_room()
         # Leased first, so that the other workers neither wait for a slow receiver nor call it
@@ -152,12 +162,12 @@ def _dispatch_each(events: list[OrderEvent], crew: Crew, stop: Callable[[], bool
         else:
             # Another worker is in the same place of the same list, and would be there next time.
             passed_over += len(left)
-            left = second_half(left, key=attrgetter("order_id"))
+            left = second_half(left, key=place_of)
             passed_over -= len(left)
     return passed_over
 
 
-def dispatch_new(event: OrderEvent, order: Order) -> bool:
+def dispatch_new(event: OrderEvent, order: Order | None) -> bool:
     """Send the signal of an event that this process has just saved with ``first_marks``.
 
     Returns whether it was sent and no receiver raised.
@@ -169,7 +179,7 @@ def dispatch_new(event: OrderEvent, order: Order) -> bool:
     return dispatch_event(event, order) if not is_leased else _try(_delivery(event, order))
 
 
-def dispatch_event(event: OrderEvent, order: Order) -> bool:
+def dispatch_event(event: OrderEvent, order: Order | None) -> bool:
     """Send the signal of one event whatever its pause; return whether no receiver raised.
 
     Refused while another try goes on that began less than ``LEASE`` ago.
@@ -231,7 +241,7 @@ def _lease_length(tries: int) -> timedelta:
     return max(LEASE, backoff(tries - 1, _FIRST_PAUSE, LONGEST_PAUSE))
 
 
-def _delivery(event: OrderEvent, order: Order) -> Delivery:
+def _delivery(event: OrderEvent, order: Order | None) -> Delivery:
     return Delivery(event, order, SIGNALS[event.kind])
 
 
@@ -258,8 +268,9 @@ def _save_error(event: OrderEvent, exc: Exception) -> None:
 
 
 def _save_overdue(event: OrderEvent, waited_s: float) -> None:
-    error = f"no end after {waited_s:g} s: the receiver hangs, or takes too long"
-    logger.error("a receiver of %s for event %s: %s", event.kind, event.pk, error)
+    error = no_end(waited_s)
+    words = in_english(lambda: error_text(error))
+    logger.error("a receiver of %s for event %s: %s", event.kind, event.pk, words)
     # Its lease goes on: should the receiver end after all, that is noted then.
     _save(event, dispatch_error=error)
 

@@ -17,13 +17,28 @@ from django.db import IntegrityError
 from django_wxpay.models import Notification, Order, OrderEvent, Prepay, Promotion
 from django_wxpay.protocol.errors import OutcomeUnknown
 from django_wxpay.protocol.facts import Payment, RefundStatus, TradeFact, TradeState
-from django_wxpay.protocol.states import OPEN, Conflict, Decision, EventKind, Move, Same, decide
+from django_wxpay.protocol.states import (
+    OPEN,
+    Conflict,
+    Decision,
+    Demand,
+    EventKind,
+    Move,
+    Older,
+    Same,
+    announced,
+    decide,
+)
 from django_wxpay.services import clock
 from django_wxpay.services.statements import Insert, Slot, Update
 from django_wxpay.services.transactions import after_commit, atomic
 from django_wxpay.services.transitions.checks import check_of_paid, check_soon
 from django_wxpay.services.transitions.dispatch import dispatch_new, first_marks
 from django_wxpay.services.transitions.events import save_conflict, save_event, save_outcome
+
+
+class OutdatedAnswer(Exception):
+    """An answer contradicts a state that came after its question, so it proves nothing."""
 
 
 class _OvertakenError(Exception):
@@ -44,17 +59,26 @@ def apply_trade_fact(
     *,
     notification: Notification | None = None,
     only_while: Container[str] = frozenset(TradeState),
+    asked_in: str | None = None,
 ) -> Decision:
     """Apply ``fact`` to ``order``, which is up to date afterwards; return what was decided.
 
     A ``notification``, new or known, is saved with its outcome in the same transaction; if
     it is new and another delivery of it was saved first, that is an ``IntegrityError``. In a
-    state outside ``only_while`` the fact is overtaken, and applies nothing. Raises
-    ``OutcomeUnknown`` for an order that other writers keep moving.
+    state outside ``only_while`` the fact is overtaken, and applies nothing. ``asked_in`` is the
+    state that was known when WeChat Pay was asked for it. Raises ``OutdatedAnswer`` for a
+    contradiction to a later one, and ``OutcomeUnknown`` for an order that other writers keep
+    moving.
     """
     for _ in range(_ROUNDS):
         is_current = order.trade_state in only_while
-        decision = decide(order.expectation(), fact) if is_current else Same()
+        expected = order.expectation()
+        decision = decide(expected, fact) if is_current else Same()
+        if notification is not None:
+            decision = announced(decision, expected, fact)
+        is_later = asked_in is not None and order.trade_state != asked_in
+        if is_later and isinstance(decision, Conflict):
+            raise OutdatedAnswer
         try:
             return _apply(order, fact, decision, notification)
         except _OvertakenError:
@@ -133,7 +157,12 @@ def follow_refund(order: Order, status: RefundStatus) -> bool:
         check_soon(order)
         return False
     paid = Order.objects.filter(pk=order.pk, trade_state=TradeState.SUCCESS)
-    values = {"trade_state": _REFUNDED.state.value, "updated_at": clock.now()}
+    # The description is of the state that it was given for.
+    values = {
+        "trade_state": _REFUNDED.state.value,
+        "trade_state_desc": "",
+        "updated_at": clock.now(),
+    }
     # Another writer may have moved it, and then there is nothing left to do.
     return bool(paid.update(**values))
 
@@ -143,7 +172,7 @@ def save_refunded(order: Order, *, source: str, notification: Notification | Non
     event = _event(order, _REFUNDED, source=source)
     event.notification = notification
     save_event(event)
-    order.trade_state = _REFUNDED.state.value
+    order.trade_state, order.trade_state_desc = _REFUNDED.state.value, ""
 
 
 def _apply(
@@ -160,7 +189,7 @@ def _apply(
 
 
 def _taken(fact: TradeFact) -> Conflict:
-    return Conflict((("transaction_id", "of no other order", fact.transaction_id),))
+    return Conflict((("transaction_id", Demand.OF_NO_OTHER_ORDER.value, fact.transaction_id),))
 
 
 def _write(
@@ -177,7 +206,7 @@ def _write(
     event = _new_event(order, decision, fact, notification)
     if not isinstance(decision, Conflict):
         _save_promotions(order, fact.payment)
-    elif notification is not None:
+    if notification is not None and isinstance(decision, Conflict | Older):
         check_soon(order)
     for name, value in values.items():
         setattr(order, name, value)

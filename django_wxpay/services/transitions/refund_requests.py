@@ -7,7 +7,7 @@ decides again. Nobody waits for a lock, on any database.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
@@ -18,12 +18,13 @@ from django_wxpay.models import Order, OrderEvent, Refund
 from django_wxpay.models.choices import EventKinds
 from django_wxpay.protocol.errors import (
     NotRefundable,
-    OutcomeUnknown,
+    OrderBusy,
     RefundConflict,
     Refused,
 )
-from django_wxpay.protocol.facts import RefundStatus
+from django_wxpay.protocol.facts import RefundStatus, TradeState
 from django_wxpay.protocol.refunds import MOST_REFUNDS, RefundTerms
+from django_wxpay.protocol.sentences import sentence as _
 from django_wxpay.services import clock
 from django_wxpay.services.transactions import after_commit, atomic
 from django_wxpay.services.transitions.dispatch import dispatch_new, first_marks
@@ -41,7 +42,7 @@ def request_refund(order: Order, terms: RefundTerms) -> tuple[Refund, bool]:
     Raises ``RefundConflict`` for a number that is another refund's, and ``NotRefundable`` if the
     order is not paid or has less left. One that WeChat Pay has refused may be asked for again.
     """
-    for _ in range(_ROUNDS):
+    for _round in range(_ROUNDS):
         known = _known(order, terms)
         if known is not None and (known.is_proven or known.is_reserved):
             return known, False
@@ -55,24 +56,30 @@ def request_refund(order: Order, terms: RefundTerms) -> tuple[Refund, bool]:
             continue
         if taken is not None:
             return taken, True
-    raise OutcomeUnknown(f"order {order.out_trade_no} is being refunded by others; ask again")
+    raise OrderBusy(f"order {order.out_trade_no} is being refunded by others; ask again")
 
 
-def note_refusal(refund: Refund, refused: Refused) -> None:
-    """Save why WeChat Pay refused to take a refund; nothing is decided by it."""
+def note_refusal(refund: Refund, refused: Refused, *, lease: datetime) -> None:
+    """Save why WeChat Pay refused to take a refund, and show it; nothing is decided by it.
+
+    Nothing is saved by a call that has lost its ``lease``: another may be sending it by now.
+    """
     columns = {
         "err_code": refused.err_code,
         "err_code_des": refused.err_code_des,
         "updated_at": clock.now(),
     }
-    Refund.objects.filter(pk=refund.pk, refund_id__isnull=True).update(**columns)
+    mine = Refund.objects.filter(pk=refund.pk, refund_id__isnull=True, sending_until=lease)
+    mine.update(**columns)
+    for name, value in columns.items():
+        setattr(refund, name, value)
 
 
 def give_up(refund: Refund) -> bool:
     """Close a refund that was refused and that WeChat Pay does not have; return whether it did.
 
-    Its amount can be refunded again. Nothing is closed that has been proven, or is being sent
-    again, since.
+    Its amount can be refunded again. ``refund`` is as it was when WeChat Pay was asked for it:
+    nothing is closed that has been proven, is being sent again, or was refused once more, since.
     """
     with atomic():
         as_seen = Refund.objects.filter(
@@ -80,6 +87,8 @@ def give_up(refund: Refund) -> bool:
             position=refund.position,
             refund_id__isnull=True,
             refund_status=RefundStatus.PROCESSING,
+            # Each refusal writes it. A try in between may have arrived, whatever it was answered.
+            updated_at=refund.updated_at,
         ).exclude(err_code="")
         now = clock.now()
         is_mine = as_seen.update(
@@ -112,17 +121,21 @@ def _known(order: Order, terms: RefundTerms) -> Refund | None:
 
 
 def _free_place(order: Order, terms: RefundTerms) -> int:
+    if order.trade_state == TradeState.REVOKED:
+        raise NotRefundable(_("the order was reversed, so the money is back"), refundable=0)
     if not order.is_paid:
         raise NotRefundable(
-            "the order is not paid", "query the order if the customer says otherwise", refundable=0
+            _("the order is not paid"),
+            _("query the order if the customer says otherwise"),
+            refundable=0,
         )
     left, last, count = _taken(order)
     if terms.refund_fee > left:
-        rule = f"at most {left}, for the rest is refunded or on its way"
-        raise NotRefundable("more than is left of the order", rule, refundable=left)
+        rule = _("at most %(left)s, for the rest is refunded or on its way", left=left)
+        raise NotRefundable(_("more than is left of the order"), rule, refundable=left)
     if count >= MOST_REFUNDS:
-        rule = f"an order has at most {MOST_REFUNDS} refunds"
-        raise NotRefundable("one refund too many", rule, refundable=0)
+        rule = _("an order has at most %(most_refunds)s refunds", most_refunds=MOST_REFUNDS)
+        raise NotRefundable(_("one refund too many"), rule, refundable=0)
     return last + 1
 
 

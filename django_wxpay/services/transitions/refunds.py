@@ -14,7 +14,8 @@ from functools import partial
 from typing import Any, Final
 
 from django.db import IntegrityError
-from django.db.models import Q
+from django.db.models import F, Q, Value
+from django.db.models.functions import Coalesce
 
 from django_wxpay.models import Notification, Order, OrderEvent, Refund
 from django_wxpay.models.choices import EventKinds
@@ -23,9 +24,11 @@ from django_wxpay.protocol.facts import RefundFact, RefundStatus
 from django_wxpay.protocol.refunds import MOST_REFUNDS
 from django_wxpay.protocol.states import (
     Conflict,
+    Older,
     RefundExpectation,
     RefundMove,
     Same,
+    announced_refund,
     decide_refund,
 )
 from django_wxpay.services import clock
@@ -34,6 +37,7 @@ from django_wxpay.services.transitions.checks import check_soon, soonest_check
 from django_wxpay.services.transitions.dispatch import dispatch_new, first_marks
 from django_wxpay.services.transitions.events import save_conflict, save_event, save_outcome
 from django_wxpay.services.transitions.orders import (
+    OutdatedAnswer,
     follow_refund,
     save_refunded,
 )
@@ -57,17 +61,26 @@ def apply_refund_fact(
     *,
     seen: SeenRefunds | None = None,
     notification: Notification | None = None,
+    asked_in: str | None = None,
 ) -> RefundMove | Same | Conflict:
     """Apply ``fact``, which WeChat Pay has stated, to the refund that it names.
 
     ``seen`` is what ``seen_refunds`` found, if the caller has it; what was decided is returned.
     Saves ``notification`` with its outcome in the same transaction; if another delivery of it
-    was saved first, that is an ``IntegrityError``. Raises ``OutcomeUnknown`` for a refund that
-    other writers keep moving.
+    was saved first, that is an ``IntegrityError``. ``asked_in`` is the ``standing`` of the refund
+    when WeChat Pay was asked for it. Raises ``OutdatedAnswer`` for anything but the same about a
+    later one, as a refund that is stuck may go on, and ``OutcomeUnknown`` for a refund that other
+    writers keep moving.
     """
     seen = seen or look_again(order, fact)
     for _ in range(_ROUNDS):
-        decision = decide_refund(_expectation(order, seen), fact)
+        expected = _expectation(order, seen)
+        decision = decide_refund(expected, fact)
+        if notification is not None:
+            decision = announced_refund(decision, expected, fact)
+        is_later = asked_in is not None and standing(seen.refund) != asked_in
+        if is_later and not isinstance(decision, Same):
+            raise OutdatedAnswer
         try:
             with atomic():
                 event = _write(order, seen, fact, decision, notification)
@@ -78,6 +91,11 @@ def apply_refund_fact(
             after_commit(partial(dispatch_new, event, order))
         return decision
     raise OutcomeUnknown(f"refund {fact.out_refund_no} keeps moving; ask again")
+
+
+def standing(refund: Refund | None) -> str:
+    """Return the status that WeChat Pay has stated of ``refund``, "" where it has stated none."""
+    return refund.refund_status if refund is not None and refund.is_proven else ""
 
 
 def apply_refund_hint(
@@ -112,11 +130,13 @@ def _is_news(order: Order, seen: SeenRefunds, fact: RefundFact) -> bool:
     decision = decide_refund(_expectation(order, seen), fact)
     if isinstance(decision, Conflict):
         logger.warning(
-            "a hint at refund %s of order %s contradicts what is known, and was left out: %s",
+            "a hint at refund %s of order %s contradicts what is known, and is asked for: %s",
             fact.out_refund_no,
             order.out_trade_no,
             ", ".join(name for name, *_ in decision.differences),
         )
+        # It may be all that ever comes of a refund that the merchant platform made.
+        check_soon(order)
         return False
     hinted = Refund.objects.filter(order=order, position__isnull=True)
     return hinted.count() < MOST_REFUNDS
@@ -124,12 +144,11 @@ def _is_news(order: Order, seen: SeenRefunds, fact: RefundFact) -> bool:
 
 def _expectation(order: Order, seen: SeenRefunds) -> RefundExpectation:
     refund = seen.refund
-    is_proven = refund is not None and refund.is_proven
     # Of a hint nothing is held against a proof.
     is_ours = refund is not None and not refund.is_hint
     return RefundExpectation(
         order=order.expectation(),
-        status=RefundStatus(refund.refund_status) if refund and is_proven else None,
+        status=RefundStatus(known) if (known := standing(refund)) else None,
         refund_fee=refund.refund_fee if refund and is_ours else None,
         refund_id=refund.refund_id if refund else "",
         refunded_fee=seen.refunded_fee,
@@ -158,9 +177,9 @@ def _write(
         save_outcome(notification, order, decision)
     if has_moved:
         save_refunded(order, source=fact.source, notification=notification)
+    if notification is not None and isinstance(decision, Conflict | Older):
+        check_soon(order)
     if isinstance(decision, Conflict):
-        if notification is not None:
-            check_soon(order)
         return save_conflict(
             order,
             decision,
@@ -187,7 +206,9 @@ def _move(order: Order, seen: SeenRefunds, fact: RefundFact) -> Refund:
         pk=refund.pk,
         refund_status=refund.refund_status,
     )
-    if not as_seen.update(**values):
+    # One that was given up, or no longer asked for, may have got on: it is asked for again.
+    due = Coalesce(F("next_check_at"), Value(values["updated_at"] + FIRST_CHECK))
+    if not as_seen.update(**{"next_check_at": due} | values):
         raise _OvertakenError
     for name, value in values.items():
         setattr(refund, name, value)

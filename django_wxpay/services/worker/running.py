@@ -26,11 +26,15 @@ from django.db.models import F
 
 from django_wxpay import conf
 from django_wxpay.models import BackgroundJob
-from django_wxpay.protocol.errors import ConfigurationError
 from django_wxpay.protocol.secrets import Secret, holds_any, masked
-from django_wxpay.services import clock
+from django_wxpay.services import clock, telemetry
 from django_wxpay.services.claims import backoff
-from django_wxpay.services.transactions import replace_dead_connections, require_no_transaction
+from django_wxpay.services.transactions import (
+    atomic,
+    replace_dead_connections,
+    require_no_transaction,
+    retry_on_lock,
+)
 from django_wxpay.services.worker.jobs import JOBS, Job, JobResult, Stop, chosen_jobs
 
 logger = logging.getLogger("django_wxpay.worker")
@@ -56,6 +60,13 @@ class JobRun:
     @property
     def succeeded(self) -> bool:
         return not self.error
+
+    @property
+    def outcome(self) -> str:
+        """How the run ended, in one word of ``telemetry``."""
+        if self.error:
+            return telemetry.FAILED
+        return telemetry.FAILING_IN_PART if self.result.failing else telemetry.SUCCEEDED
 
     def __str__(self) -> str:
         return f"{self.name}: {self.error or self.result}"
@@ -88,6 +99,16 @@ def run_job(job: Job, *, stop: Stop = lambda: False) -> JobRun:
     # One that works is left as it is: in Celery or a view it is the caller's, with its cursors.
     _guarded(replace_dead_connections)
     _guarded(partial(_write, job.name, started_at=clock.now()))
+    with telemetry.job(job.name) as end:
+        run = _try(job, stop)
+        counts = {f"wxpay.count.{what}": count for what, count in run.result.counts.items()}
+        end(run.outcome, **counts)
+    _guarded(partial(_write_outcome, run))
+    _guarded(partial(_write_parts, run))
+    return run
+
+
+def _try(job: Job, stop: Stop) -> JobRun:
     try:
         run = JobRun(name=job.name, result=job.run(stop))
     except Exception as exc:  # noqa: BLE001 - the worker is an edge: what it catches is saved
@@ -97,7 +118,6 @@ def run_job(job: Job, *, stop: Stop = lambda: False) -> JobRun:
         _guarded(replace_dead_connections)
     else:
         logger.log(logging.INFO if any(run.result.counts.values()) else logging.DEBUG, "%s", run)
-    _guarded(partial(_write_outcome, run))
     return run
 
 
@@ -169,13 +189,38 @@ def _outcome_columns(run: JobRun) -> dict[str, Any]:
     if not run.succeeded:
         failures = F("failures_in_a_row") + 1
         return {"finished_at": now, "failures_in_a_row": failures, "error": run.error}
+    succeeded = {} if run.result.is_cut_short else {"succeeded_at": now}
     return {
         "finished_at": now,
-        "succeeded_at": now,
-        "outcome": str(run.result),
+        **succeeded,
+        "counts": {name: count for name, count in run.result.counts.items() if count},
         "failures_in_a_row": 0,
         "error": "",
     }
+
+
+def _write_parts(run: JobRun) -> None:
+    """Write what fails in part after ``run``, with what failed before and was not seen since."""
+    result = run.result
+    if not result.failing and not result.working:
+        return
+    retry_on_lock(partial(_merge_parts, run))
+
+
+def _merge_parts(run: JobRun) -> None:
+    result = run.result
+    with atomic():
+        # A run of another worker may end at the same moment, and have seen other parts. SQLite has
+        # no row locks, but then its transactions are one after the other.
+        row = BackgroundJob.objects.select_for_update().get(name=run.name)
+        now = clock.now()
+        before = row.standing_failures(now)
+        parts = {part: each for part, each in before.items() if part not in result.working}
+        parts |= {part: (count, now) for part, count in result.failing.items()}
+        BackgroundJob.objects.filter(pk=row.pk).update(
+            partial_failures={part: [n, at.isoformat()] for part, (n, at) in parts.items()},
+            partial_failure_at=max((at for _, at in parts.values()), default=None),
+        )
 
 
 def _write(name: str, **values: Any) -> None:
@@ -232,8 +277,4 @@ def _error_text(exc: Exception) -> str:
 
 
 def _keys() -> list[Secret]:
-    try:
-        accounts = conf.merchants().values()
-    except ConfigurationError:
-        return []
-    return [key for account in accounts for key in account.secrets]
+    return conf.known_keys()

@@ -59,7 +59,11 @@ def _is_of_another_site(request: Request) -> bool:
     if origin is None or (origin == "null" and site is not None):
         # Programs name no origin. A browser hides that of a page which wants no referrer.
         return False
-    return urlsplit(origin).netloc.lower() != request.host.lower()
+    try:
+        return urlsplit(origin).netloc.lower() != request.host.lower()
+    except ValueError:
+        # Brackets that hold no address: no browser writes that of a page like this.
+        return True
 
 
 def _is_followed_link(request: Request) -> bool:

@@ -48,7 +48,7 @@ def show_code(world: World, given: Arguments) -> dict[str, Any]:
     by default the first one.
     """
     behaviour = given.text("behaviour", Behaviour.PAYS)
-    mch_id = given.text("mch_id", next(iter(world.accounts)))
+    mch_id = given.text("mch_id", next(iter(world.accounts), ""))
     given.finish()
     if behaviour not in list(Behaviour):
         raise ControlError("invalid", f"behaviour is one of {', '.join(Behaviour)}")
@@ -104,10 +104,11 @@ def move_clock(world: World, given: Arguments) -> dict[str, Any]:
 
 
 def inject(world: World, given: Arguments) -> dict[str, Any]:
-    """FaultScript a ``fault``: where (``operation``, ``host``) and how often (``times``)."""
+    """Script a ``fault``: where (``operation``, ``host``) and how often (``times``)."""
     try:
         fault = new_fault(
-            given.text("fault"),
+            # None is no such fault either, and the answer to that names those there are.
+            given.text("fault", ""),
             operation=given.text("operation", ANY),
             times=given.whole("times", 1, most=_MOST_TIMES) or 0,
             seconds=given.number("seconds", most=_DAY_S),
@@ -124,7 +125,7 @@ def inject(world: World, given: Arguments) -> dict[str, Any]:
         raise ControlError("invalid", "times and count are at least 1")
     with world.lock:
         world.script.add(fault)
-    return ledger.faults(world)
+    return ledger.waiting_faults(world)
 
 
 def clear_faults(world: World, given: Arguments) -> dict[str, Any]:
@@ -132,7 +133,7 @@ def clear_faults(world: World, given: Arguments) -> dict[str, Any]:
     given.finish()
     with world.lock:
         world.script.clear()
-    return ledger.faults(world)
+    return ledger.waiting_faults(world)
 
 
 def reset(world: World, given: Arguments) -> dict[str, Any]:

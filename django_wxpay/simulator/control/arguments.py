@@ -81,6 +81,17 @@ class Arguments:
             return None
         return Arguments(self._values.pop(name))
 
+    def members(self, name: str) -> dict[str, Any]:
+        """Take an object as it is; it must be there."""
+        value = self._values.pop(name, None)
+        if not isinstance(value, Mapping):
+            raise _wrong(name, "is not an object")
+        return dict(value)
+
+    def holds(self, name: str) -> bool:
+        """Return whether a value was given under ``name`` and is not taken yet."""
+        return name in self._values
+
     def finish(self) -> None:
         """Refuse every argument that was not taken."""
         for name in self._values:

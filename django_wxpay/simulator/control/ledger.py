@@ -51,24 +51,28 @@ def merchants(world: World) -> list[dict[str, Any]]:
     return [_account_view(account) for account in world.accounts.values()]
 
 
+def waiting_faults(world: World) -> dict[str, Any]:
+    """Return the faults that are waiting."""
+    with world.lock:
+        return {"waiting": [_fault_view(fault) for fault in world.script]}
+
+
 def faults(world: World) -> dict[str, Any]:
     """Return the faults that are waiting, and the catalogue."""
-    with world.lock:
-        return {
-            "waiting": [_fault_view(fault) for fault in world.script],
-            "catalogue": [
-                {
-                    "fault": kind.name,
-                    "description": kind.description,
-                    "strikes": sorted(stage.value for stage in kind.stages),
-                    "apis": sorted(api.value for api in kind.apis),
-                    "executed": kind.executed,
-                    "seconds": kind.seconds,
-                    "count": kind.count,
-                }
-                for kind in CATALOGUE.values()
-            ],
-        }
+    return waiting_faults(world) | {
+        "catalogue": [
+            {
+                "fault": kind.name,
+                "description": kind.description,
+                "strikes": sorted(stage.value for stage in kind.stages),
+                "apis": sorted(api.value for api in kind.apis),
+                "executed": kind.executed,
+                "seconds": kind.seconds,
+                "count": kind.count,
+            }
+            for kind in CATALOGUE.values()
+        ],
+    }
 
 
 def clock(world: World) -> dict[str, Any]:

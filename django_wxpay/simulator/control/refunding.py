@@ -43,6 +43,7 @@ class Problem(StrEnum):
     WRONG_TOTAL = "the total is not the order's"
     WRONG_CURRENCY = "the currency is not the order's"
     TOO_MUCH = "the refunds would be more than the payment"
+    SHARED = "a part is shared and has to come back first"
     TOO_MANY = "the order has been refunded 50 times"
     TOO_SOON = "the last refund of the order was a moment ago"
     OTHER_AMOUNT = "the number was used for another amount"
@@ -139,6 +140,9 @@ def _check_sum(world: World, trade: Trade, asked: Asked) -> None:
     before = world.refunds.of(trade)
     if asked.refund_fee > refundable(world, trade):
         raise RefundProblem(Problem.TOO_MUCH)
+    shared = world.products.shared(trade) - world.products.returned(trade)
+    if shared and asked.refund_fee > refundable(world, trade) - shared:
+        raise RefundProblem(Problem.SHARED)
     if len(before) >= MOST_REFUNDS:
         raise RefundProblem(Problem.TOO_MANY)
     interval = timedelta(seconds=world.options.refund_interval_s)

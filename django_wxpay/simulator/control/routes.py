@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from django_wxpay.simulator.control import actions, keys, ledger, refund_actions
+from django_wxpay.simulator.control import (
+    actions,
+    announcing,
+    keys,
+    ledger,
+    product_actions,
+    refund_actions,
+)
 from django_wxpay.simulator.control.arguments import (
     Arguments,
     ControlError,
@@ -35,7 +42,7 @@ _VERBS: Final[Mapping[str, Mapping[str, Verb]]] = {
     "/_simulator/pay": {"POST": actions.pay},
     "/_simulator/codes": {"POST": actions.show_code},
     "/_simulator/trade": {"POST": actions.set_state},
-    "/_simulator/notify": {"POST": actions.notify},
+    "/_simulator/notify": {"POST": announcing.notify},
     "/_simulator/clock": {"POST": actions.move_clock},
     "/_simulator/faults": {"POST": actions.inject, "DELETE": actions.clear_faults},
     "/_simulator/refund": {"POST": refund_actions.refund},
@@ -43,6 +50,9 @@ _VERBS: Final[Mapping[str, Mapping[str, Verb]]] = {
     "/_simulator/refund-notice": {"POST": refund_actions.refund_notice},
     "/_simulator/balance": {"POST": refund_actions.set_balance},
     "/_simulator/keys": {"POST": keys.change_keys},
+    "/_simulator/complaint": {"POST": product_actions.complain},
+    "/_simulator/transfer": {"POST": product_actions.settle_transfer},
+    "/_simulator/combined": {"POST": product_actions.pay_combined},
     "/_simulator/reset": {"POST": actions.reset},
 }
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from email.message import Message
+from http import HTTPStatus
 from typing import Any, Final, Protocol
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from django_wxpay.protocol.v2.xml import LARGEST_BODY
 from django_wxpay.simulator.http.tls import CLIENT_CERTIFICATE_KEY
 
 # The largest document that is taken; one byte more is read, to show the excess.
 BODY_LIMIT: Final = LARGEST_BODY
+# Of an upload: a video, and what stands around it (protocol-v3 section 13.1).
+UPLOAD_LIMIT: Final = 5 * 1024 * 1024 + 4096
 
 # Below this are the pages and the control plane: a name that no gateway has.
 HOME: Final = "/_simulator/"
@@ -28,6 +33,7 @@ _UNQUOTED: Final = "/!$&'()*+,;=:@~"
 # The size of a chunk, which an extension may follow.
 _CHUNK: Final = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?\r?\n")
 _LONGEST_LINE: Final = 1024
+_MOST_DIGITS: Final = 18
 _MOST_TRAILERS: Final = 64
 
 Environ = dict[str, Any]
@@ -64,7 +70,7 @@ NO_NETWORK_FAULT: Final = NetworkFault()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """An HTTP request, read whole; ``body`` holds at most ``BODY_LIMIT`` + 1 bytes.
+    """An HTTP request, read whole; ``body`` holds at most ``limit_of`` + 1 bytes.
 
     ``target`` is path and query as sent; the names of ``headers`` are in lower case. ``server`` is
     the address that was called, or in-process the name. ``client_certificate`` is PEM, "" where the
@@ -98,14 +104,15 @@ class Response:
 
 def read_request(environ: Environ) -> Request:
     """Read a WSGI environment; an invalid part of it is read as empty."""
-    host = environ.get("HTTP_HOST") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
+    server = f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
+    host = _host(environ.get("HTTP_HOST") or server)
     path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
     return Request(
         method=environ["REQUEST_METHOD"],
         target=_target(environ),
         path=path.encode("latin-1", "replace").decode("utf-8", "replace") or "/",
         query=dict(parse_qsl(environ.get("QUERY_STRING", ""))),
-        origin=f"{environ['wsgi.url_scheme']}://{host}",
+        origin=f"{environ['wsgi.url_scheme']}://{host or server}",
         host=host,
         server=environ["SERVER_NAME"],
         content_type=environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower(),
@@ -114,10 +121,22 @@ def read_request(environ: Environ) -> Request:
             name[5:].replace("_", "-").lower(): text
             for name, text in environ.items()
             if name.startswith("HTTP_")
-        },
+        }
+        | {"content-type": environ.get("CONTENT_TYPE", "")},
         body=_body(environ),
         client_certificate=environ.get(CLIENT_CERTIFICATE_KEY),
     )
+
+
+def _host(named: str) -> str:
+    """Return the host that was named, "" for brackets that hold no address or a port that is none.
+
+    Whoever takes it apart later would meet the error.
+    """
+    with suppress(ValueError):
+        parts = urlsplit(f"//{named}")
+        return named if parts.port != 0 else ""
+    return ""
 
 
 def _target(environ: Environ) -> str:
@@ -131,16 +150,22 @@ def _target(environ: Environ) -> str:
     return quote(path.encode("latin-1", "replace"), safe=_UNQUOTED) + (f"?{query}" if query else "")
 
 
+def limit_of(content_type: str) -> int:
+    """Return how many bytes a body of this type may have."""
+    return UPLOAD_LIMIT if content_type.lower().startswith("multipart/") else BODY_LIMIT
+
+
 def _body(environ: Environ) -> bytes:
     source = environ["wsgi.input"]
+    limit = limit_of(environ.get("CONTENT_TYPE", ""))
     length = environ.get("CONTENT_LENGTH") or ""
     try:
         if not length and environ.get("wsgi.input_terminated"):
             # The server has taken the chunks apart, and the input ends with the body.
-            return read_up_to(source, BODY_LIMIT + 1)
+            return read_up_to(source, limit + 1)
         if not length and is_chunked(environ.get("HTTP_TRANSFER_ENCODING", "")):
-            return read_chunked(source, BODY_LIMIT + 1)
-        return read_up_to(source, min(max(int(length or 0), 0), BODY_LIMIT + 1))
+            return read_chunked(source, limit + 1)
+        return read_up_to(source, min(max(int(length or 0), 0), limit + 1))
     except ValueError:
         return b""
 
@@ -179,6 +204,39 @@ def read_chunked(source: ByteSource, most: int) -> bytes:
         if not source.readline(_LONGEST_LINE).strip(b"\r\n"):
             return body
     raise ValueError("there are too many trailers")
+
+
+class UnusableBody(Exception):
+    """A request whose body cannot be read; ``status`` is that of its refusal."""
+
+    def __init__(self, status: HTTPStatus) -> None:
+        self.status = status
+        super().__init__(status)
+
+
+def read_body(headers: Message, source: ByteSource, most: int) -> bytes:
+    """Return a body of at most ``most`` bytes, whole or in chunks; raises ``UnusableBody``."""
+    length, encoding = headers.get("Content-Length"), headers.get("Transfer-Encoding")
+    if encoding is None:
+        length = "0" if length is None else length
+        if not (length.isascii() and length.isdigit()):
+            raise UnusableBody(HTTPStatus.BAD_REQUEST)
+        # Python reads no number of thousands of digits.
+        if len(length.lstrip("0")) > _MOST_DIGITS or int(length) > most:
+            raise UnusableBody(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        return source.read(int(length))
+    if length is not None:
+        # Two lengths are how one request is smuggled inside another.
+        raise UnusableBody(HTTPStatus.BAD_REQUEST)
+    if not is_chunked(encoding):
+        raise UnusableBody(HTTPStatus.NOT_IMPLEMENTED)
+    try:
+        body = read_chunked(source, most + 1)
+    except ValueError:
+        raise UnusableBody(HTTPStatus.BAD_REQUEST) from None
+    if len(body) > most:
+        raise UnusableBody(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    return body
 
 
 def _chunk_size(line: bytes) -> int:

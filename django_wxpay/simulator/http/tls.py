@@ -1,8 +1,8 @@
 """TLS of the simulator's own server, and the client certificates that it asks for.
 
 One that a merchant's settings hold is trusted as it is, whoever issued it: the real gateway's
-issuer is not known here. A connection without a certificate is good for every call but those below
-``/secapi/`` (protocol-v2 section 2.4).
+issuer is not known here. A connection without a certificate is good for every call but those of v2
+below ``/secapi/`` and ``/pay/downloadfundflow`` (protocol-v2 section 2.4).
 """
 
 from __future__ import annotations

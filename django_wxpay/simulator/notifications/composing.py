@@ -66,25 +66,66 @@ def compose(world: World, notice: Notice, fault: str) -> list[SignedMessage]:
 
 def is_acknowledged(notice: Notice, message: SignedMessage, reply: Reply) -> bool:
     """Say whether ``reply`` ends the retries; the one to a probe never does."""
-    return message.fault != PROBE and _is_success(notice, reply)
+    return message.fault != PROBE and acknowledges(notice.api, reply)
 
 
 def client_failure(notice: Notice, message: SignedMessage, reply: Reply) -> str:
     """Return the mistake of a shop that answers ``message`` like this, "" for none."""
-    if message.fault not in _NOT_AUTHENTIC or not _is_success(notice, reply):
+    if message.fault not in _NOT_AUTHENTIC or not acknowledges(notice.api, reply):
         return ""
     return f"accepted what cannot be verified ({message.fault})"
 
 
-def _is_success(notice: Notice, reply: Reply) -> bool:
-    if notice.api is Api.V3 and not reply.body:
+def acknowledges(api: Api, reply: Reply) -> bool:
+    """Say whether ``reply`` is success in the words of ``api``."""
+    if api is Api.V3 and not reply.body:
         return reply.status in {200, 204}
     try:
-        if notice.api is Api.V3:
+        if api is Api.V3:
             return reply.status == 200 and read_object(reply.body).get("code") == "SUCCESS"
         return reply.status == 200 and decode_xml(reply.body).get("return_code") == "SUCCESS"
     except MalformedMessage:
         return False
+
+
+def other_message_v2(world: World, account: Account, fields: dict[str, str]) -> SignedMessage:
+    """Return a signed notification that holds ``fields``; lock held (protocol-v2 section 7.5).
+
+    Raises ``ValueError`` for a ``sign_type`` that is none of v2's.
+    """
+    common = {"return_code": "SUCCESS", "result_code": "SUCCESS", "mch_id": account.mch_id}
+    whole = common | {"nonce_str": world.identifiers.nonce()} | fields
+    # A receiver knows of no other signature than the one that the fields name.
+    sign_type = SignType(fields.get("sign_type") or SignType.MD5)
+    body = write(whole, key=account.api_key, sign_type=sign_type)
+    return SignedMessage(body=body, headers=_V2_HEADERS, fault="")
+
+
+def other_message_v3(
+    world: World, account: Account, resource: dict[str, Any], names: dict[str, str]
+) -> SignedMessage:
+    """Return a sealed and signed notification that says ``resource``; lock held.
+
+    ``names``: ``event_type``, ``id`` and ``original_type``; "" for the two last is a new id, and
+    the first word of the type (protocol-v3 section 6.1).
+    """
+    event_type = names["event_type"]
+    kind = names["original_type"] or event_type.partition(".")[0].lower()
+    envelope = {
+        "id": names["id"] or world.identifiers.event_id(),
+        "create_time": to_rfc3339(world.clock.now()),
+        "resource_type": "encrypt-resource",
+        "event_type": event_type,
+        "summary": event_type,
+        "resource": encrypt_resource(
+            write_object(resource),
+            api_v3_key=account.api_v3_key,
+            nonce=world.identifiers.seal_nonce(),
+            associated_data=kind,
+            original_type=kind,
+        ),
+    }
+    return _signed_v3(world, account, write_object(envelope), "")
 
 
 def _message(world: World, notice: Notice, fault: str) -> SignedMessage:
@@ -167,6 +208,10 @@ def _v3_message(world: World, notice: Notice, fault: str) -> SignedMessage:
     # Of the faults that change members, these change the envelope as well as the resource.
     outside = fault if fault in {"extra_member", "extra_field", "shuffled_members"} else ""
     body = written(changed(_envelope(notice, account, sealed, fault), outside), fault)
+    return _signed_v3(world, account, body, fault)
+
+
+def _signed_v3(world: World, account: Account, body: bytes, fault: str) -> SignedMessage:
     signer = world.keychain.for_callback(account)
     signature = signature_headers(
         body, signer=signer, now=world.clock.now(), identifiers=world.identifiers, fault=fault

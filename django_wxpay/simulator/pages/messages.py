@@ -38,6 +38,11 @@ MESSAGES: Final[Mapping[str, Messages]] = {
         "replaced_text": "This one no longer works. Please use the shop's latest code.",
         "closed_title": "Order closed",
         "closed_text": "This order can no longer be paid. Please order again.",
+        "no_referer_title": "The merchant's parameters are malformed",
+        "no_referer_text": (
+            "No Referer came along, and WeChat Pay knows the shop by it. Come from a page of the "
+            "shop, and let it send one: Django's default Referrer-Policy hides it."
+        ),
         "unknown_title": "No such code",
         "unknown_text": "The simulator does not know this code. Was it restarted since?",
         "merchants": "Merchants",
@@ -95,6 +100,7 @@ MESSAGES: Final[Mapping[str, Messages]] = {
         "times_many": "{number} times",
         "problem_not_enough": "The merchant has not enough money for this refund.",
         "problem_too_soon": "The last refund of this order was a moment ago. Try again shortly.",
+        "problem_shared": "A part of this order is shared, and has to come back first.",
         "problem_already_paid": "This order has been paid already.",
         "problem_nothing_left": "This order has been refunded in full.",
         "all_orders": "All orders",
@@ -211,6 +217,11 @@ MESSAGES: Final[Mapping[str, Messages]] = {
         "replaced_text": "此码已失效，请使用商户页面上最新的二维码。",
         "closed_title": "订单已关闭",
         "closed_text": "该订单已无法支付，请重新下单。",
+        "no_referer_title": "商家参数格式有误，请联系商家解决",
+        "no_referer_text": (
+            "请求没有带 Referer，微信支付据此识别商户域名。请从商户的页面跳转，并且允许发送它："
+            "Django 默认的 Referrer-Policy 会隐藏它。"
+        ),
         "unknown_title": "二维码无效",
         "unknown_text": "模拟器不认识此码，是否重启过模拟器？",
         "merchants": "商户",
@@ -268,6 +279,7 @@ MESSAGES: Final[Mapping[str, Messages]] = {
         "times_many": "{number} 次",
         "problem_not_enough": "商户余额不足，无法退款。",
         "problem_too_soon": "该订单刚刚退过款，请稍后再试。",
+        "problem_shared": "该订单已分账，请先回退分账资金。",
         "problem_already_paid": "该订单已支付。",
         "problem_nothing_left": "该订单已全额退款。",
         "all_orders": "全部订单",

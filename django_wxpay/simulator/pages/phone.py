@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
@@ -54,6 +55,17 @@ def phone(world: World, request: Request, token: str) -> Response:
         send_due(world)
     answer = see_other(_address(token, request, paid=not reason))
     write_line(world, request, answer, trade.out_trade_no, reason)
+    return answer
+
+
+def cashier(world: World, request: Request) -> Response:
+    """Show the page of an ``mweb_url``, to a customer who comes from a page of the shop.
+
+    Source: protocol-v2 section 4.5.
+    """
+    answer = phone(world, request, request.query.get("prepay_id", ""))
+    if answer.status == HTTPStatus.OK and not request.headers.get("referer"):
+        return end_page(messages_for(request.language), "no_referer", icon=CROSS)
     return answer
 
 

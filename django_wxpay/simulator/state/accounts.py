@@ -44,7 +44,8 @@ class Account:
 
     ``certificates`` are the public keys of its own API certificates by serial; without one
     it cannot use v3. ``key_mode`` is the first mode; the control plane may change it.
-    ``client_certificates`` are those, as PEM, that calls below ``/secapi/`` are made with.
+    ``client_certificates`` are those, as PEM, that calls below ``/secapi/`` and
+    ``/pay/downloadfundflow`` are made with.
     """
 
     mch_id: str
@@ -63,24 +64,27 @@ class Account:
         return Region.MAINLAND if self.mainland else Region.GLOBAL
 
 
-def open_accounts(merchants: Iterable[Merchant], material: KeyMaterial) -> Mapping[str, Account]:
+def open_accounts(
+    merchants: Iterable[Merchant | Account], material: KeyMaterial
+) -> dict[str, Account]:
     """Return the accounts of ``merchants`` by mch_id.
 
-    Entries that share a mch_id are one account with all their appids and certificates.
+    One that is an account already, for which no private key of the merchant's is needed, stays as
+    it is. Entries that share a mch_id are one account with all their appids and certificates.
     Raises ``ConfigurationError`` for two of them with different keys or modes, for a v3 key
     of the wrong length, and for a merchant whose public key of WeChat Pay is not the one in
     ``material``.
     """
     accounts: dict[str, Account] = {}
     for merchant in merchants:
-        _check_public_key(merchant, material)
-        here = _account(merchant)
+        here = merchant if isinstance(merchant, Account) else _account(merchant, material)
         there = accounts.get(here.mch_id)
         accounts[here.mch_id] = here if there is None else _joined(there, here)
     return accounts
 
 
-def _account(merchant: Merchant) -> Account:
+def _account(merchant: Merchant, material: KeyMaterial) -> Account:
+    _check_public_key(merchant, material)
     if merchant.api_v3_key and len(merchant.api_v3_key.octets()) != _API_V3_KEY_BYTES:
         raise ConfigurationError(f'merchant "{merchant.alias}": API_V3_KEY is not 32 bytes long')
     has_public_key = bool(merchant.wechatpay_public_key_id)
@@ -118,9 +122,9 @@ def _check_public_key(merchant: Merchant, material: KeyMaterial) -> None:
         matches = load_public_key(merchant.wechatpay_public_key).public_numbers() == ours
     if not matches:
         raise ConfigurationError(
-            f'merchant "{merchant.alias}" trusts {merchant.wechatpay_public_key_id}, and the '
-            f"simulator signs with a key of its own, {material.public_key_id}: name that one in "
-            "the settings (django_wxpay.simulator.v3.demo_keys), or give Options(material=...)"
+            f'merchant "{merchant.alias}" verifies with {merchant.wechatpay_public_key_id}, which '
+            "WeChat Pay alone can sign with. The simulator signs with a key of its own: put "
+            "django_wxpay.simulator.TEST_KEYS over the keys of this merchant (docs/simulator.md)"
         )
 
 

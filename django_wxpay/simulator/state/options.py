@@ -42,12 +42,15 @@ class Options:
     ``fee_basis_points``: WeChat Pay's fee for a payment; 60 is 0.60 %.
     ``bills_at_once``: whether a bill is made whenever it is asked for, today's too; documented is
     from 10:00 in Beijing on the day after.
-    ``requires_client_certificate``: whether calls below ``/secapi/`` need one over plain HTTP and
-    in-process too. Over the TLS of ``serve`` and ``running`` they always do.
+    ``requires_client_certificate``: whether calls below ``/secapi/`` and ``/pay/downloadfundflow``
+    need one over plain HTTP and in-process too. Over the TLS of ``serve`` and ``running`` they
+    always do.
     ``mainland_cny_only``: whether direct mainland merchants are refused every other currency.
     ``sub_mch_ids``: the sub-merchants that institutions have; empty means any number.
     ``merchant_category_codes``: the codes that global orders may name; empty means any four
     digits.
+    ``goods_members``: what a line of goods over v3 may have beside the members of protocol-v3
+    sections 3.2 and 4.2.
     ``contribution_spelling``: how global orders spell WeChat Pay's part of a promotion,
     ``wxpay_contribute_amount`` as in the tables or ``wechatpay_...`` as in the examples.
     ``reseal``: whether each attempt at a v3 callback is encrypted anew, or only signed anew.
@@ -87,6 +90,7 @@ class Options:
     mainland_cny_only: bool = False
     sub_mch_ids: frozenset[str] = frozenset()
     merchant_category_codes: frozenset[str] = frozenset()
+    goods_members: frozenset[str] = frozenset({"category", "merchant_category_code"})
     contribution_spelling: Literal["wxpay", "wechatpay"] = "wxpay"
     reseal: bool = False
     probe_share: float = 0.0

@@ -89,6 +89,7 @@ class Trade:
     ``charges`` counts how often money was taken, ``reversals`` how often a reversal gave it back.
     Of a charge by payment code, ``pending`` is the end that it will come to, ``unpaid_code`` the
     error that a repeated charge is answered with, and ``recalls`` how many reversals were put off.
+    ``is_combined`` marks one of several that were placed, and are paid, at once.
     """
 
     mch_id: str
@@ -107,6 +108,7 @@ class Trade:
     pending: Pending | None = None
     unpaid_code: str = ""
     recalls: int = 0
+    is_combined: bool = False
 
     @property
     def is_by_code(self) -> bool:

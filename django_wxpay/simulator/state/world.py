@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 from urllib.parse import urlsplit
@@ -26,6 +26,7 @@ from django_wxpay.simulator.state.identifiers import Identifiers
 from django_wxpay.simulator.state.journal import Journal
 from django_wxpay.simulator.state.options import Options
 from django_wxpay.simulator.state.payment_codes import PaymentCodes
+from django_wxpay.simulator.state.products import Products
 from django_wxpay.simulator.state.refunds import CLOSED, Refund, Refunds
 from django_wxpay.simulator.state.trades import (
     MWEB_LIFE,
@@ -91,7 +92,7 @@ class World:
     """
 
     options: Options
-    accounts: Mapping[str, Account]
+    accounts: dict[str, Account]
     clock: Clock
     deliver: Deliver
     live: bool
@@ -113,6 +114,7 @@ class World:
     reports: deque[Report] = field(init=False)
     attempts: deque[Attempt] = field(init=False)
     bill_files: dict[str, BillFile] = field(init=False)
+    products: Products = field(init=False)
 
     def __post_init__(self) -> None:
         self.identifiers = Identifiers(self.options.entropy)
@@ -129,6 +131,14 @@ class World:
             self.keychain.reset()
             self._clear()
             self.changed.notify_all()
+
+    def learn(self, accounts: Mapping[str, Account]) -> None:
+        """Take in merchants that are new or have changed; lock held."""
+        for mch_id, account in accounts.items():
+            before = self.accounts.get(mch_id, account).certificates
+            certificates = {**before, **account.certificates}
+            self.accounts[mch_id] = replace(account, certificates=certificates)
+            self.balances.setdefault(mch_id, self.options.refund_balance)
 
     def record(self, request: Request, record: RequestRecord) -> None:
         """Enter one call of the gateway into the ledger and the journal; lock held."""
@@ -216,3 +226,4 @@ class World:
         self.reports = deque(maxlen=size)
         self.attempts = deque(maxlen=size)
         self.bill_files = {}
+        self.products = Products()

@@ -39,6 +39,7 @@ _REFUSALS: Final[Mapping[Problem, tuple[str, str]]] = {
     Problem.WRONG_TOTAL: ("PARAM_ERROR", "订单金额与原订单不一致"),
     Problem.WRONG_CURRENCY: ("PARAM_ERROR", "退款币种与原订单不一致"),
     Problem.TOO_MUCH: ("ERROR", "累计退款金额大于支付金额"),
+    Problem.SHARED: ("NOTENOUGH", "订单已分账，请先回退分账资金再退款"),
     Problem.TOO_MANY: ("ERROR", "部分退款次数超过限制"),
     Problem.TOO_SOON: ("FREQUENCY_LIMITED", "同一订单的退款过于频繁"),
     Problem.OTHER_AMOUNT: (

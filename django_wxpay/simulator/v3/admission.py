@@ -24,7 +24,8 @@ from django_wxpay.protocol.v3.documents import read_object
 from django_wxpay.protocol.v3.fields import ID, NUMBER
 from django_wxpay.protocol.v3.key_names import key_name
 from django_wxpay.protocol.v3.signing import SCHEME, lines, verify
-from django_wxpay.simulator.http.messages import BODY_LIMIT, Request
+from django_wxpay.simulator.http.messages import Request, limit_of
+from django_wxpay.simulator.http.multipart import parts_of
 from django_wxpay.simulator.state.accounts import Account
 from django_wxpay.simulator.state.options import Options
 from django_wxpay.simulator.v3.answers import V3Refusal, invalid, wrong
@@ -34,7 +35,7 @@ from django_wxpay.simulator.v3.bodies import (
     problems_of_query,
     problems_of_reverse_body,
 )
-from django_wxpay.simulator.v3.routes import Route
+from django_wxpay.simulator.v3.routes import UPLOAD_OPERATION, Route
 from django_wxpay.simulator.v3.validation import DOCUMENTED_UP_TO
 
 # Unlike the package itself, the gateway accepts an age of exactly five minutes (protocol-v3
@@ -103,11 +104,15 @@ def _check_signature(
     route: Route, request: Request, authorization: Authorization, key: RSAPublicKey
 ) -> None:
     target = request.target.encode("latin-1", "replace")
-    message = lines(
-        request.method, target, authorization.timestamp, authorization.nonce_str, request.body
-    )
+    # Of an upload its meta is signed (protocol-v3 section 13.1).
+    body = request.body
+    if route.operation == UPLOAD_OPERATION and (meta := parts_of(request).get("meta")):
+        body = meta.content
+    message = lines(request.method, target, authorization.timestamp, authorization.nonce_str, body)
     # A body beyond the limit was not read to its end.
-    if len(request.body) > BODY_LIMIT or not verify(message, authorization.signature, key):
+    if len(request.body) > limit_of(request.content_type) or not verify(
+        message, authorization.signature, key
+    ):
         raise _unsigned(route, "", "", detail=_sign_information(request, message))
 
 
@@ -150,6 +155,7 @@ def checked_create(call: Call, options: Options) -> dict[str, Any]:
         region=call.route.region,
         mode=mode_of(call),
         trade_type=call.route.trade_type,
+        goods_members=options.goods_members,
     )
     if problem:
         raise invalid(problem)

@@ -111,15 +111,27 @@ def _named(
 
 
 def _statement(world: World, call: Call) -> Answer:
-    given = checked_parameters(call, {"date"})
+    # Whose it is may be said (protocol-v3 section 3.1), and stands in the signature as well.
+    names = {"mchid"} if call.account.mode is Mode.COMMON else {"sp_mchid", "sub_mchid"}
+    given = checked_parameters(call, {"date", *names})
     check_permission(call)
+    for name in names - {"sub_mchid"}:
+        if given.get(name, call.account.mch_id) != call.account.mch_id:
+            issue = "not the mchid in Authorization"
+            raise wrong(name, issue, value=given[name], location="query")
+    check_sub_merchant(call, given.get("sub_mchid"), world.options)
     day = read_day(given.get("date", ""), COMPACT)
     now, at_once = world.clock.now(), world.options.bills_at_once
     if day is None or not is_in_range(day, now, Region.GLOBAL, at_once=at_once):
         raise wrong("date", "no day of a statement", value=given.get("date"), location="query")
-    made = _made(
-        world, Wanted(mch_id=call.account.mch_id, day=day, region=Region.GLOBAL, api=Api.V3)
+    wanted = Wanted(
+        mch_id=call.account.mch_id,
+        day=day,
+        region=Region.GLOBAL,
+        api=Api.V3,
+        sub_mch_id=given.get("sub_mchid", ""),
     )
+    made = _made(world, wanted)
     digest = json.dumps({"sha1": made.sha1}, separators=(",", ":")).encode()
     return Answer(status=200, file=made.body, signed_text=digest, headers=((_SHA1, made.sha1),))
 

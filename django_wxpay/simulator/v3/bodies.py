@@ -8,7 +8,6 @@ closed; ``DOCUMENTED_UP_TO`` is the date of the newest source.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
@@ -17,7 +16,6 @@ from jsonschema.protocols import Validator
 from django_wxpay.protocol.facts import TradeType
 from django_wxpay.protocol.merchants import Mode, Region
 from django_wxpay.protocol.rules import IpAddress
-from django_wxpay.protocol.times import parse_rfc3339
 from django_wxpay.protocol.v3.fields import (
     ATTACH,
     CURRENCY,
@@ -31,9 +29,11 @@ from django_wxpay.protocol.v3.fields import (
 )
 from django_wxpay.simulator.v3.schemas import (
     APPID,
+    IDENTITY,
     MERCHANT,
-    SEALED,
+    ONE_VALUE,
     SUB_APPID,
+    TIME,
     Members,
     Schema,
     items,
@@ -46,27 +46,22 @@ from django_wxpay.simulator.v3.schemas import (
 from django_wxpay.simulator.v3.validation import BodyValidator, V3Problem, first_problem
 
 
-@dataclass(frozen=True, slots=True)
-class _Rfc3339:
-    text: str = "a time of RFC 3339"
-
-    def problem(self, value: str) -> str:
-        try:
-            parse_rfc3339(value)
-        except ValueError:
-            return "not a time of that form"
-        return ""
-
-
 def problems_of_create_body(
-    body: Mapping[str, Any], *, region: Region, mode: Mode, trade_type: str
+    body: Mapping[str, Any],
+    *,
+    region: Region,
+    mode: Mode,
+    trade_type: str,
+    goods_members: frozenset[str] = frozenset(),
 ) -> V3Problem | None:
     """Return the first problem of the parsed body of an order, None if there is none.
 
-    ``trade_type`` is the one of the endpoint. What only the gateway knows (whether the appid
+    ``trade_type`` is the one of the endpoint, ``goods_members`` what a line of goods may have
+    beside what is documented. What only the gateway knows (whether the appid
     is bound, whether the number was used) is not checked.
     """
-    problem = first_problem(_create_validator(region, mode, TradeType(trade_type)), body)
+    validator = _create_validator(region, mode, TradeType(trade_type), goods_members)
+    problem = first_problem(validator, body)
     if problem is None and "sub_openid" in body.get("payer", {}) and "sub_appid" not in body:
         return V3Problem(field="/sub_appid", issue="missing: sub_openid belongs to it")
     return problem
@@ -96,7 +91,6 @@ def problems_of_query(parameters: Mapping[str, str], *, mode: Mode) -> V3Problem
 
 _BOOLEAN: Final = {"type": "boolean"}
 _ADDRESS: Final = text(IpAddress())
-_TIME: Final = text(_Rfc3339())
 _SHORT: Final = text(SHORT)
 _ID: Final = text(ID)
 _OPENID: Final = text(OPENID)
@@ -112,20 +106,8 @@ _MAINLAND_REVERSE: Final = {
         )
     ),
 }
-# Real-name payment: two texts, each encrypted for WeChat Pay (protocol-v3 section 9).
 _IDENTITY: Final[dict[Region, Members]] = {
-    Region.MAINLAND: {
-        "identity": record(
-            {
-                "type": word(
-                    *("IDCARD", "HONGKONG_MACAO", "HONGKONG_MACAO_RESIDENT"),
-                    *("TAIWAN_RESIDENT", "FOREIGN_RESIDENT", "OVERSEA_PASSPORT"),
-                ),
-                "number": SEALED,
-                "name": SEALED,
-            }
-        )
-    },
+    Region.MAINLAND: {"identity": IDENTITY},
     Region.GLOBAL: {},
 }
 _PAYER: Final = {
@@ -144,10 +126,7 @@ _MAINLAND_LINE: Final[Members] = {
     "quantity": whole(1),
     "unit_price": whole(),
 }
-_GLOBAL_LINE: Final = record(
-    {"goods_id": _ID, "quantity": whole(1), "price": whole()},
-    {"wxpay_goods_id": _SHORT, "goods_name": short(256)},
-)
+_GLOBAL_LINE: Final[Members] = {"goods_id": _ID, "quantity": whole(1), "price": whole()}
 
 
 def _mainland_detail(**more: Schema) -> Schema:
@@ -156,6 +135,13 @@ def _mainland_detail(**more: Schema) -> Schema:
     return record({}, {**texts, "goods_detail": items(line)})
 
 
+def _global_detail(**more: Schema) -> Schema:
+    line = record(_GLOBAL_LINE, {"wxpay_goods_id": _SHORT, "goods_name": short(256), **more})
+    texts = {"cost_price": whole(), "receipt_id": _SHORT}
+    return record({}, {**texts, "goods_detail": items(line)})
+
+
+_DETAIL: Final = {Region.MAINLAND: _mainland_detail, Region.GLOBAL: _global_detail}
 _SUBSIDY_PLAN: Final = record({}, {"subsidy_installment_num": whole(), "subsidy_percent": whole()})
 _SUBSIDY: Final = record(
     {}, {"subsidy_period_type": short(64), "subsidy_plan": items(_SUBSIDY_PLAN)}
@@ -172,25 +158,23 @@ _H5_INFO: Final = record(
 )
 _EXTRAS: Final[dict[Region, Members]] = {
     Region.MAINLAND: {
-        "detail": _mainland_detail(),
         "limit_pay": items(word("no_balance", "no_credit", "no_debit", "balance_only")),
         "support_fapiao": _BOOLEAN,
         "settle_info": record({}, {"profit_sharing": _BOOLEAN, "subsidy_amount": whole()}),
         "subsidy_info": record({}, {"subsidy_detail": items(_SUBSIDY)}),
     },
     Region.GLOBAL: {
-        "detail": record(
-            {},
-            {"cost_price": whole(), "receipt_id": _SHORT, "goods_detail": items(_GLOBAL_LINE)},
-        ),
         "limit_pay": word("no_credit"),
-        "time_start": _TIME,
+        "time_start": TIME,
     },
 }
 
 
 @cache
-def _create_validator(region: Region, mode: Mode, trade_type: TradeType) -> Validator:
+def _create_validator(
+    region: Region, mode: Mode, trade_type: TradeType, goods_members: frozenset[str]
+) -> Validator:
+    further: Members = dict.fromkeys(goods_members, ONE_VALUE)
     required: Members = {
         **APPID[mode],
         **MERCHANT[mode],
@@ -203,7 +187,8 @@ def _create_validator(region: Region, mode: Mode, trade_type: TradeType) -> Vali
         **SUB_APPID[mode],
         "attach": text(ATTACH[region]),
         "goods_tag": _SHORT,
-        "time_expire": _TIME,
+        "time_expire": TIME,
+        "detail": _DETAIL[region](**further),
         **_EXTRAS[region],
     }
     if region is Region.GLOBAL:
@@ -214,7 +199,7 @@ def _create_validator(region: Region, mode: Mode, trade_type: TradeType) -> Vali
     elif region is Region.MAINLAND:
         optional["payer"] = record({}, _IDENTITY[region])
     if trade_type is TradeType.MICROPAY:
-        _by_code(required, optional, region)
+        _by_code(required, optional, region, further)
         return BodyValidator(record(required, optional))
     is_h5 = trade_type is TradeType.MWEB
     scene = _global_scene(is_h5=is_h5) if region is Region.GLOBAL else _mainland_scene(is_h5=is_h5)
@@ -222,7 +207,7 @@ def _create_validator(region: Region, mode: Mode, trade_type: TradeType) -> Vali
     return BodyValidator(record(required, optional))
 
 
-def _by_code(required: Members, optional: Members, region: Region) -> None:
+def _by_code(required: Members, optional: Members, region: Region, further: Members) -> None:
     """Make the members of an order those of a charge (protocol-v3 sections 3.2 and 4.1)."""
     del required["notify_url"], optional["time_expire"]
     # The digits are looked at later: another wallet's are refused with a code of their own.
@@ -233,7 +218,7 @@ def _by_code(required: Members, optional: Members, region: Region) -> None:
         return
     del optional["limit_pay"], optional["subsidy_info"], optional["payer"]
     # The published example has the name of the global family.
-    optional["detail"] = _mainland_detail(wxpay_goods_id=_SHORT)
+    optional["detail"] = _mainland_detail(**further | {"wxpay_goods_id": _SHORT})
     store = record({}, {"id": _SHORT, "out_id": _SHORT})
     required["scene_info"] = record(
         {}, {"device_id": _SHORT, "device_ip": _ADDRESS, "store_info": store}

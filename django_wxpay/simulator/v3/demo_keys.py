@@ -115,6 +115,17 @@ RRi6dJclqqt+pkM2CuzQlHIQ9j24d03+Yp/K3kL1jdzGOPtAuN5AiuXPgHLljv/W
 -----END PRIVATE KEY-----
 """
 
+# An entry of MERCHANTS with these in the place of its own verifies what the simulator signs.
+TEST_KEYS: Final[dict[str, str]] = {
+    "API_V3_KEY": TEST_API_V3_KEY,
+    "PRIVATE_KEY": TEST_MERCHANT_PRIVATE_KEY,
+    "CERT_SERIAL_NO": TEST_MERCHANT_SERIAL_NO,
+    "CLIENT_CERT": TEST_MERCHANT_CERTIFICATE,
+    "CLIENT_KEY": TEST_MERCHANT_PRIVATE_KEY,
+    "WECHATPAY_PUBLIC_KEY": TEST_PUBLIC_KEY,
+    "WECHATPAY_PUBLIC_KEY_ID": TEST_PUBLIC_KEY_ID,
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyMaterial:

@@ -49,10 +49,12 @@ from django_wxpay.simulator.v3.answers import (
 )
 from django_wxpay.simulator.v3.bills import bill_file, download_bill, download_fund_flow
 from django_wxpay.simulator.v3.keychain import Certificate, Signer
+from django_wxpay.simulator.v3.more import combining, complaints, returning, sharing, transfers
 from django_wxpay.simulator.v3.orders import close, place, query
 from django_wxpay.simulator.v3.payment_codes import pay_by_code, reverse
 from django_wxpay.simulator.v3.refunds import apply_abnormal_refund, query_refunds, refund
-from django_wxpay.simulator.v3.routes import NoRoute, Route, find_route
+from django_wxpay.simulator.v3.routes import UPLOAD_OPERATION, NoRoute, Route, find_route
+from django_wxpay.simulator.v3.sealed import echo
 
 # Faults that are regular refusals, and their codes.
 _REFUSING: Final = {
@@ -273,4 +275,24 @@ _OPERATIONS: Final[Mapping[str, Callable[[World, Call], Answer]]] = {
     DOWNLOADBILL: download_bill,
     DOWNLOADFUNDFLOW: download_fund_flow,
     BILLFILE: bill_file,
+    "echo": echo,
+    UPLOAD_OPERATION: complaints.upload,
+    "addreceiver": sharing.add_receiver,
+    "deletereceiver": sharing.delete_receiver,
+    "share": sharing.share,
+    "unfreeze": sharing.unfreeze,
+    "sharequery": sharing.query_share,
+    "sharereturn": returning.take_back,
+    "sharereturnquery": returning.query_return,
+    "unsplitamount": sharing.unsplit_amount,
+    "transfer": transfers.transfer,
+    "transferquery": transfers.query_transfer,
+    "transfercancel": transfers.cancel_transfer,
+    "combine": combining.combine,
+    "combinequery": combining.query_combined,
+    "combineclose": combining.close_combined,
+    "complaints": complaints.list_complaints,
+    "complaint": complaints.query_complaint,
+    "complaintresponse": complaints.reply,
+    "complaintcomplete": complaints.complete,
 }

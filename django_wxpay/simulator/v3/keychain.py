@@ -213,7 +213,7 @@ class Keychain:
 
 # Protocol-v3 section 2.5.
 _LIFE: Final = timedelta(days=5 * 365)
-_NAME: Final = "Simulated WeChat Pay platform certificate (TEST ONLY)"
+_NAME: Final = "WeChat Pay platform certificate (TEST ONLY)"
 _SERIAL_BYTES: Final = 20
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django_wxpay.protocol.merchants import Api, Region
@@ -24,6 +24,7 @@ from django_wxpay.simulator.state.world import World
 from django_wxpay.simulator.v3.admission import Call, checked_close, checked_create, checked_query
 from django_wxpay.simulator.v3.answers import Answer, V3Refusal, wants_english, wrong
 from django_wxpay.simulator.v3.objects import order_object
+from django_wxpay.simulator.v3.sealed import with_open_identity
 
 # Protocol-v3 section 4.2.
 _SOONEST: Final = timedelta(minutes=1)
@@ -31,12 +32,12 @@ _SOONEST: Final = timedelta(minutes=1)
 
 def place(world: World, call: Call) -> Answer:
     """Accept an order or its re-entry and return its prepay; lock held."""
-    body = checked_create(call, world.options)
+    body = with_open_identity(world, call, checked_create(call, world.options), holder="payer")
     now = world.clock.now()
     number = body["out_trade_no"]
     trade = world.trades.find(call.account.mch_id, number, now=now)
     if trade is None:
-        _check_expiry(world, body)
+        check_expiry(world, body)
         trade = Trade(
             mch_id=call.account.mch_id,
             out_trade_no=number,
@@ -54,21 +55,18 @@ def place(world: World, call: Call) -> Answer:
     return Answer(status=200, content=_granted(world, call, trade))
 
 
-def _check_expiry(world: World, body: Mapping[str, Any]) -> None:
+def check_expiry(world: World, body: Mapping[str, Any]) -> None:
+    """Refuse a new order, or a combined one, whose ``time_expire`` is too near."""
     text = body.get("time_expire")
     if text and parse_rfc3339(text) < world.clock.now() + _SOONEST:
         raise wrong("/time_expire", "less than a minute from now", value=text)
 
 
 def _check_re_entry(world: World, call: Call, trade: Trade, body: Mapping[str, Any]) -> None:
-    if trade.state in PAID_STATES:
-        raise V3Refusal("ORDER_PAID")
-    expires_at = trade.expires_at
-    if trade.state == CLOSED or (expires_at is not None and expires_at < world.clock.now()):
-        raise V3Refusal("ORDER_CLOSED")
+    refuse_over(trade, now=world.clock.now())
     another_call = trade.api is not Api.V3 or trade.terms["trade_type"] != call.route.trade_type
     another_merchant = trade.terms.get("sub_mch_id") != body.get("sub_mchid")
-    if trade.state == REVOKED or another_call or another_merchant:
+    if trade.state == REVOKED or trade.is_combined or another_call or another_merchant:
         raise V3Refusal("OUT_TRADE_NO_USED")
     differing = ", ".join(differences(trade.document, body))
     if differing:
@@ -78,6 +76,14 @@ def _check_re_entry(world: World, call: Call, trade: Trade, body: Mapping[str, A
             english=f"201 The out_trade_no was used with other parameters ({differing}).",
             number=268498688,
         )
+
+
+def refuse_over(trade: Trade, *, now: datetime) -> None:
+    """Refuse to place an order again that is paid, closed or expired."""
+    if trade.state in PAID_STATES:
+        raise V3Refusal("ORDER_PAID")
+    if trade.state == CLOSED or (trade.expires_at is not None and trade.expires_at < now):
+        raise V3Refusal("ORDER_CLOSED")
 
 
 def _granted(world: World, call: Call, trade: Trade) -> dict[str, Any]:
@@ -113,13 +119,15 @@ def order_answer(world: World, call: Call, trade: Trade) -> Answer:
 
 
 def find_trade(world: World, call: Call, sub_mchid: str) -> Trade:
-    """Return the trade in the path; refuse one of another ``sub_mchid``."""
+    """Return the trade in the path; refuse one of another ``sub_mchid``, or of a combined order."""
     mch_id, route = call.account.mch_id, call.route
     if route.transaction_id:
         trade = world.trades.find_transaction(mch_id, route.transaction_id)
     else:
         trade = world.trades.find(mch_id, route.out_trade_no, now=world.clock.now())
-    if trade is None:
+    # An order of a combined one needs the calls of those (protocol-v3 section 4.1). No source has
+    # the code of the refusal: that it is this one is unsure.
+    if trade is None or trade.is_combined:
         raise V3Refusal("ORDER_NOT_EXIST")
     check_trade_of(trade, sub_mchid)
     return trade
@@ -189,7 +197,7 @@ def terms_of(body: Mapping[str, Any], *, trade_type: str) -> dict[str, str]:
         **{name: body[name_v3] for name_v3, name in _TEXTS.items() if name_v3 in body},
         **_renamed(body.get("payer", {}), _PAYER),
         **_renamed(body.get("scene_info", {}), _SCENE),
-        **{name: _t14(body[name]) for name in _TIMES if name in body},
+        **times_of(body),
         **{name: _compact(body[name]) for name in _JSON if name in body},
         "limit_pay": limit_pay if isinstance(limit_pay, str) else ",".join(limit_pay),
         "total_fee": str(amount["total"]),
@@ -199,27 +207,30 @@ def terms_of(body: Mapping[str, Any], *, trade_type: str) -> dict[str, str]:
     return {name: text for name, text in terms.items() if text}
 
 
+def times_of(body: Mapping[str, Any]) -> dict[str, str]:
+    """Return the times of an order, or of a combined one, as wire fields of v2."""
+    return {name: to_t14(parse_rfc3339(body[name])) for name in _TIMES if name in body}
+
+
 def differences(first: Mapping[str, Any], again: Mapping[str, Any]) -> list[str]:
     """Return the members in which ``again`` differs from ``first``."""
-    one, other = _compared(first), _compared(again)
+    one, other = compared(first), compared(again)
     return [name for name in one | other if one.get(name) != other.get(name)]
 
 
-def _compared(body: Mapping[str, Any]) -> dict[str, Any]:
+def compared(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the members of an order, or of a combined one, that a re-entry has to repeat."""
     scene = body.get("scene_info", {})
     kept = {name: value for name, value in body.items() if name != "time_start"}
+    if "amount" in kept:
+        kept["amount"] = {"currency": "CNY", **kept["amount"]}
     return kept | {
-        "amount": {"currency": "CNY", **body["amount"]},
         "scene_info": {name: scene[name] for name in scene if name not in _CIRCUMSTANCES},
     }
 
 
 def _renamed(holder: Mapping[str, str], names: Mapping[str, str]) -> dict[str, str]:
     return {name: holder[name_v3] for name_v3, name in names.items() if name_v3 in holder}
-
-
-def _t14(text: str) -> str:
-    return to_t14(parse_rfc3339(text))
 
 
 def _compact(content: object) -> str:

@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from django_wxpay.protocol.errors import MalformedMessage
 from django_wxpay.protocol.merchants import Api, Region
-from django_wxpay.protocol.v3.encryption import decrypt_field
 from django_wxpay.simulator.control.refunding import (
     Asked,
     Problem,
@@ -46,6 +44,7 @@ from django_wxpay.simulator.v3.refund_objects import (
     global_refund,
     mainland_refund,
 )
+from django_wxpay.simulator.v3.sealed import opened
 
 # The pages name no largest page; a client is advised to stay below this (protocol-v3 section 3.6).
 _LARGEST_PAGE: Final = 20
@@ -73,6 +72,12 @@ _REFUSALS: Final[Mapping[Problem, tuple[str, str, str]]] = {
         "INVALID_REQUEST",
         "申请退款金额大于订单剩余可退金额",
         "The refund is more than what is left of the order.",
+    ),
+    # The code is unsure (protocol-v3 section 13.3).
+    Problem.SHARED: (
+        "NOT_ENOUGH",
+        "订单已分账，请先回退分账资金再退款",
+        "A part of the order is shared, and has to come back first.",
     ),
     Problem.TOO_MANY: (
         "INVALID_REQUEST",
@@ -196,21 +201,9 @@ def _opened(world: World, call: Call, body: Mapping[str, Any]) -> str:
     """Return the number of the payer's card, "" for the merchant's own account."""
     if body["type"] != USER_CARD:
         return ""
-    serial = call.request.headers.get("wechatpay-serial", "")
-    key = world.keychain.private_key(call.account, serial) if serial else None
-    if key is None:
-        raise V3Refusal(
-            "PARAM_ERROR",
-            chinese="Http头Wechatpay-Serial有误，请使用加密敏感信息的证书序列号或公钥ID",
-            english="The Wechatpay-Serial header does not name the key of the encrypted members.",
-        )
-    opened = {}
-    for name in ("bank_account", "real_name"):
-        try:
-            opened[name] = decrypt_field(body[name], private_key=key)
-        except MalformedMessage:
-            raise wrong(f"/{name}", "not encrypted for the key in Wechatpay-Serial") from None
-    return opened["bank_account"]
+    card = opened(world, call, body["bank_account"], at="/bank_account")
+    opened(world, call, body["real_name"], at="/real_name")
+    return card
 
 
 def _shown(world: World, call: Call, found: Refund) -> Answer:

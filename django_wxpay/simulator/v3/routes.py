@@ -24,9 +24,46 @@ _OF_BILLS: Final = frozenset({DOWNLOADBILL, DOWNLOADFUNDFLOW, BILLFILE})
 _OF_REFUNDS: Final = frozenset({REFUND, REFUNDQUERY, ABNORMAL_REFUND})
 
 
+UPLOAD_OPERATION: Final = "upload"
+_SHARING: Final = "/v3/profitsharing"
+_TRANSFERS: Final = "/v3/fund-app/mch-transfer/transfer-bills"
+_COMBINED: Final = "/v3/combine-transactions"
+_COMPLAINTS: Final = "/v3/merchant-service/complaints-v2"
+_KEY: Final = "(?P<key>[^/]+)"
+# Other products (protocol-v3 section 13).
+_OTHERS: Final = (
+    ("POST", "/v3/security/echo", "echo"),
+    ("POST", "/v3/merchant/media/upload", UPLOAD_OPERATION),
+    ("POST", "/v3/merchant-service/images/upload", UPLOAD_OPERATION),
+    ("POST", f"{_SHARING}/receivers/add", "addreceiver"),
+    ("POST", f"{_SHARING}/receivers/delete", "deletereceiver"),
+    ("POST", f"{_SHARING}/orders/unfreeze", "unfreeze"),
+    ("POST", f"{_SHARING}/orders", "share"),
+    ("GET", f"{_SHARING}/orders/{_KEY}", "sharequery"),
+    ("POST", f"{_SHARING}/return-orders", "sharereturn"),
+    ("GET", f"{_SHARING}/return-orders/{_KEY}", "sharereturnquery"),
+    ("GET", f"{_SHARING}/transactions/{_KEY}/amounts", "unsplitamount"),
+    ("POST", _TRANSFERS, "transfer"),
+    ("GET", f"{_TRANSFERS}/out-bill-no/{_KEY}", "transferquery"),
+    ("GET", f"{_TRANSFERS}/(?P<theirs>transfer-bill-no)/{_KEY}", "transferquery"),
+    ("POST", f"{_TRANSFERS}/out-bill-no/{_KEY}/cancel", "transfercancel"),
+    ("POST", f"{_COMBINED}/(?P<name>jsapi|app|native|h5)", "combine"),
+    ("GET", f"{_COMBINED}/out-trade-no/{_KEY}", "combinequery"),
+    ("POST", f"{_COMBINED}/out-trade-no/{_KEY}/close", "combineclose"),
+    ("GET", _COMPLAINTS, "complaints"),
+    ("GET", f"{_COMPLAINTS}/{_KEY}", "complaint"),
+    ("POST", f"{_COMPLAINTS}/{_KEY}/response", "complaintresponse"),
+    ("POST", f"{_COMPLAINTS}/{_KEY}/complete", "complaintcomplete"),
+)
+_OF_OTHERS: Final = frozenset(operation for _, _, operation in _OTHERS)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """The operation of a path, and its parameters; ``mode`` None is the merchant's own."""
+    """The operation of a path, and its parameters; ``mode`` None is the merchant's own.
+
+    ``key`` is the number of another product, WeChat Pay's own if ``is_their_number``.
+    """
 
     operation: str
     region: Region
@@ -36,6 +73,8 @@ class Route:
     transaction_id: str = ""
     out_refund_no: str = ""
     refund_id: str = ""
+    key: str = ""
+    is_their_number: bool = False
 
     @property
     def is_of_refund(self) -> bool:
@@ -45,7 +84,8 @@ class Route:
     @property
     def is_observed(self) -> bool:
         """Whether its refusals were observed: ``/v3/pay`` paths (protocol-v3 section 7.1)."""
-        is_pay = self.operation not in {CERTIFICATES, *_OF_BILLS} and not self.is_of_refund
+        others = {CERTIFICATES, *_OF_BILLS, *_OF_OTHERS}
+        is_pay = self.operation not in others and not self.is_of_refund
         return self.region is Region.MAINLAND and is_pay
 
 
@@ -88,6 +128,8 @@ def _route(row: _Row, parts: dict[str, str]) -> Route:
         transaction_id=parts.get("id", ""),
         out_refund_no=parts.get("refund", ""),
         refund_id=parts.get("refund_id", ""),
+        key=parts.get("key", ""),
+        is_their_number="theirs" in parts,
     )
 
 
@@ -175,6 +217,10 @@ _ROWS: Final = (
     *_code_rows("/v3/global/micropay", "pay", Region.GLOBAL, None),
     *_refund_rows(),
     *_bill_rows(),
+    *(
+        _Row(method, re.compile(path), operation, Region.MAINLAND, None)
+        for method, path, operation in _OTHERS
+    ),
     _Row("GET", re.compile("/v3/certificates"), CERTIFICATES, Region.MAINLAND, None),
     _Row("GET", re.compile("/v3/global/certificates"), CERTIFICATES, Region.GLOBAL, None),
 )

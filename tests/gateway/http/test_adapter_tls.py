@@ -126,7 +126,7 @@ def test_a_host_that_speaks_no_tls_is_missed_like_any_other(transport: Transport
     assert not isinstance(caught.value, UntrustedHost)
 
 
-def test_a_handshake_that_never_ends_is_a_time_out(transport: Transport) -> None:
+def test_a_handshake_that_never_ends_is_a_time_out(impatient: Transport) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener, pytest.raises(NoResponse) as caught:
-        ask(transport, f"https://127.0.0.1:{listener.getsockname()[1]}")
+        ask(impatient, f"https://127.0.0.1:{listener.getsockname()[1]}")
     assert caught.value.failure is Failure.TIMEOUT

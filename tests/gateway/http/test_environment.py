@@ -54,3 +54,10 @@ def test_requests_is_asked_once_for_all_calls_to_a_host(monkeypatch: pytest.Monk
     for path in ("/pay/unifiedorder", "/pay/orderquery", "/pay/closeorder?a=1"):
         environment_of(f"https://once.test{path}")
     assert asked == ["https://once.test"]
+
+
+def test_the_password_of_a_proxy_is_in_no_repr(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://till:proxy-password@proxy.test:3128")
+    found = environment_of(ADDRESS.replace("http://", "https://"))
+    assert "proxy-password" in found.proxies["https"]
+    assert "proxy-password" not in repr(found)

@@ -29,6 +29,7 @@ from django_wxpay.protocol.facts import PrepayGrant, TradeState
 from django_wxpay.protocol.failures import Failure
 from django_wxpay.protocol.merchants import Merchant
 from django_wxpay.protocol.v3.authorization import read_authorization
+from django_wxpay.protocol.v3.encryption import decrypt_field
 from django_wxpay.protocol.v3.signing import lines, verify
 from tests.gateway.till import PRIMARY, STANDBY, Till, is_signed_by_us
 from tests.protocol.v3 import keys
@@ -802,3 +803,81 @@ def test_many_threads_may_place_through_one_gateway(host: Callable[..., Host]) -
     till.transport.close()
     assert len(placed) == len(till.records) == len(there.requests) == 40
     assert {record.failure for record in till.records} == {""}
+
+
+# What an order has no column for
+
+IDENTITY = {"type": "IDCARD", "number": "110101199003070000", "name": "张三"}
+SUBSIDY = {
+    "subsidy_detail": [
+        {
+            "subsidy_period_type": "PERIOD",
+            "subsidy_plan": [{"subsidy_installment_num": 3, "subsidy_percent": 100}],
+        }
+    ]
+}
+
+
+@pytest.mark.parametrize(
+    ("merchant", "serial", "key"),
+    [
+        (MODERN, keys.PUBLIC_KEY_ID, keys.PUBLIC_MODE_KEY),
+        (MERCHANT, keys.PLATFORM_SERIAL, keys.PLATFORM_KEY),
+    ],
+    ids=["public key", "certificate"],
+)
+def test_a_payers_identity_is_sealed_and_its_key_named(
+    merchant: Merchant, serial: str, key: str
+) -> None:
+    till = Till([signed(GRANTED)], merchant=merchant)
+    members = {"payer": {"identity": IDENTITY}, "subsidy_info": SUBSIDY}
+    till.gateway.place(TERMS, members)
+    assert till.sent().headers["Wechatpay-Serial"] == serial
+    sent = json.loads(till.sent().body or b"")
+    identity = sent["payer"]["identity"]
+    opened = {name: decrypt_field(identity[name], private_key=key) for name in ("number", "name")}
+    assert opened | {"type": identity["type"]} == IDENTITY
+    assert sent["subsidy_info"] == SUBSIDY
+    # The caller's own is left as it was, for the next call.
+    assert members["payer"]["identity"] == IDENTITY
+
+
+def test_members_stand_beside_those_of_the_order() -> None:
+    terms = replace(TERMS, trade_type="JSAPI", openid="o1", product_id="", profit_sharing="Y")
+    till = Till([signed({"prepay_id": "wx01"})], merchant=MERCHANT)
+    till.gateway.place(terms, {"settle_info": {"subsidy_amount": 10}})
+    sent = json.loads(till.sent().body or b"")
+    assert sent["settle_info"] == {"profit_sharing": True, "subsidy_amount": 10}
+    assert sent["payer"] == {"openid": "o1"}
+    assert "Wechatpay-Serial" not in till.sent().headers
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {},
+        [],
+        {"unknown": 1},
+        {"payer": {"openid": "o1"}},
+        {"payer": {"identity": {"type": "IDCARD", "number": "1"}}},
+        {"payer": {"identity": IDENTITY | {"type": "PASSPORT"}}},
+        {"payer": {"identity": IDENTITY | {"name": "x" * 65}}},
+        {"payer": {"identity": IDENTITY | {"number": 1}}},
+        {"subsidy_info": {}},
+        {"subsidy_info": {"subsidy_detail": []}},
+        {"settle_info": {"subsidy_amount": "10"}},
+        {"settle_info": {"profit_sharing": True}},
+    ],
+)
+def test_members_that_have_no_place_are_refused(members: Any) -> None:
+    till = Till([signed(GRANTED)], merchant=MERCHANT)
+    with pytest.raises(InvalidOrder, match=r"^members: ") as refused:
+        till.gateway.place(TERMS, members)
+    assert "xxx" not in str(refused.value)
+    assert till.asked == [0]
+
+
+def test_the_global_api_has_no_such_members() -> None:
+    till = Till([signed(GRANTED)], merchant=ABROAD)
+    with pytest.raises(InvalidOrder, match="members"):
+        till.gateway.place(terms_for(OVERSEAS), {"settle_info": {"subsidy_amount": 10}})

@@ -19,6 +19,7 @@ from django_wxpay.gateway import PlatformKeys
 from django_wxpay.gateway.v3 import platform_keys
 from django_wxpay.gateway.v3.platform_keys import (
     CHECK_AFTER,
+    LOOK_PAUSE,
     REFRESH_AFTER,
     UNKNOWN_SERIAL_PAUSE,
     KeyNotHereYet,
@@ -173,8 +174,25 @@ def test_a_certificate_another_process_downloaded_is_found_in_the_store() -> Non
     ring = Ring(store=MemoryStore(OLD))
     assert ring.find(OLD_SERIAL) is not None
     ring.store.pems.append(YOUNG)
+    ring.clock.advance(LOOK_PAUSE)
     assert ring.find(YOUNG_SERIAL) == public(YOUNG_KEY)
     assert ring.source.downloads == 0
+
+
+def test_a_flood_of_forged_serials_costs_a_query_a_second_and_holds_up_no_call() -> None:
+    ring = Ring(store=MemoryStore(OLD))
+    for number in range(1000):
+        assert ring.find(f"F{number:039X}") is None
+    assert (ring.store.looks, ring.source.downloads) == (1, 1)
+    # What a call of ours needs is looked for whatever strangers do.
+    ring.keys.find(STRANGE_SERIAL, ring.source, is_our_call=True)
+    assert ring.store.looks == 2
+    ring.refresh()
+    with ring.keys._lock:
+        assert together(1, ring.refresh) == [False], "a refresh that is not due waits for nobody"
+    ring.store.pems.append(certificate("CD"))
+    ring.clock.advance(LOOK_PAUSE)
+    assert ring.find("0" * 38 + "CD") is not None
 
 
 def test_an_unknown_certificate_is_downloaded_once_believed_and_kept() -> None:
@@ -478,6 +496,61 @@ def test_certificates_that_have_all_expired_are_missed_unless_the_public_key_rep
     assert (done.refresh(), done.keys.is_overdue, done.source.downloads) == (False, False, 0)
 
 
+def ended(ring: Ring, *left: str) -> None:
+    """Let time pass in which the certificates of the store end, but for some that are left."""
+    assert ring.find(OLD_SERIAL) is not None
+    assert ring.find(YOUNG_SERIAL) is not None
+    ring.store.pems = list(left)
+    ring.source.listed = tuple(map(read_certificate, left))
+    ring.clock.advance(CHECK_AFTER)
+    ring.refresh()
+
+
+def test_a_certificate_that_has_ended_is_trusted_no_more_once_there_is_another() -> None:
+    ring = Ring(store=MemoryStore(OLD, YOUNG))
+    ended(ring, YOUNG)
+    assert ring.keys.known(OLD_SERIAL) is None
+    assert ring.find(OLD_SERIAL) is None
+    assert ring.find(YOUNG_SERIAL) == public(YOUNG_KEY)
+    # Its end was brought forward, and was put back.
+    ring.store.pems = [OLD, YOUNG]
+    ring.clock.advance(UNKNOWN_SERIAL_PAUSE)
+    assert ring.find(OLD_SERIAL) == public(keys.PLATFORM_KEY)
+
+
+def test_one_that_was_written_otherwise_or_cannot_be_read_ends_as_well() -> None:
+    ring = Ring(store=MemoryStore(f"{OLD}\n", YOUNG, "nonsense"))
+    ended(ring, YOUNG)
+    assert ring.find(OLD_SERIAL) is None
+    assert ring.find(YOUNG_SERIAL) == public(YOUNG_KEY)
+
+
+def test_the_last_certificates_stay_trusted_until_there_is_another() -> None:
+    ring = Ring(store=MemoryStore(OLD, YOUNG))
+    ended(ring)
+    assert ring.find(OLD_SERIAL) == public(keys.PLATFORM_KEY)
+    ring.store.pems = [YOUNG]
+    ring.clock.advance(CHECK_AFTER)
+    ring.refresh()
+    assert ring.find(OLD_SERIAL) is None
+
+
+def test_a_certificate_of_the_settings_is_trusted_for_as_long_as_it_is_there() -> None:
+    ring = Ring(PINNED, store=MemoryStore(OLD, YOUNG))
+    ended(ring, YOUNG)
+    assert ring.find(OLD_SERIAL) == public(keys.PLATFORM_KEY)
+
+
+def test_what_the_store_never_had_has_not_ended() -> None:
+    ring = Ring(store=MemoryStore(OLD))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(ring.store, "keep", lambda _: None)
+        assert ring.find(YOUNG_SERIAL) is not None
+    ring.clock.advance(CHECK_AFTER)
+    ring.refresh()
+    assert ring.keys.known(YOUNG_SERIAL) == public(YOUNG_KEY)
+
+
 def test_a_clock_that_goes_back_does_not_stop_the_refreshing() -> None:
     ring = Ring(store=MemoryStore(OLD))
     ring.clock.advance(timedelta(days=365))
@@ -574,6 +647,24 @@ def test_while_a_download_is_slow_one_waits_for_a_moment_and_nobody_after_him() 
         assert ring.store.looks == looks, "nor do they cost a query"
         assert slow.found == []
     assert ring.find(OLD_SERIAL) is not None
+    assert ring.source.downloads == 1
+
+
+@pytest.mark.parametrize("is_our_call", [False, True])
+def test_a_download_whose_thread_cannot_start_is_tried_again(is_our_call: bool) -> None:
+    ring = Ring()
+    run = ring.keys._run
+
+    def full(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    ring.keys._run = full
+    with pytest.raises(KeyNotHereYet):
+        ring.keys.find(YOUNG_SERIAL, ring.source, is_our_call=is_our_call)
+    ring.keys._run = run
+    ring.clock.advance(UNKNOWN_SERIAL_PAUSE)
+    found = ring.keys.find(YOUNG_SERIAL, ring.source, is_our_call=is_our_call)
+    assert found == public(YOUNG_KEY)
     assert ring.source.downloads == 1
 
 

@@ -61,6 +61,11 @@ def test_detail_needs_a_list_of_at_least_one_line(goods):
     )
 
 
+@pytest.mark.parametrize("value", ["x", 7, True, None, ["x"]])
+def test_a_member_of_a_line_that_no_document_has_is_no_problem(value):
+    assert detail_problem(line(some_new_member=value)) == ""
+
+
 def test_detail_without_goods_is_a_problem():
     assert detail_problem({"cost_price": 1}) == "goods_detail is not a list of at least one line"
 

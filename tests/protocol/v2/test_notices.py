@@ -70,7 +70,7 @@ def test_the_notice_of_the_sheet_is_authentic_and_read_whole():
             ),
         ),
     )
-    assert (notice.api, notice.doubt) == (Api.V2, "")
+    assert (notice.api, notice.doubt) == (Api.V2, None)
     assert (notice.out_trade_no, notice.transaction_id) == (
         "T20260101000001",
         "4200000000202601010000000001",

@@ -482,7 +482,15 @@ def test_promotions_are_read_with_their_goods():
 
 @pytest.mark.parametrize(
     "text",
-    ["x", "[]", "{}", '{"promotion_detail":{}}', '{"promotion_detail":"x"}', "[" * 5000],
+    [
+        "x",
+        "[]",
+        "{}",
+        '{"promotion_detail":{}}',
+        '{"promotion_detail":"x"}',
+        "[" * 5000,
+        '{"promotion_detail":[%s{"promotion_id":"1"}]}' % ("{}," * 1000),
+    ],
 )
 def test_promotions_that_cannot_be_read_never_stand_in_a_payments_way(text):
     assert query(promotion_detail=text).payment.promotions == ()

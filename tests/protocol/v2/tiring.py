@@ -98,6 +98,9 @@ TIRING_NOTICES: Final = {
     "goods": _notice(
         promotion_detail=f'{{"promotion_detail":[{{"goods_detail":[{",".join(["{}"] * 4900)}]}}]}}'
     ),
+    "goods, as many as are read": _notice(
+        promotion_detail=f'{{"promotion_detail":[{{"goods_detail":[{",".join(["{}"] * 990)}]}}]}}'
+    ),
     "values of JSON": _notice(promotion_detail=f"[{'1,' * 9000}1]"),
     "brackets of JSON": _notice(promotion_detail="[" * 9000),
     "one long text of JSON": _notice(promotion_detail=f'{{"a":"{"a" * _ROOM}"}}'),

@@ -35,7 +35,7 @@ def test_a_payment_becomes_a_fact(resource):
     assert (notice.fact.source, notice.fact.trade_state) == ("v3.notice", TradeState.SUCCESS)
     assert notice.fact.out_trade_no == resource["out_trade_no"]
     assert isinstance(notice.fact, TradeFact)
-    assert (notice.api, notice.doubt) == (Api.V3, "")
+    assert (notice.api, notice.doubt) == (Api.V3, None)
     assert (notice.event_type, notice.event_id) == (PAID, ENVELOPE["id"])
     assert (notice.out_trade_no, notice.transaction_id) == (
         resource["out_trade_no"],
@@ -57,7 +57,7 @@ def test_a_refund_becomes_a_fact(event_type, word, status):
 
     assert isinstance(notice.fact, RefundFact)
     assert (notice.fact.source, notice.fact.refund_status) == ("v3.notice", status)
-    assert notice.doubt == ""
+    assert notice.doubt is None
 
 
 @pytest.mark.parametrize("event_type", ["COUPON.USE", "TRANSACTION.PAY_BACK", "REFUNDS", "x"])
@@ -316,6 +316,16 @@ def test_a_fact_under_another_products_name_is_read_and_has_a_row_of_its_own(
     assert (notice.kind, notice.fact) == (kind, plain.fact)
     assert (event_type in notice.product, plain.product) == (True, "")
     assert notice.fingerprint != plain.fingerprint
+
+
+@pytest.mark.parametrize(("resource", "kind"), [(COMMON, "payment"), (REFUND, "refund")])
+def test_a_fact_of_another_product_is_read_past_a_member_that_cannot_be_handed_on(resource, kind):
+    twice = json.dumps(resource).encode()[:-1] + b', "new": {"a": 1, "a": 2}}'
+    notice = read(envelope(PAID, {}, resource=of_type("brand_new", twice)))
+
+    assert (notice.kind, notice.unreadable, notice.resource) == (kind, "", {})
+    assert notice.fact == read(envelope(PAID, resource)).fact
+    assert notice.incomplete == "a member of the resource occurs more than once"
 
 
 def test_the_content_decides_between_a_payment_and_a_refund():

@@ -10,6 +10,7 @@ import pytest
 from django_wxpay.protocol.errors import InvalidOrder
 from django_wxpay.protocol.merchants import Mode, Region
 from django_wxpay.protocol.v3.fields import GLOBAL_CURRENCIES, SOONEST_EXPIRY, check_terms_v3
+from django_wxpay.protocol.v3.json_fields import detail_of
 from tests.protocol.v3.samples import (
     DETAIL,
     H5,
@@ -305,6 +306,18 @@ def test_a_detail_that_cannot_be_carried_is_refused(region, change, said):
         ({"quantity": 0}, "quantity: not from 1"),
         ({"price": 1.5}, "price: not a whole number"),
         ({"goods_category": "1"}, "goods_category has no place"),
+        ({"body": "green"}, "body has no place"),
+        ({"unit_price": 1}, "unit_price has no place"),
+        ({"Category": "x"}, "Category has no place"),
+        ({"x" * 33: "x"}, "has no place"),
+        ({"category": ""}, "category: 0 chars long"),
+        ({"category": "x" * 1001}, "category: 1001 chars long"),
+        ({"category": "\U0001f600"}, "category: a character"),
+        ({"category": None}, "category: not a text, a whole number, true or false"),
+        ({"category": 1.5}, "category: not a text, a whole number, true or false"),
+        ({"category": ["tea"]}, "category: not a text, a whole number, true or false"),
+        ({"category": {"id": "1"}}, "category: not a text, a whole number, true or false"),
+        ({"category": 2**63}, "category: not from"),
     ],
 )
 def test_a_line_that_cannot_be_carried_is_refused(change, said):
@@ -312,6 +325,17 @@ def test_a_line_that_cannot_be_carried_is_refused(change, said):
     error = refused(terms_for(MAINLAND, detail=text({"goods_detail": [line]})))
 
     assert said in error.problem
+
+
+@pytest.mark.parametrize("merchant", MERCHANTS, ids=IDS)
+@pytest.mark.parametrize("value", ["1-2", "茶" * 1000, 742, 0, -1, True, False])
+def test_a_member_of_a_line_that_no_document_has_is_carried_under_its_own_name(merchant, value):
+    line = DETAIL["goods_detail"][0] | {"category": value}
+    terms = terms_for(merchant, detail=text({"goods_detail": [line]}))
+    check(terms, merchant)
+    (sent,) = detail_of({"goods_detail": [line]}, merchant.region)["goods_detail"]
+    assert (sent["category"], type(sent["category"])) == (value, type(value))
+    assert len(sent) == len(line)
 
 
 @pytest.mark.parametrize(

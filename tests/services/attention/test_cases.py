@@ -17,7 +17,7 @@ from django_wxpay.services.attention import cases
 from django_wxpay.services.attention.cases import (
     attention_of,
     is_open,
-    keys_needing,
+    needing,
     resolve_event,
 )
 from tests.factories import OrderEventFactory, OrderFactory, RefundFactory
@@ -55,7 +55,7 @@ def test_an_order_that_is_well_needs_nobody() -> None:
         OrderEventFactory(order=order)
         assert needs(order) == []
     assert attention_of([]) == {}
-    assert keys_needing(Attentions) == []
+    assert needing(Attentions).keys == []
 
 
 def test_each_case_is_found_whatever_its_age() -> None:
@@ -85,8 +85,8 @@ def test_each_case_is_found_whatever_its_age() -> None:
         assert attention_of(Order.objects.filter(pk__in=expected)) == expected
     # The orders, and the cases of all of them.
     assert len(queries) == 2
-    assert keys_needing(Attentions) == sorted(expected)
-    assert keys_needing([Attentions.OVERDUE]) == sorted([late.pk, late_refund.pk])
+    assert needing(Attentions).keys == sorted(expected)
+    assert needing([Attentions.OVERDUE]).keys == sorted([late.pk, late_refund.pk])
 
 
 def test_any_number_of_orders_may_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +102,7 @@ def test_what_has_only_begun_needs_nobody_yet() -> None:
     OrderFactory(next_check_at=NOW - timedelta(minutes=14))
     OrderEventFactory(untold=True, dispatch_error="", created_at=NOW - timedelta(minutes=1))
     OrderFactory(trade_state="CREATED", placed_at=NOW - YEAR, next_check_at=None)
-    assert keys_needing(Attentions) == []
+    assert needing(Attentions).keys == []
 
 
 def test_of_several_the_most_urgent_comes_first_and_each_once() -> None:

@@ -13,6 +13,7 @@ from django_wxpay.models.choices import Attentions
 from django_wxpay.services.attention.cases import attention_of, resolve_event
 from django_wxpay.services.attention.paid_twice import JOB, Watch, watch_references
 from django_wxpay.services.worker.jobs import JOBS
+from django_wxpay.services.worker.running import run_job
 from tests.factories import OrderEventFactory, OrderFactory, RefundFactory
 
 pytestmark = pytest.mark.django_db
@@ -103,7 +104,7 @@ def test_the_first_run_looks_at_a_day() -> None:
 def test_a_run_that_is_to_stop_finds_nothing_more() -> None:
     paid()
     paid()
-    assert watch_references(stop=lambda: True) == NOTHING
+    assert watch_references(stop=lambda: True) == Watch(found=0, gone=0, is_cut_short=True)
 
 
 def test_the_worker_does_it(gateway: Any) -> None:
@@ -111,4 +112,21 @@ def test_the_worker_does_it(gateway: Any) -> None:
     paid(success_time=datetime.now(UTC))
     assert JOB in [job.name for job in JOBS]
     (run,) = services.run_jobs(JOB)
-    assert str(run) == "attention: 1 orders paid twice"
+    assert str(run) == "attention: 1 order paid twice"
+
+
+def test_a_run_that_was_stopped_has_not_looked_and_the_next_one_does() -> None:
+    (job,) = [each for each in JOBS if each.name == JOB]
+    last = datetime.now(UTC) - timedelta(hours=2)
+    BackgroundJob.objects.create(name=JOB, succeeded_at=last)
+    paid()
+    paid()
+    an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
+    OrderEvent.objects.update(created_at=an_hour_ago)
+    run = run_job(job, stop=lambda: True)
+
+    row = BackgroundJob.objects.get()
+    assert (run.succeeded, row.succeeded_at, row.error) == (True, last, "")
+    assert row.finished_at is not None
+    assert run_job(job).result.counts["PAID_TWICE"] == 1
+    assert BackgroundJob.objects.get().succeeded_at > an_hour_ago

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -27,9 +28,10 @@ from django_wxpay.exceptions import (
 )
 from django_wxpay.models import Bill, Discrepancy
 from django_wxpay.protocol.v2.xml import encode_xml
-from django_wxpay.services import clock, gateways
+from django_wxpay.services import clock
 from django_wxpay.services.bills import storage
 from django_wxpay.services.bills.reading import bill_text
+from tests.selling import mounted
 from tests.tables import connection
 from tests.wechatpay import bills, v2
 from tests.wechatpay.transport import ScriptedTransport
@@ -65,10 +67,8 @@ def wechat(settings: Any, now: Callable[[datetime], None]) -> Iterator[ScriptedT
         "NOTIFY_BASE_URL": "https://shop.example.com",
         "MERCHANTS": {"default": entry, "sp": institution},
     }
-    scripted = ScriptedTransport(GOOD)
-    gateways.mount(HOST, scripted)
-    yield scripted
-    gateways.unmount(HOST)
+    with mounted(ScriptedTransport(GOOD), HOST) as scripted:
+        yield scripted
 
 
 @pytest.fixture
@@ -256,6 +256,22 @@ def test_a_bill_that_another_process_has_fetched_meanwhile_is_returned(
     monkeypatch.setattr(downloading, "claim", beaten)
     assert services.download_bill(bill_date=DAY).status == "EMPTY"
     assert wechat.requests == []
+
+
+@pytest.mark.parametrize("answer", [GOOD, no("No Bill Exist"), (200, b"<html>")])
+def test_a_process_that_lost_its_claim_says_nothing_of_what_another_has_fetched(
+    wechat: ScriptedTransport, answer: tuple[int, bytes]
+) -> None:
+    def fetched_by_another(_sent: Any) -> tuple[int, bytes]:
+        Bill.objects.update(status="RECONCILED", claimed_until=None, file="theirs", tries=1)
+        return answer
+
+    wechat.script = [fetched_by_another]
+    with suppress(BillNotReady, BadAnswer):
+        assert services.download_bill(bill_date=DAY).status == "RECONCILED"
+
+    bill = Bill.objects.get()
+    assert (bill.status, bill.file, bill.tries, bill.error) == ("RECONCILED", "theirs", 1, "")
 
 
 class Full(FileSystemStorage):

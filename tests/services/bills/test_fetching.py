@@ -11,10 +11,11 @@ import pytest
 from django_wxpay.exceptions import InsideTransaction
 from django_wxpay.models import Bill
 from django_wxpay.protocol.v2.xml import encode_xml
-from django_wxpay.services import clock, gateways, run_jobs
+from django_wxpay.services import clock, run_jobs
 from django_wxpay.services.bills.days import day_bounds, latest_due, yesterday
 from django_wxpay.services.bills.fetching import BillsRun, fetch_bills
 from tests.factories import OrderFactory
+from tests.selling import mounted
 from tests.tables import atomic
 from tests.wechatpay import v2
 from tests.wechatpay.transport import ScriptedTransport
@@ -51,10 +52,8 @@ def wechat(settings: Any, now: Callable[[datetime], None]) -> Iterator[ScriptedT
             "other": entry | {"MCH_ID": "1900000777"},
         },
     }
-    scripted = ScriptedTransport(IDLE)
-    gateways.mount(HOST, scripted)
-    yield scripted
-    gateways.unmount(HOST)
+    with mounted(ScriptedTransport(IDLE), HOST) as scripted:
+        yield scripted
 
 
 def paid(days_ago: int, **fields: Any) -> None:
@@ -151,7 +150,7 @@ def test_before_ten_past_ten_yesterday_is_not_asked_for(
 def test_the_worker_has_it_as_a_job(wechat: ScriptedTransport) -> None:
     paid(1)
     (run,) = run_jobs("bills")
-    assert str(run.result) == "1 bills reconciled"
+    assert str(run.result) == "1 bill reconciled"
 
 
 def test_nothing_is_fetched_inside_a_transaction(wechat: ScriptedTransport) -> None:

@@ -17,7 +17,7 @@ from django_wxpay.services import clock
 from tests.services.bills.test_with_simulator import Shop, shop
 
 __all__ = ["shop"]
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.long, pytest.mark.django_db(transaction=True)]
 
 DAYS: Final = 30
 SOLD_A_DAY: Final = 3

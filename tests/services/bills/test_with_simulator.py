@@ -56,11 +56,20 @@ class Shop:
         """Let time pass until that hour of tomorrow in Beijing; return the day that is over."""
         day = self.today
         then = datetime.combine(day + timedelta(days=1), time(hour, minute), BEIJING)
-        seconds = (then - self.now).total_seconds()
+        self.wait((then - self.now).total_seconds())
+        return day
+
+    def wait(self, seconds: float) -> None:
         self.ahead += timedelta(seconds=seconds)
         self.wxpay.advance(seconds)
         self.patch.setattr(clock, "now", lambda: self.now)
-        return day
+
+    def open(self) -> None:
+        """Let midnight pass where it is near, so that what is sold is of one day."""
+        now = self.now.astimezone(BEIJING)
+        midnight = datetime.combine(now.date() + timedelta(days=1), time(0), BEIJING)
+        if midnight - now < timedelta(minutes=1):
+            self.wait((midnight - now).total_seconds())
 
 
 @pytest.fixture(params=KINDS, ids="-".join)
@@ -73,7 +82,9 @@ def shop(
         "MERCHANTS": {"default": account},
     }
     with simulated_wxpay(Options(refund_settles_s=0.01)) as wxpay:
-        yield Shop(wxpay, monkeypatch, request.param[0], request.param[1] == "global")
+        shop = Shop(wxpay, monkeypatch, request.param[0], request.param[1] == "global")
+        shop.open()
+        yield shop
 
 
 def open_ones() -> list[tuple[str, str]]:
@@ -206,10 +217,10 @@ def test_the_worker_fetches_and_reconciles_every_day_by_itself(shop: Shop) -> No
     shop.sell()
     shop.wait_until(10, 5)
     (run,) = services.run_jobs("bills")
-    assert dict(run.result.counts)["bills reconciled"] == 0
+    assert dict(run.result.counts)["BILLS_RECONCILED"] == 0
     shop.wait_until(10, 20)
     (run,) = services.run_jobs("bills")
-    assert dict(run.result.counts)["bills reconciled"] == 2
+    assert dict(run.result.counts)["BILLS_RECONCILED"] == 2
     assert list(Bill.objects.order_by("bill_date").values_list("status", flat=True)) == [
         "RECONCILED",
         "EMPTY",

@@ -120,10 +120,25 @@ def test_a_storage_without_a_folder_is_not_looked_into(settings: Any) -> None:
     assert wrong() == []
 
 
-@pytest.mark.parametrize(("root", "words"), [("media", "in MEDIA_ROOT"), ("", "current folder")])
+def test_bills_in_the_current_folder_are_in_order_while_a_site_is_developed(settings: Any) -> None:
+    settings.DEBUG = True
+    settings.MEDIA_ROOT = ""
+    keep_in(settings, None)
+    assert wrong() == []
+
+
+@pytest.mark.parametrize(
+    ("root", "words", "is_developed"),
+    [
+        ("media", "in MEDIA_ROOT", False),
+        ("media", "in MEDIA_ROOT", True),
+        ("", "current folder", False),
+    ],
+)
 def test_bills_among_the_uploads_are_a_warning(
-    settings: Any, tmp_path: Path, root: str, words: str
+    settings: Any, tmp_path: Path, root: str, words: str, is_developed: bool
 ) -> None:
+    settings.DEBUG = is_developed
     settings.MEDIA_ROOT = str(tmp_path / root) if root else ""
     keep_in(settings, None)
     ((_, level, message),) = wrong()

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import OperationalError, ProgrammingError
+from django.db import InterfaceError, OperationalError, ProgrammingError
 from django.test.utils import CaptureQueriesContext
 
 from django_wxpay import services
@@ -17,6 +17,7 @@ from django_wxpay.services.attention.paid_twice import watch_references
 from django_wxpay.services.doctor import background, diagnosis, findings, notifications
 from django_wxpay.services.doctor.findings import Finding, Level, Subject, advice_for_failure
 from django_wxpay.services.latency.rollup import roll_up
+from django_wxpay.signals import notification_received
 from tests.factories import (
     ApiReportFactory,
     CertificateDownloadFactory,
@@ -82,9 +83,9 @@ def test_it_takes_few_queries_and_an_index_serves_those_on_notifications_and_eve
     with CaptureQueriesContext(connection) as queries:
         diagnosis.diagnose(ask=False)
     asked = [query["sql"] for query in queries]
-    assert len(asked) <= 33
+    assert len(asked) <= 34
     on_events = [sql for sql in asked if "_orderevent" in sql or "_notification" in sql]
-    assert len(on_events) == 10
+    assert len(on_events) == 11
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
             plans = [cursor.execute(f"EXPLAIN QUERY PLAN {sql}").fetchall() for sql in on_events]
@@ -169,15 +170,18 @@ def test_a_database_that_is_away_is_one_finding_without_the_statement(
     assert "migrate" in found[0].advice
 
 
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError])
 def test_a_database_error_without_a_text_is_shown_by_its_name(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, error: type[Exception]
 ) -> None:
     def fail(*args: Any) -> Any:
-        raise OperationalError
+        raise error
 
     monkeypatch.setattr(diagnosis, "_DATABASE_CHECKS", (fail,))
-    (finding,) = diagnosed(Subject.DATABASE)
-    assert "OperationalError" in finding.message
+    monkeypatch.setattr(diagnosis, "check_hosts", fail)
+    found = [one for one in diagnosis.diagnose() if one.subject is Subject.DATABASE]
+    (finding,) = found
+    assert error.__name__ in finding.message
 
 
 def test_what_was_read_before_the_database_went_away_is_kept(
@@ -255,6 +259,37 @@ def test_of_wechat_pays_certificates_the_one_that_lasts_longest_counts(
     assert levels(diagnosed(Subject.KEYS)) == [("default", OK)]
 
 
+@pytest.mark.parametrize(
+    ("code", "ago", "changes", "is_said"),
+    [
+        ("RESOURCE_NOT_EXISTS", MINUTE, {}, True),
+        ("NOT_FOUND", MINUTE, {}, True),
+        ("RESOURCE_NOT_EXISTS", 3 * DAY, {}, False),
+        ("RESOURCE_NOT_EXISTS", MINUTE, {"merchant": "other"}, False),
+        ("RESOURCE_NOT_EXISTS", MINUTE, {"interface_url": "http://v3.test/v3/other"}, False),
+        ("FREQUENCY_LIMITED", MINUTE, {}, False),
+        ("", MINUTE, {}, False),
+        ("RESOURCE_NOT_EXISTS", MINUTE, {"failure": "BAD_SIGNATURE"}, False),
+    ],
+)
+def test_a_certificate_without_a_successor_names_the_way_to_the_public_key(
+    wxpay: dict[str, Any], code: str, ago: timedelta, changes: dict[str, str], is_said: bool
+) -> None:
+    v3(wxpay)
+    PlatformCertificateFactory(expire_time=NOW + 300 * DAY)
+    listing = {"interface_url": "http://v3.test/v3/certificates", "failure": ""} | changes
+    calls(1, ago=ago, err_code=code, **listing)
+    found = diagnosed(Subject.KEYS)
+    (finding,) = found
+    assert finding.level is (WARNING if is_said else OK)
+    if is_said:
+        assert "has no successor" in finding.message
+        assert "WECHATPAY_PUBLIC_KEY_ID" in finding.advice
+        # The newest answer counts, and an expired certificate says enough.
+        calls(1, ago=MINUTE / 2, **listing)
+        assert levels(diagnosed(Subject.KEYS)) == [("default", OK)]
+
+
 def test_certificates_in_the_settings_count_too(wxpay: dict[str, Any]) -> None:
     v3(wxpay, PLATFORM_CERTIFICATES=[keys.PLATFORM_CERTIFICATE])
     PlatformCertificateFactory(expire_time=NOW - DAY)
@@ -294,7 +329,9 @@ def test_a_failure_rate_beyond_its_limit_is_an_error_with_its_figures() -> None:
         "/pay/unifiedorder at api.mch.weixin.qq.com, 100 calls: "
         "6 % failed (limit 5 %): DNS 2, TIMEOUT 4."
     )
-    assert finding.advice == advice_for_failure("TIMEOUT")
+    assert finding.advice == (
+        f"What these calls met, and what to do if it lasts: {advice_for_failure('TIMEOUT')}"
+    )
 
 
 def test_a_p95_beyond_its_limit_is_an_error_with_its_figures(wxpay: dict[str, Any]) -> None:
@@ -460,6 +497,27 @@ def test_where_work_waits_the_worker_is_missed(
     assert worker()[0].message.startswith("No background job has finished since 2026-06-02 ")
 
 
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda at: failed_notice(created_at=at), "notifications to process again"),
+        (lambda at: OrderFactory(next_check_at=at), "orders or refunds to query"),
+        (lambda at: RefundFactory(next_check_at=at), "orders or refunds to query"),
+        (lambda at: ApiReportFactory(created_at=at, is_rolled_up=True), "reports to send"),
+    ],
+)
+def test_a_worker_that_has_never_run_is_missed_after_minutes(make: Any, words: str) -> None:
+    BackgroundJob.objects.create(name="pruning")
+    make(NOW - 119 * timedelta(seconds=1))
+    assert levels(worker()) == [("", OK)]
+    make(NOW - 121 * timedelta(seconds=1))
+    (finding,) = worker()
+    assert finding.level == WARNING
+    assert finding.message == f"No background job has finished yet, and there is work: {words}."
+    BackgroundJob.objects.create(name="latency", finished_at=NOW)
+    assert levels(worker()) == [("", OK)]
+
+
 @pytest.mark.parametrize(("make", "job", "words"), WAITING)
 def test_a_job_that_is_well_does_not_hide_that_another_does_not_run(
     make: Any, job: str, words: str, wxpay: dict[str, Any]
@@ -487,7 +545,7 @@ def test_a_job_that_finishes_happily_and_leaves_its_work_undone_is_no_healthy_on
     (finding,) = worker()
     assert finding.level == (ERROR if job == "events" else WARNING)
     assert finding.message.startswith(f'The job "{job}" runs, and yet there is work: {words}, the ')
-    assert f"wxpay_worker --once {job}" in finding.advice
+    assert f"wxpay_worker --once --jobs {job} " in finding.advice
 
 
 def test_a_job_that_does_its_work_in_time_is_well() -> None:
@@ -531,6 +589,29 @@ def test_a_receiver_that_never_ends_is_found_however_often_it_is_leased_again() 
     assert levels(worker()) == [("", OK)], "that is no fault of the job"
 
 
+def test_events_of_other_products_are_counted_and_their_merchant_is_named() -> None:
+    more = {"received": True, "dispatched_at": None, "notification__merchant": "default"}
+    OrderEventFactory(**more, dispatch_attempts=0, created_at=NOW - HOUR)
+    found = diagnosed(Subject.EVENTS, merchants=["default"])
+    (finding,) = [each for each in found if "notification_received" in each.message]
+    # Nobody has asked for them, so they are shown and alarm nobody.
+    assert (finding.merchant, finding.level) == ("default", OK)
+    assert finding.message.startswith("1 event of notification_received waits for a receiver")
+
+    def receiver(**more: Any) -> None:
+        raise AssertionError("nothing is delivered here")
+
+    notification_received.connect(receiver)
+    try:
+        refused = {"dispatch_attempts": 2, "dispatch_error": "ValueError: no paper"}
+        OrderEventFactory(**more, **refused, created_at=NOW - HOUR)
+        finding = the_wrong(Subject.EVENTS)
+        assert (finding.merchant, finding.level) == ("default", ERROR)
+        assert finding.message.startswith("The shop's receivers refuse 1 event, the oldest of ")
+    finally:
+        notification_received.disconnect(receiver)
+
+
 @pytest.mark.parametrize(
     "make",
     [
@@ -548,6 +629,7 @@ def test_a_receiver_that_never_ends_is_found_however_often_it_is_leased_again() 
 )
 def test_what_may_still_wait_does_not_miss_the_worker(make: Any, wxpay: dict[str, Any]) -> None:
     v3(wxpay)
+    BackgroundJob.objects.create(name="pruning", finished_at=NOW)
     make()
     assert levels(worker()) == [("", OK)]
 
@@ -570,7 +652,9 @@ def test_a_job_that_keeps_failing_is_an_error_with_its_error() -> None:
 def test_reports_that_wait_for_a_day_are_a_warning() -> None:
     ApiReportFactory(created_at=NOW - DAY, is_rolled_up=True)
     assert levels(diagnosed(Subject.REPORTS)) == [("", OK)]
-    ApiReportFactory(created_at=NOW - DAY - MINUTE, is_rolled_up=True)
+    ApiReport.objects.update(created_at=NOW - DAY - MINUTE)
+    assert the_wrong(Subject.REPORTS).message.startswith("1 latency report waits to be sent, ")
+    ApiReportFactory(created_at=NOW - DAY, is_rolled_up=True)
     finding = the_wrong(Subject.REPORTS)
     assert (finding.merchant, finding.level) == ("", WARNING)
     assert finding.message == (
@@ -596,9 +680,9 @@ def test_with_reporting_off_reports_may_wait(wxpay: dict[str, Any]) -> None:
 
 
 def test_notifications_that_failed_are_counted_by_merchant_with_the_oldest() -> None:
-    NotificationFactory(unknown=True, created_at=NOW - HOUR, reason="no such order")
-    NotificationFactory(unknown=True, created_at=NOW - MINUTE, reason="our own trouble")
-    NotificationFactory(unknown=True, merchant="gone", created_at=NOW, reason="")
+    NotificationFactory(unknown=True, created_at=NOW - HOUR)
+    NotificationFactory(unknown=True, created_at=NOW - MINUTE, reason_code="OUR_TROUBLE")
+    NotificationFactory(unknown=True, merchant="gone", created_at=NOW, reason_code="")
     NotificationFactory()
     found = diagnosed(Subject.NOTIFICATIONS)
     assert levels(found) == [("default", WARNING), ("gone", WARNING), ("institution", OK)]
@@ -612,20 +696,21 @@ def test_notifications_that_failed_are_counted_by_merchant_with_the_oldest() -> 
 
 
 def test_notifications_that_could_not_be_read_are_an_error_of_their_own() -> None:
-    why = "not readable: total_fee is not a number in plain digits"
-    NotificationFactory(unknown=True, created_at=NOW - HOUR, reason=why)
-    NotificationFactory(unknown=True, created_at=NOW - MINUTE, reason=why)
-    NotificationFactory(unknown=True, created_at=NOW, reason="no such order")
+    problem = "total_fee is not a number in plain digits"
+    why: dict[str, Any] = {"reason_code": "UNREADABLE", "reason_params": {"problem": problem}}
+    NotificationFactory(unknown=True, created_at=NOW - HOUR, **why)
+    NotificationFactory(unknown=True, created_at=NOW - MINUTE, **why)
+    NotificationFactory(unknown=True, created_at=NOW)
     found = diagnosed(Subject.NOTIFICATIONS, merchants=["default"])
     assert levels(found) == [("default", ERROR), ("default", WARNING)]
     assert found[0].message == (
         "2 notifications of WeChat Pay's could not be read, the oldest of 2026-06-01 19:30 CST: "
-        f"{why}."
+        f"not readable: {problem}."
     )
     assert "update django-wxpay" in found[0].advice
     assert "query their orders" in found[0].advice
     assert found[1].message.startswith("1 notification not processed")
-    Notification.objects.filter(reason="no such order").delete()
+    Notification.objects.filter(reason_code="UNKNOWN_ORDER").delete()
     assert levels(diagnosed(Subject.NOTIFICATIONS, merchants=["default"])) == [("default", ERROR)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -14,10 +15,14 @@ from django.db import OperationalError
 
 from django_wxpay import conf
 from django_wxpay.models import ApiReport, PlatformCertificate
+from django_wxpay.protocol.errors import ConfigurationError
+from django_wxpay.protocol.v3.encryption import decrypt_field, encrypt_field
 from django_wxpay.services import certificates, gateways
 from django_wxpay.services.doctor import diagnosis, hosts
+from django_wxpay.services.doctor import keys as doctor_keys
 from django_wxpay.services.doctor.findings import Finding, Level, Subject, advice_for_failure
 from tests.protocol.v3 import keys
+from tests.selling import V3_HOST, mounted
 from tests.services.conftest import HOST
 from tests.wechatpay.transport import ScriptedTransport
 from tests.wechatpay.v2 import API_KEY, MCH_ID, refused, scripted_v2, standing
@@ -99,11 +104,8 @@ def test_every_host_is_asked_apart_and_none_stands_in_for_another(
     gateway.answers[QUERY] = ConnectionResetError()
     spare = scripted_v2()
     spare.answers[QUERY] = NO_SUCH_ORDER
-    gateways.mount(SPARE, spare)
-    try:
+    with mounted(spare, SPARE):
         first, second = asked()
-    finally:
-        gateways.unmount(SPARE)
     assert (described(first), described(second)) == (
         (ERROR, Subject.HOSTS),
         (OK, Subject.HOSTS),
@@ -140,6 +142,7 @@ def return_fail(**more: str) -> Callable[[dict[str, str]], bytes]:
     ("answer", "word"),
     [
         (return_fail(), "refuses: RETURN_FAIL 签名错误."),
+        (return_fail(return_msg="SIGN ERROR"), "refuses: RETURN_FAIL SIGN ERROR."),
         (return_fail(err_code="SIGNERROR"), "refuses: SIGNERROR 签名错误."),
         (refused("SIGNERROR", "sign error"), "refuses: SIGNERROR sign error."),
     ],
@@ -153,6 +156,26 @@ def test_a_signature_that_is_refused_is_a_matter_of_keys(
     assert finding.message.endswith(word)
     assert "API key" in finding.advice
     assert API_KEY not in repr(finding)
+
+
+@pytest.mark.parametrize(
+    ("text", "subject", "advice"),
+    [
+        ("appid不存在", Subject.CONFIGURATION, "appid"),
+        ("商户号mch_id或sub_mch_id不存在", Subject.CONFIGURATION, "mch_id"),
+        ("缺少参数", Subject.CONFIGURATION, "parameter"),
+        ("PARAM_ERROR:sign_type", Subject.HOSTS, "Read its message"),
+        ("系统繁忙", Subject.HOSTS, "Read its message"),
+        ("", Subject.HOSTS, "Read its message"),
+    ],
+)
+def test_a_refusal_as_a_whole_is_no_matter_of_keys_unless_it_says_so(
+    gateway: ScriptedTransport, text: str, subject: Subject, advice: str
+) -> None:
+    gateway.answers[QUERY] = return_fail(return_msg=text)
+    finding = the_only()
+    assert described(finding) == (ERROR, subject)
+    assert advice in finding.advice
 
 
 def test_an_unsigned_no_such_order_proves_nothing(gateway: ScriptedTransport) -> None:
@@ -239,10 +262,9 @@ def platform(wxpay: dict[str, Any], settings: Any) -> Iterator[ScriptedTransport
     settings.WXPAY = {**wxpay, "MERCHANTS": {"default": entry}}
     # Whatever number the order has that is asked for.
     scripted = scripted_v3((404, {"code": "ORDER_NOT_EXIST", "message": "no such order"}))
-    gateways.mount("http://v3.test", scripted)
     gateways.platform_keys.cache_clear()
-    yield scripted
-    gateways.unmount("http://v3.test")
+    with mounted(scripted, V3_HOST):
+        yield scripted
     gateways.platform_keys.cache_clear()
 
 
@@ -386,3 +408,94 @@ def test_a_gateway_at_one_host_is_that_of_the_merchant_otherwise(wxpay: dict[str
     narrowed = gateways.gateway_at("default", SPARE, api=account.api, on_attempt=[].append)
     assert narrowed._merchant == replace(account, hosts=(SPARE,))
     assert conf.merchant("default").hosts == (HOST,)
+
+
+# The security echo
+
+
+ECHO = "/v3/security/echo"
+
+
+def echo(alias: str = "default") -> list[Finding]:
+    return list(doctor_keys.check_echo(conf.merchant(alias)))
+
+
+def gives_back(**changes: Any) -> Callable[[requests.PreparedRequest], Any]:
+    """Answer an echo as WeChat Pay does: it opens what was sealed, and seals it for us."""
+
+    def answer(sent: requests.PreparedRequest) -> Any:
+        body = json.loads(sent.body or b"")
+        assert sent.headers["Wechatpay-Serial"] == keys.PUBLIC_KEY_ID
+        opened = decrypt_field(body["encrypted_echo_message"], private_key=keys.PUBLIC_MODE_KEY)
+        sealed = encrypt_field(opened, public_key=keys.MERCHANT_CERTIFICATE)
+        content = {"echo_message": body["echo_message"], "encrypted_echo_message": sealed}
+        return 200, content | changes
+
+    return answer
+
+
+def test_an_echo_of_what_was_sent_is_fine(platform: ScriptedTransport) -> None:
+    platform.answers[ECHO] = gives_back()
+    (finding,) = echo()
+    assert (described(finding), finding.advice) == ((OK, Subject.KEYS), "")
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"echo_message": "x"}, "another text"),
+        ({"encrypted_echo_message": "x"}, "another key"),
+        ({"encrypted_echo_message": None}, "another key"),
+        (
+            {"encrypted_echo_message": encrypt_field("x", public_key=keys.MERCHANT_CERTIFICATE)},
+            "another key",
+        ),
+    ],
+)
+def test_an_echo_of_something_else_is_an_error(
+    platform: ScriptedTransport, changes: dict[str, Any], problem: str
+) -> None:
+    platform.answers[ECHO] = gives_back(**changes)
+    (finding,) = echo()
+    assert described(finding) == (ERROR, Subject.KEYS)
+    assert problem in finding.message
+    assert "PRIVATE_KEY" in finding.advice
+
+
+def test_an_echo_that_is_no_object_is_an_error(platform: ScriptedTransport) -> None:
+    platform.answers[ECHO] = (200, b"[]")
+    assert described(echo()[0]) == (ERROR, Subject.KEYS)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [(404, b""), (404, {"code": "NOT_FOUND"}), (403, {"code": "NO_AUTH"}), requests.ReadTimeout()],
+)
+def test_an_echo_that_is_not_offered_is_no_finding(
+    platform: ScriptedTransport, answer: Any
+) -> None:
+    platform.answers[ECHO] = answer
+    assert echo() == []
+
+
+def test_a_key_that_cannot_sign_is_the_configurations_affair(
+    platform: ScriptedTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise ConfigurationError("no")
+
+    monkeypatch.setattr(doctor_keys.calling, "call", refuse)
+    assert echo() == []
+
+
+def test_a_merchant_of_v2_has_no_echo() -> None:
+    assert echo("institution") == []
+
+
+def test_the_echo_is_asked_for_where_somebody_wants_it(platform: ScriptedTransport) -> None:
+    platform.answers[ECHO] = gives_back()
+    diagnosis.diagnose(merchants=["default"])
+    assert ECHO not in platform.paths()
+    found = diagnosis.diagnose(merchants=["default"], echo=True)
+    assert ECHO in platform.paths()
+    assert any("echo" in finding.message for finding in found)

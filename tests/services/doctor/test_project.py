@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 from django.core.checks import run_checks
-from django.db import OperationalError, connections, models
+from django.db import InterfaceError, OperationalError, connections, models
 from django.dispatch import Signal
 from django.test.utils import CaptureQueriesContext
 
 from django_wxpay.models import Order, OrderEvent
-from django_wxpay.services.doctor import diagnosis, project
+from django_wxpay.services.doctor import diagnosis, merchants, project
 from django_wxpay.services.doctor.findings import Finding, Level, Subject
 from tests.factories import OrderEventFactory, OrderFactory
 from tests.tables import ALIAS, connection
@@ -152,7 +152,7 @@ def test_missing_tables_are_a_warning_before_migrate_and_an_error_of_the_doctor(
     monkeypatch.setattr(connection.introspection, "table_names", list)
     (message,) = [each for each in run_checks(databases=[ALIAS]) if "wxpay" in str(each.id)]
     assert message.id == "django_wxpay.W006"
-    lacks = "lacks the table django_wxpay_apireport and 14 more"
+    lacks = "lacks the table django_wxpay_apireport and 17 more"
     assert message.msg == f'DATABASES["{ALIAS}"] {lacks}'
     assert "migrate" in str(message.hint)
     finding = the_finding("W006")
@@ -163,11 +163,12 @@ def test_missing_tables_are_a_warning_before_migrate_and_an_error_of_the_doctor(
     assert "more" not in the_finding("W006").message
 
 
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError])
 def test_a_database_that_is_away_is_named_once_and_raises_nothing(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, error: type[Exception]
 ) -> None:
     def away() -> list[str]:
-        raise OperationalError("the server closed the connection\nLINE 1: SELECT secret")
+        raise error("the server closed the connection\nLINE 1: SELECT secret")
 
     monkeypatch.setattr(connection.introspection, "table_names", away)
     assert checked(ALIAS) == ["django_wxpay.W006"]
@@ -263,7 +264,7 @@ def test_finding_them_takes_an_index_and_one_look_a_merchant() -> None:
     for merchant in ("default", "institution", "default", "default"):
         OrderFactory(merchant=merchant)
     with CaptureQueriesContext(connection) as queries:
-        assert list(project._orphans(ALIAS)) == []
+        assert list(merchants.orphan_problems(ALIAS)) == []
     assert len(queries) == 3
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
@@ -317,6 +318,7 @@ def test_an_address_that_depends_on_the_language_is_a_warning_of_both(settings: 
     settings.ROOT_URLCONF = "tests.translated_urls"
     assert checked() == ["django_wxpay.W013"]
     assert the_finding("W013").level is WARNING
+    assert the_finding("W013").subject is Subject.CONFIGURATION
 
 
 def test_without_time_zones_the_doctor_says_so_and_compares_no_times(settings: Any) -> None:

@@ -10,7 +10,7 @@ import pytest
 from django.db import DatabaseError
 
 from django_wxpay import services
-from django_wxpay.exceptions import Refused
+from django_wxpay.exceptions import ConfigurationError, Refused
 from django_wxpay.gateway import CallRecord
 from django_wxpay.models import ApiReport, Order
 from django_wxpay.protocol.failures import Failure
@@ -92,6 +92,16 @@ def test_a_call_of_a_number_that_the_key_does_not_belong_to_is_not_reported() ->
 
 def test_a_merchant_that_has_left_the_settings_is_not_reported() -> None:
     assert status_of(YES, merchant="gone") == "NOT_REPORTABLE"
+
+
+def test_a_merchant_whose_source_is_down_may_be_reported_once_it_is_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def down(_alias: str) -> None:
+        raise ConfigurationError("the source did not answer in time")
+
+    monkeypatch.setattr("django_wxpay.conf.merchant", down)
+    assert status_of(YES) == "PENDING"
 
 
 def test_an_institution_reports_for_a_sub_merchant(settings: Any, wxpay: dict[str, Any]) -> None:

@@ -10,14 +10,14 @@ from django.db import IntegrityError
 
 from django_wxpay import services
 from django_wxpay.models import Notification, Order, OrderEvent, Refund
-from django_wxpay.services.notifications.responses import Acknowledgement
 from django_wxpay.services.transitions import refunds
 from django_wxpay.signals import order_conflicted, order_paid, refund_settled
 from tests.factories import OrderFactory
+from tests.selling import notify, sold_order
 from tests.services.conftest import new_order
 from tests.wechatpay.transport import ScriptedTransport
 from tests.wechatpay.v2 import PAID, payment_notice, standing
-from tests.wechatpay.v3 import TRANSACTION_ID, paid_notice, refund_notice, signature
+from tests.wechatpay.v3 import paid_notice, refund_notice
 
 pytestmark = pytest.mark.django_db
 
@@ -37,11 +37,6 @@ def told() -> Iterator[list[str]]:
     yield received
     for signal in signals:
         signal.disconnect(receiver)
-
-
-def notify(body: bytes) -> Acknowledgement:
-    headers = {} if body.startswith(b"<") else signature(body)
-    return services.receive_notification("default", "payment", headers, body)
 
 
 def refund_of(fee: int, number: str, **changes: Any) -> bytes:
@@ -67,7 +62,7 @@ def test_one_transaction_pays_one_order(told: list[str], write: Any) -> None:
     assert told == ["PAID FIRST001", "CONFLICTED SECOND01"]
     row = Notification.objects.get(out_trade_no="SECOND01")
     assert row.outcome == "CONFLICT", "and it leaves a trace"
-    assert row.reason.startswith("transaction_id: expected of no other order, told 4200")
+    assert row.reason.startswith("transaction_id: expected of no other order, received 4200")
 
 
 def test_a_query_holds_the_transaction_against_other_orders_too(
@@ -122,10 +117,7 @@ def test_the_right_notice_is_applied_whatever_was_said_before_it(
 
 @pytest.fixture
 def paid(both: dict[str, Any]) -> Order:
-    order = new_order(out_trade_no=NUMBER)
-    Order.objects.update(trade_state="SUCCESS", transaction_id=TRANSACTION_ID)
-    order.refresh_from_db()
-    return order
+    return sold_order(NUMBER)
 
 
 def test_refunds_of_more_than_was_paid_are_a_conflict(paid: Order, told: list[str]) -> None:
@@ -133,8 +125,8 @@ def test_refunds_of_more_than_was_paid_are_a_conflict(paid: Order, told: list[st
         assert notify(refund_of(60, number)).accepted
     assert told == [f"REFUND_SETTLED {NUMBER}", *[f"CONFLICTED {NUMBER}"] * 2]
     assert list(Refund.objects.values_list("out_refund_no", "position")) == [("1", 1)]
-    reasons = set(Notification.objects.exclude(reason="").values_list("reason", flat=True))
-    assert reasons == {"refund_fee: expected at most 40, told 60"}
+    reasons = {each.reason for each in Notification.objects.exclude(reason_code="")}
+    assert reasons == {"refund_fee: expected at most 40, received 60"}
 
     assert notify(refund_of(40, "4")).accepted
     assert list(Refund.objects.order_by("id").values_list("out_refund_no", "position")) == [

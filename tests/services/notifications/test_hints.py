@@ -17,8 +17,9 @@ from django_wxpay.services.notifications.responses import Acknowledgement
 from django_wxpay.services.transitions import refunds
 from django_wxpay.signals import order_conflicted, refund_settled
 from tests.protocol.v2.test_refund_notices import notice as hint
+from tests.selling import sold_order
 from tests.services.conftest import new_order
-from tests.wechatpay.v3 import TRANSACTION_ID, refund_notice, signature
+from tests.wechatpay.v3 import refund_notice, signature
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("both")]
 
@@ -28,10 +29,7 @@ PART = {"total": 100, "refund": 40}
 
 @pytest.fixture(autouse=True)
 def paid(both: dict[str, Any]) -> Order:
-    order = new_order(out_trade_no=NUMBER)
-    Order.objects.update(trade_state="SUCCESS", transaction_id=TRANSACTION_ID)
-    order.refresh_from_db()
-    return order
+    return sold_order(NUMBER)
 
 
 @pytest.fixture

@@ -13,10 +13,13 @@ from django.db import DatabaseError
 from django_wxpay import services
 from django_wxpay.exceptions import InsideTransaction
 from django_wxpay.models import Notification, Order
+from django_wxpay.protocol.notices import Notice
 from django_wxpay.services import clock
 from django_wxpay.services.claims import Batch
-from django_wxpay.services.notifications import processing, retrying
+from django_wxpay.services.notifications import processing, receiving, retrying
+from django_wxpay.services.notifications.deliveries import Delivery
 from tests.factories import OrderFactory
+from tests.services.conftest import new_order
 from tests.tables import atomic, connection
 from tests.wechatpay.v2 import payment_notice
 
@@ -253,7 +256,42 @@ def test_our_own_trouble_with_one_does_not_stop_the_next(
     assert broken.next_retry_at == NOW + 2 * MINUTE
 
 
-@pytest.mark.parametrize("trouble", ["merchant gone", "database"])
+def test_one_in_whose_reading_there_is_a_bug_says_so_and_the_next_has_its_turn(
+    now: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = unsettled("TEST000001")
+    unsettled("TEST000002")
+    restored("TEST000002")
+    _unreadable_for(first, monkeypatch)
+    assert services.retry_notifications() == 1
+    first.refresh_from_db()
+    assert (first.outcome, first.retries) == ("FAILED", 1)
+    assert "RuntimeError" in first.reason
+
+
+def test_a_bug_in_reading_what_waits_for_an_order_stops_no_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waiting = unsettled("TEST000001")
+    _unreadable_for(waiting, monkeypatch)
+    order = new_order(out_trade_no="TEST000001")
+    assert order.trade_state == "CREATED"
+    waiting.refresh_from_db()
+    assert "RuntimeError" in waiting.reason
+
+
+def _unreadable_for(row: Notification, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = receiving.read
+
+    def broken_for_one(delivery: Delivery) -> Notice:
+        if delivery.is_replayed and delivery.body == bytes(row.body):
+            raise RuntimeError("a bug")
+        return read(delivery)
+
+    monkeypatch.setattr(receiving, "read", broken_for_one)
+
+
+@pytest.mark.parametrize("trouble", ["merchant gone", "database", "driver"])
 def test_one_that_cannot_even_be_read_waits_and_the_next_has_its_turn(
     now: Clock,
     monkeypatch: pytest.MonkeyPatch,
@@ -270,7 +308,7 @@ def test_one_that_cannot_even_be_read_waits_and_the_next_has_its_turn(
 
         def down_for_one(notification: Notification) -> Any:
             if notification.pk == first.pk:
-                raise DatabaseError("down")
+                raise DatabaseError("down") if trouble == "database" else OSError("down")
             return replay(notification)
 
         monkeypatch.setattr(retrying, "replay_notification", down_for_one)

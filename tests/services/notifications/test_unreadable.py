@@ -20,13 +20,13 @@ from django_wxpay.protocol.errors import MalformedMessage
 from django_wxpay.protocol.v2 import notices as v2_notices
 from django_wxpay.protocol.v3 import notices as v3_notices
 from django_wxpay.services.notifications import processing
-from django_wxpay.services.notifications.responses import Acknowledgement
 from django_wxpay.services.statements import Found
 from django_wxpay.services.transitions import seen_refunds
 from django_wxpay.signals import order_paid
 from tests.protocol.v2.test_refund_notices import INNER
 from tests.protocol.v2.test_refund_notices import notice as v2_refund
 from tests.protocol.v3 import keys
+from tests.selling import notify
 from tests.services.conftest import new_order
 from tests.tables import atomic, connection
 from tests.wechatpay.v2 import payment_notice
@@ -57,11 +57,6 @@ def payments() -> Iterator[list[str]]:
     order_paid.connect(receiver)
     yield received
     order_paid.disconnect(receiver)
-
-
-def notify(body: bytes, kind: str = "payment") -> Acknowledgement:
-    headers = {} if body.lstrip().startswith(b"<") else signature(body)
-    return services.receive_notification("default", kind, headers, body)
 
 
 @contextmanager
@@ -137,7 +132,8 @@ def test_octets_that_wechat_pay_signed_are_kept_whatever_they_are(body: bytes) -
         assert (answer.status, json.loads(answer.body)["code"]) == (503, "FAIL")
 
     row = Notification.objects.get()
-    assert (row.outcome, row.kind, row.attempts) == ("FAILED", "refund", 2)
+    kind = "other" if b"A.B" in body else "refund"
+    assert (row.outcome, row.kind, row.attempts) == ("FAILED", kind, 2)
 
 
 def test_a_wrong_key_of_ours_is_named_and_the_row_is_replayed_once_it_is_corrected(
@@ -353,6 +349,12 @@ def _is_applied_or_kept(body: bytes, *, kind: str = "payment") -> None:
         response = Client(raise_request_exception=True).post(
             f"/wxpay/notify/default/{kind}/", data=body, content_type="text/xml", headers=headers
         )
+        if kind == "refund" and not Notification.objects.exists():
+            # A hint that contradicts the order leaves no row: the order is asked for.
+            assert b"SUCCESS" in response.content
+            assert Order.objects.get().next_check_at is not None
+            connection.set_rollback(True)
+            return
         row = Notification.objects.get()
         assert row.outcome in {"APPLIED", "CONFLICT", "IGNORED", "FAILED"}
         decided = row.outcome != "FAILED"

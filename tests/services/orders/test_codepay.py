@@ -14,6 +14,7 @@ from django_wxpay.exceptions import (
     ConfigurationError,
     InsideTransaction,
     InvalidOrder,
+    OrderBusy,
     OrderClosed,
     OrderConflict,
     OrderPaid,
@@ -25,6 +26,7 @@ from django_wxpay.models import ApiReport, Order, OrderEvent
 from django_wxpay.protocol.v2.reports import WHOLE_SALE_PATH
 from django_wxpay.services import gateways
 from django_wxpay.services.orders import codepay, leases
+from tests.factories import RefundFactory
 from tests.services.conftest import new_order
 from tests.tables import atomic
 from tests.wechatpay.quick_pay import (
@@ -442,9 +444,9 @@ def test_an_order_by_code_is_neither_placed_nor_closed(
 ) -> None:
     gateway.answers[MICROPAY] = charged
     order = pay()
-    with pytest.raises(InvalidOrder, match="pay_by_code"):
+    with pytest.raises(InvalidOrder, match="it is charged at once"):
         services.unified_order(order)
-    with pytest.raises(InvalidOrder, match="reverse_order"):
+    with pytest.raises(InvalidOrder, match="it is reversed"):
         services.close_order(order)
 
     assert counts(gateway) == {MICROPAY: 1}
@@ -479,6 +481,20 @@ def test_a_sale_that_is_decided_between_the_look_and_the_lease_is_left_alone(
     assert pay().trade_state == "SUCCESS"
     assert gateway.calls == []
     assert Order.objects.get().next_check_at is None
+
+
+def test_an_answer_to_the_code_is_not_applied_once_another_call_has_taken_the_sale_over(
+    till: TestClock, gateway: ScriptedTransport
+) -> None:
+    def late(sent: Any) -> Any:
+        Order.objects.update(placing_until=till.now() + timedelta(minutes=1))
+        return charged(sent)
+
+    gateway.answers[MICROPAY] = late
+    with pytest.raises(OutcomeUnknown, match="taken over"):
+        pay()
+    assert Order.objects.get().trade_state == "CREATED"
+    assert counts(gateway) == {MICROPAY: 1}
 
 
 def test_a_process_that_wakes_up_late_finds_the_sale_taken_and_sends_nothing(
@@ -570,6 +586,24 @@ def test_the_sweep_leaves_a_sale_that_is_still_waited_for(
     assert gateway.calls == []
 
 
+def test_sales_that_tills_still_wait_for_are_no_silence_of_wechat_pay(
+    till: TestClock, gateway: ScriptedTransport
+) -> None:
+    gateway.answers[QUERY] = PAYING
+    for number in range(4):
+        services.open_sale(
+            auth_code=CODE, body="Tea", total_fee=100, out_trade_no=f"TILL-000{number}"
+        )
+    Order.objects.update(next_check_at=till.now())
+    # Of the last one the process has died.
+    Order.objects.filter(out_trade_no="TILL-0003").update(placing_until=None)
+    run = services.sync_orders()
+
+    assert run == services.SyncRun(found=4, settled=1)
+    assert counts(gateway) == {QUERY: 1}
+    assert not Order.objects.filter(next_check_at__lte=till.now()).exists()
+
+
 def test_a_refused_sale_that_wechat_pay_holds_all_the_same_is_undone_by_the_sweep(
     till: TestClock, gateway: ScriptedTransport
 ) -> None:
@@ -613,6 +647,23 @@ def test_a_call_goes_on_with_the_sale_of_a_process_that_died(
     assert elapsed_ms >= 40_000
 
 
+def test_a_check_that_a_refund_asks_for_while_the_till_waits_is_not_taken_off(
+    till: TestClock, gateway: ScriptedTransport
+) -> None:
+    def refunded_on_the_platform(sent: Any) -> Any:
+        RefundFactory(order=Order.objects.get())
+        return PAYS(sent)
+
+    gateway.answers |= {MICROPAY: USERPAYING, QUERY: refunded_on_the_platform}
+    assert pay().trade_state == "SUCCESS"
+
+    order = Order.objects.get()
+    assert (order.placing_until, order.next_check_at) == (None, till.now())
+    gateway.answers[QUERY] = standing("REFUND", **BY_CODE)
+    assert services.sync_orders().settled == 1
+    assert Order.objects.get().trade_state == "REFUND"
+
+
 def test_a_sale_is_sold_even_where_its_report_cannot_be_written(
     till: TestClock, gateway: ScriptedTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -642,7 +693,7 @@ def test_a_call_does_not_wait_for_ever_for_the_one_that_is_at_work(
         sale.lease.renew()
 
     monkeypatch.setattr(gateways.transport(), "sleep", held_on_to)
-    with pytest.raises(OutcomeUnknown, match="another call works on"):
+    with pytest.raises(OrderBusy, match="another call works on"):
         pay()
 
     assert sale.is_new

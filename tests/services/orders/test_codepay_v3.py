@@ -11,7 +11,7 @@ import pytest
 from django_wxpay import services
 from django_wxpay.exceptions import InvalidOrder, Refused
 from django_wxpay.models import Order
-from django_wxpay.services import gateways
+from tests.selling import V3_HOST, mounted
 from tests.wechatpay.quick_pay import TestClock, in_turn, on_a_clock_of_its_own, pay
 from tests.wechatpay.transport import ScriptedTransport
 from tests.wechatpay.v3 import PUBLIC_KEY_MODE, V3_MERCHANT, scripted_v3, trade
@@ -52,10 +52,8 @@ def abroad() -> None:
 
 @pytest.fixture
 def platform(till: TestClock) -> Iterator[ScriptedTransport]:
-    scripted = scripted_v3()
-    gateways.mount("http://v3.test", scripted)
-    yield scripted
-    gateways.unmount("http://v3.test")
+    with mounted(scripted_v3(), V3_HOST) as scripted:
+        yield scripted
 
 
 def test_a_mainland_code_is_paid_at_once(platform: ScriptedTransport) -> None:

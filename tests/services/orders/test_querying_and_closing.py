@@ -12,7 +12,7 @@ import requests
 
 from django_wxpay import services
 from django_wxpay.exceptions import InvalidOrder, OutcomeUnknown, Refused
-from django_wxpay.models import Order, OrderEvent, Promotion
+from django_wxpay.models import Notification, Order, OrderEvent, Promotion
 from django_wxpay.signals import order_closed, order_conflicted, order_paid
 from tests.services.conftest import new_order
 from tests.wechatpay.transport import ScriptedTransport
@@ -344,3 +344,103 @@ def test_a_protocol_that_there_is_not_is_named(
     with pytest.raises(InvalidOrder, match="api: is no protocol"):
         services.query_order(order, api=api)
     assert gateway.calls == []
+
+
+# --- an answer is about a moment
+
+
+def moved_while_asked(state: str, *answers: Any) -> Any:
+    """Answer as WeChat Pay did before the order moved here, and then as it does now."""
+    left = list(answers)
+
+    def answer(sent: Any) -> Any:
+        found = left.pop(0) if len(left) > 1 else left[0]
+        Order.objects.update(trade_state=state)
+        return found(dict(sent))
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("asked_in", "answer", "state"),
+    [("SUCCESS", "SUCCESS", "REVOKED"), ("CLOSED", "CLOSED", "SUCCESS")],
+    ids=["reversed since", "paid behind the close since"],
+)
+def test_an_answer_from_before_a_move_is_no_conflict_and_is_asked_for_again(
+    gateway: ScriptedTransport,
+    order: Order,
+    dispatched: list[tuple[str, str]],
+    asked_in: str,
+    answer: str,
+    state: str,
+) -> None:
+    Order.objects.update(trade_state=asked_in)
+    order.refresh_from_db()
+    older, now = (standing(each, **PAID) for each in (answer, state))
+    gateway.answers["/pay/orderquery"] = moved_while_asked(state, older, now)
+
+    assert services.query_order(order).trade_state == state
+    assert gateway.paths() == ["/pay/orderquery"] * 2
+    assert OrderEvent.objects.count() == 0
+    assert dispatched == []
+
+
+def test_an_answer_that_contradicts_in_the_state_that_it_was_asked_in_is_a_conflict(
+    gateway: ScriptedTransport, order: Order, dispatched: list[tuple[str, str]]
+) -> None:
+    Order.objects.update(trade_state="SUCCESS")
+    order.refresh_from_db()
+    paid = standing("SUCCESS", **PAID)
+    gateway.answers["/pay/orderquery"] = moved_while_asked("REVOKED", paid, paid)
+
+    assert services.query_order(order).trade_state == "REVOKED"
+    assert gateway.paths() == ["/pay/orderquery"] * 2
+    assert OrderEvent.objects.get().kind == "CONFLICTED"
+    assert dispatched == [("conflicted", "REVOKED")]
+
+
+def test_an_order_that_moves_at_each_question_is_unknown(
+    gateway: ScriptedTransport, order: Order
+) -> None:
+    states = iter(["REVOKED", "SUCCESS"] * 4)
+    Order.objects.update(trade_state="SUCCESS")
+    order.refresh_from_db()
+
+    def answer(sent: Any) -> Any:
+        state = next(states)
+        Order.objects.update(trade_state=state)
+        return standing("SUCCESS" if state == "REVOKED" else "CLOSED", **PAID)(dict(sent))
+
+    gateway.answers["/pay/orderquery"] = answer
+    with pytest.raises(OutcomeUnknown, match="keeps moving"):
+        services.query_order(order)
+    assert gateway.paths() == ["/pay/orderquery"] * 4
+    assert OrderEvent.objects.count() == 0
+
+
+def test_a_payment_notified_of_after_its_reversal_is_asked_for_and_no_conflict(
+    gateway: ScriptedTransport, order: Order, dispatched: list[tuple[str, str]]
+) -> None:
+    Order.objects.update(trade_state="REVOKED", transaction_id=PAID["transaction_id"])
+    body = payment_notice(order)
+    assert services.receive_notification("default", "payment", {}, body).accepted
+    assert Notification.objects.get().outcome == "APPLIED"
+    assert OrderEvent.objects.count() == 0
+
+    gateway.answers["/pay/orderquery"] = standing("REVOKED")
+    assert services.sync_orders().settled == 1
+    assert OrderEvent.objects.count() == 0
+    assert dispatched == []
+
+
+def test_a_payment_notified_of_after_a_reversal_that_a_query_confirms_is_a_conflict(
+    gateway: ScriptedTransport, order: Order, dispatched: list[tuple[str, str]]
+) -> None:
+    Order.objects.update(trade_state="REVOKED")
+    body = payment_notice(order)
+    assert services.receive_notification("default", "payment", {}, body).accepted
+    gateway.answers["/pay/orderquery"] = standing("SUCCESS", **PAID)
+    assert services.sync_orders().settled == 1
+
+    assert Order.objects.get().trade_state == "REVOKED"
+    assert dispatched == [("conflicted", "REVOKED")]

@@ -6,17 +6,20 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 
 from django_wxpay import services
 from django_wxpay.exceptions import (
     ConfigurationError,
     InsideTransaction,
     InvalidOrder,
+    OrderBusy,
     OutcomeUnknown,
     Refused,
 )
-from django_wxpay.models import Order, OrderEvent
-from django_wxpay.services.orders import reversing
+from django_wxpay.models import Notification, Order, OrderEvent
+from django_wxpay.services import claims, gateways
+from django_wxpay.services.orders import leases, querying, reversing
 from tests.services.conftest import new_order
 from tests.tables import atomic
 from tests.wechatpay.quick_pay import (
@@ -38,7 +41,7 @@ from tests.wechatpay.quick_pay import (
     pay,
 )
 from tests.wechatpay.transport import ScriptedTransport
-from tests.wechatpay.v2 import refused, standing
+from tests.wechatpay.v2 import payment_notice, refused, standing
 
 pytestmark = pytest.mark.django_db
 
@@ -141,6 +144,362 @@ def test_a_payment_that_a_query_shows_while_a_reversal_is_on_its_way_is_no_sale(
     assert "PAID" not in [kind for kind, _, _ in moves()]
 
 
+def unpaid_sale(till: TestClock) -> Order:
+    """Return a sale of five minutes ago whose process died before anything was answered."""
+    services.open_sale(auth_code=CODE, body="Tea", total_fee=100, out_trade_no="TILL-0001")
+    till.seconds += 300
+    return Order.objects.get()
+
+
+def test_nobody_else_asks_for_a_sale_while_it_is_reversed(
+    till: TestClock, gateway: ScriptedTransport
+) -> None:
+    order, busy = unpaid_sale(till), []
+
+    def reverse(_sent: Any) -> dict[str, str]:
+        with pytest.raises(OrderBusy, match="has reversed it"):
+            services.query_order(Order.objects.get())
+        busy.append(services.check_order(Order.objects.get()).trade_state)
+        services.sync_orders()
+        return DONE
+
+    gateway.answers |= {REVERSE: reverse, QUERY: REVOKED}
+    assert services.reverse_order(order).trade_state == "REVOKED"
+
+    assert busy == ["CREATED"]
+    assert counts(gateway) == {REVERSE: 1, QUERY: 1}
+    assert moves() == [("CLOSED", "CREATED", "REVOKED")]
+
+
+def without_outcome(till: TestClock, gateway: ScriptedTransport) -> Order:
+    """Return an undecided sale whose reversal of a moment ago may still land."""
+    order = unpaid_sale(till)
+    gateway.answers |= {REVERSE: TIMEOUT, QUERY: PAYS}
+    with pytest.raises(OutcomeUnknown, match="no outcome yet"):
+        services.reverse_order(order)
+    gateway.calls.clear()
+    return Order.objects.get()
+
+
+def let_it_land(till: TestClock) -> None:
+    lands_by = Order.objects.get().reversing_until
+    assert lands_by is not None
+    till.seconds += (lands_by - till.now()).total_seconds() + 1
+
+
+def test_after_a_reversal_without_an_outcome_a_payment_counts_once_it_could_have_landed(
+    till: TestClock, gateway: ScriptedTransport
+) -> None:
+    order = without_outcome(till, gateway)
+
+    assert order.placing_until is None
+    assert order.reversing_until is not None
+    assert order.next_check_at == max(order.reversing_until, till.now() + timedelta(minutes=1))
+    with pytest.raises(OrderBusy, match="without an outcome"):
+        services.query_order(Order.objects.get())
+    assert gateway.calls == []
+    assert moves() == []
+
+    let_it_land(till)
+    assert services.query_order(order).trade_state == "SUCCESS"
+    assert Order.objects.get().reversing_until is None
+
+
+def test_a_reversal_without_an_outcome_is_repeated_at_once(
+    till: TestClock, gateway: ScriptedTransport
+) -> None:
+    order = without_outcome(till, gateway)
+    began = till.seconds
+    gateway.answers |= {REVERSE: DONE, QUERY: REVOKED}
+    assert services.reverse_order(order).trade_state == "REVOKED"
+
+    assert till.seconds == began
+    assert counts(gateway) == {REVERSE: 1, QUERY: 1}
+    assert moves() == [("CLOSED", "CREATED", "REVOKED")]
+    order = Order.objects.get()
+    assert (order.placing_until, order.reversing_until, order.next_check_at) == (None, None, None)
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_payment_stays_no_sale_however_often_its_reversal_is_repeated_in_vain(
+    till: TestClock, gateway: ScriptedTransport, times: int
+) -> None:
+    order = without_outcome(till, gateway)
+    for _ in range(times):
+        with pytest.raises(OutcomeUnknown, match="no outcome yet"):
+            services.reverse_order(order)
+
+    later = Order.objects.get()
+    assert later.reversing_until is not None
+    assert order.reversing_until is not None
+    assert later.reversing_until > order.reversing_until
+    assert later.next_check_at is not None
+    assert later.next_check_at >= later.reversing_until
+    assert moves() == []
+
+
+@pytest.mark.parametrize("code", ["REVERSE_EXPIRE", "ORDERNOTEXIST", "SIGNERROR"])
+def test_a_repetition_that_is_refused_sells_nothing_while_the_first_may_land(
+    till: TestClock, gateway: ScriptedTransport, code: str
+) -> None:
+    order = without_outcome(till, gateway)
+    lands_by = order.reversing_until
+    gateway.answers[REVERSE] = refused(code)
+    with pytest.raises(Refused, match=code):
+        services.reverse_order(order)
+
+    assert counts(gateway) == {REVERSE: 1, QUERY: 1}
+    order = Order.objects.get()
+    # It lands no later for having been repeated in vain.
+    assert (order.trade_state, order.placing_until) == ("CREATED", None)
+    assert order.reversing_until == lands_by
+    assert moves() == []
+
+
+def test_a_refusal_after_a_time_out_sells_nothing_while_that_may_land(
+    till: TestClock, gateway: ScriptedTransport
+) -> None:
+    gateway.answers |= {REVERSE: in_turn(TIMEOUT, refused("REVERSE_EXPIRE")), QUERY: PAYS}
+    with pytest.raises(Refused, match="REVERSE_EXPIRE"):
+        services.reverse_order(unpaid_sale(till))
+
+    assert Order.objects.get().trade_state == "CREATED"
+    assert moves() == []
+    let_it_land(till)
+    assert services.query_order(Order.objects.get()).trade_state == "SUCCESS"
+
+
+def test_the_refusal_of_a_second_host_sells_nothing_while_the_first_may_have_taken_it(
+    till: TestClock, gateway: ScriptedTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused_by_the_second(*_: object) -> bool:
+        refusal = Refused("REVERSE_EXPIRE")
+        refusal.may_have_arrived = True
+        raise refusal
+
+    monkeypatch.setattr(gateways.V2Gateway, "reverse", refused_by_the_second)
+    gateway.answers[QUERY] = PAYS
+    with pytest.raises(Refused, match="REVERSE_EXPIRE"):
+        services.reverse_order(unpaid_sale(till))
+
+    assert Order.objects.get().trade_state == "CREATED"
+    assert Order.objects.get().reversing_until is not None
+    assert moves() == []
+
+
+def test_a_payment_that_is_notified_of_while_its_reversal_may_land_is_no_sale(
+    till: TestClock, gateway: ScriptedTransport
+) -> None:
+    order = without_outcome(till, gateway)
+    body = payment_notice(order, trade_type="MICROPAY")
+    assert not services.receive_notification("default", "payment", {}, body).accepted
+
+    assert Order.objects.get().trade_state == "CREATED"
+    assert moves() == []
+    assert "may be on its way back" in Notification.objects.get().reason
+    # It comes again, and the answer to a question settles it.
+    let_it_land(till)
+    till.seconds += 60
+    gateway.answers[QUERY] = REVOKED
+    assert services.receive_notification("default", "payment", {}, body).accepted
+    assert Order.objects.get().trade_state == "REVOKED"
+    assert Notification.objects.get().outcome == "APPLIED"
+    assert moves() == [("CLOSED", "CREATED", "REVOKED")]
+
+
+def test_a_repetition_that_is_refused_shows_that_the_first_has_landed(
+    till: TestClock, gateway: ScriptedTransport
+) -> None:
+    order = without_outcome(till, gateway)
+    gateway.answers |= {REVERSE: refused("TRADE_ERROR"), QUERY: REVOKED}
+
+    assert services.reverse_order(order).trade_state == "REVOKED"
+    assert Order.objects.get().reversing_until is None
+
+
+def test_what_is_reversed_already_is_not_sold_by_an_answer_that_says_paid(
+    till: TestClock, gateway: ScriptedTransport
+) -> None:
+    gateway.answers |= {REVERSE: refused("ORDERREVERSED"), QUERY: PAYS}
+    with pytest.raises(OutcomeUnknown, match="no outcome yet"):
+        services.reverse_order(unpaid_sale(till))
+
+    assert moves() == []
+
+
+def test_the_process_that_dies_in_a_reversal_holds_the_sale_until_it_could_have_landed(
+    till: TestClock, gateway: ScriptedTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dies(_sent: Any) -> Any:
+        monkeypatch.setattr(leases.Lease, "give_back", lambda _lease, **_: None)
+        raise KeyboardInterrupt
+
+    gateway.answers |= {REVERSE: dies, QUERY: PAYS}
+    with pytest.raises(KeyboardInterrupt):
+        services.reverse_order(unpaid_sale(till))
+
+    order = Order.objects.get()
+    assert order.placing_until is not None
+    assert order.placing_until == order.reversing_until == order.next_check_at
+    for call in (services.query_order, services.reverse_order):
+        with pytest.raises(OrderBusy):
+            call(Order.objects.get())
+
+
+def test_a_reversal_of_a_clock_that_was_an_hour_ahead_may_land_all_the_same(
+    till: TestClock, gateway: ScriptedTransport
+) -> None:
+    order = without_outcome(till, gateway)
+    # It is put right.
+    till.began -= timedelta(hours=1)
+    with pytest.raises(OrderBusy):
+        services.query_order(order)
+
+    gateway.answers[REVERSE] = refused("REVERSE_EXPIRE")
+    with pytest.raises(Refused):
+        services.reverse_order(order)
+    assert moves() == []
+    gateway.answers |= {REVERSE: DONE, QUERY: REVOKED}
+    assert services.reverse_order(order).trade_state == "REVOKED"
+
+
+def test_a_reversal_that_a_clock_set_far_ahead_holds_nobody_up(
+    till: TestClock, gateway: ScriptedTransport
+) -> None:
+    order = unpaid_sale(till)
+    Order.objects.update(reversing_until=till.now() + timedelta(days=2))
+    gateway.answers[QUERY] = PAYING
+    assert services.query_order(order).trade_state == "USERPAYING"
+
+    Order.objects.update(reversing_until=till.now() + timedelta(days=2))
+    gateway.answers |= {REVERSE: refused("REVERSE_EXPIRE"), QUERY: PAYS}
+    with pytest.raises(Refused):
+        services.reverse_order(order)
+    assert Order.objects.get().trade_state == "SUCCESS"
+
+
+def test_a_reversal_that_is_not_sent_is_not_on_its_way(
+    till: TestClock, gateway: ScriptedTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = unpaid_sale(till)
+
+    def without_certificate(_ref: object) -> bool:
+        raise ConfigurationError("CLIENT_CERT is missing")
+
+    monkeypatch.setattr(gateways.V2Gateway, "reverse", lambda _, ref: without_certificate(ref))
+    with pytest.raises(ConfigurationError):
+        services.reverse_order(order)
+
+    order = Order.objects.get()
+    assert (order.placing_until, order.reversing_until) == (None, None)
+
+
+def test_a_sale_that_another_reverses_between_the_look_and_the_lease_is_left_to_it(
+    till: TestClock, gateway: ScriptedTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = without_outcome(till, gateway)
+    take = leases.take_lease_to_reverse
+
+    def too_late(order: Order) -> leases.Lease | None:
+        Order.objects.update(reversing_until=till.now() + timedelta(seconds=50))
+        return take(order)
+
+    monkeypatch.setattr(reversing, "take_lease_to_reverse", too_late)
+    with pytest.raises(OrderBusy):
+        services.reverse_order(order)
+    assert gateway.calls == []
+
+
+def test_a_lease_that_cannot_be_given_back_hides_no_end_of_a_sale(
+    till: TestClock, gateway: ScriptedTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_action: Any) -> None:
+        raise OperationalError("gone")
+
+    monkeypatch.setattr(claims, "retry_on_lock", broken)
+    gateway.answers[MICROPAY] = charged
+    order = pay()
+    assert order.is_paid
+    # It ends by itself.
+    till.seconds += 60
+    gateway.answers |= {REVERSE: refused("REVERSE_EXPIRE"), QUERY: PAYS}
+    with pytest.raises(Refused, match="REVERSE_EXPIRE"):
+        services.reverse_order(order)
+
+
+def test_a_lease_whose_renewal_is_written_twice_is_still_held(
+    till: TestClock, gateway: ScriptedTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def twice(action: Any) -> Any:
+        # The COMMIT arrived, and its answer did not.
+        action()
+        return action()
+
+    sale = services.open_sale(auth_code=CODE, body="Tea", total_fee=100)
+    monkeypatch.setattr(leases, "retry_on_lock", twice)
+    till.seconds += 1
+    gateway.answers[MICROPAY] = charged
+    assert services.complete_sale(sale).trade_state == "SUCCESS"
+    assert Order.objects.get().placing_until is None
+
+
+def test_a_refused_reversal_is_on_its_way_no_more(
+    till: TestClock, gateway: ScriptedTransport
+) -> None:
+    gateway.answers |= {REVERSE: refused("REVERSE_EXPIRE"), QUERY: PAYING}
+    with pytest.raises(Refused):
+        services.reverse_order(unpaid_sale(till))
+
+    assert Order.objects.get().placing_until is None
+
+
+def test_an_answer_is_not_applied_once_the_sale_is_another_calls(
+    till: TestClock, gateway: ScriptedTransport
+) -> None:
+    order = unpaid_sale(till)
+    other = till.now() + timedelta(minutes=1)
+
+    def overtaken(sent: Any) -> Any:
+        Order.objects.update(placing_until=other)
+        return PAYS(sent)
+
+    gateway.answers[QUERY] = overtaken
+    with pytest.raises(OutcomeUnknown, match="taken over"):
+        services.query_order(order)
+
+    order.refresh_from_db()
+    assert (order.trade_state, order.placing_until) == ("CREATED", other)
+    assert moves() == []
+
+
+def test_a_query_leaves_the_lease_free_and_the_schedule_as_it_was(
+    till: TestClock, gateway: ScriptedTransport
+) -> None:
+    order = unpaid_sale(till)
+    due = order.next_check_at
+    gateway.answers[QUERY] = PAYING
+    assert services.query_order(order).trade_state == "USERPAYING"
+
+    order.refresh_from_db()
+    assert (order.placing_until, order.next_check_at) == (None, due)
+
+
+def test_a_sale_that_is_decided_between_the_look_and_the_lease_is_asked_for_freely(
+    till: TestClock, gateway: ScriptedTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = unpaid_sale(till)
+    take = leases.take_lease
+
+    def too_late(order: Order, **options: Any) -> leases.Lease | None:
+        Order.objects.update(trade_state="REVOKED")
+        return take(order, **options)
+
+    monkeypatch.setattr(querying, "take_lease", too_late)
+    gateway.answers[QUERY] = REVOKED
+    assert services.query_order(order).trade_state == "REVOKED"
+    assert counts(gateway) == {QUERY: 1}
+
+
 def test_in_the_first_fifteen_seconds_it_waits(till: TestClock, gateway: ScriptedTransport) -> None:
     gateway.answers |= {MICROPAY: charged, REVERSE: DONE, QUERY: REVOKED}
     order = pay()
@@ -196,7 +555,7 @@ def test_only_a_payment_by_code_is_reversed(
 ) -> None:
     order = new_order()
     Order.objects.update(trade_state=state)
-    with pytest.raises(InvalidOrder, match="refund if it is paid") as caught:
+    with pytest.raises(InvalidOrder, match="a paid one is refunded") as caught:
         services.reverse_order(order)
 
     assert caught.value.field == "trade_type"
@@ -207,7 +566,7 @@ def test_while_another_call_is_at_work_nothing_is_sent(
     till: TestClock, gateway: ScriptedTransport
 ) -> None:
     order = services.open_sale(auth_code=CODE, body="Tea", total_fee=100).order
-    with pytest.raises(OutcomeUnknown, match="another call"):
+    with pytest.raises(OrderBusy, match="another call"):
         services.reverse_order(order)
 
     assert gateway.calls == []
@@ -216,13 +575,13 @@ def test_while_another_call_is_at_work_nothing_is_sent(
 def test_a_sale_that_another_call_reverses_first_is_returned(
     till: TestClock, gateway: ScriptedTransport, sold: Order, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    take = reversing.take_lease
+    take = reversing.take_lease_to_reverse
 
-    def too_late(order: Order, **options: Any) -> Any:
+    def too_late(order: Order) -> Any:
         Order.objects.update(trade_state="REVOKED")
-        return take(order, **options)
+        return take(order)
 
-    monkeypatch.setattr(reversing, "take_lease", too_late)
+    monkeypatch.setattr(reversing, "take_lease_to_reverse", too_late)
     assert services.reverse_order(sold).trade_state == "REVOKED"
     assert REVERSE not in gateway.paths()
 

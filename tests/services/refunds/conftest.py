@@ -11,7 +11,7 @@ from django.urls import reverse
 from django_wxpay.models import Order, OrderEvent, Refund
 from django_wxpay.signals import refund_settled
 from tests.protocol.v3 import keys
-from tests.services.conftest import new_order
+from tests.selling import sold_order
 from tests.wechatpay.transport import ScriptedTransport
 from tests.wechatpay.v2 import refused
 
@@ -31,10 +31,7 @@ def certificate(wxpay: dict[str, Any]) -> None:
 
 @pytest.fixture
 def paid(db: None) -> Order:
-    order = new_order(out_trade_no=NUMBER)
-    Order.objects.update(trade_state="SUCCESS", transaction_id=TRANSACTION)
-    order.refresh_from_db()
-    return order
+    return sold_order(NUMBER, TRANSACTION)
 
 
 def accepted(sent: dict[str, str]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import requests
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError
 
 from django_wxpay import services
 from django_wxpay.exceptions import (
@@ -15,12 +15,15 @@ from django_wxpay.exceptions import (
     InsideTransaction,
     InvalidRefund,
     NotRefundable,
+    OrderBusy,
     OutcomeUnknown,
     RefundConflict,
     Refused,
 )
 from django_wxpay.models import Order, OrderEvent, Refund
+from django_wxpay.services import claims
 from django_wxpay.services.refunds import creating
+from django_wxpay.services.refunds.checking import check_refund
 from django_wxpay.services.transactions import atomic
 from django_wxpay.services.transitions import refund_requests
 from tests.services.conftest import new_order
@@ -280,6 +283,25 @@ def test_busy_is_no_refusal(paid: Order, gateway: ScriptedTransport, till: Till)
     assert Refund.objects.get().err_code == ""
 
 
+def test_the_refusal_of_a_second_host_gives_nothing_up_that_the_first_may_have_taken(
+    paid: Order, gateway: ScriptedTransport, till: Till, wxpay: dict[str, Any], settings: Any
+) -> None:
+    hosts = {"HOSTS": ["http://gateway.test", "http://gateway.test:81"]}
+    wxpay["MERCHANTS"]["default"] |= hosts
+    settings.WXPAY = wxpay
+    answers = [requests.ReadTimeout("it may yet arrive"), refused("NOTENOUGH")]
+    gateway.answers["/secapi/pay/refund"] = lambda _sent: answers.pop(0)
+    with pytest.raises(Refused, match="NOTENOUGH"):
+        services.create_refund(paid, refund_fee=45, out_refund_no="R1")
+
+    refund = Refund.objects.get()
+    assert (refund.refund_status, refund.err_code, paid.refundable) == ("PROCESSING", "", 55)
+    # It is sent again under its number, and what is refused then is over.
+    gateway.answers["/secapi/pay/refund"] = refused("NOTENOUGH")
+    assert check_refund(refund)
+    assert (Refund.objects.get().refund_status, paid.refundable) == ("CLOSED", 100)
+
+
 def test_an_answer_about_another_amount_is_a_conflict(
     paid: Order, gateway: ScriptedTransport, till: Till
 ) -> None:
@@ -320,6 +342,19 @@ def test_without_tls_no_certificate_is_needed(
     assert services.create_refund(paid, refund_fee=1).is_proven
 
 
+def test_the_description_of_the_payment_does_not_stay_on_a_refunded_order(
+    paid: Order, gateway: ScriptedTransport, till: Till
+) -> None:
+    Order.objects.update(trade_state_desc="支付成功")
+    paid.refresh_from_db()
+    services.create_refund(paid, refund_fee=1, out_refund_no="R1")
+
+    order = Order.objects.get()
+    assert (order.trade_state, order.trade_state_desc) == ("REFUND", "")
+    paid.refresh_from_db()
+    assert paid.trade_state_desc == ""
+
+
 def test_while_one_sends_the_others_wait_and_one_that_died_is_waited_out(
     paid: Order, gateway: ScriptedTransport, till: Till, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -341,18 +376,24 @@ def test_while_one_sends_the_others_wait_and_one_that_died_is_waited_out(
     moments = iter(range(0, 10_000, 100))
     monkeypatch.setattr(creating.time, "monotonic", lambda: float(next(moments)))
     monkeypatch.setattr(creating.time, "sleep", lambda _: None)
-    with pytest.raises(OutcomeUnknown, match="somebody else"):
+    with pytest.raises(OrderBusy, match="another call"):
         services.create_refund(paid, refund_fee=1, out_refund_no="R1")
     assert len(gateway.calls) == 1
 
 
+@pytest.mark.parametrize("trouble", [DatabaseError("full"), InterfaceError("(0, '')")])
 def test_a_refusal_that_cannot_be_saved_is_raised_all_the_same(
-    paid: Order, gateway: ScriptedTransport, till: Till, monkeypatch: pytest.MonkeyPatch
+    paid: Order,
+    gateway: ScriptedTransport,
+    till: Till,
+    monkeypatch: pytest.MonkeyPatch,
+    trouble: Exception,
 ) -> None:
-    def broken(*_: Any) -> None:
-        raise DatabaseError("full")
+    def broken(*_: Any, **__: Any) -> None:
+        raise trouble
 
     monkeypatch.setattr(creating, "note_refusal", broken)
+    monkeypatch.setattr(claims, "retry_on_lock", broken)
     gateway.answers["/secapi/pay/refund"] = refused("NOTENOUGH")
     with pytest.raises(Refused, match="NOTENOUGH"):
         services.create_refund(paid, refund_fee=1, out_refund_no="R1")

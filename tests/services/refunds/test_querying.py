@@ -278,14 +278,19 @@ def test_of_two_deliveries_of_a_hint_at_one_moment_one_asks(
     assert gateway.paths() == ["/secapi/pay/refund"]
 
 
-def test_a_refused_refund_that_is_being_sent_again_is_not_closed_by_a_query(
-    paid: Order, till: Till, gateway: ScriptedTransport, settled: list[Any]
-) -> None:
+def refused_once(paid: Order, gateway: ScriptedTransport) -> Refund:
+    """Return a refund that WeChat Pay has refused, and could not be asked for since."""
     gateway.answers["/secapi/pay/refund"] = refused("NOTENOUGH")
     gateway.answers["/pay/refundquery"] = LOST
     with pytest.raises(Refused):
         services.create_refund(paid, refund_fee=45, out_refund_no="R1")
-    asked = Refund.objects.get()
+    return Refund.objects.get()
+
+
+def test_a_refused_refund_that_is_being_sent_again_is_not_closed_by_a_query(
+    paid: Order, till: Till, gateway: ScriptedTransport, settled: list[Any]
+) -> None:
+    asked = refused_once(paid, gateway)
 
     def sent_meanwhile(_sent: dict[str, str]) -> Any:
         assert creating._lease(Refund.objects.get(), 60.0)
@@ -295,3 +300,126 @@ def test_a_refused_refund_that_is_being_sent_again_is_not_closed_by_a_query(
     assert services.query_refund(asked).refund_status == "PROCESSING"
     # Its money is nobody else's while it may still arrive.
     assert (paid.refundable, settled) == (55, [])
+
+
+def test_a_refund_that_was_sent_and_refused_again_meanwhile_is_not_closed_by_an_older_answer(
+    paid: Order, till: Till, gateway: ScriptedTransport, settled: list[Any]
+) -> None:
+    asked = refused_once(paid, gateway)
+
+    def sent_meanwhile(_sent: dict[str, str]) -> Any:
+        # It is taken this time, under words that this version does not know.
+        gateway.answers["/secapi/pay/refund"] = refused("TAKEN_AND_SLOW")
+        with pytest.raises(Refused):
+            services.create_refund(paid, refund_fee=45, out_refund_no="R1")
+        return refused("REFUNDNOTEXIST")
+
+    gateway.answers["/pay/refundquery"] = sent_meanwhile
+    assert services.query_refund(asked).refund_status == "PROCESSING"
+    assert (paid.refundable, settled) == (55, [])
+
+    # An answer that is asked for afterwards counts.
+    gateway.answers["/pay/refundquery"] = refused("REFUNDNOTEXIST")
+    assert services.query_refund(asked).refund_status == "CLOSED"
+    assert (paid.refundable, settled) == (100, [("R1", "CLOSED")])
+
+
+def test_the_refusal_of_a_call_that_lost_its_lease_closes_nothing_that_is_sent_again(
+    paid: Order, till: Till, gateway: ScriptedTransport, settled: list[Any]
+) -> None:
+    def sent_meanwhile(_sent: dict[str, str]) -> Any:
+        # This process slept for longer than its lease, and another one sends it now.
+        Refund.objects.update(sending_until=None)
+        assert creating._lease(Refund.objects.get(), 60.0)
+        return refused("NOTENOUGH")
+
+    gateway.answers["/secapi/pay/refund"] = sent_meanwhile
+    gateway.answers["/pay/refundquery"] = refused("REFUNDNOTEXIST")
+    with pytest.raises(Refused, match="NOTENOUGH"):
+        services.create_refund(paid, refund_fee=45, out_refund_no="R1")
+
+    refund = Refund.objects.get()
+    assert (refund.refund_status, refund.err_code) == ("PROCESSING", "")
+    assert (paid.refundable, settled) == (55, [])
+
+
+# --- an answer is about a moment
+
+
+def settlements() -> list[OrderEvent]:
+    return list(OrderEvent.objects.filter(kind="REFUND_SETTLED").order_by("id"))
+
+
+@pytest.mark.parametrize(
+    ("asked_in", "answer", "state"),
+    [
+        ("PROCESSING", "PROCESSING", "ABNORMAL"),
+        ("ABNORMAL", "CHANGE", "PROCESSING"),
+        ("ABNORMAL", "CHANGE", "SUCCESS"),
+        ("ABNORMAL", "CHANGE", "CLOSED"),
+    ],
+)
+@pytest.mark.parametrize("ask", ["query_refund", "query_refunds"])
+def test_an_answer_from_before_a_refund_moved_applies_nothing_and_is_asked_for_again(
+    refund: Refund,
+    till: Till,
+    gateway: ScriptedTransport,
+    settled: list[Any],
+    ask: str,
+    asked_in: str,
+    answer: str,
+    state: str,
+) -> None:
+    Refund.objects.update(refund_status=asked_in)
+    words = iter([answer, {"ABNORMAL": "CHANGE", "CLOSED": "REFUNDCLOSE"}.get(state, state)])
+
+    def moved_while_asked(sent: dict[str, str]) -> dict[str, Any]:
+        till.status = next(words)
+        Refund.objects.update(refund_status=state)
+        return till.query(sent)
+
+    gateway.answers["/pay/refundquery"] = moved_while_asked
+    gateway.calls.clear()
+    getattr(services, ask)(refund if ask == "query_refund" else refund.order)
+
+    assert Refund.objects.get().refund_status == state
+    assert gateway.paths() == ["/pay/refundquery"] * 2
+    assert OrderEvent.objects.exclude(kind="MOVED").count() == 0
+    assert settled == []
+
+
+def test_the_answer_to_a_request_says_nothing_against_what_was_stated_since(
+    paid: Order, till: Till, gateway: ScriptedTransport, settled: list[Any]
+) -> None:
+    def stuck_meanwhile(sent: dict[str, str]) -> dict[str, Any]:
+        answer = till.refund(sent)
+        # A notification is faster than the answer.
+        Refund.objects.update(refund_status="ABNORMAL", refund_id=answer["refund_id"])
+        return answer
+
+    gateway.answers["/secapi/pay/refund"] = stuck_meanwhile
+    till.status = "CHANGE"
+    refund = services.create_refund(paid, refund_fee=45, out_refund_no="R1")
+
+    assert refund.refund_status == "ABNORMAL"
+    assert gateway.paths() == ["/secapi/pay/refund", "/pay/refundquery"]
+    assert settled == []
+
+
+def test_a_refund_that_moves_at_each_question_is_unknown(
+    refund: Refund, till: Till, gateway: ScriptedTransport
+) -> None:
+    states = iter(["ABNORMAL", "PROCESSING"] * 4)
+
+    def moves(sent: dict[str, str]) -> dict[str, Any]:
+        state = next(states)
+        Refund.objects.update(refund_status=state)
+        till.status = "PROCESSING" if state == "ABNORMAL" else "CHANGE"
+        return till.query(sent)
+
+    gateway.answers["/pay/refundquery"] = moves
+    gateway.calls.clear()
+    with pytest.raises(OutcomeUnknown, match="keeps moving"):
+        services.query_refund(refund)
+    assert gateway.paths() == ["/pay/refundquery"] * 4
+    assert settlements() == []

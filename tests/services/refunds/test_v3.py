@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,8 +18,10 @@ from django_wxpay.exceptions import (
 )
 from django_wxpay.models import Order, PlatformCertificate, Refund
 from django_wxpay.protocol.v3.encryption import decrypt_field
-from django_wxpay.services import clock, gateways
+from django_wxpay.services import clock
+from tests.factories import RefundFactory
 from tests.protocol.v3 import keys
+from tests.selling import V3_HOST, mounted
 from tests.services.conftest import new_order
 from tests.services.refunds.conftest import NOTIFY_URL, NUMBER, TRANSACTION
 from tests.wechatpay.transport import ScriptedTransport
@@ -41,10 +44,8 @@ def platform(wxpay: dict[str, Any], settings: Any) -> Iterator[ScriptedTransport
         "certificates": V3_MERCHANT,
     }
     settings.WXPAY = wxpay | {"MERCHANTS": merchants}
-    scripted = scripted_v3()
-    gateways.mount("http://v3.test", scripted)
-    yield scripted
-    gateways.unmount("http://v3.test")
+    with mounted(scripted_v3(), V3_HOST) as scripted:
+        yield scripted
 
 
 def paid(merchant: str) -> Order:
@@ -298,7 +299,7 @@ def test_in_certificate_mode_the_certificate_that_expires_last_seals(
             serial_no=serial,
             pem=pem,
             effective_time=now,
-            expire_time=now.replace(year=now.year + 5),
+            expire_time=now + timedelta(days=5 * 365),
             created_at=now,
         )
     platform.answers[ABNORMAL] = domestic()
@@ -386,3 +387,21 @@ def test_a_global_institution_names_both_merchants_and_the_appid(
     names = ("sp_appid", "sp_mchid", "sub_mchid")
     assert [body[name] for name in names] == [V3_MERCHANT["APPID"], MCH_ID, "19"]
     assert not {"appid", "mchid"} & set(body)
+
+
+def test_a_refund_that_wechat_pay_does_not_have_hides_no_other_of_its_order(
+    platform: ScriptedTransport,
+) -> None:
+    order = paid("default")
+    for number in ("R0", "R1"):
+        RefundFactory(order=order, out_refund_no=number, refund_fee=45, unanswered=True)
+    platform.answers[f"{MAINLAND}/R0"] = refusal(404, "RESOURCE_NOT_EXISTS")
+    platform.answers[f"{MAINLAND}/R1"] = domestic(status="SUCCESS")
+    with pytest.raises(Refused, match="RESOURCE_NOT_EXISTS"):
+        services.query_refunds(order)
+
+    assert Refund.objects.get(out_refund_no="R1").refund_status == "SUCCESS"
+    platform.answers[f"{MAINLAND}/R0"] = refusal(403, "NO_AUTH")
+    with pytest.raises(Refused, match="NO_AUTH"):
+        services.query_refunds(order)
+    assert platform.paths()[-1] == f"{MAINLAND}/R0"

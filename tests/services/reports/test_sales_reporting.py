@@ -23,23 +23,15 @@ from django_wxpay.exceptions import (
 from django_wxpay.models import ApiReport
 from django_wxpay.protocol import v2
 from django_wxpay.services import SalesRun, SaleState, TerminalSale
+from tests.services.reports.conftest import NO, PATH, YES
 from tests.tables import atomic
 from tests.wechatpay.transport import ScriptedTransport
 from tests.wechatpay.v2 import API_KEY, APPID, MCH_ID
 
 pytestmark = pytest.mark.django_db
 
-PATH = "/payitil/report"
-YES = b"<xml><return_code>SUCCESS</return_code><result_code>SUCCESS</result_code></xml>"
-NO = b"<xml><return_code>FAIL</return_code><return_msg>no</return_msg></xml>"
 NEITHER = b"<xml><return_code>SUCCESS</return_code></xml>"
 NOON = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
-
-
-@pytest.fixture
-def desk(gateway: ScriptedTransport) -> ScriptedTransport:
-    gateway.answers[PATH] = YES
-    return gateway
 
 
 def sold(count: int, state: SaleState = SaleState.OK) -> tuple[TerminalSale, ...]:

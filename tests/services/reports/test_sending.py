@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import requests
 
 from django_wxpay import services
+from django_wxpay.conf import answers
 from django_wxpay.exceptions import InsideTransaction
 from django_wxpay.models import ApiReport, Order
 from django_wxpay.protocol import v2
@@ -19,21 +20,12 @@ from django_wxpay.services import ReportRun
 from django_wxpay.services.reports import queue, sending
 from django_wxpay.services.reports.queue import ReportQueue
 from tests.factories import ApiReportFactory
+from tests.services.reports.conftest import NO, PATH, YES
 from tests.tables import atomic
 from tests.wechatpay.transport import ScriptedTransport
 from tests.wechatpay.v2 import API_KEY, standing
 
 pytestmark = pytest.mark.django_db
-
-PATH = "/payitil/report"
-YES = b"<xml><return_code>SUCCESS</return_code><result_code>SUCCESS</result_code></xml>"
-NO = b"<xml><return_code>FAIL</return_code><return_msg>no</return_msg></xml>"
-
-
-@pytest.fixture
-def desk(gateway: ScriptedTransport) -> ScriptedTransport:
-    gateway.answers[PATH] = YES
-    return gateway
 
 
 def statuses() -> list[str]:
@@ -112,6 +104,68 @@ def test_what_cannot_be_reported_any_more_is_marked_so(desk: ScriptedTransport) 
     assert services.send_reports() == ReportRun(not_reportable=2)
     assert (desk.calls, statuses()) == ([], ["NOT_REPORTABLE", "NOT_REPORTABLE"])
     assert set(ApiReport.objects.values_list("report_attempts", flat=True)) == {0}
+
+
+class Source:
+    """A source of merchants that may be down for some of them."""
+
+    is_prompt = True
+    entries: ClassVar[dict[str, Any]] = {}
+    down: ClassVar[set[str]] = set()
+    asked: ClassVar[list[str]] = []
+
+    def aliases(self) -> list[str]:
+        return list(self.entries)
+
+    def version(self) -> int:
+        return 1
+
+    def get(self, alias: str) -> Any:
+        self.asked.append(alias)
+        if alias in self.down:
+            raise ConnectionError("down")
+        return self.entries[alias]
+
+
+@pytest.fixture
+def source(
+    settings: Any, wxpay: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[type[Source]]:
+    monkeypatch.setattr(Source, "entries", dict(wxpay["MERCHANTS"]))
+    # What failed is asked for again at once, and not a second later.
+    monkeypatch.setattr(answers, "EVERY_S", 0.0)
+    settings.WXPAY = wxpay | {"MERCHANTS": f"{__name__}.Source"}
+    yield Source
+    Source.down.clear()
+    Source.asked.clear()
+
+
+def test_what_waits_for_a_merchant_whose_source_is_down_goes_on_waiting(
+    desk: ScriptedTransport, source: type[Source], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "_BATCH", 2)
+    source.down.add("default")
+    ApiReportFactory.create_batch(5)
+    assert services.send_reports() == ReportRun(untried=2)
+    assert (desk.calls, statuses()) == ([], ["PENDING"] * 5)
+    assert source.asked == ["default"], "asked for once in a run"
+    rows = ApiReport.objects.values_list("report_claim", "report_attempts")
+    assert set(rows) == {("", 0)}
+
+    source.down.clear()
+    assert services.send_reports() == ReportRun(sent=5)
+    assert statuses() == ["SENT"] * 5
+
+
+def test_a_source_that_is_down_for_one_merchant_holds_up_no_other(
+    desk: ScriptedTransport, source: type[Source]
+) -> None:
+    source.entries["tea"] = source.entries["default"]
+    source.down.add("tea")
+    for merchant in ("tea", "default", "tea", "gone"):
+        ApiReportFactory(merchant=merchant)
+    assert services.send_reports() == ReportRun(sent=1, untried=2, not_reportable=1)
+    assert statuses() == ["PENDING", "SENT", "PENDING", "NOT_REPORTABLE"]
 
 
 def test_the_limit_is_kept_and_the_oldest_go_first(

@@ -9,7 +9,16 @@ from django.db.models.expressions import CombinedExpression, ExpressionWrapper
 
 from django_wxpay.models import Order, Prepay, Refund
 
-_ORDER = ("created_at", "placed_at", "next_check_at", "checked_at", "time_expire", "placing_until")
+_ORDER = (
+    "created_at",
+    "placed_at",
+    "next_check_at",
+    "checked_at",
+    "time_expire",
+    "placing_until",
+    "reversing_until",
+)
+_REFUND = ("created_at", "updated_at", "next_check_at", "sending_until")
 
 
 def pass_time(order: Order, **length: float) -> None:
@@ -18,7 +27,7 @@ def pass_time(order: Order, **length: float) -> None:
     Order.objects.filter(pk=order.pk).update(**{name: _earlier(name, delta) for name in _ORDER})
     for name in ("created_at", "expires_at"):
         Prepay.objects.filter(order=order).update(**{name: _earlier(name, delta)})
-    for name in ("created_at", "next_check_at", "sending_until"):
+    for name in _REFUND:
         Refund.objects.filter(order=order).update(**{name: _earlier(name, delta)})
     order.refresh_from_db()
 

@@ -69,6 +69,15 @@ def test_an_order_that_is_over_is_not_asked_for(
     assert gateway.paths() == []
 
 
+def test_a_payment_by_code_is_left_to_the_call_that_charges_it(
+    gateway: ScriptedTransport, placed: Order
+) -> None:
+    Order.objects.update(trade_type="MICROPAY", trade_state="USERPAYING")
+    pass_time(placed, minutes=1)
+    assert services.check_order(placed).trade_state == "USERPAYING"
+    assert gateway.paths() == []
+
+
 def test_an_order_that_was_never_placed_is_not_asked_for(gateway: ScriptedTransport) -> None:
     order = new_order()
     pass_time(order, minutes=1)
@@ -84,6 +93,20 @@ def test_a_call_that_fails_raises_nothing(
     pass_time(placed, minutes=1)
     assert services.check_order(placed).trade_state == "NOTPAY"
     assert gateway.paths() == [QUERY]
+
+
+def test_a_process_that_may_start_no_more_threads_shows_the_order_as_it_is(
+    gateway: ScriptedTransport, placed: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", full)
+    pass_time(placed, minutes=1)
+    assert services.check_order(placed).trade_state == "NOTPAY"
+    pass_time(placed, minutes=2)
+    assert checking.check_order_within(placed, 1.0) is False
+    assert gateway.paths() == []
 
 
 def test_a_page_does_not_wait_for_a_gateway_that_hangs(

@@ -50,7 +50,7 @@ def sweep(refund: Refund) -> services.SyncRun:
 
 def until_next(refund: Refund) -> timedelta:
     assert refund.next_check_at is not None
-    return refund.next_check_at - refund.created_at
+    return refund.next_check_at - refund.updated_at
 
 
 def test_a_refund_is_asked_for_until_it_is_paid_back(till: Till, refund: Refund) -> None:
@@ -74,6 +74,42 @@ def test_a_refund_that_is_stuck_is_asked_for_daily_and_for_30_days(
     pass_time(refund.order, days=31)
     assert sweep(refund) == services.SyncRun(found=1, settled=1)
     assert refund.next_check_at is None
+
+
+def test_a_refund_that_goes_on_after_30_days_is_asked_for_like_a_new_one(
+    till: Till, refund: Refund, gateway: ScriptedTransport
+) -> None:
+    till.status = "CHANGE"
+    pass_time(refund.order, days=31)
+    sweep(refund)
+    pass_time(refund.order, days=31)
+    sweep(refund)
+    assert (refund.refund_status, refund.next_check_at) == ("ABNORMAL", None)
+
+    # A person has seen to it, and nobody notifies us.
+    till.status = "PROCESSING"
+    services.query_refund(refund)
+    refund.refresh_from_db()
+    assert (refund.refund_status, until_next(refund)) == ("PROCESSING", timedelta(minutes=1))
+    pass_time(refund.order, minutes=2)
+    assert sweep(refund).settled == 1
+    assert until_next(refund) == timedelta(minutes=5)
+    till.status = "SUCCESS"
+    pass_time(refund.order, minutes=5)
+    sweep(refund)
+    assert (refund.refund_status, refund.next_check_at) == ("SUCCESS", None)
+
+
+def test_a_refused_refund_that_is_made_again_after_30_days_is_asked_for_like_a_new_one(
+    till: Till, refund: Refund, gateway: ScriptedTransport
+) -> None:
+    till.kept.clear()
+    Refund.objects.update(refund_id=None, refund_status="CLOSED", next_check_at=None)
+    pass_time(refund.order, days=40)
+    refund = services.create_refund(refund.order, refund_fee=40, out_refund_no="R1")
+    pass_time(refund.order, minutes=2)
+    assert sweep(refund).settled == 1
+    assert until_next(refund) == timedelta(minutes=5)
 
 
 def test_a_refund_without_an_answer_is_due_again_after_a_pause(

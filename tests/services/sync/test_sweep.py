@@ -50,7 +50,7 @@ def test_a_spoilt_notification_is_settled_by_asking(
 
 def test_the_worker_has_a_job_for_it(spoilt: Order) -> None:
     runs = {run.name: str(run) for run in services.run_jobs("sync")}
-    assert runs == {"sync": "sync: 1 orders checked"}
+    assert runs == {"sync": "sync: 1 order checked"}
     spoilt.refresh_from_db()
     assert spoilt.trade_state == "SUCCESS"
 

@@ -15,9 +15,9 @@ from django_wxpay import services
 from django_wxpay.models import Order, OrderEvent
 from django_wxpay.services.transitions import crew, dispatch
 from django_wxpay.signals import order_paid
+from tests.selling import pay
 from tests.services.conftest import new_order
 from tests.tables import atomic
-from tests.wechatpay.v2 import payment_notice
 
 pytestmark = pytest.mark.django_db
 
@@ -33,11 +33,6 @@ def connected() -> Iterator[Callable[[Any], None]]:
     yield connect
     for receiver in receivers:
         order_paid.disconnect(receiver)
-
-
-def pay(order: Order) -> None:
-    body = payment_notice(order.out_trade_no, transaction_id=f"4200{order.pk:024d}")
-    assert services.receive_notification("default", "payment", {}, body).accepted
 
 
 def test_a_receivers_work_and_the_mark_commit_together(
@@ -208,7 +203,7 @@ def test_an_order_that_came_into_hand_meanwhile_has_its_turn_later(
     busy = {Order.objects.get(out_trade_no=numbers[0]).pk}
     # Not yet when the events were looked up, and by the time of the first one's turn.
     in_hand = iter([set[int](), busy, busy])
-    monkeypatch.setattr(crew.Crew, "orders_in_hand", staticmethod(lambda: next(in_hand, busy)))
+    monkeypatch.setattr(crew.Crew, "places_in_hand", staticmethod(lambda: next(in_hand, busy)))
     assert services.dispatch_events() == 1
     assert received == numbers[1:]
     waiting = OrderEvent.objects.get(order__out_trade_no=numbers[0])

@@ -18,12 +18,12 @@ from django_wxpay.services.notifications.responses import Acknowledgement
 from django_wxpay.services.transitions import orders, refunds
 from django_wxpay.signals import refund_settled
 from tests.protocol.v2.test_refund_notices import notice as v2_notice
+from tests.selling import sold_order
 from tests.services.conftest import new_order
 from tests.tables import connection
 from tests.wechatpay.v2 import API_KEY
 from tests.wechatpay.v3 import (
     PUBLIC_KEY_MODE,
-    TRANSACTION_ID,
     V3_MERCHANT,
     paid_notice,
     refund_notice,
@@ -41,10 +41,7 @@ def both(wxpay: dict[str, Any], settings: Any) -> None:
 
 @pytest.fixture
 def paid() -> Order:
-    order = new_order(out_trade_no="T20260101000001")
-    Order.objects.update(trade_state="SUCCESS", transaction_id=TRANSACTION_ID)
-    order.refresh_from_db()
-    return order
+    return sold_order("T20260101000001")
 
 
 @pytest.fixture
@@ -184,6 +181,24 @@ def test_a_final_refund_stated_otherwise_is_a_conflict(paid: Order) -> None:
     kinds = [event.kind for event in OrderEvent.objects.order_by("id")]
     assert kinds == ["MOVED", "REFUND_SETTLED", "CONFLICTED"]
     assert Notification.objects.order_by("id").last().outcome == "CONFLICT"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("known", ["SUCCESS", "CLOSED"])
+def test_that_a_refund_was_stuck_may_be_notified_of_when_it_is_over_and_is_asked_for(
+    paid: Order, dispatched: list[tuple[str, str]], known: str
+) -> None:
+    notify(refund_notice(paid.out_trade_no, refund_status=known))
+    Order.objects.update(next_check_at=None)
+    before = clock.now()
+    assert notify(refund_notice(paid.out_trade_no, refund_status="ABNORMAL")).accepted
+
+    assert Refund.objects.get().refund_status == known
+    assert not OrderEvent.objects.filter(kind="CONFLICTED").exists()
+    assert dispatched == [(paid.out_trade_no, known)]
+    assert [each.outcome for each in Notification.objects.order_by("id")] == ["APPLIED"] * 2
+    due = Order.objects.get().next_check_at
+    assert due is not None
+    assert due >= before
 
 
 def test_other_money_is_a_conflict_and_no_row(paid: Order) -> None:

@@ -51,7 +51,7 @@ def test_jobs_are_chosen_by_name_and_done_in_the_order_of_the_table() -> None:
 
 def test_a_result_names_what_was_done_and_omits_what_was_not() -> None:
     assert str(JobResult()) == "nothing to do"
-    assert str(JobResult(counts={"calls reported": 0})) == "nothing to do"
+    assert str(JobResult(counts={"CALLS_REPORTED": 0})) == "nothing to do"
     assert str(JobResult(counts={"a": 2, "b": 0, "c": 1})) == "2 a, 1 c"
 
 
@@ -92,7 +92,7 @@ def test_a_job_that_is_stopped_at_once_changes_nothing(
 def test_events_left_over_are_delivered(gateway: ScriptedTransport) -> None:
     OrderEventFactory(dispatched_at=None)
     OrderEventFactory(untold=True)
-    assert str(run("events")) == "1 events delivered"
+    assert str(run("events")) == "1 event delivered; failing: 1 event that a receiver refuses"
     assert OrderEvent.objects.filter(dispatched_at__isnull=True).count() == 1
 
 
@@ -105,7 +105,7 @@ def test_calls_are_reported(gateway: ScriptedTransport) -> None:
     gateway.answers["/payitil/report"] = YES
     ApiReportFactory()
     ApiReportFactory(merchant="gone")
-    assert str(run("reports")) == "1 calls reported, 1 cannot be reported"
+    assert str(run("reports")) == "1 call reported, 1 cannot be reported"
 
 
 def test_reports_without_an_answer_are_no_failure_but_no_response(
@@ -115,8 +115,8 @@ def test_reports_without_an_answer_are_no_failure_but_no_response(
     ApiReport.objects.bulk_create(ApiReportFactory.build_batch(40))
     outcome = run("reports")
     assert (outcome.no_response, outcome.has_more) == (True, False)
-    assert outcome.counts["calls reported"] == 0
-    assert outcome.counts["given up"] + outcome.counts["left for later"] == 40
+    assert outcome.counts["CALLS_REPORTED"] == 0
+    assert outcome.counts["GIVEN_UP"] + outcome.counts["LEFT"] == 40
 
 
 def test_calls_are_rolled_up_and_what_waits_is_noted(gateway: ScriptedTransport) -> None:
@@ -132,7 +132,7 @@ def test_old_calls_are_pruned_once_they_are_rolled_up(gateway: ScriptedTransport
     ApiReportFactory(created_at=long_ago, is_rolled_up=True)
     ApiReportFactory(created_at=long_ago)
     ApiReportFactory(created_at=datetime.now(UTC), is_rolled_up=True)
-    assert str(run("pruning")) == "1 calls pruned"
+    assert str(run("pruning")) == "1 call pruned"
     assert ApiReport.objects.count() == 2
 
 

@@ -345,11 +345,11 @@ def test_a_receiver_that_raises_is_its_events_trouble_and_no_jobs(
         order_paid.disconnect(receiver)
 
     assert [str(run) for run in runs] == [
-        "events: 1 left for later",
+        "events: 1 left for later; failing: 1 event that a receiver refuses",
         "notifications: 1 left for later",
         "sync: nothing to do",
-        "reports: 1 calls reported",
-        "latency: 1 calls rolled up",
+        "reports: 1 call reported",
+        "latency: 1 call rolled up",
         "pruning: nothing to do",
         "bills: nothing to do",
         "attention: nothing to do",

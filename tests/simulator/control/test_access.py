@@ -97,6 +97,8 @@ def test_under_another_name_nothing_is_shown_or_done(
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
         {"Sec-Fetch-Site": "same-origin", "Origin": EVIL},
+        {"Origin": "http://["},
+        {"Origin": "http://127.0.0.1:9100]"},
         {"Sec-Fetch-Site": "cross-site", **LINK},
         {"Sec-Fetch-Site": "cross-site", "Origin": "null", **LINK},
     ],

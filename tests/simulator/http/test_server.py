@@ -21,6 +21,7 @@ from django_wxpay.protocol import v2
 from django_wxpay.simulator import Options, Reply, Simulator, create_app, running, serve
 from django_wxpay.simulator.notifications.delivery import HttpDeliver
 from tests.simulator.calling import ACKNOWLEDGED, KEY, MCH_ID, NUMBER, ORDER, Merchant
+from tests.waiting import until
 
 
 class Receiver:
@@ -88,19 +89,12 @@ def caller(live: Simulator, url: str) -> Iterator[Merchant]:
     merchant.session.close()
 
 
-def eventually(happened: Any) -> None:
-    deadline = time.monotonic() + 5
-    while not happened():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.01)
-
-
 def test_an_order_is_placed_paid_and_notified_over_http(
     live: Simulator, caller: Merchant, receiver: Receiver
 ) -> None:
     caller.place(notify_url=receiver.url)
     assert caller.control("pay", {"mch_id": MCH_ID, "out_trade_no": NUMBER}).status_code == 200
-    eventually(lambda: live.ledger()["trades"][0]["notification"] == "accepted")
+    until(lambda: live.ledger()["trades"][0]["notification"] == "accepted")
     assert v2.verify(v2.decode_xml(receiver.received[0]), KEY)
     assert caller.state() == "SUCCESS"
     [attempt] = live.ledger()["notifications"]
@@ -112,7 +106,7 @@ def test_a_phone_pays_over_http(live: Simulator, caller: Merchant, receiver: Rec
     caller.place(notify_url=receiver.url)
     page = live.ledger()["trades"][0]["page"]
     assert "Payment successful" in caller.session.post(caller.host + page).text
-    eventually(lambda: receiver.received)
+    until(lambda: receiver.received)
 
 
 def test_retries_follow_a_clock_that_is_moved(
@@ -136,16 +130,16 @@ def test_retries_follow_a_clock_that_runs_fast(
     receiver.answer = lambda _: (500, b"")
     caller.place(notify_url=receiver.url)
     caller.control("pay", {"mch_id": MCH_ID, "out_trade_no": NUMBER})
-    eventually(lambda: live.ledger()["waiting"])
+    until(lambda: live.ledger()["waiting"])
     caller.control("clock", {"speed": 1000})
-    eventually(lambda: len(receiver.received) >= 4)
+    until(lambda: len(receiver.received) >= 4)
 
 
 def test_a_redirect_is_not_followed(live: Simulator, caller: Merchant, receiver: Receiver) -> None:
     receiver.answer = lambda _: (302, ACKNOWLEDGED)
     caller.place(notify_url=receiver.url)
     live.pay(MCH_ID, NUMBER)
-    eventually(lambda: live.ledger()["notifications"])
+    until(lambda: live.ledger()["notifications"])
     assert live.ledger()["notifications"][0]["status"] == 302
     assert len(receiver.received) == 1
 
@@ -154,7 +148,7 @@ def test_fifty_notifications_at_once(live: Simulator, caller: Merchant, receiver
     live.inject("concurrent")
     caller.place(notify_url=receiver.url)
     live.pay(MCH_ID, NUMBER)
-    eventually(lambda: live.ledger()["trades"][0]["notification"] == "accepted")
+    until(lambda: live.ledger()["trades"][0]["notification"] == "accepted")
     assert len(receiver.received) == 50
     assert len(set(receiver.received)) == 1
 
@@ -164,7 +158,7 @@ def test_a_shop_that_is_not_there(live: Simulator, caller: Merchant) -> None:
         taken.bind(("127.0.0.1", 0))
         caller.place(notify_url=f"http://127.0.0.1:{taken.getsockname()[1]}/")
         live.pay(MCH_ID, NUMBER)
-        eventually(lambda: live.ledger()["notifications"])
+        until(lambda: live.ledger()["notifications"])
     [attempt] = live.ledger()["notifications"]
     assert (attempt["status"], attempt["accepted"]) == (None, False)
     assert attempt["error"].startswith("ConnectionError")
@@ -243,7 +237,7 @@ def test_closing_the_server_does_not_wait_for_a_delay(live: Simulator) -> None:
     with running(live) as url:
         asking = threading.Thread(target=ask)
         asking.start()
-        eventually(lambda: live.ledger()["requests"])
+        until(lambda: live.ledger()["requests"])
     asking.join(timeout=5)
     assert len(answers) == 1
 
@@ -345,7 +339,7 @@ def test_a_mistake_of_our_own_shows_no_stack_trace(caplog: pytest.LogCaptureFixt
     with running(broken) as url, caplog.at_level(logging.ERROR):
         with pytest.raises(requests.ConnectionError):
             requests.get(url, timeout=5)
-        eventually(lambda: caplog.records)
+        until(lambda: caplog.records)
     assert "failed" in caplog.text
 
 
@@ -363,7 +357,7 @@ def test_a_caller_who_hangs_up_is_no_mistake(caplog: pytest.LogCaptureFixture) -
         with socket.create_connection((host, int(port))) as line:
             line.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
             started.wait(5)
-        eventually(lambda: "failed" in caplog.text)
+        until(lambda: "failed" in caplog.text)
     assert [r.levelname for r in caplog.records if "failed" in r.message] == ["DEBUG"]
 
 
@@ -471,7 +465,7 @@ def test_on_another_wsgi_server_faults_do_what_they_can(
     app: Simulator, merchant: Merchant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slept: list[float] = []
-    monkeypatch.setattr("django_wxpay.simulator.app.time.sleep", slept.append)
+    monkeypatch.setattr("django_wxpay.simulator.http.routing.time.sleep", slept.append)
     body = merchant.signed(ORDER)
     app.inject("slow", seconds=4)
     assert called(app, environ("/pay/unifiedorder", body))[1].endswith(b"</xml>")
@@ -567,6 +561,16 @@ def test_a_host_that_is_not_named_is_the_servers(app: Simulator, merchant: Merch
     assert app.ledger()["requests"][0]["host"] == "127.0.0.1:80"
 
 
+@pytest.mark.parametrize("host", ["[", "[::1", "a]b", "127.0.0.1:port", "127.0.0.1:99999"])
+def test_a_host_that_is_none_is_nobodys(app: Simulator, merchant: Merchant, host: str) -> None:
+    scene = '{"h5_info": {"type": "Wap", "wap_url": "https://shop.test", "wap_name": "Shop"}}'
+    order = ORDER | {"trade_type": "MWEB", "scene_info": scene}
+    made = environ("/pay/unifiedorder", merchant.signed(order), HTTP_HOST=host)
+    assert b"<mweb_url><![CDATA[http://127.0.0.1" in called(app, made)[1]
+    status, body = called(app, environ("/_simulator/ledger", b"", HTTP_HOST=host))
+    assert (status[:3], b"unknown_host" in body) == ("403", True)
+
+
 def test_an_unknown_method_reaches_the_app(url: str) -> None:
     response = requests.request("BREW", f"{url}/_simulator/ledger", timeout=5)
     assert response.status_code == 405
@@ -603,5 +607,5 @@ def test_a_live_pump_ends_when_nothing_is_left(receiver: Receiver) -> None:
     Merchant(app).place()
     before = threading.active_count()
     app.pay(MCH_ID, NUMBER)
-    eventually(lambda: app.ledger()["trades"][0]["notification"] == "accepted")
-    eventually(lambda: threading.active_count() <= before)
+    until(lambda: app.ledger()["trades"][0]["notification"] == "accepted")
+    until(lambda: threading.active_count() <= before)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from django_wxpay.simulator import Simulator, create_app, running
+from tests.accessibility import barriers
 from tests.browser import Browser, chromium
 from tests.simulator.calling import MCH_ID, NUMBER, Merchant, Shop
 
@@ -56,6 +57,7 @@ def look_without_script(browser: Browser, address: str) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.long
 def test_the_list_follows_and_leaves_alone_what_is_being_filled_in(
     app: Simulator, merchant: Merchant, shop: Shop, browser: Browser, url: str
 ) -> None:
@@ -71,6 +73,7 @@ def test_the_list_follows_and_leaves_alone_what_is_being_filled_in(
     assert browser.complaints == []
 
 
+@pytest.mark.long
 def test_the_focus_stays_on_the_button_of_its_own_row(
     app: Simulator, merchant: Merchant, browser: Browser, url: str
 ) -> None:
@@ -98,6 +101,7 @@ def test_the_page_of_an_order_follows_and_its_buttons_work(
     assert (browser.run("window.violations"), browser.complaints) == ([], [])
 
 
+@pytest.mark.long
 def test_without_a_script_everything_is_there(
     app: Simulator, merchant: Merchant, shop: Shop, browser: Browser, url: str
 ) -> None:
@@ -111,6 +115,7 @@ def test_without_a_script_everything_is_there(
     assert "Show its faults" in text_of(browser, "#faults")
 
 
+@pytest.mark.long
 def test_choosing_where_shows_the_faults_that_fit(browser: Browser, url: str) -> None:
     browser.look_at(f"{url}/_simulator/")
     choose = "const w = document.querySelector('[name=where]'); w.value = 'downloadbill'; "
@@ -124,6 +129,7 @@ def test_choosing_where_shows_the_faults_that_fit(browser: Browser, url: str) ->
     assert not browser.run("document.querySelector('[data-submits] button').checkVisibility()")
 
 
+@pytest.mark.long
 def test_forgetting_everything_takes_two_steps(
     app: Simulator, merchant: Merchant, browser: Browser, url: str
 ) -> None:
@@ -138,6 +144,7 @@ def test_forgetting_everything_takes_two_steps(
     assert app.ledger()["trades"] == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("language", ["en", "zh-CN"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_phone_shows_all_of_it(
@@ -162,3 +169,18 @@ def test_a_phone_shows_all_of_it(
         browser.picture(tmp_path / "page.png")
         assert browser.run("document.documentElement.scrollWidth") == 390
         assert (browser.run("window.violations"), browser.complaints) == ([], [])
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_no_page_has_a_grave_barrier(
+    app: Simulator, merchant: Merchant, browser: Browser, url: str, width: int, scheme: str
+) -> None:
+    merchant.place()
+    browser.appear(width=width, scheme=scheme)
+    found = {}
+    for page in ("/_simulator/", ORDER, app.ledger()["trades"][0]["page"]):
+        browser.look_at(f"{url}{page}")
+        if faults := barriers(browser):
+            found[page] = faults
+    assert found == {}

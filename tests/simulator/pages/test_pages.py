@@ -13,6 +13,8 @@ from django_wxpay.simulator.pages.messages import MESSAGES, messages_for
 from tests.simulator.calling import HOST, INSTITUTION, MCH_ID, NUMBER, OPENID, Merchant, Shop
 from tests.simulator.v2.test_unifiedorder import H5
 
+SHOP_PAGE = "https://shop.example/"
+
 
 class Balanced(HTMLParser):
     """Fails on an element that is not closed, or closed in the wrong place."""
@@ -115,6 +117,7 @@ def test_the_mweb_url_opens_the_phone_page_and_leads_back(merchant: Merchant) ->
         + "&"
         + urlencode({"redirect_url": back})
     )
+    merchant.session.headers["Referer"] = SHOP_PAGE
     text = page(merchant, start)
     assert "2026-01-01 12:05" in text
     [action] = re.findall('action="([^"]+)"', text)
@@ -131,6 +134,17 @@ def test_only_a_web_address_leads_back(app: Simulator, merchant: Merchant, url: 
     text = page(merchant, f"/_simulator/phone/{code(granted)}?{urlencode({'redirect_url': url})}")
     assert "Back to the shop" not in text
     assert "javascript" not in text
+
+
+def test_the_mweb_url_wants_to_see_the_page_that_it_was_opened_from(merchant: Merchant) -> None:
+    granted = merchant.place(trade_type="MWEB", scene_info=H5)
+    path = granted["mweb_url"].removeprefix("https://wx.tenpay.com")
+    text = page(merchant, path)
+    assert ("No Referer came along" in text, "<button" in text) == (True, False)
+    assert "商家参数格式有误，请联系商家解决" in page(merchant, path, language="zh-CN")
+    merchant.session.headers["Referer"] = SHOP_PAGE
+    text = page(merchant, path)
+    assert ("No Referer came along" in text, "<button" in text) == (False, True)
 
 
 def test_an_unknown_page(merchant: Merchant) -> None:

@@ -14,12 +14,13 @@ from django_wxpay.protocol.v3.signing import (
     is_signed_by,
     read_signature_headers,
 )
-from django_wxpay.simulator import Reply, Simulator, SimulatorAdapter
+from django_wxpay.simulator import Simulator, SimulatorAdapter
 from django_wxpay.simulator.v3.demo_keys import (
     TEST_API_V3_KEY,
     TEST_MERCHANT_PRIVATE_KEY,
     TEST_MERCHANT_SERIAL_NO,
 )
+from tests.simulator.calling import Deliveries
 
 MAINLAND = "1900000110"
 GLOBAL = "1900000111"
@@ -172,24 +173,11 @@ class Caller:
         return self.session.request(method, f"{HOST}/_simulator/{verb}", json=body)
 
 
-class Receiver:
-    """Where v3 callbacks go: remembers each, opens it, and answers as a test wants."""
+class Receiver(Deliveries):
+    """Where v3's callbacks go: opens each."""
 
     def __init__(self) -> None:
-        self.urls: list[str] = []
-        self.bodies: list[bytes] = []
-        self.headers: list[Mapping[str, str]] = []
-        self.answers: list[Reply | OSError] = []
-        self.usually = Reply(200, ACKNOWLEDGED)
-
-    def __call__(self, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
-        self.urls.append(url)
-        self.bodies.append(body)
-        self.headers.append(headers)
-        answer = self.answers.pop(0) if self.answers else self.usually
-        if isinstance(answer, OSError):
-            raise answer
-        return answer
+        super().__init__(ACKNOWLEDGED)
 
     @property
     def envelopes(self) -> list[dict[str, Any]]:

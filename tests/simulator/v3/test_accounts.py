@@ -81,7 +81,7 @@ def test_without_an_apiv3_key_there_are_no_certificates() -> None:
         ([replace(PLAIN, private_key="-----BEGIN PRIVATE KEY-----")], "private key"),
         ([PLAIN, replace(PLAIN, api_v3_key="x" * 32)], "two different APIv3 keys"),
         ([PLAIN, replace(PLAIN, mode=Mode.INSTITUTIONAL)], "cannot be direct and"),
-        ([replace(DIRECT, wechatpay_public_key_id="PUB_KEY_ID_1")], "trusts PUB_KEY_ID_1"),
+        ([replace(DIRECT, wechatpay_public_key_id="PUB_KEY_ID_1")], "verifies with PUB_KEY_ID_1"),
         ([replace(DIRECT, wechatpay_public_key=keys.WECHATPAY_PUBLIC_KEY)], "key of its own"),
     ],
 )

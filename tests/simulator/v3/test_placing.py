@@ -19,8 +19,10 @@ from tests.simulator.v3.calling import (
     OPENID,
     SUB_MCHID,
     SUB_OPENID,
+    Answer,
     Caller,
 )
+from tests.simulator.v3.more.calling import post, sealed
 
 PARTNER = "1900000119"
 
@@ -84,17 +86,45 @@ def test_each_global_endpoint_grants_what_its_customer_needs(
         assert caller.place(kind).keys() == {"status", name}
 
 
+def payer(name: str = "张三") -> dict[str, Any]:
+    """Return a payer whose identity is encrypted anew."""
+    texts = {"number": sealed("11010119900101001X"), "name": sealed(name)}
+    return {"identity": {"type": "IDCARD", **texts}}
+
+
 def test_an_order_with_every_documented_member_is_accepted(mainland: Caller) -> None:
-    identity = {"type": "IDCARD", "number": "QUJD", "name": "QUJD"}
     plan = {"subsidy_installment_num": 3, "subsidy_percent": 50}
-    answer = mainland.place(
-        payer={"identity": identity},
-        settle_info={"profit_sharing": True, "subsidy_amount": 10},
-        subsidy_info={"subsidy_detail": [{"subsidy_plan": [plan]}]},
-    )
-    assert answer["status"] == 200
-    again = mainland.place(payer={"identity": identity | {"name": "QUJE"}})
-    assert again["code"] == "INVALID_REQUEST"
+    order = {
+        "settle_info": {"profit_sharing": True, "subsidy_amount": 10},
+        "subsidy_info": {"subsidy_detail": [{"subsidy_plan": [plan]}]},
+    }
+
+    def place(**payer: Any) -> Answer:
+        return post(mainland, f"{mainland.home}/native", mainland.order(**order, **payer))
+
+    assert place(payer=payer())["status"] == 200
+    assert place(payer=payer())["status"] == 200
+    assert place(payer=payer("李四"))["code"] == "INVALID_REQUEST"
+    assert place()["code"] == "INVALID_REQUEST"
+
+
+@pytest.mark.parametrize("member", ["number", "name"])
+def test_an_identity_that_is_not_encrypted_is_refused(mainland: Caller, member: str) -> None:
+    plain = payer()
+    plain["identity"][member] = "QUJD"
+    answer = post(mainland, f"{mainland.home}/native", mainland.order(payer=plain))
+    assert (answer["status"], answer["code"]) == (400, "PARAM_ERROR")
+    assert answer["detail"]["field"] == f"/payer/identity/{member}"
+    assert mainland.query()["code"] == "ORDER_NOT_EXIST"
+
+
+@pytest.mark.parametrize("serial", [None, "", "PUB_KEY_ID_1"])
+def test_the_key_of_an_identity_has_to_be_named(mainland: Caller, serial: str | None) -> None:
+    order = mainland.order(payer=payer())
+    headers = {"Wechatpay-Serial": serial}
+    answer = mainland.call("POST", f"{mainland.home}/native", order, headers=headers)
+    assert (answer["status"], answer["code"]) == (400, "PARAM_ERROR")
+    assert mainland.query()["code"] == "ORDER_NOT_EXIST"
 
 
 def test_what_is_granted_can_be_paid_on_the_phone(mainland: Caller, app: Simulator) -> None:
@@ -302,6 +332,23 @@ def test_the_category_codes_can_be_limited() -> None:
     assert caller.place()["status"] == 200
     answer = caller.place(out_trade_no="T20260101000002", merchant_category_code="4111")
     assert bad(answer, "/merchant_category_code")["value"] == "4111"
+
+
+def test_a_line_of_goods_may_have_what_the_options_name_and_no_more() -> None:
+    app = create_app(options=Options(goods_members=frozenset({"origin", "is_gift"})))
+    here = {"merchant_goods_id": "G1", "quantity": 1, "unit_price": 100}
+    there = {"goods_id": "G1", "quantity": 1, "price": 100}
+    callers = [
+        (Caller(app), here),
+        (Caller(app, mch_id=GLOBAL, home="/v3/global/transactions"), there),
+    ]
+    for caller, known in callers:
+        goods = known | {"origin": "Fujian", "is_gift": False}
+        assert caller.place(detail={"goods_detail": [goods]})["status"] == 200
+        for name, value in [("category", "x"), ("origin", ["x"]), ("origin", "x" * 1001)]:
+            detail = {"goods_detail": [goods | {name: value}]}
+            answer = caller.place(out_trade_no="T20260101000003", detail=detail)
+            bad(answer, f"/detail/goods_detail/0/{name}")
 
 
 def test_the_same_order_again_gets_a_fresh_code_and_the_old_one_dies(

@@ -11,16 +11,11 @@ from typing import Any
 
 import pytest
 from wechatpayv3 import WeChatPay, WeChatPayType
-from wechatpayv3.core import Core
 
 from django_wxpay.protocol.merchants import Mode
 from django_wxpay.simulator import DEMO_MERCHANTS, Reply, Simulator, create_app, running
 from django_wxpay.simulator.v3.demo_keys import (
     TEST_API_V3_KEY,
-    TEST_MERCHANT_PRIVATE_KEY,
-    TEST_MERCHANT_SERIAL_NO,
-    TEST_PUBLIC_KEY,
-    TEST_PUBLIC_KEY_ID,
 )
 from tests.protocol.v3 import keys
 from tests.simulator.v3.calling import (
@@ -31,6 +26,7 @@ from tests.simulator.v3.calling import (
     NUMBER,
     OPENID,
 )
+from tests.simulator.v3.clients import made
 
 PARTNER, SUB_MCHID = "1900000119", "1900000120"
 Notified = list[tuple[Mapping[str, str], bytes]]
@@ -74,28 +70,7 @@ def mode(request: pytest.FixtureRequest, simulator: Simulator) -> str:
 
 @pytest.fixture
 def client(url: str, mode: str, monkeypatch: pytest.MonkeyPatch) -> WeChatPay:
-    return made(url, mode, monkeypatch)
-
-
-def made(url: str, mode: str, monkeypatch: pytest.MonkeyPatch, **identity: Any) -> WeChatPay:
-    """Return a client whose gateway is the simulator, from its first request on."""
-    elsewhere = property(lambda _: url, lambda _, value: None)
-    monkeypatch.setattr(Core, "_gate_way", elsewhere, raising=False)
-    keys = {"public_key": TEST_PUBLIC_KEY, "public_key_id": TEST_PUBLIC_KEY_ID}
-    return WeChatPay(
-        **{
-            "wechatpay_type": WeChatPayType.NATIVE,
-            "mchid": MAINLAND,
-            "private_key": TEST_MERCHANT_PRIVATE_KEY,
-            "cert_serial_no": TEST_MERCHANT_SERIAL_NO,
-            "apiv3_key": TEST_API_V3_KEY,
-            "appid": APPID,
-            "notify_url": NOTIFY_URL,
-            "timeout": (5, 5),
-            **({} if mode == "certificate" else keys),
-            **identity,
-        }
-    )
+    return made(url, monkeypatch, mode=mode)
 
 
 def place(client: WeChatPay, **members: Any) -> dict[str, Any]:
@@ -193,7 +168,7 @@ def test_wechatpayv3_places_every_trade_type(
 def test_wechatpayv3_orders_for_a_sub_merchant(
     url: str, mode: str, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client = made(url, mode, monkeypatch, mchid=PARTNER, partner_mode=True)
+    client = made(url, monkeypatch, mode=mode, mchid=PARTNER, partner_mode=True)
     assert place(client, sub_mchid=SUB_MCHID)["code_url"]
     answer = query(client, out_trade_no=NUMBER, sub_mchid=SUB_MCHID)
     assert (answer["sp_mchid"], answer["sub_mchid"]) == (PARTNER, SUB_MCHID)
@@ -213,7 +188,7 @@ def test_wechatpayv3_follows_a_rotation(
     url: str, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     simulator.set_key_mode("certificate")
-    client = made(url, "certificate", monkeypatch)
+    client = made(url, monkeypatch, mode="certificate")
     place(client)
     simulator.rotate_certificate()
     simulator.switch_certificate()
@@ -229,19 +204,19 @@ def test_wechatpayv3_follows_a_rotation(
 def test_wechatpayv3_with_the_wrong_key_gets_nowhere(
     url: str, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client = made(url, "public_key", monkeypatch, private_key=keys.MERCHANT_KEY)
+    client = made(url, monkeypatch, mode="public_key", private_key=keys.MERCHANT_KEY)
     code, message = client.query(out_trade_no=NUMBER)
     assert (code, json.loads(message)["code"]) == (401, "SIGN_ERROR")
     simulator.set_key_mode("certificate")
     with pytest.raises(Exception, match="No wechatpay platform certificate"):
-        made(url, "certificate", monkeypatch, private_key=keys.MERCHANT_KEY)
+        made(url, monkeypatch, mode="certificate", private_key=keys.MERCHANT_KEY)
 
 
 def test_wechatpayv3_prints_no_key(
     url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     logger = logging.getLogger("wechatpayv3-test")
-    client = made(url, "public_key", monkeypatch, logger=logger)
+    client = made(url, monkeypatch, mode="public_key", logger=logger)
     with caplog.at_level(logging.DEBUG):
         place(client)
     assert TEST_API_V3_KEY not in caplog.text
@@ -287,7 +262,7 @@ def test_wechatpayv3_sees_that_a_password_is_asked(client: WeChatPay, simulator:
 def test_wechatpayv3_sells_for_a_sub_merchant(
     url: str, mode: str, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client = made(url, mode, monkeypatch, mchid=PARTNER, partner_mode=True)
+    client = made(url, monkeypatch, mode=mode, mchid=PARTNER, partner_mode=True)
     sold = sell(client, simulator, sub_mchid=SUB_MCHID)
     assert (sold["sp_mchid"], sold["sub_mchid"]) == (PARTNER, SUB_MCHID)
     code, message = client.codepay_reverse(NUMBER, sub_mchid=SUB_MCHID)
@@ -356,7 +331,7 @@ def test_wechatpayv3_sends_an_abnormal_refund_to_a_card(
 def test_wechatpayv3_refunds_for_a_sub_merchant(
     url: str, mode: str, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client = made(url, mode, monkeypatch, mchid=PARTNER, partner_mode=True)
+    client = made(url, monkeypatch, mode=mode, mchid=PARTNER, partner_mode=True)
     place(client, sub_mchid=SUB_MCHID)
     simulator.pay(PARTNER, NUMBER)
     answer = refund(client, sub_mchid=SUB_MCHID)

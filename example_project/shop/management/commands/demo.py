@@ -74,7 +74,7 @@ class Command(BaseCommand):
     ) -> Iterator[tuple[str, str]]:
         """Listen on both ports, point the settings at them, and serve."""
         log = None if is_quiet else self._write_line
-        wxpay = create_app(conf.merchants().values(), log=log)
+        wxpay = create_app(list(conf.accounts()), log=log)
         shop = serving(StaticFilesHandler(WSGIHandler()), port=shop_port)
         simulator = running(wxpay, host=HOST, port=simulator_port)
         with (

@@ -1,0 +1,1 @@
+"""Pages of the merchants that are kept in the database."""

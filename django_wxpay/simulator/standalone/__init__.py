@@ -1,0 +1,1 @@
+"""The simulator without a Django project: its configuration, and the folder of its keys."""

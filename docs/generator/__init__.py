@@ -1,0 +1,1 @@
+"""The documentation site: its pages, gathered and generated, and their strict build."""

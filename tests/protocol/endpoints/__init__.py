@@ -1,0 +1,1 @@
+"""Requests to endpoints that the package does not know."""

@@ -1,0 +1,1 @@
+"""The simulator's other products of APIv3."""
