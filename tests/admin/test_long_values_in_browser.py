@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from django.contrib import admin
 from django.db import models
-from django.urls import reverse
 from factory.django import DjangoModelFactory
 from pytest_django.live_server_helper import LiveServer
 
-from django_wxpay.models import HourlyLatency, MerchantAccount, RefusalCount
+from django_wxpay.models import HourlyLatency, MerchantAccount, Order, RefusalCount
 from tests import factories
+from tests.admin.conftest import ADMIN
 from tests.browser import Browser
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -41,6 +41,15 @@ def test_each_kind_of_row_with_a_page_is_tried() -> None:
     assert {factory._meta.model for factory in FACTORIES} == ours - WITHOUT
 
 
+def looks(
+    browser: Browser, live_server: LiveServer, row: models.Model, page: str, width: int
+) -> None:
+    browser.look_at(f"{live_server.url}{ADMIN}/{row._meta.model_name}/{row.pk}/{page}/")
+    # The history of an event is headed by its state alone.
+    assert page == "history" or "W" * 16 in browser.run("document.body.innerText"), page
+    assert browser.run("document.documentElement.scrollWidth") == width, page
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("factory", FACTORIES, ids=lambda one: one._meta.model.__name__)
@@ -49,7 +58,22 @@ def test_no_value_is_wider_than_the_screen(
 ) -> None:
     row = lengthened(factory())
     browser.appear(width=width, scheme="light", language="en")
-    page = reverse(f"admin:django_wxpay_{row._meta.model_name}_change", args=[row.pk])
-    browser.look_at(f"{live_server.url}{page}")
-    assert "WWWWWWWWWWWWWWWW" in browser.run("document.body.innerText")
-    assert browser.run("document.documentElement.scrollWidth") == width
+    for page in ("change", "history"):
+        looks(browser, live_server, row, page, width)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("width", [1280, 390])
+def test_no_question_is_wider_than_the_screen(
+    browser: Browser, live_server: LiveServer, width: int
+) -> None:
+    browser.appear(width=width, scheme="light", language="en")
+    for page, order in (
+        ("close", factories.OrderFactory()),
+        ("reverse", factories.OrderFactory(created=True)),
+        ("refund", factories.OrderFactory(paid=True)),
+        ("note", factories.OrderFactory(paid=True)),
+    ):
+        columns = {"out_trade_no": f"{page:W<32}", "body": "W" * 127}
+        Order.objects.filter(pk=order.pk).update(**columns)
+        looks(browser, live_server, order, page, width)
