@@ -23,7 +23,7 @@ from django.db import connections
 
 from django_wxpay.services import clock
 from django_wxpay.services.notifications.refusals import refusals
-from tests import neighbours
+from tests import factories, neighbours
 
 # No profile has a deadline: an example that is slow on a busy machine is no failure.
 hypothesis.settings.register_profile("short", max_examples=20, deadline=None)
@@ -65,6 +65,12 @@ def no_refusals_of_other_tests() -> None:
     """Let the first refusal of each test be written at once, and nothing of the test before it."""
     refusals._waiting.clear()
     refusals._next_at = 0.0
+
+
+@pytest.fixture(autouse=True)
+def no_numbers_of_other_tests() -> None:
+    """Let the rows of each test be numbered alike, whichever tests came before it."""
+    factories.start_again()
 
 
 @pytest.fixture

@@ -234,7 +234,8 @@ def test_a_bill_that_does_not_come_is_a_sentence(
         raise error
 
     monkeypatch.setattr(services, "download_bill", download)
-    answer = boss.post(f"{BILLS}/{BillFactory(failed=True).pk}/refetch/")
+    bill = BillFactory(failed=True, bill_date=date(2026, 1, 2))
+    answer = boss.post(f"{BILLS}/{bill.pk}/refetch/")
     assert words in said(answer)[0]
     answer = boss.post(f"{BILLS}/fetch/?merchant=default&day=2026-01-01")
     assert words in said(answer)[-1]

@@ -49,6 +49,11 @@ def tables(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
+def no_numbers_of_other_tests() -> None:
+    """Number on: these tests keep their rows, in one database for all."""
+
+
+@pytest.fixture(autouse=True)
 def wxpay(settings: Any, monkeypatch: pytest.MonkeyPatch, tables: None) -> None:
     monkeypatch.setattr(base, "FARTHEST", min(base.FARTHEST, ROWS // 200))
     # So do what a filter finds by keys, and the slices of a file, whose every row is read whole.
