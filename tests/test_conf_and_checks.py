@@ -12,13 +12,16 @@ from typing import Any
 import pytest
 from django.core.checks import CheckMessage, run_checks
 from django.utils.functional import lazystr
+from django.utils.translation import override
 
 from django_wxpay import checks, conf, services
 from django_wxpay.conf import settings as conf_settings
 from django_wxpay.conf.hints import HINTS
 from django_wxpay.exceptions import ConfigurationError, UnknownMerchant
+from django_wxpay.models.sentences import translated
 from django_wxpay.protocol.merchants import Api, Mode, Region, SignType
 from django_wxpay.protocol.secrets import Secret
+from django_wxpay.protocol.sentences import Sentence
 from tests.docs.markdown import rows, text_of
 from tests.protocol.v3 import keys
 
@@ -455,6 +458,37 @@ def test_an_example_in_the_place_of_a_value_is_found_by_the_rule_that_it_breaks(
     assert messages[0].hint == HINTS["E029"]
     quoted = value if isinstance(value, str) else value[-1]
     assert len(quoted) < 4 or quoted not in messages[0].msg
+
+
+# Keys in the form of a merchant are PEMs and no paths, so that no file is named there.
+FOR_A_FORM = [
+    *(value for _code, value in CASES),
+    *(v3(**{name: value}) for name, value, _words in PLACEHOLDERS),
+    *(merchant(MCH_ID=value) for value in (None, "", KEY.encode(), 5, [KEY])),
+]
+
+
+def test_what_is_wrong_with_a_merchant_is_said_in_the_language_of_who_fills_in_its_form(
+    settings: Any,
+) -> None:
+    seen = set()
+    for value in FOR_A_FORM:
+        settings.WXPAY = value
+        # An entry that is no dict, or comes from a source, stands in no form.
+        of_merchants = (each for each in conf.problems() if each.merchant)
+        for problem in (each for each in of_merchants if each.code not in {"E002", "E031", "E032"}):
+            assert problem.message.endswith(problem.words)
+            assert isinstance(problem.words, Sentence)
+            said = [problem.words]
+            if problem.code.startswith("E"):
+                said.append(HINTS[problem.code])
+            with override("zh-hans"):
+                for each in said:
+                    assert re.search("[\u4e00-\u9fff]", translated(each)), each
+                    # A name or an address may be English, a sentence may not.
+                    assert not re.search("[a-z]+ [a-z]+ [a-z]+", translated(each)), each
+            seen.add((problem.code, problem.words.form))
+    assert len(seen) > 30
 
 
 def test_each_example_is_found_and_a_call_refuses_the_first(settings: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django_wxpay.conf.directories import Directory, same_account
-from django_wxpay.conf.entries import Problem, entry_problems
+from django_wxpay.conf.entries import Problem, entry_problems, problem_of
 from django_wxpay.conf.lookups import (
     accounts,
     aliases,
@@ -48,6 +48,7 @@ __all__ = [
     "known_keys",
     "merchant",
     "merchants",
+    "problem_of",
     "problems",
     "receiver_timeout_s",
     "same_account",

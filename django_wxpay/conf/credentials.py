@@ -14,6 +14,7 @@ from django_wxpay.protocol.errors import ConfigurationError
 from django_wxpay.protocol.merchants import Api, Merchant, Region
 from django_wxpay.protocol.rules import Text
 from django_wxpay.protocol.secrets import Secret
+from django_wxpay.protocol.sentences import sentence as _
 from django_wxpay.protocol.v3.certificates import certificate_matches_key, read_certificate
 from django_wxpay.protocol.v3.fields import MERCHANT_CATEGORY_CODE
 from django_wxpay.protocol.v3.key_names import PUBLIC_KEY_ID, key_name
@@ -57,7 +58,7 @@ def placeholder_problem(row: Setting, value: Any) -> str:
         if is_number or BEGIN in each.reveal():
             continue
         if reason := placeholder(each):
-            return f"is a placeholder: {reason}"
+            return _("is a placeholder: %(reason)s", reason=reason)
     return ""
 
 
@@ -85,40 +86,40 @@ def problems(merchant: Merchant) -> Iterator[tuple[str, str, str]]:
         return
     missing = [name for name in _NEEDED if not getattr(merchant, name)]
     for name in missing:
-        yield "E015", name.upper(), "is missing"
+        yield "E015", name.upper(), _("is missing")
     if missing:
         return
     if len(merchant.api_v3_key.octets()) != 32:
-        yield "E016", "API_V3_KEY", "is not 32 bytes long"
+        yield "E016", "API_V3_KEY", _("is not 32 bytes long")
     yield from _own_problems(merchant)
     yield from _platform_problems(merchant)
     code = merchant.merchant_category_code
     if merchant.region is Region.GLOBAL and MERCHANT_CATEGORY_CODE.problem(code):
-        yield "E020", "MERCHANT_CATEGORY_CODE", "is not four digits"
+        yield "E020", "MERCHANT_CATEGORY_CODE", _("is not four digits")
 
 
 def _client_problems(merchant: Merchant) -> Iterator[tuple[str, str, str]]:
     """Yield what is wrong with the pair for mutual TLS; that of v3 is looked at with its keys."""
     certificate, key = merchant.client_cert, merchant.client_key
     if key and not certificate:
-        yield "W014", "CLIENT_CERT", "is missing beside CLIENT_KEY"
+        yield "W014", "CLIENT_CERT", _("is missing beside CLIENT_KEY")
     elif certificate and not key and not merchant.private_key:
-        yield "W014", "CLIENT_KEY", "is missing beside CLIENT_CERT"
+        yield "W014", "CLIENT_KEY", _("is missing beside CLIENT_CERT")
     elif certificate and key:
         try:
             if not certificate_matches_key(certificate, key):
-                yield "W014", "CLIENT_KEY", "is not the key that CLIENT_CERT certifies"
+                yield "W014", "CLIENT_KEY", _("is not the key that CLIENT_CERT certifies")
         except ConfigurationError as problem:
-            yield "W014", "CLIENT_CERT", f"or CLIENT_KEY is {problem}"
+            yield "W014", "CLIENT_CERT", _("or CLIENT_KEY is %(problem)s", problem=str(problem))
 
 
 def _own_problems(merchant: Merchant) -> Iterator[tuple[str, str, str]]:
     if _SERIAL.problem(merchant.cert_serial_no):
-        yield "E018", "CERT_SERIAL_NO", "is not up to 40 hexadecimal digits"
+        yield "E018", "CERT_SERIAL_NO", _("is not up to 40 hexadecimal digits")
     try:
         load_private_key(merchant.private_key)
     except ConfigurationError as problem:
-        yield "E017", "PRIVATE_KEY", f"is {problem}"
+        yield "E017", "PRIVATE_KEY", _("is %(problem)s", problem=str(problem))
         return
     if merchant.client_cert:
         yield from _certificate_problems(merchant)
@@ -128,27 +129,35 @@ def _certificate_problems(merchant: Merchant) -> Iterator[tuple[str, str, str]]:
     try:
         certificate = read_certificate(merchant.client_cert)
     except ConfigurationError as problem:
-        yield "E018", "CLIENT_CERT", f"is {problem}"
+        yield "E018", "CLIENT_CERT", _("is %(problem)s", problem=str(problem))
         return
     if certificate.serial_no != key_name(merchant.cert_serial_no):
-        yield "E018", "CERT_SERIAL_NO", "is not the serial of CLIENT_CERT"
+        yield "E018", "CERT_SERIAL_NO", _("is not the serial of CLIENT_CERT")
     if not certificate_matches_key(merchant.client_cert, merchant.private_key):
-        yield "E018", "PRIVATE_KEY", "is not the key that CLIENT_CERT certifies"
+        yield "E018", "PRIVATE_KEY", _("is not the key that CLIENT_CERT certifies")
 
 
 def _platform_problems(merchant: Merchant) -> Iterator[tuple[str, str, str]]:
     key, key_id = merchant.wechatpay_public_key, merchant.wechatpay_public_key_id
     if bool(key) != bool(key_id):
-        yield "E019", "WECHATPAY_PUBLIC_KEY", "and WECHATPAY_PUBLIC_KEY_ID go together"
+        yield "E019", "WECHATPAY_PUBLIC_KEY", _("and WECHATPAY_PUBLIC_KEY_ID go together")
     if key_id and not key_id.startswith(PUBLIC_KEY_ID):
-        yield "E019", "WECHATPAY_PUBLIC_KEY_ID", f"does not begin with {PUBLIC_KEY_ID}"
+        yield (
+            "E019",
+            "WECHATPAY_PUBLIC_KEY_ID",
+            _("does not begin with %(start)s", start=PUBLIC_KEY_ID),
+        )
     try:
         if key:
             load_public_key(key)
     except ConfigurationError as problem:
-        yield "E019", "WECHATPAY_PUBLIC_KEY", f"is {problem}"
+        yield "E019", "WECHATPAY_PUBLIC_KEY", _("is %(problem)s", problem=str(problem))
     for pem in merchant.platform_certificates:
         try:
             read_certificate(pem)
         except ConfigurationError as problem:
-            yield "E019", "PLATFORM_CERTIFICATES", f"holds what is {problem}"
+            yield (
+                "E019",
+                "PLATFORM_CERTIFICATES",
+                _("holds what is %(problem)s", problem=str(problem)),
+            )

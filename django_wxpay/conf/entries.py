@@ -15,21 +15,31 @@ from django_wxpay.conf.schema import MERCHANT_SETTINGS
 from django_wxpay.protocol.merchants import DEFAULT_HOSTS, Api, Merchant, Mode, Region, SignType
 from django_wxpay.protocol.rules import Text
 from django_wxpay.protocol.secrets import Secret
+from django_wxpay.protocol.sentences import sentence as _
 
 # The slug of notify_url, as Django's path converter reads it.
-ALIAS: Final = Text(max=64, alphabet="[-a-zA-Z0-9_]", described="letters, digits, - and _")
+ALIAS: Final = Text(max=64, alphabet="[-a-zA-Z0-9_]", described=_("letters, digits, - and _"))
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing wrong with the settings: the code of its check, and a sentence that names it.
 
-    ``merchant`` is the alias of the one it concerns, "" where it concerns all of them.
+    ``merchant`` is the alias of the one it concerns, "" where it concerns all of them. For a form,
+    which shows each fault beside its field: of a setting the fault is ``words`` that follow its
+    name, in the reader's language (``models.sentences.translated``).
     """
 
     code: str
     message: str
     merchant: str = ""
+    setting: str = ""
+    words: str = ""
+
+
+def problem_of(merchant: str, where: str, setting: str, code: str, words: str) -> Problem:
+    """Return what is wrong with one setting of a merchant, whose entry ``where`` names."""
+    return Problem(code, f'{where}["{setting}"] {words}', merchant, setting, words)
 
 
 def entry_problems(
@@ -48,15 +58,14 @@ def entry_problems(
 def key_problems(merchant: Merchant, where: str) -> list[Problem]:
     """Return what is wrong with the keys of a merchant whose settings are right one by one."""
     found = _credentials().problems(merchant)
-    return [
-        Problem(code, f'{where}["{name}"] {words}', merchant.alias) for code, name, words in found
-    ]
+    return [problem_of(merchant.alias, where, name, code, words) for code, name, words in found]
 
 
 def _each_by_itself(alias: object, entry: object, where: str) -> Iterator[Problem]:
     named = str(alias)
     if not isinstance(alias, str) or ALIAS.problem(alias):
-        yield Problem("E009", f"{where}: an alias is {ALIAS.text}", named)
+        words = _("an alias is %(allowed)s", allowed=ALIAS.text)
+        yield Problem("E009", f"{where}: {words}", named, words=words)
     if not isinstance(entry, Mapping):
         yield Problem("E002", f"{where} is not a dict", named)
         return
@@ -65,17 +74,17 @@ def _each_by_itself(alias: object, entry: object, where: str) -> Iterator[Proble
             continue
         # First of all: whatever rule an example breaks, what helps is a value in its place.
         if problem := _credentials().placeholder_problem(row, entry.get(row.name, row.default)):
-            yield Problem("E029", f'{where}["{row.name}"] {problem}', named)
+            yield problem_of(named, where, row.name, "E029", problem)
             continue
         if problem := row.problem(entry.get(row.name, row.default)):
-            yield Problem(row.code, f'{where}["{row.name}"] {problem}', named)
+            yield problem_of(named, where, row.name, row.code, problem)
             continue
         for words in _credentials().pem_problems(row, entry.get(row.name, row.default)):
-            yield Problem("E014", f'{where}["{row.name}"] {words}', named)
+            yield problem_of(named, where, row.name, "E014", words)
     if entry.get("API", "v2") == "v2" and not entry.get("API_KEY"):
-        yield Problem("E012", f'{where}["API_KEY"] is missing', named)
+        yield problem_of(named, where, "API_KEY", "E012", _("is missing"))
     for name in entry.keys() - {row.name for row in MERCHANT_SETTINGS}:
-        yield Problem("W001", f'{where}["{name}"] is not a setting', named)
+        yield problem_of(named, where, name, "W001", _("is not a setting"))
 
 
 def _credentials() -> Any:

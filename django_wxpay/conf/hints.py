@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-# One row a check code. A code is never used again for another fault.
+from django_wxpay.protocol.sentences import sentence as _
+
+# One row a check code. A code is never used again for another fault. What the form of a merchant
+# may say is marked as a message; the others are for who runs a command.
 HINTS: Final[dict[str, str]] = {
     "E001": 'Set WXPAY = {"NOTIFY_BASE_URL": ..., "MERCHANTS": {"default": {...}}}.',
     "E002": "Give at least one merchant, by an alias of your own, as a dict of its settings.",
@@ -14,21 +17,26 @@ HINTS: Final[dict[str, str]] = {
     "E006": "Give a list of dotted paths to Django REST framework permission classes.",
     "E007": 'Add path("wxpay/", include("django_wxpay.urls")) to your urlpatterns.',
     "E008": 'Add "rest_framework" to INSTALLED_APPS.',
-    "E009": "The alias stands in notify_url: use letters, digits, hyphens and underscores.",
-    "E010": "See the page of settings in the documentation for what belongs here.",
-    "E011": "Use one of the words named.",
-    "E012": "Copy the 32-character API key (v2) from the merchant platform's API security page.",
-    "E013": "Give scheme and host only, primary first; leave HOSTS out for the official ones.",
-    "E014": "Give the PEM's text, or the path of an unencrypted PEM file that this process may "
-    "read.",
-    "E015": "APIv3 needs API_V3_KEY, PRIVATE_KEY and CERT_SERIAL_NO, all three.",
-    "E016": "Copy the 32-character APIv3 key as it was set on the merchant platform.",
-    "E017": "Give apiclient_key.pem of this merchant, unencrypted.",
-    "E018": "CERT_SERIAL_NO, CLIENT_CERT and PRIVATE_KEY come from one certificate: take all three "
-    "from the same download.",
-    "E019": "Copy pub_key.pem and its PUB_KEY_ID_... from the merchant platform, both of them; or "
-    "leave both out, and platform certificates are downloaded.",
-    "E020": "Give the four digits of the merchant category code, with leading zeros.",
+    "E009": _("The alias stands in notify_url: use letters, digits, hyphens and underscores."),
+    "E010": _("See the page of settings in the documentation for what belongs here."),
+    "E011": _("Use one of the words named."),
+    "E012": _("Copy the 32-character API key (v2) from the merchant platform's API security page."),
+    "E013": _("Give scheme and host only, primary first; leave HOSTS out for the official ones."),
+    "E014": _(
+        "Give the PEM's text, or the path of an unencrypted PEM file that this process may read."
+    ),
+    "E015": _("APIv3 needs API_V3_KEY, PRIVATE_KEY and CERT_SERIAL_NO, all three."),
+    "E016": _("Copy the 32-character APIv3 key as it was set on the merchant platform."),
+    "E017": _("Give apiclient_key.pem of this merchant, unencrypted."),
+    "E018": _(
+        "CERT_SERIAL_NO, CLIENT_CERT and PRIVATE_KEY come from one certificate: take all three "
+        "from the same download."
+    ),
+    "E019": _(
+        "Copy pub_key.pem and its PUB_KEY_ID_... from the merchant platform, both of them; or "
+        "leave both out, and platform certificates are downloaded."
+    ),
+    "E020": _("Give the four digits of the merchant category code, with leading zeros."),
     "E021": "Give whole days, such as 30; in RETENTION_DAYS 7 or more, or None to keep rows for "
     "good. Orders and refunds are never deleted.",
     "E022": 'Give {"FAILURE_RATE": 0.05, "P95_MS": 3000}, or one of the two.',
@@ -41,15 +49,19 @@ HINTS: Final[dict[str, str]] = {
     "E026": 'Give {"POLL_S": 5, "WAIT_S": 45}, or one of the two, in seconds from above 0 to 120.',
     "E027": "Give a number of hours above zero, such as 24, or None.",
     "E028": "Name one of the storages in STORAGES, which keeps the files of bills.",
-    "E029": "Put your own value in its place, as the merchant platform shows it; a key comes from "
-    "the environment or from a file. Without an account yet, manage.py wxpay_simulator takes any "
-    "value that is well formed.",
+    "E029": _(
+        "Put your own value in its place, as the merchant platform shows it; a key comes from "
+        "the environment or from a file. Without an account yet, manage.py wxpay_simulator takes "
+        "any value that is well formed."
+    ),
     "E030": "Make each with cryptography.fernet.Fernet.generate_key() and keep it where your other "
     "secrets are, apart from the database. The first seals, all open.",
     "E031": "Give a dict, or the dotted path of a class with get(alias), aliases() and version(), "
     'such as "django_wxpay.merchants.DatabaseMerchants" (docs/merchants.md).',
-    "E032": "The source says what is wrong with this merchant, and the others go on. A key that is "
-    'sealed needs its sealing key in WXPAY["SEALING_KEYS"], or has to be entered anew.',
+    "E032": _(
+        "The source says what is wrong with this merchant, and the others go on. A key that is "
+        'sealed needs its sealing key in WXPAY["SEALING_KEYS"], or has to be entered anew.'
+    ),
     "W001": "Correct the spelling or remove it: nothing reads it.",
     "W002": "WeChat Pay calls public https addresses on port 443 only; fine for trying out.",
     "W003": 'Set OPTIONS["transaction_mode"] to "IMMEDIATE", or notifications that arrive '

@@ -18,6 +18,8 @@ from typing import Any, Final
 from django.utils.functional import Promise
 
 from django_wxpay.protocol.secrets import Secret
+from django_wxpay.protocol.sentences import Sentence
+from django_wxpay.protocol.sentences import sentence as _
 
 # The names under which a value stands in the settings, from the outermost on.
 Names = tuple[Any, ...]
@@ -35,15 +37,15 @@ _BARE_BASE64: Final = re.compile(r"[A-Za-z0-9+/=\s]{64,}")
 
 # What stands in examples until somebody puts his own value there; none of it is in a real one.
 _PLACEHOLDERS: Final = (
-    (re.compile(r".*(\.{3}|\u2026).*"), "it is cut off with dots"),
-    (re.compile(r"<.*>|\[.*\]"), "it stands in brackets"),
-    (re.compile(r".*(\$\{|\{\{|\$\(|%\().*"), "it holds a variable that nothing has filled in"),
-    (re.compile(r"(?i:your)[-_ A-Z].*|.*(\b|_)(?i:your)(\b|_).*"), 'it says "your"'),
-    (re.compile(r".*([你您]的|请填|填写|替换).*"), "it asks for a value"),
-    (re.compile(r"(?i)(wx|pub_key_id_)?[x*?#]{3,}|.*(x{8}|\*{4}).*"), "it is x's or stars"),
+    (re.compile(r".*(\.{3}|\u2026).*"), _("it is cut off with dots")),
+    (re.compile(r"<.*>|\[.*\]"), _("it stands in brackets")),
+    (re.compile(r".*(\$\{|\{\{|\$\(|%\().*"), _("it holds a variable that nothing has filled in")),
+    (re.compile(r"(?i:your)[-_ A-Z].*|.*(\b|_)(?i:your)(\b|_).*"), _('it says "your"')),
+    (re.compile(r".*([你您]的|请填|填写|替换).*"), _("it asks for a value")),
+    (re.compile(r"(?i)(wx|pub_key_id_)?[x*?#]{3,}|.*(x{8}|\*{4}).*"), _("it is x's or stars")),
     (
         re.compile(r"(?i)none|null|nil|undefined|todo.*|fixme.*|tbd|change.?me.*|placeholder"),
-        "a word stands in the place of a value",
+        _("a word stands in the place of a value"),
     ),
 )
 
@@ -99,20 +101,20 @@ def not_a_text(value: object) -> str:
     if isinstance(value, Unusable):
         return value.problem
     if value is None:
-        return "is not a text: it is missing, or an environment variable that is not set"
+        return _("is not a text: it is missing, or an environment variable that is not set")
     if value == "":
-        return "is not a text: it is empty"
+        return _("is not a text: it is empty")
     return _of_type(type(value))
 
 
 def _of_type(kind: type) -> str:
     if issubclass(kind, bytes | bytearray):
-        return "is not a text but bytes: decode it"
+        return _("is not a text but bytes: decode it")
     if issubclass(kind, int | float):
-        return "is not a text but a number: put it in quotes"
+        return _("is not a text but a number: put it in quotes")
     if hasattr(kind, "get_secret_value"):
-        return "is not a text but a secret's wrapper: give its get_secret_value()"
-    return f"is not a text but a {kind.__name__}"
+        return _("is not a text but a secret's wrapper: give its get_secret_value()")
+    return _("is not a text but a %(kind)s", kind=kind.__name__)
 
 
 def placeholder(value: Secret) -> str:
@@ -121,7 +123,7 @@ def placeholder(value: Secret) -> str:
         if pattern.fullmatch(value.reveal()):
             return reason
     is_one = len(set(value.reveal())) == 1 < len(value.reveal())
-    return "it is one character again and again" if is_one else ""
+    return _("it is one character again and again") if is_one else ""
 
 
 def read_pem(value: Secret) -> Secret:
@@ -138,48 +140,63 @@ def read_pem(value: Secret) -> Secret:
     )
     if "ENCRYPTED" in pem.reveal():
         raise ValueError(
-            "is a PEM encrypted with a passphrase: decrypt it (openssl pkey -in ... -out ...)"
+            _("is a PEM encrypted with a passphrase: decrypt it (openssl pkey -in ... -out ...)")
         )
     return Secret(pem.reveal().strip() + "\n")
 
 
 def _text_of_file(path: Secret) -> Secret:
     if _BARE_BASE64.fullmatch(path.reveal()):
-        raise ValueError("is base64 without the BEGIN and END lines of a PEM: give the whole PEM")
+        raise ValueError(
+            _("is base64 without the BEGIN and END lines of a PEM: give the whole PEM")
+        )
     # A match, or its error, would hold the text: a key may stand in the place of a path.
     is_named = bool(_IN_A_PATH.search(path.reveal())) and len(path.reveal()) < _LONGEST_PATH
-    shown = f'the file "{path.reveal()}"' if is_named else "a file"
+    shown = _('the file "%(path)s"', path=path.reveal()) if is_named else _("a file")
     try:
         octets = Secret(Path(path.reveal()).read_bytes())
     except FileNotFoundError:
-        where = "" if PurePath(path.reveal()).is_absolute() else ", seen from the working directory"
-        problem = f"names {shown}, which is missing{where}"
+        if PurePath(path.reveal()).is_absolute():
+            problem = _("names %(file)s, which is missing", file=shown)
+        else:
+            problem = _(
+                "names %(file)s, which is missing, seen from the working directory", file=shown
+            )
     except IsADirectoryError:
-        problem = f"names {shown}, which is a folder"
+        problem = _("names %(file)s, which is a folder", file=shown)
     except PermissionError:
-        problem = f"names {shown}, which this process may not read"
+        problem = _("names %(file)s, which this process may not read", file=shown)
     except (OSError, ValueError):
-        problem = "is neither a PEM nor the path of a readable file"
+        problem = _("is neither a PEM nor the path of a readable file")
     else:
         return _text_of(octets, shown)
     raise ValueError(problem)
 
 
-def _text_of(octets: Secret, shown: str) -> Secret:
+def _text_of(octets: Secret, shown: Sentence) -> Secret:
     if not octets.octets().strip():
-        raise ValueError(f"names {shown}, which is empty")
+        raise ValueError(_("names %(file)s, which is empty", file=shown))
     if octets.octets().startswith(_UTF_16):
-        raise ValueError(f"names {shown}, which is UTF-16: save it as UTF-8")
+        raise ValueError(_("names %(file)s, which is UTF-16: save it as UTF-8", file=shown))
     try:
         text = Secret(octets.octets().decode("utf-8-sig"))
     except UnicodeDecodeError:
-        is_der = octets.octets().startswith(_DER)
-        kind = "DER or PKCS#12 (.p12)" if is_der else "neither a PEM nor text"
-        advice = ": turn it into a PEM with openssl" if is_der else ""
+        if octets.octets().startswith(_DER):
+            problem = _(
+                "names %(file)s, which is DER or PKCS#12 (.p12): turn it into a PEM with openssl",
+                file=shown,
+            )
+        else:
+            problem = _("names %(file)s, which is neither a PEM nor text", file=shown)
     else:
         if BEGIN in text.reveal():
             return text
-        is_bare, advice = bool(_BARE_BASE64.fullmatch(text.reveal())), ""
-        kind = "base64 without the BEGIN and END lines of a PEM" if is_bare else "not a PEM"
+        if _BARE_BASE64.fullmatch(text.reveal()):
+            problem = _(
+                "names %(file)s, which is base64 without the BEGIN and END lines of a PEM",
+                file=shown,
+            )
+        else:
+            problem = _("names %(file)s, which is not a PEM", file=shown)
     # Outside the except clause: that error holds what could not be decoded.
-    raise ValueError(f"names {shown}, which is {kind}{advice}")
+    raise ValueError(problem)

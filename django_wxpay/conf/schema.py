@@ -19,6 +19,7 @@ from django_wxpay.conf.reading import Names, not_a_text
 from django_wxpay.protocol.merchants import Api, Mode, Region, SignType
 from django_wxpay.protocol.rules import OneOf, Rule, Text
 from django_wxpay.protocol.secrets import Secret
+from django_wxpay.protocol.sentences import sentence as _
 from django_wxpay.protocol.v3.fields import ID
 
 DEFAULT_LATENCY_LIMITS: Final[dict[str, float]] = {"FAILURE_RATE": 0.05, "P95_MS": 3000}
@@ -148,17 +149,18 @@ def _parts(value: object) -> SplitResult | None:
 def _wrong_base_url(value: object) -> str:
     parts = _parts(value)
     if parts is None:
-        return "is not an absolute address such as https://shop.example.com"
+        return _("is not an absolute address such as https://shop.example.com")
     if parts.scheme not in {"http", "https"}:
-        return "is not an http or https address"
+        return _("is not an http or https address")
     if "@" in parts.netloc:
         # An address stands in every record of a call, is shown to people and sent to WeChat Pay.
-        return "names a user or a password, which everybody would see who sees the address"
+        return _("names a user or a password, which everybody would see who sees the address")
     if not re.fullmatch(r"[\w.:-]+|\[[0-9a-fA-F:.]+\](:[0-9]+)?", parts.netloc):
-        return "holds a character that no host name has"
+        return _("holds a character that no host name has")
     if "?" in str(value) or "#" in str(value):
-        return "holds a query string, which WeChat Pay does not call"
-    return "" if parts.path in {"", "/"} else "holds a path, which reverse() already provides"
+        return _("holds a query string, which WeChat Pay does not call")
+    is_bare = parts.path in {"", "/"}
+    return "" if is_bare else _("holds a path, which reverse() already provides")
 
 
 def _wrong_text(value: object) -> str:
@@ -174,16 +176,22 @@ def _wrong_api_key(value: object) -> str:
         return _wrong_secret(value)
     length, wrong = len(value.reveal()), ""
     if not _ON_ONE_LINE.fullmatch(value.reveal()):
-        wrong = "a character that is not allowed"
+        wrong = _("a character that is not allowed")
     elif length != _API_KEY.max:
-        wrong = f"{length} {_API_KEY.unit} long"
-    return f"does not fit: {wrong} (allowed: {_API_KEY.text})" if wrong else ""
+        wrong = _("%(length)d characters long", length=length)
+    return _does_not_fit(wrong, _API_KEY)
 
 
 def _wrong_texts(value: object) -> str:
     if isinstance(value, list | tuple) and all(isinstance(item, str) and item for item in value):
         return ""
-    return "is not a list of texts"
+    return _("is not a list of texts")
+
+
+def _does_not_fit(wrong: str, rule: Rule) -> str:
+    if not wrong:
+        return ""
+    return _("does not fit: %(wrong)s (allowed: %(allowed)s)", wrong=wrong, allowed=rule.text)
 
 
 def _required(rule: Rule) -> Callable[[object], str]:
@@ -193,7 +201,7 @@ def _required(rule: Rule) -> Callable[[object], str]:
         if not isinstance(value, str) or not value:
             return not_a_text(value)
         wrong = rule.problem(value)
-        return f"does not fit: {wrong} (allowed: {rule.text})" if wrong else ""
+        return _does_not_fit(wrong, rule)
 
     return problem
 
@@ -209,7 +217,7 @@ def _wrong_ids(value: object) -> str:
 
 def _wrong_hosts(value: object) -> str:
     if not value or _wrong_texts(value):
-        return "is not a list of addresses such as https://api.mch.weixin.qq.com"
+        return _("is not a list of addresses such as https://api.mch.weixin.qq.com")
     return next((problem for host in value if (problem := _wrong_base_url(host))), "")  # type: ignore[attr-defined]
 
 

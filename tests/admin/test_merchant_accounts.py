@@ -142,6 +142,24 @@ def test_what_is_wrong_is_said_and_nothing_is_saved(
 
 
 @pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "API_KEY 缺失（E012）。请从商户平台的“API 安全”页面复制"),
+        ({"new_api_key": API_KEY, "mch_id": "1900 109"}, "MCH_ID 不符合要求：含有不允许的字符"),
+        ({"new_api_key": API_KEY, "alias": "a shop"}, "别名应为"),
+        ({"new_api_key": API_KEY, "client_cert": "/etc/hostname"}, "CLIENT_CERT 不是 PEM（E014）"),
+        ({"new_api_key": API_KEY, "appid": "wx..."}, "APPID 是占位内容：以省略号截断（E029）"),
+    ],
+)
+def test_what_is_wrong_is_said_in_chinese_too(
+    boss: Client, changes: dict[str, Any], words: str
+) -> None:
+    answer = boss.post(ADD, posted(**changes), headers={"accept-language": "zh-hans"})
+    (said,) = answer.context["adminform"].form.errors.values()
+    assert words in said[0]
+
+
+@pytest.mark.parametrize(
     ("changes", "hint"),
     [
         ({"appids": "wx2,wx3"}, "one a line, without commas"),

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from django import forms
 from django.utils.decorators import method_decorator
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
 from django_wxpay.conf.hints import HINTS
 from django_wxpay.models import MerchantAccount
 from django_wxpay.models.merchant import SEALED
+from django_wxpay.models.sentences import translated
 from django_wxpay.protocol.secrets import Secret
 from django_wxpay.services.accounts.saving import account_problems
 
@@ -24,15 +25,15 @@ else:
 
 # The longest is the PEM of an RSA key of 8192 bits.
 _LONGEST: Final = 16_384
-_NAMED: Final = re.compile(r'"[^"]*"\["(\w+)"\] (.*)', re.DOTALL)
 # Fields of the form, by the settings that they write.
 KEY_FIELDS: Final = {name: f"new_{name.lower()}" for name in SEALED}
 # Where a form takes something else than the settings do.
 _FORM_HINTS: Final = {
-    "APPIDS": "Write one a line, without commas.",
-    "HOSTS": "Write one a line, without commas: scheme and host only, primary first.",
-    "E014": "Paste the text of the PEM with its BEGIN and END lines, and no path: no file is read "
-    "here.",
+    "APPIDS": _("Write one a line, without commas."),
+    "HOSTS": _("Write one a line, without commas: scheme and host only, primary first."),
+    "E014": _(
+        "Paste the text of the PEM with its BEGIN and END lines, and no path: no file is read here."
+    ),
 }
 _LINES: Final = {"appids": 2, "hosts": 2}
 _PEMS: Final = {"client_cert": 4, "wechatpay_public_key": 4, "platform_certificates": 4}
@@ -98,14 +99,18 @@ class MerchantAccountForm(ModelFormBase):
         if self.errors:
             return
         for problem in account_problems(self.instance, self.new_keys()):
-            named = _NAMED.fullmatch(problem.message)
-            name, words = named.groups() if named else ("", problem.message)
+            name, words = problem.setting, translated(problem.words)
             field = next(
                 (each for each in (name.lower(), KEY_FIELDS.get(name)) if each in self.fields), None
             )
-            shown = f"{name} {words}" if name else words
-            hint = _FORM_HINTS.get(name, _FORM_HINTS.get(problem.code, HINTS[problem.code]))
-            self.add_error(field, f"{shown} ({problem.code}). {hint}")
+            values = {
+                "fault": f"{name} {words}" if name else words,
+                "code": problem.code,
+                "hint": _FORM_HINTS.get(name)
+                or _FORM_HINTS.get(problem.code)
+                or translated(HINTS[problem.code]),
+            }
+            self.add_error(field, gettext("%(fault)s (%(code)s). %(hint)s") % values)
 
 
 class MerchantKeysForm(MerchantAccountForm):

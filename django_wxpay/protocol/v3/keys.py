@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key, l
 
 from django_wxpay.protocol.errors import ConfigurationError
 from django_wxpay.protocol.secrets import Secret
+from django_wxpay.protocol.sentences import sentence as _
 
 PrivateKey = str | bytes | Secret | RSAPrivateKey
 PublicKey = str | bytes | RSAPublicKey
@@ -31,7 +32,7 @@ def load_private_key(key: PrivateKey) -> RSAPrivateKey:
     if isinstance(key, RSAPrivateKey):
         return key
     if not isinstance(key, str | bytes | Secret):
-        raise ConfigurationError("not the PEM of an unencrypted private key")
+        raise ConfigurationError(_("not the PEM of an unencrypted private key"))
     key = Secret.of(key)
     return _private_key(key)
 
@@ -50,9 +51,9 @@ def certified_key(certificate: x509.Certificate) -> RSAPublicKey:
     try:
         key = certificate.public_key()
     except _UNREADABLE:
-        raise ConfigurationError("the certificate's key cannot be read") from None
+        raise ConfigurationError(_("a certificate whose key cannot be read")) from None
     if not isinstance(key, RSAPublicKey):
-        raise ConfigurationError("the certificate's key is not an RSA key")
+        raise ConfigurationError(_("a certificate whose key is not an RSA key"))
     return key
 
 
@@ -61,7 +62,7 @@ def load_certificate(pem: str | bytes) -> x509.Certificate:
     try:
         return x509.load_pem_x509_certificate(_octets(pem))
     except _UNREADABLE:
-        raise ConfigurationError("not the PEM of an X.509 certificate") from None
+        raise ConfigurationError(_("not the PEM of an X.509 certificate")) from None
 
 
 @lru_cache(maxsize=_KEPT)
@@ -69,9 +70,9 @@ def _private_key(pem: Secret) -> RSAPrivateKey:
     try:
         key = load_pem_private_key(pem.octets(), password=None)
     except _UNREADABLE:
-        raise ConfigurationError("not the PEM of an unencrypted private key") from None
+        raise ConfigurationError(_("not the PEM of an unencrypted private key")) from None
     if not isinstance(key, RSAPrivateKey):
-        raise ConfigurationError("the private key is not an RSA key")
+        raise ConfigurationError(_("not an RSA key"))
     return key
 
 
@@ -83,9 +84,9 @@ def _public_key(pem: str | bytes) -> RSAPublicKey:
     try:
         key = load_pem_public_key(octets)
     except _UNREADABLE:
-        raise ConfigurationError("not the PEM of a public key or a certificate") from None
+        raise ConfigurationError(_("not the PEM of a public key or a certificate")) from None
     if not isinstance(key, RSAPublicKey):
-        raise ConfigurationError("the public key is not an RSA key")
+        raise ConfigurationError(_("not an RSA key"))
     return key
 
 

@@ -18,6 +18,7 @@ from django_wxpay.models import MerchantAccount, MerchantVersion
 from django_wxpay.models.merchant import SEALED
 from django_wxpay.protocol.errors import ConfigurationError
 from django_wxpay.protocol.secrets import Secret
+from django_wxpay.protocol.sentences import sentence as _
 from django_wxpay.services import clock
 from django_wxpay.services.accounts.sealing import unseal
 from django_wxpay.services.transactions import (
@@ -42,7 +43,7 @@ _TEXTS: Final = (
     "WECHATPAY_PUBLIC_KEY",
     "WECHATPAY_PUBLIC_KEY_ID",
 )
-NO_PEM: Final = "is no PEM"
+NO_PEM: Final = _("is no PEM")
 _LISTS: Final = ("APPIDS", "HOSTS", "PLATFORM_CERTIFICATES")
 _SHOWN_PEMS: Final = ("CLIENT_CERT", "WECHATPAY_PUBLIC_KEY")
 _PEMS: Final = (*_SHOWN_PEMS, "CLIENT_KEY", "PRIVATE_KEY")
@@ -140,8 +141,11 @@ def settings_of(account: MerchantAccount, keys: Mapping[str, Secret]) -> dict[st
     """
     for name in (*_LISTS, *_SHOWN_PEMS):
         if not isinstance(value := getattr(account, name.lower()), str):
-            form = "one text, one value a line" if name in _LISTS else "a text"
-            words = f"is a {type(value).__name__} and has to be {form}"
+            kind = type(value).__name__
+            if name in _LISTS:
+                words = _("is a %(kind)s and has to be one text, one value a line", kind=kind)
+            else:
+                words = _("is a %(kind)s and has to be a text", kind=kind)
             raise UnusableColumn(account.alias, name, words)
     entry: dict[str, Any] = {name: getattr(account, name.lower()) for name in _TEXTS} | dict(keys)
     entry["APPIDS"] = account.appids.split()

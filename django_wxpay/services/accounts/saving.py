@@ -49,10 +49,11 @@ def account_problems(account: MerchantAccount, keys: Mapping[str, Secret]) -> li
             require_sealing_key()
         entry = settings_of(account, _all_keys(account, keys))
     except UnusableColumn as error:
-        words = f'"{account.alias}"["{error.name}"] {error.words}'
-        return [Problem("E014" if error.words == NO_PEM else "E010", words, account.alias)]
+        code = "E014" if error.words == NO_PEM else "E010"
+        where = f'"{account.alias}"'
+        return [conf.problem_of(account.alias, where, error.name, code, error.words)]
     except ConfigurationError as error:
-        return [Problem("E032", str(error), account.alias)]
+        return [Problem("E032", str(error), account.alias, words=str(error))]
     return [
         problem
         for problem in conf.entry_problems(account.alias, entry, f'"{account.alias}"')

@@ -17,6 +17,7 @@ from django_wxpay.models import MerchantAccount
 from django_wxpay.models.merchant import SEALED
 from django_wxpay.protocol.errors import ConfigurationError
 from django_wxpay.protocol.secrets import Secret
+from django_wxpay.protocol.sentences import sentence as _
 from django_wxpay.services.transactions import atomic
 
 _ID_DIGITS: Final = 16
@@ -57,8 +58,20 @@ def unseal(token: str, *, alias: str, name: str) -> Secret:
         # keys that share them open each other's, by chance of the padding, once in 256 times.
         is_for_another = True
     if is_for_another:
-        raise CannotOpen(f'merchant "{alias}": its {name} was sealed for something else')
-    raise CannotOpen(f'merchant "{alias}": no key in SEALING_KEYS opens its {name}')
+        raise CannotOpen(
+            _(
+                'merchant "%(alias)s": its %(name)s was sealed for something else',
+                alias=alias,
+                name=name,
+            )
+        )
+    raise CannotOpen(
+        _(
+            'merchant "%(alias)s": no key in SEALING_KEYS opens its %(name)s',
+            alias=alias,
+            name=name,
+        )
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +136,7 @@ def _keys() -> tuple[Secret, ...]:
 @lru_cache(maxsize=4)
 def _boxes(keys: tuple[Secret, ...]) -> tuple[Any, ...]:
     if not keys:
-        raise CannotOpen('WXPAY["SEALING_KEYS"] holds no key')
+        raise CannotOpen(_('WXPAY["SEALING_KEYS"] holds no key'))
     return tuple(_library().Fernet(key.octets()) for key in keys)
 
 
