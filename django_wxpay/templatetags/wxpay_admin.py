@@ -106,7 +106,7 @@ def _success(site: AdminSite, state: Overview) -> Iterator[Card]:
     if state.waiting.is_cut:
         waiting = _("%(many)d orders or more wait")
     placed = ngettext("of %(many)d order of today", "of %(many)d orders of today", state.placed)
-    link = display.list_link(site, Order, waiting % {"many": state.waiting})
+    link = display.list_link(site, Order, waiting % {"many": state.waiting}, paid="no")
     yield Card(
         title=_("Paid"),
         lines=["-" if rate is None else f"{rate:.0%}"],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.test import Client
 from django.urls import reverse
@@ -47,6 +49,15 @@ def test_the_cards_say_how_the_shop_stands_and_lead_to_their_rows(boss: Client) 
     ):
         assert words in html, words
     assert boss.get(f"{ADMIN}/order/?attention=CONFLICT").status_code == 200
+
+
+def test_the_orders_that_wait_are_listed_and_the_paid_ones_are_not(boss: Client) -> None:
+    waits, paid = OrderFactory(next_check_at=clock.now()), OrderFactory(paid=True)
+    html = boss.get(PAGE).content.decode()
+    (address,) = re.findall(r'<a href="([^"]+)">1 order waits</a>', html)
+    page = boss.get(address).content.decode()
+    assert waits.out_trade_no in page
+    assert paid.out_trade_no not in page
 
 
 def test_a_card_whose_count_has_stopped_says_that_there_may_be_more(
