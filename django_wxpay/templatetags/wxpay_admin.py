@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django import template
+from django import VERSION, template
 from django.contrib.admin import AdminSite
 from django.contrib.admin.sites import all_sites
 from django.http import HttpRequest
@@ -32,6 +32,13 @@ from django_wxpay.protocol.money import format_amount
 from django_wxpay.services.overview import Counted, Overview, overview
 
 register = template.Library()
+
+
+@register.simple_tag
+def breadcrumbs_are_a_list() -> bool:
+    """Return whether this Django writes the way to a page as a list, and styles nothing else."""
+    return VERSION >= (6, 1)
+
 
 # A job runs every few seconds; WeChat Pay has a successor of a certificate ready for weeks.
 _LATELY: Final = timedelta(minutes=15)

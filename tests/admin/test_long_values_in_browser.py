@@ -77,3 +77,26 @@ def test_no_question_is_wider_than_the_screen(
         columns = {"out_trade_no": f"{page:W<32}", "body": "W" * 127}
         Order.objects.filter(pk=order.pk).update(**columns)
         looks(browser, live_server, order, page, width)
+
+
+# Names of WeChat Pay's fields that stand on a line of their own.
+ALONE = """
+[...document.querySelectorAll(".wxpay-wire")].filter((name) => {
+    const {top, height} = name.getBoundingClientRect();
+    return ![...name.closest(".form-row").querySelectorAll("label, .readonly")].some((one) => {
+        const box = one.getBoundingClientRect();
+        return box.top < top + height / 2 && top + height / 2 < box.bottom;
+    });
+}).filter((name) => name.offsetParent).map((name) => name.textContent)
+"""
+
+
+@pytest.mark.long
+def test_the_name_of_a_field_stands_on_the_line_of_its_label_or_value(
+    browser: Browser, live_server: LiveServer
+) -> None:
+    order = factories.OrderFactory(paid=True)
+    browser.appear(width=1280)
+    browser.look_at(f"{live_server.url}{ADMIN}/order/{order.pk}/change/")
+    assert browser.run("document.querySelectorAll('.wxpay-wire').length") > 5
+    assert browser.run(ALONE) == []

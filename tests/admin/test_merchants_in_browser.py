@@ -78,3 +78,26 @@ def test_a_key_is_empty_again_when_the_form_was_wrong(
     )
     assert browser.run("document.querySelectorAll('.errorlist').length") > 0
     assert browser.run(field) == ""
+
+
+# How far each message begins from the box of its field.
+ASIDE = """
+[...document.querySelectorAll("ul.errorlist")].map((one) => {
+    const box = one.closest(".form-row").querySelector("input, textarea");
+    const padding = parseFloat(getComputedStyle(one).paddingLeft);
+    return one.getBoundingClientRect().left + padding - box.getBoundingClientRect().left;
+})
+"""
+
+
+@pytest.mark.parametrize("width", [1280, 1024, 390])
+def test_what_is_wrong_stands_above_its_field(
+    browser: Browser, live_server: LiveServer, settings: Any, width: int
+) -> None:
+    settings.WXPAY = accounts.wxpay()
+    browser.appear(width=width)
+    browser.look_at(f"{live_server.url}{ADMIN}/merchantaccount/add/")
+    for name, value in {"alias": "tea", "mch_id": "1", "appid": "wx...", "hosts": "a,b"}.items():
+        browser.run(f"document.querySelector('[name={name}]').value = '{value}'")
+    browser.press("document.querySelector('[name=_save]').click()")
+    assert browser.run(ASIDE) == [0, 0, 0]
