@@ -189,10 +189,11 @@ class Order(Row):
                 fields=["total_fee", "fee_type", "-created_at"], name="wxpay_order_amount"
             ),
             models.Index(fields=["payer_openid", "-created_at"], name="wxpay_order_payer"),
-            # Those of a day, the last one first: of all merchants, and of one among thousands.
+            # Those of a day, the last one first: of all merchants, and of one among thousands. The
+            # second is read from its end, and is half as large as one that grows at its beginning.
             models.Index(fields=["-success_time", "-id"], name="wxpay_order_paid_newest"),
             models.Index(
-                fields=["merchant", "-success_time", "-id"], name="wxpay_order_merchant_paid"
+                fields=["merchant", "success_time", "id"], name="wxpay_order_merchant_paid"
             ),
             # A bill is compared with the payments of its day.
             models.Index(fields=["mch_id", "success_time"], name="wxpay_order_paid"),
