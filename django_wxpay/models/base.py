@@ -55,7 +55,11 @@ class PrimaryManager(models.Manager[Model]):
 
 
 class Row(models.Model):
-    """One row of a table of ours, read where it is written."""
+    """One row of a table of ours, read where it is written.
+
+    Lists begin with the newest row, and indexes by time with the oldest one: they are read from
+    their ends. One that grew at its beginning would split each full page in two halves.
+    """
 
     objects: ClassVar[PrimaryManager[Self]] = PrimaryManager()
 

@@ -70,8 +70,8 @@ class Bill(Row):
             ),
         )
         indexes = (
-            models.Index(fields=["-bill_date", "-id"], name="wxpay_bill_newest"),
-            models.Index(fields=["status", "-bill_date"], name="wxpay_bill_status"),
+            models.Index(fields=["bill_date", "id"], name="wxpay_bill_newest"),
+            models.Index(fields=["status", "bill_date"], name="wxpay_bill_status"),
         )
 
     def __str__(self) -> str:
@@ -138,9 +138,9 @@ class Discrepancy(Row):
             ),
         )
         indexes = (
-            models.Index(fields=["-created_at", "-id"], name="wxpay_discrepancy_newest"),
-            models.Index(fields=["status", "-created_at"], name="wxpay_discrepancy_status"),
-            models.Index(fields=["kind", "-created_at"], name="wxpay_discrepancy_kind"),
+            models.Index(fields=["created_at", "id"], name="wxpay_discrepancy_newest"),
+            models.Index(fields=["status", "created_at"], name="wxpay_discrepancy_status"),
+            models.Index(fields=["kind", "created_at"], name="wxpay_discrepancy_kind"),
             models.Index(fields=["out_trade_no"], name="wxpay_discrepancy_order"),
             models.Index(fields=["transaction_id"], name="wxpay_discrepancy_trade"),
             models.Index(fields=["out_refund_no"], name="wxpay_discrepancy_refund"),

@@ -64,19 +64,19 @@ class ApiReport(Row):
         verbose_name_plural = _("API reports")
         ordering = ("-created_at", "-id")
         indexes = (
-            models.Index(fields=["-created_at", "-id"], name="wxpay_report_newest"),
+            models.Index(fields=["created_at", "id"], name="wxpay_report_newest"),
             # The page of an order asks for both, newest first, and a search for the number alone.
             models.Index(
-                fields=["out_trade_no", "merchant", "-created_at"],
+                fields=["out_trade_no", "merchant", "created_at"],
                 name="wxpay_report_number",
             ),
-            models.Index(fields=["merchant", "-created_at"], name="wxpay_report_merchant"),
-            models.Index(fields=["host", "-created_at"], name="wxpay_report_host"),
-            models.Index(fields=["failure", "-created_at"], name="wxpay_report_failure"),
-            models.Index(fields=["interface_url", "-created_at"], name="wxpay_report_interface"),
-            # Read from its end, this is the queue of what is waiting, oldest first.
+            models.Index(fields=["merchant", "created_at"], name="wxpay_report_merchant"),
+            models.Index(fields=["host", "created_at"], name="wxpay_report_host"),
+            models.Index(fields=["failure", "created_at"], name="wxpay_report_failure"),
+            models.Index(fields=["interface_url", "created_at"], name="wxpay_report_interface"),
+            # Read from its beginning, this is the queue of what is waiting, oldest first.
             models.Index(
-                fields=["report_status", "-created_at", "-id"],
+                fields=["report_status", "created_at", "id"],
                 name="wxpay_report_queue",
             ),
             models.Index(fields=["is_rolled_up", "id"], name="wxpay_report_rollup"),

@@ -79,7 +79,7 @@ class MerchantAccount(Row):
         ordering = ("-created_at", "-id")
         permissions = (("change_merchant_keys", _("Can change the keys of merchants")),)
         indexes = (
-            models.Index(fields=["-created_at", "-id"], name="wxpay_account_newest"),
+            models.Index(fields=["created_at", "id"], name="wxpay_account_newest"),
             models.Index(fields=["mch_id"], name="wxpay_account_mch_id"),
             # Those that are to be sealed anew, and those that no key opens any more.
             models.Index(fields=["sealing_key", "id"], name="wxpay_account_sealing"),

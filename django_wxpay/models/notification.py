@@ -62,18 +62,18 @@ class Notification(Row):
         verbose_name_plural = _("notifications")
         ordering = ("-created_at", "-id")
         indexes = (
-            models.Index(fields=["-created_at", "-id"], name="wxpay_notification_newest"),
+            models.Index(fields=["created_at", "id"], name="wxpay_notification_newest"),
             # A new order asks for both, and a search for the number alone.
             models.Index(
-                fields=["out_trade_no", "merchant", "-created_at"],
+                fields=["out_trade_no", "merchant", "created_at"],
                 name="wxpay_notification_number",
             ),
             models.Index(fields=["transaction_id"], name="wxpay_notification_transact"),
-            models.Index(fields=["outcome", "-created_at"], name="wxpay_notification_outcome"),
-            models.Index(fields=["kind", "-created_at"], name="wxpay_notification_kind"),
-            models.Index(fields=["event_type", "-created_at"], name="wxpay_notification_event"),
-            models.Index(fields=["order", "kind", "-created_at"], name="wxpay_notification_order"),
-            models.Index(fields=["merchant", "-created_at"], name="wxpay_notification_merchant"),
+            models.Index(fields=["outcome", "created_at"], name="wxpay_notification_outcome"),
+            models.Index(fields=["kind", "created_at"], name="wxpay_notification_kind"),
+            models.Index(fields=["event_type", "created_at"], name="wxpay_notification_event"),
+            models.Index(fields=["order", "kind", "created_at"], name="wxpay_notification_order"),
+            models.Index(fields=["merchant", "created_at"], name="wxpay_notification_merchant"),
             # The queue of retries: never tried, or due. Those given up lie between.
             models.Index(
                 fields=["outcome", "next_retry_at", "retries"],
@@ -123,8 +123,8 @@ class RefusalCount(Row):
             ),
         )
         indexes = (
-            models.Index(fields=["merchant", "-hour"], name="wxpay_refusals_merchant"),
-            models.Index(fields=["reason", "-hour"], name="wxpay_refusals_reason"),
+            models.Index(fields=["merchant", "hour"], name="wxpay_refusals_merchant"),
+            models.Index(fields=["reason", "hour"], name="wxpay_refusals_reason"),
         )
 
     def __str__(self) -> str:

@@ -174,13 +174,13 @@ class Order(Row):
             models.CheckConstraint(condition=Q(total_fee__gte=1), name="wxpay_order_has_amount"),
         )
         indexes = (
-            models.Index(fields=["-created_at", "-id"], name="wxpay_order_newest"),
+            models.Index(fields=["created_at", "id"], name="wxpay_order_newest"),
             models.Index(fields=["out_trade_no"], name="wxpay_order_number"),
             models.Index(fields=["transaction_id"], name="wxpay_order_transaction"),
             models.Index(fields=["reference"], name="wxpay_order_reference"),
-            models.Index(fields=["trade_state", "-created_at"], name="wxpay_order_state"),
-            models.Index(fields=["trade_type", "-created_at"], name="wxpay_order_type"),
-            models.Index(fields=["merchant", "-created_at"], name="wxpay_order_merchant"),
+            models.Index(fields=["trade_state", "created_at"], name="wxpay_order_state"),
+            models.Index(fields=["trade_type", "created_at"], name="wxpay_order_type"),
+            models.Index(fields=["merchant", "created_at"], name="wxpay_order_merchant"),
             models.Index(fields=["next_check_at"], name="wxpay_order_to_check"),
             # By what a customer says: the end of a number, the amount, who has paid.
             models.Index(fields=["out_trade_no_end"], name="wxpay_order_number_end"),
@@ -188,10 +188,9 @@ class Order(Row):
             models.Index(
                 fields=["total_fee", "fee_type", "-created_at"], name="wxpay_order_amount"
             ),
-            models.Index(fields=["payer_openid", "-created_at"], name="wxpay_order_payer"),
-            # Those of a day, the last one first: of all merchants, and of one among thousands. The
-            # second is read from its end, and is half as large as one that grows at its beginning.
-            models.Index(fields=["-success_time", "-id"], name="wxpay_order_paid_newest"),
+            models.Index(fields=["payer_openid", "created_at"], name="wxpay_order_payer"),
+            # Those of a day: of all merchants, and of one among thousands.
+            models.Index(fields=["success_time", "id"], name="wxpay_order_paid_newest"),
             models.Index(
                 fields=["merchant", "success_time", "id"], name="wxpay_order_merchant_paid"
             ),

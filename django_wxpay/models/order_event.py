@@ -78,15 +78,15 @@ class OrderEvent(Row):
             ),
         )
         indexes = (
-            models.Index(fields=["-created_at", "-id"], name="wxpay_event_newest"),
+            models.Index(fields=["created_at", "id"], name="wxpay_event_newest"),
             # The outbox. A shop that listens to payments alone leaves every other kind waiting for
             # good. No other index begins with the mark: PostgreSQL would take it for this one and
             # read all that wait, for it does not see that few of them are of the kind asked for.
             models.Index(
-                fields=["dispatched_at", "kind", "-created_at"],
+                fields=["dispatched_at", "kind", "created_at"],
                 name="wxpay_event_waiting",
             ),
-            models.Index(fields=["kind", "-created_at"], name="wxpay_event_kind"),
+            models.Index(fields=["kind", "created_at"], name="wxpay_event_kind"),
         )
 
     def __str__(self) -> str:

@@ -47,9 +47,9 @@ class Prepay(Row):
         verbose_name_plural = _("prepays")
         ordering = ("-created_at", "-id")
         indexes = (
-            models.Index(fields=["order", "-expires_at"], name="wxpay_prepay_live"),
+            models.Index(fields=["order", "expires_at"], name="wxpay_prepay_live"),
             models.Index(fields=["prepay_id"], name="wxpay_prepay_number"),
-            models.Index(fields=["-created_at", "-id"], name="wxpay_prepay_newest"),
+            models.Index(fields=["created_at", "id"], name="wxpay_prepay_newest"),
         )
 
     def __str__(self) -> str:

@@ -112,11 +112,11 @@ class Refund(Row):
             models.CheckConstraint(condition=Q(refund_fee__gte=1), name="wxpay_refund_has_amount"),
         )
         indexes = (
-            models.Index(fields=["-created_at", "-id"], name="wxpay_refund_newest"),
+            models.Index(fields=["created_at", "id"], name="wxpay_refund_newest"),
             models.Index(fields=["refund_id"], name="wxpay_refund_id"),
             models.Index(fields=["out_refund_no"], name="wxpay_refund_number"),
-            models.Index(fields=["refund_status", "-created_at"], name="wxpay_refund_status"),
-            models.Index(fields=["merchant", "-created_at"], name="wxpay_refund_merchant"),
+            models.Index(fields=["refund_status", "created_at"], name="wxpay_refund_status"),
+            models.Index(fields=["merchant", "created_at"], name="wxpay_refund_merchant"),
             models.Index(fields=["next_check_at"], name="wxpay_refund_to_check"),
             # A bill is compared with what was paid back on its day.
             models.Index(fields=["success_time"], name="wxpay_refund_paid_back"),
