@@ -178,7 +178,7 @@ def _wrong_api_key(value: object) -> str:
     if not _ON_ONE_LINE.fullmatch(value.reveal()):
         wrong = _("a character that is not allowed")
     elif length != _API_KEY.max:
-        wrong = _("%(length)d characters long", length=length)
+        wrong = _("%(length)d chars long", length=length)
     return _does_not_fit(wrong, _API_KEY)
 
 
