@@ -107,15 +107,20 @@ def _no_long_way() -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Excuse:
-    """A query that may read more than it asks for, by a part of its text, and why."""
+    """A query that may read more than it asks for, by a part of its text, and why.
+
+    One that is ``at_a_million`` is held like any other in the tables of the default run.
+    """
 
     part: str
     reason: str
     vendor: str = ""
+    at_a_million: bool = False
 
     def covers(self, query: Query) -> bool:
         is_here = self.vendor in {"", connection.vendor}
-        return is_here and self.part in query.sql.replace("`", '"')
+        is_meant = ROWS > FEW or not self.at_a_million
+        return is_here and is_meant and self.part in query.sql.replace("`", '"')
 
 
 EXCUSES: Final = (
@@ -147,11 +152,13 @@ EXCUSES: Final = (
     ),
     Excuse(
         part='"kind" = %s) ORDER BY "django_wxpay_orderevent"."created_at" DESC',
+        at_a_million=True,
         reason="what may have been paid twice: each payment since the job last succeeded, and "
         "those of a day the first time",
     ),
     Excuse(
         part='COUNT("django_wxpay_order"."id") AS "pk__count"',
+        at_a_million=True,
         reason="the first page counts what was placed and paid today (services.overview)",
     ),
     Excuse(
@@ -163,6 +170,7 @@ EXCUSES: Final = (
     ),
     Excuse(
         part='"trade_state" = %s) ORDER BY "django_wxpay_order"."success_time" DESC',
+        at_a_million=True,
         reason="paid orders of a state: one in fifty is REFUND, so for each of a page fifty others "
         "are passed over, however large the table is",
     ),
@@ -173,6 +181,7 @@ EXCUSES: Final = (
     ),
     Excuse(
         part='"django_wxpay_notification"."merchant") IN (%s)',
+        at_a_million=True,
         reason="the same: events that wait for a receiver have their merchant from two tables",
     ),
     Excuse(
