@@ -201,6 +201,7 @@ def test_a_payment_notice_pays_the_order_and_a_repetition_is_a_duplicate() -> No
     assert [event.source for event in OrderEvent.objects.all()] == ["v3.notice"]
 
 
+@pytest.mark.undisturbed
 @pytest.mark.django_db(transaction=True)
 def test_a_callback_costs_at_most_six_queries_and_a_duplicate_two(
     django_assert_max_num_queries: DjangoAssertNumQueries,

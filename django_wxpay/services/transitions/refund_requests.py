@@ -96,9 +96,10 @@ def give_up(refund: Refund) -> bool:
         )
         if not is_mine:
             return False
-        refund.refresh_from_db()
-        event = _event(refund)
-    after_commit(partial(dispatch_new, event, refund.order))
+        # A copy: what the caller saw is what a second run, after a deadlock, has to compare with.
+        closed = Refund.objects.select_related("order").get(pk=refund.pk)
+        event = _event(closed)
+    after_commit(partial(dispatch_new, event, closed.order))
     return True
 
 

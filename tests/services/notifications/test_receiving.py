@@ -63,6 +63,7 @@ def test_the_same_notice_with_another_nonce_is_a_duplicate(order: Order) -> None
     assert OrderEvent.objects.count() == 1
 
 
+@pytest.mark.undisturbed
 @pytest.mark.django_db(transaction=True)
 def test_a_payment_costs_at_most_six_queries_and_a_duplicate_two(
     order: Order,
@@ -316,6 +317,7 @@ def test_a_delivery_that_was_not_quick_enough_is_acknowledged(
     assert OrderEvent.objects.count() == 1
 
 
+@pytest.mark.undisturbed
 @pytest.mark.django_db(transaction=True)
 def test_a_lock_that_passes_is_waited_for(order: Order, monkeypatch: pytest.MonkeyPatch) -> None:
     tries: list[int] = []

@@ -211,6 +211,7 @@ def test_one_that_another_worker_claims_at_the_same_moment_is_left_to_it(
     assert Notification.objects.get().retries == 1
 
 
+@pytest.mark.undisturbed
 def test_one_that_is_settled_by_wechat_pays_own_repetition_is_left_alone(
     now: Clock,
     retried: list[str],

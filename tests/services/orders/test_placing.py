@@ -378,6 +378,7 @@ def test_the_one_liner_returns_the_order_its_prepay_and_the_clients_parameters(
     assert first.parameters["nonceStr"] != again.parameters["nonceStr"]
 
 
+@pytest.mark.undisturbed
 @pytest.mark.django_db(transaction=True)
 def test_a_new_order_is_placed_by_five_statements_that_read_nothing_back(
     gateway: ScriptedTransport,

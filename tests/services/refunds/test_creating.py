@@ -28,6 +28,7 @@ from django_wxpay.services.transactions import atomic
 from django_wxpay.services.transitions import refund_requests
 from tests.services.conftest import new_order
 from tests.services.refunds.conftest import NOTIFY_URL, NUMBER, TRANSACTION, Till, accepted
+from tests.undone import undone_once
 from tests.wechatpay.transport import ScriptedTransport
 from tests.wechatpay.v2 import refused
 
@@ -211,6 +212,19 @@ def test_a_refusal_that_is_no_news_to_wechat_pay_gives_the_money_back_to_others(
     again, is_new = services.get_or_create_refund(paid, refund_fee=100, out_refund_no="R1")
     assert (again.pk, is_new, again.refund_status) == (refund.pk, True, "PROCESSING")
     assert (again.err_code, again.position, paid.refundable) == ("", 2, 0)
+
+
+def test_a_refund_is_given_up_although_a_deadlock_undid_that_at_first(
+    paid: Order, gateway: ScriptedTransport, till: Till, settled: list[tuple[str, str]]
+) -> None:
+    gateway.answers["/secapi/pay/refund"] = refused("NOTENOUGH", "fund the account")
+    with undone_once() as undone, pytest.raises(Refused):
+        services.create_refund(paid, refund_fee=100, out_refund_no="R1")
+
+    # The reservation, and the end of it.
+    assert len(undone) == 2
+    assert Refund.objects.get().refund_status == "CLOSED"
+    assert (paid.refundable, settled) == (100, [("R1", "CLOSED")])
 
 
 def test_what_was_refused_gives_way_to_what_was_refunded_meanwhile(

@@ -86,6 +86,7 @@ def test_a_refund_that_v3_notifies_of_is_a_row_an_event_and_a_signal(
     assert Notification.objects.get().attempts == 2
 
 
+@pytest.mark.undisturbed
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("dispatched")
 @pytest.mark.parametrize(("state", "most"), [("SUCCESS", 8), ("REFUND", 6)])
@@ -157,6 +158,7 @@ def test_a_receiver_is_handed_the_whole_refund_when_its_status_moves(
     assert Refund.objects.get().created_at in handed[0]
 
 
+@pytest.mark.undisturbed
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("dispatched")
 def test_a_refund_that_moves_costs_at_most_six_queries_and_a_duplicate_two(paid: Order) -> None:
