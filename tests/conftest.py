@@ -20,6 +20,8 @@ import pytest
 from django.conf import settings
 from django.core.management.commands import flush
 from django.db import connections
+from django.urls import get_script_prefix, set_script_prefix, set_urlconf
+from django.utils import timezone, translation
 
 from django_wxpay.services import clock
 from django_wxpay.services.notifications.refusals import refusals
@@ -71,6 +73,17 @@ def no_refusals_of_other_tests() -> None:
 def no_numbers_of_other_tests() -> None:
     """Let the rows of each test be numbered alike, whichever tests came before it."""
     factories.start_again()
+
+
+@pytest.fixture(autouse=True)
+def no_request_of_other_tests() -> Iterator[None]:
+    """Leave nothing of a request's thread to the next test: prefix, urls, language, time zone."""
+    prefix = get_script_prefix()
+    yield
+    set_script_prefix(prefix)
+    set_urlconf(None)
+    translation.deactivate()
+    timezone.deactivate()
 
 
 @pytest.fixture(autouse=True)

@@ -20,7 +20,7 @@ from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.db import connections
 from django.test import Client
-from django.urls import clear_script_prefix, reverse, set_script_prefix
+from django.urls import reverse, set_script_prefix
 
 from django_wxpay import services
 from django_wxpay.models import Order
@@ -204,13 +204,10 @@ def test_under_a_prefix_the_address_of_notifications_has_it_in_every_thread(
         found.append(order.notify_url)
         connections.close_all()
 
-    try:
-        place()
-        thread = threading.Thread(target=place)
-        thread.start()
-        thread.join()
-    finally:
-        clear_script_prefix()
+    place()
+    thread = threading.Thread(target=place)
+    thread.start()
+    thread.join()
     assert found == [f"{ADDRESS}/pay/wxpay/notify/default/payment/"] * 2
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -48,12 +48,11 @@ def pages(order: Order) -> list[str]:
 
 
 @pytest.fixture(params=["", "/shop"])
-def root(request: pytest.FixtureRequest) -> Iterator[str]:
+def root(request: pytest.FixtureRequest) -> str:
     """Serve the project below a path; what a server's handler does, a test's client does not."""
-    before = get_script_prefix()
     set_script_prefix(f"{request.param}/")
-    yield request.param
-    set_script_prefix(before)
+    prefix: str = request.param
+    return prefix
 
 
 @pytest.mark.parametrize("urls", [ALONE, BOTH])
