@@ -89,8 +89,7 @@ def no_request_of_other_tests() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def undone_transactions(request: pytest.FixtureRequest) -> Iterator[None]:
     """Undo the first transaction of each retried action, where the run asks for it."""
-    is_asked_for = os.environ.get("WXPAY_TEST_UNDO") == "once"
-    if not is_asked_for or request.node.get_closest_marker("undisturbed"):
+    if not _undoes_once() or request.node.get_closest_marker("undisturbed"):
         yield
         return
     # Imported here, because the tables are known only when Django has been set up.
@@ -98,6 +97,10 @@ def undone_transactions(request: pytest.FixtureRequest) -> Iterator[None]:
 
     with undone_once():
         yield
+
+
+def _undoes_once() -> bool:
+    return os.environ.get("WXPAY_TEST_UNDO") == "once"
 
 
 @pytest.fixture
@@ -257,5 +260,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
         used.update(value for name, value in report.user_properties if name == "service")
     terminalreporter.write_line(neighbours.summary(used))
+    if _undoes_once():
+        terminalreporter.write_line("every action that is run again: its first transaction undone")
     if left_out := terminalreporter.config.stash.get(_LEFT_OUT, 0):
         terminalreporter.write_line(f"{left_out} long tests left out: run with --long")

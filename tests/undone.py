@@ -21,17 +21,18 @@ from django_wxpay.services.database_errors import UndoneByAnother
 from django_wxpay.services.transitions.delivery import Delivery
 
 _RETRIED: Final = transactions.retry_on_lock.__code__
+# The frame of a call of ``retry_on_lock``, and until when it tries: frames are used again.
+_Run = tuple[int, float]
 
 
 @contextmanager
-def undone_once() -> Iterator[list[Any]]:
-    """Undo the first transaction of each retried action; yield the actions that were hit.
+def undone_once() -> Iterator[list[_Run]]:
+    """Undo the first transaction of each retried action; yield a list with an entry for each.
 
     A delivery is left alone: the lists of receivers in tests, unlike a shop's tables, are not
     undone. So are transactions that the action did not begin itself.
     """
-    hit: list[Any] = []
-    seen: set[tuple[int, float]] = set()
+    undone_runs: list[_Run] = []
     leave = transaction.Atomic.__exit__
 
     def undone(
@@ -41,18 +42,17 @@ def undone_once() -> Iterator[list[Any]]:
         traceback: TracebackType | None,
     ) -> None:
         run = _run() if exc_type is None and _is_outermost(self) else None
-        if run is None or run in seen:
+        if run is None or run in undone_runs:
             leave(self, exc_type, error, traceback)
             return
-        seen.add(run)
-        hit.append(run)
+        undone_runs.append(run)
         deadlock = UndoneByAnother("undone by a test")
         leave(self, UndoneByAnother, deadlock, None)
         raise deadlock
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(transaction.Atomic, "__exit__", undone)
-        yield hit
+        yield undone_runs
 
 
 def _is_outermost(block: Any) -> bool:
@@ -64,8 +64,8 @@ def _is_outermost(block: Any) -> bool:
     return all(each._from_testcase for each in outer) and bool(block.savepoint or not outer)
 
 
-def _run() -> tuple[int, float] | None:
-    """Return a name for the innermost run of ``retry_on_lock`` that has begun to try."""
+def _run() -> _Run | None:
+    """Return the innermost run of ``retry_on_lock`` that has begun to try."""
     frame = sys._getframe(2)
     while frame is not None:
         names = frame.f_locals if frame.f_code is _RETRIED else {}
